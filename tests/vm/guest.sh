@@ -1,0 +1,234 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+#
+# Process 1 of the guest once the root is there: loads the modules, brings up
+# rxe0, runs the command, and tells the host how it ended.
+#
+# Ports (virtio-serial, by name):
+#   peermem.status  to the host, one word a line: "ready", then "exit N".
+#                   Nothing but "exit N" counts as an end.
+#   peermem.out     standard output of the command
+#   peermem.err     its standard error
+# and /dev/hvc0 is the terminal when there is one.
+#
+# "exit N" is sent only after all processes of the guest are gone: one that not
+# even SIGKILL ends is stuck in the kernel, and that is a failure.
+
+export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+cd /
+
+# shellcheck source=/dev/null
+. /run/peermem/vm.conf
+
+port()
+{
+	local dir name
+
+	for dir in /sys/class/virtio-ports/*; do
+		read -r name < "$dir/name"
+		if [ "$name" = "$1" ]; then
+			echo "/dev/${dir##*/}"
+			return
+		fi
+	done
+}
+
+die()
+{
+	echo "peermem-guest: $*" > /dev/kmsg
+	echo "$*" >&"$status"
+	power_off
+}
+
+power_off()
+{
+	sleep 0.05
+	/bin/busybox poweroff -f
+	sleep 100
+}
+
+mount_all()
+{
+	mkdir -p /dev/pts /dev/shm
+	mount -t devpts -o gid=5,mode=620,ptmxmode=666 devpts /dev/pts
+	mount -t tmpfs -o mode=1777 tmpfs /dev/shm
+	mount -t debugfs debugfs /sys/kernel/debug
+	mount -t tracefs tracefs /sys/kernel/tracing
+	ln -sf /proc/self/fd /dev/fd
+	ln -sf /proc/self/fd/0 /dev/stdin
+	ln -sf /proc/self/fd/1 /dev/stdout
+	ln -sf /proc/self/fd/2 /dev/stderr
+	mkdir -p /run/lock /run/peermem/out
+	mount -t 9p -o trans=virtio,version=9p2000.L,msize=512000 \
+		out /run/peermem/out || die "cannot mount the result folder"
+}
+
+# Makes modprobe take our modules from the build folder.
+prefer_built_modules()
+{
+	local ko name depends
+
+	for ko in "$VM_KERNEL_BUILD"/*/*.ko; do
+		[ -e "$ko" ] || continue
+		name=$(basename "$ko" .ko)
+		depends=$(modinfo -F depends "$ko")
+		echo "install $name ${depends:+modprobe -qa ${depends//,/ } &&}" \
+			"insmod $ko \$CMDLINE_OPTS"
+	done > /run/peermem/modprobe.conf
+	mkdir -p /run/modprobe.d
+	ln -s /run/peermem/modprobe.conf /run/modprobe.d/peermem.conf
+}
+
+load_modules()
+{
+	local ours=() name
+
+	if [ -z "$VM_STOCK" ]; then
+		prefer_built_modules
+		for name in ib_peer_mem peer_vram; do
+			grep -q "^install $name " /run/peermem/modprobe.conf &&
+				ours+=("$name")
+		done
+	fi
+	modprobe -a ib_uverbs rdma_ucm "${ours[@]}" rdma_rxe ||
+		die "loading the modules failed"
+}
+
+gid_ready()
+{
+	local gids=/sys/class/infiniband/rxe0/ports/1 gid type
+
+	read -r gid 2> /dev/null < $gids/gids/1 &&
+		read -r type 2> /dev/null < $gids/gid_attrs/types/1 &&
+		[ "$gid" = 0000:0000:0000:0000:0000:ffff:0a00:0001 ] &&
+		[ "$type" = "RoCE v2" ]
+}
+
+network_up()
+{
+	local n
+
+	ip link set lo up
+	ip link set eth0 up
+	ip address add 10.0.0.1/24 dev eth0
+	rdma link add rxe0 type rxe netdev eth0 || die "rdma link add failed"
+	for ((n = 0; n < 200; n++)); do
+		gid_ready && return
+		sleep 0.05
+	done
+	die "rxe0 got no GID for 10.0.0.1"
+}
+
+processes()
+{
+	local dir pid exe
+
+	for dir in /proc/[1-9]*; do
+		pid=${dir#/proc/}
+		[ "$pid" = 1 ] || [ "$pid" = "$out_cat" ] ||
+			[ "$pid" = "$err_cat" ] && continue
+		exe=$(readlink "$dir/exe" 2> /dev/null) && [ -n "$exe" ] &&
+			echo "$pid"
+	done
+}
+
+# Ends what the command left behind; fails if something cannot be ended.
+end_processes()
+{
+	local n pids pid
+
+	for ((n = 0; n < 100; n++)); do
+		# A process here is a fork of the shell that lists them, too.
+		pids=$(processes)
+		pids=$(for pid in $pids; do
+			[ -e "/proc/$pid/exe" ] && echo "$pid"
+		done)
+		[ -z "$pids" ] && return
+		# shellcheck disable=SC2086
+		kill -KILL $pids 2> /dev/null
+		sleep 0.1
+	done
+	for pid in $pids; do
+		{
+			echo "peermem-guest: cannot end $pid" \
+				"($(< "/proc/$pid/comm"))"
+			cat "/proc/$pid/stack"
+		} > /dev/kmsg
+	done
+	return 1
+}
+
+set_environment()
+{
+	export HOME=/root USER=root LOGNAME=root SHELL=/bin/bash LANG=C.UTF-8
+	export TERM=${VM_TERM:-dumb}
+	export PEERMEM_OUT=/run/peermem/out
+	export PEERMEM_BUILD=$VM_BUILD PEERMEM_MODULES=$VM_KERNEL_BUILD
+	ulimit -l unlimited
+	ulimit -n 1048576
+}
+
+run_command()
+{
+	local args
+
+	mapfile -d '' args < /run/peermem/args
+	mkfifo /run/peermem/stdout /run/peermem/stderr
+	cat /run/peermem/stdout > "$(port peermem.out)" &
+	out_cat=$!
+	cat /run/peermem/stderr > "$(port peermem.err)" &
+	err_cat=$!
+	(
+		set_environment
+		cd "$VM_CWD" || exit 127
+		exec {status}>&-
+		exec setsid "${args[@]}"
+	) < /dev/null > /run/peermem/stdout 2> /run/peermem/stderr
+	result=$?
+	end_processes || die "stuck: a process cannot be ended"
+	wait "$out_cat" "$err_cat"
+}
+
+run_terminal()
+{
+	local args
+
+	mapfile -d '' args < /run/peermem/args
+	[ ${#args[@]} = 0 ] && args=(bash -l)
+	(
+		set_environment
+		cd "$VM_CWD" || exit 127
+		exec {status}>&-
+		exec setsid --ctty --wait "${args[@]}"
+	) < /dev/hvc0 > /dev/hvc0 2>&1
+	result=$?
+	out_cat='' err_cat=''
+	end_processes || die "stuck: a process cannot be ended"
+}
+
+# Says what everybody waits for, shortly before the host gives up.
+watch_time()
+{
+	sleep "$((VM_TIMEOUT > 20 ? VM_TIMEOUT - 10 : VM_TIMEOUT / 2))"
+	echo w > /proc/sysrq-trigger
+	echo l > /proc/sysrq-trigger
+}
+
+exec {status}> "$(port peermem.status)" < /dev/null > /dev/kmsg 2>&1
+hostname peermem
+echo "127.0.1.1 peermem" >> /etc/hosts
+mount_all
+load_modules
+network_up
+echo 1 > /proc/sys/kernel/sysrq
+[ "$VM_TIMEOUT" -gt 0 ] && watch_time {status}>&- &
+echo ready >&"$status"
+if [ -n "$VM_TTY" ]; then
+	stty -F /dev/hvc0 sane ${VM_ROWS:+rows "$VM_ROWS"} \
+		${VM_COLUMNS:+columns "$VM_COLUMNS"}
+	run_terminal
+else
+	run_command
+fi
+echo "exit $result" >&"$status"
+power_off

@@ -1,0 +1,378 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+#
+# Runs a command in a virtual machine that has the project's modules loaded and
+# an RDMA device up. "./run vm" is this program; --help says how to use it.
+#
+# How it works
+#   The guest boots the distribution's package kernel. Its root is the host's
+#   own root file system, read-only over 9p under a tmpfs, so every installed
+#   program and the project itself are there at the same path. tests/vm/init
+#   runs in the initrd, tests/vm/guest.sh is process 1 after it.
+#
+# What holds
+#   Fails closed: without "exit N" on the status port the result is a failure,
+#   and so it is with any line in the kernel log that VM_COMPLAINTS matches.
+#   The command's output travels on ports of its own and is never mixed with
+#   the kernel's messages. Whatever ends this program ends the guest.
+
+set -euo pipefail
+
+VM_FAIL_KERNEL=123	# a warning or worse in the kernel log
+VM_FAIL_TIMEOUT=124
+VM_FAIL_MACHINE=125	# did not boot, died, or could not even start
+
+VM_HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+VM_PROJECT=$(cd "$VM_HERE/../.." && pwd)
+VM_BUILD=${PEERMEM_BUILD:-$VM_PROJECT/build}
+VM_CACHE=$VM_BUILD/vm
+
+VM_COMPLAINTS='WARNING:|BUG:|BUG |Oops|Kernel panic|KASAN|KCSAN|UBSAN'
+VM_COMPLAINTS+='|general protection fault|Unable to handle|double fault'
+VM_COMPLAINTS+='|possible (circular|recursive|irq lock inversion)'
+VM_COMPLAINTS+='|inconsistent lock state|suspicious RCU usage'
+VM_COMPLAINTS+='|blocked for more than|detected( expedited)? stalls|soft lockup'
+VM_COMPLAINTS+='|refcount_t:|list_(add|del) corruption|unreferenced object'
+VM_COMPLAINTS+='|DMA-API:|stack-protector|scheduling while atomic'
+VM_COMPLAINTS+='|peermem-(init|guest): '
+
+# shellcheck source=kernel.sh
+. "$VM_HERE/kernel.sh"
+# shellcheck source=accel.sh
+. "$VM_HERE/accel.sh"
+
+usage()
+{
+	cat << 'END'
+Usage: ./run vm [OPTION...] [--] [COMMAND [ARGUMENT...]]
+
+Boots a virtual machine, loads the project's modules, brings up the RDMA device
+rxe0 on 10.0.0.1/24 (GID index 1 is RoCE v2), and runs COMMAND in it: as root,
+in the current folder, with its arguments as they are. The output appears as it
+is written, and the exit status is that of COMMAND. Without COMMAND: a shell.
+
+The guest sees the host's file system read-only. It can write anywhere, but only
+what it puts into the folder $PEERMEM_OUT stays (see --keep).
+
+  --stock         the distribution's rdma_rxe and none of our modules
+  --mem SIZE      memory of the guest, e.g. 4G (default 2G)
+  --smp N         processors (default 2)
+  --iommu         with an emulated IOMMU, switched on
+  --icount        count instructions instead of time: measurements repeat
+                  exactly, on an emulated processor, and slowly
+  --timeout S     give up after S seconds, 0 for never (default 600; a shell
+                  has no limit)
+  --keep DIR      keep in DIR: kernel.log, out/ ($PEERMEM_OUT in the guest) and
+                  vram, the bytes behind the memory of /dev/peer_vram0
+  --tty           run COMMAND on the terminal
+  --verbose       show the kernel's messages on standard error
+  -h, --help      this text
+
+The shell, and COMMAND with --tty: Ctrl-] then x ends the machine at once.
+Without --tty, COMMAND has no standard input.
+
+Devices: a PCI device with 256 MiB of memory (ivshmem, our VRAM), an NVMe
+controller with a 64 MiB controller memory buffer, QEMU's "edu" DMA engine, and
+a network card.
+
+Exit status: that of COMMAND, or
+  123  the kernel complained (WARNING, BUG, lockdep, ...): see the lines printed
+  124  timed out
+  125  the machine did not come up, died, or a process in it could not be ended
+
+Environment: PEERMEM_BUILD is the build folder (default: build, in the project).
+END
+}
+
+vm_say()
+{
+	echo "vm: $*" >&2
+}
+
+vm_die()
+{
+	vm_say "$*"
+	exit $VM_FAIL_MACHINE
+}
+
+vm_usage_error()
+{
+	vm_say "$*"
+	vm_say "try './run vm --help'"
+	exit $VM_FAIL_MACHINE
+}
+
+parse_options()
+{
+	VM_STOCK='' VM_TTY='' mem=2G smp=2 iommu='' icount='' timeout='' keep=''
+	verbose=''
+	while [ $# -gt 0 ]; do
+		case $1 in
+		--mem|--smp|--timeout|--keep)
+			[ $# -ge 2 ] || vm_usage_error "$1 needs a value"
+			printf -v "${1#--}" %s "$2"
+			shift
+			;;
+		--mem=*|--smp=*|--timeout=*|--keep=*)
+			set -- "${1%%=*}" "${1#*=}" "${@:2}"
+			continue
+			;;
+		--stock) VM_STOCK=1 ;;
+		--iommu) iommu=1 ;;
+		--icount) icount=1 ;;
+		--tty) VM_TTY=1 ;;
+		--verbose) verbose=1 ;;
+		-h|--help) usage; exit 0 ;;
+		--) shift; break ;;
+		-*) vm_usage_error "unknown option $1" ;;
+		*) break ;;
+		esac
+		shift
+	done
+	command=("$@")
+	[ ${#command[@]} -gt 0 ] || VM_TTY=1
+	[[ $smp =~ ^[1-9][0-9]*$ ]] || vm_usage_error "--smp $smp: not a number"
+	[[ $mem =~ ^[1-9][0-9]*[MG]$ ]] ||
+		vm_usage_error "--mem $mem: not like 512M or 2G"
+	if [ ${#command[@]} -gt 0 ]; then
+		timeout=${timeout:-600}
+	else
+		timeout=${timeout:-0}
+	fi
+	[[ $timeout =~ ^[0-9]+$ ]] ||
+		vm_usage_error "--timeout $timeout: not a number of seconds"
+	if [ -n "$VM_TTY" ] && ! [ -t 0 ]; then
+		vm_usage_error "a terminal is needed for a shell; give a COMMAND"
+	fi
+}
+
+# The run's folder: --keep's, or a temporary one.
+make_folder()
+{
+	if [ -n "$keep" ]; then
+		mkdir -p "$keep"
+		dir=$(cd "$keep" && pwd)
+	else
+		dir=$(mktemp -d "${TMPDIR:-/tmp}/peermem-vm.XXXXXX")
+	fi
+	# Not in $dir, which may be on a file system without FIFOs.
+	fifos=$(mktemp -d "${TMPDIR:-/tmp}/peermem-vm.XXXXXX")
+	mkdir -p "$dir/out"
+	rm -f "$dir/kernel.log" "$dir/vram"
+	: > "$dir/kernel.log"
+	truncate -s 256M "$dir/vram"
+	truncate -s 64M "$fifos/nvme"
+	mkfifo "$fifos"/{status,out,err}
+}
+
+# The initrd of this run: the base, our two programs, and what they must know.
+make_initrd()
+{
+	local extra=$fifos/extra size rows columns
+
+	mkdir "$extra"
+	cp "$VM_HERE/init" "$VM_HERE/guest.sh" "$extra/"
+	chmod 755 "$extra/init"
+	: > "$extra/args"
+	[ ${#command[@]} = 0 ] || printf '%s\0' "${command[@]}" > "$extra/args"
+	rows='' columns=''
+	if [ -n "$VM_TTY" ]; then
+		size=$(stty size)
+		rows=${size% *} columns=${size#* }
+	fi
+	{
+		printf '%s=%q\n' VM_KERNEL "$kernel" VM_PROJECT "$VM_PROJECT" \
+			VM_BUILD "$VM_BUILD" VM_KERNEL_BUILD "$VM_BUILD/kernel" \
+			VM_MODULES "$VM_KERNEL_DIR/lib/modules/$kernel" \
+			VM_STOCK "$VM_STOCK" VM_TTY "$VM_TTY" \
+			VM_TIMEOUT "$timeout" VM_TERM "${TERM-}" \
+			VM_ROWS "$rows" VM_COLUMNS "$columns" VM_CWD "$PWD" \
+			VM_PROBE ''
+	} > "$extra/vm.conf"
+	cp "$VM_KERNEL_DIR/initrd" "$fifos/initrd"
+	(cd "$extra" && find . | cpio --quiet -o -H newc -R 0:0) \
+		>> "$fifos/initrd"
+}
+
+add_port()
+{
+	qemu+=(-chardev "file,id=$1,path=$fifos/$1"
+		-device "virtserialport,chardev=$1,name=peermem.$1")
+}
+
+# Fills the array qemu with the whole command line.
+compose_machine()
+{
+	local append=(console=ttyS0 net.ifnames=0 panic=-1 oops=panic
+		mitigations=off audit=0 apparmor=0 watchdog_thresh=60
+		rcupdate.rcu_cpu_stall_timeout=120 random.trust_cpu=on)
+	local machine=q35
+
+	[ -z "$iommu" ] || {
+		machine+=,kernel-irqchip=split
+		append+=(intel_iommu=on)
+	}
+	qemu=(qemu-system-x86_64 -name peermem -nodefaults -no-user-config
+		-no-reboot -display none -monitor none -machine "$machine"
+		-m "$mem" -smp "$smp" -kernel "$VM_KERNEL_DIR/vmlinuz"
+		-initrd "$fifos/initrd")
+	accel_options
+	qemu+=("${accel[@]}")
+	[ -z "$iommu" ] ||
+		qemu+=(-device intel-iommu,intremap=on,caching-mode=on)
+	qemu+=(-serial "file:$dir/kernel.log"
+		-device virtio-serial-pci)
+	add_port status
+	if [ -n "$VM_TTY" ]; then
+		qemu+=(-echr 0x1d -device virtconsole,chardev=tty
+			-chardev stdio,id=tty,mux=on,signal=off)
+	else
+		add_port out
+		add_port err
+	fi
+	qemu+=(-virtfs "local,path=/,mount_tag=root,security_model=none,readonly=on,multidevs=remap,id=root"
+		-virtfs "local,path=$dir/out,mount_tag=out,security_model=none,id=out"
+		-netdev user,id=net0,restrict=on
+		-device virtio-net-pci,netdev=net0
+		-object "memory-backend-file,id=vram,size=256M,mem-path=$dir/vram,share=on"
+		-device ivshmem-plain,memdev=vram
+		-drive "if=none,id=disk,format=raw,file=$fifos/nvme"
+		-device nvme,serial=peermem,drive=disk,cmb_size_mb=64
+		-device edu,dma_mask=0xffffffffffffffff)
+	qemu+=(-append "${append[*]}")
+}
+
+cleanup()
+{
+	trap - EXIT INT TERM HUP
+	[ -z "${machine_pid-}" ] || kill -KILL "$machine_pid" 2> /dev/null || :
+	[ -z "${tail_pid-}" ] || kill "$tail_pid" 2> /dev/null || :
+	[ -z "${tty_state-}" ] || stty "$tty_state" || :
+	[ -z "${fifos-}" ] || rm -rf "$fifos"
+	if [ -z "$keep" ] && [ -n "${dir-}" ] && [ -z "${keep_log-}" ]; then
+		rm -rf "$dir"
+	fi
+}
+
+interrupted()
+{
+	cleanup
+	vm_say "interrupted"
+	exit 130
+}
+
+# Keeps the kernel log of a failed run, and only it.
+keep_kernel_log()
+{
+	keep_log=1
+	[ -n "$keep" ] || rm -rf "$dir/out" "$dir/vram"
+	vm_say "the kernel log is in $dir/kernel.log"
+}
+
+start_machine()
+{
+	exec {status_fd}<> "$fifos/status"
+	[ -z "$verbose" ] || {
+		tail -n +1 -f "$dir/kernel.log" >&2 &
+		tail_pid=$!
+	}
+	if [ -n "$VM_TTY" ]; then
+		tty_state=$(stty -g)
+		"${qemu[@]}" <&0 &
+	else
+		cat "$fifos/out" &
+		cats+=($!)
+		cat "$fifos/err" >&2 &
+		cats+=($!)
+		"${qemu[@]}" < /dev/null > "$fifos/qemu.log" 2>&1 &
+	fi
+	machine_pid=$!
+}
+
+# Reads the status port until the end; sets result, and reason for a failure.
+# result is empty if the machine ended without telling.
+follow_machine()
+{
+	local line started=$SECONDS
+
+	result='' reason=''
+	while :; do
+		if IFS= read -r -t 1 line <&"$status_fd"; then
+			case $line in
+			ready) progress_ready ;;
+			exit\ *) result=${line#exit } ;;
+			*) reason=$line ;;
+			esac
+			continue
+		fi
+		kill -0 "$machine_pid" 2> /dev/null || return 0
+		if [ "$timeout" -gt 0 ] &&
+				[ $((SECONDS - started)) -ge "$timeout" ]; then
+			reason=timeout
+			kill -KILL "$machine_pid"
+			return 0
+		fi
+	done
+}
+
+progress_start()
+{
+	started_ms=$(date +%s%3N)
+	vm_say "booting $kernel ($accel_name, $smp processors, $mem)"
+}
+
+progress_ready()
+{
+	local ms=$(($(date +%s%3N) - started_ms))
+
+	vm_say "ready after $((ms / 1000)).$((ms % 1000 / 100)) s"
+}
+
+judge()
+{
+	local lines
+
+	if [ "$reason" = timeout ]; then
+		vm_say "timed out after $timeout s"
+		keep_kernel_log
+		exit $VM_FAIL_TIMEOUT
+	fi
+	lines=$(grep -E "$VM_COMPLAINTS" "$dir/kernel.log" || :)
+	if [ -z "$result" ]; then
+		[ ! -s "$fifos/qemu.log" ] || cat "$fifos/qemu.log" >&2
+		vm_say "${reason:-the machine died}"
+		[ -z "$lines" ] || vm_say "from the kernel log:"$'\n'"$lines"
+		keep_kernel_log
+		exit $VM_FAIL_MACHINE
+	fi
+	if [ -n "$lines" ]; then
+		vm_say "the kernel complained:"$'\n'"$lines"
+		vm_say "the command itself ended with status $result"
+		keep_kernel_log
+		exit $VM_FAIL_KERNEL
+	fi
+	exit "$result"
+}
+
+main()
+{
+	parse_options "$@"
+	cats=()
+	trap cleanup EXIT
+	trap interrupted INT TERM HUP
+	kernel=$(vm_kernel_version)
+	vm_prepare_kernel "$kernel"
+	choose_accel
+	make_folder
+	make_initrd
+	compose_machine
+	progress_start
+	start_machine
+	follow_machine
+	wait "$machine_pid" 2> /dev/null || :
+	machine_pid=''
+	[ ${#cats[@]} = 0 ] || wait "${cats[@]}" || :
+	judge
+}
+
+main "$@"
