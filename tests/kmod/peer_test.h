@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
+/*
+ * Between the PeerDirect test modules and the test programs. Not an interface
+ * for anybody else: it changes with the tests.
+ *
+ * An open file of /dev/peer_test_mem is one object: the first mmap() gives it
+ * its length.
+ */
+#ifndef PEER_TEST_H
+#define PEER_TEST_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+/* Calls that the core made into the client, and what was wrong with them. */
+enum peer_test_count {
+	PEER_TEST_ACQUIRE,
+	PEER_TEST_ACQUIRED,	/* acquire() that said yes */
+	PEER_TEST_GET_PAGES,
+	PEER_TEST_DMA_MAP,
+	PEER_TEST_GET_PAGE_SIZE,
+	PEER_TEST_DMA_UNMAP,
+	PEER_TEST_PUT_PAGES,
+	PEER_TEST_RELEASE,
+	PEER_TEST_SELF_UNMAP,	/* by the client, after an invalidation */
+	PEER_TEST_LATE_UNMAP,	/* by the core, after the client's own */
+	PEER_TEST_INVALIDATE,	/* calls of the core's callback */
+	PEER_TEST_ERR_ORDER,	/* a call out of order, or twice */
+	PEER_TEST_ERR_TABLE,	/* not the sg_table of dma_map(), bit by bit */
+	PEER_TEST_ERR_DEVICE,	/* no DMA device, or another one */
+	PEER_TEST_ERR_CONTRACT,	/* still mapped after the callback returned */
+	PEER_TEST_ERR_ARGUMENT,	/* arguments other than the API promises */
+	PEER_TEST_NUM_COUNTS,
+};
+
+struct peer_test_stats {
+	__aligned_u64 count[PEER_TEST_NUM_COUNTS];
+};
+
+/* The next call of this kind on any range of this file's object fails once. */
+struct peer_test_fail {
+	__u32 call;		/* PEER_TEST_ACQUIRE, _GET_PAGES or _DMA_MAP */
+	__s32 error;		/* -ERRNO */
+};
+
+struct peer_test_rw {
+	__aligned_u64 offset;
+	__aligned_u64 length;
+	__aligned_u64 buffer;
+	__u32 write;
+	__u32 reserved;
+};
+
+#define PEER_TEST_IOC_STATS	 _IOR(0xb8, 0, struct peer_test_stats)
+#define PEER_TEST_IOC_CLEAR	 _IO(0xb8, 1)
+#define PEER_TEST_IOC_RW	 _IOW(0xb8, 2, struct peer_test_rw)
+#define PEER_TEST_IOC_FAIL	 _IOW(0xb8, 3, struct peer_test_fail)
+/* Invalidate all ranges of the object that are pinned. */
+#define PEER_TEST_IOC_INVALIDATE _IO(0xb8, 4)
+
+#endif

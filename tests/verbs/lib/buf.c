@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/* See buf.h. */
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "buf.h"
+#include "pattern.h"
+
+#define GUARD 4096
+
+static int buf_register(struct vt_buf *buf, struct vt_dev *dev,
+			const struct vt_buf_opts *opts)
+{
+	uint8_t *start = buf->mem.addr + opts->skip;
+	size_t length = buf->mem.length - opts->skip - opts->tail;
+	uint64_t in_page = (uintptr_t)start & 4095;
+	uint64_t iova = (uintptr_t)start;
+
+	if (opts->iova)
+		iova = (opts->iova == ULLONG_MAX ? 0 : opts->iova) + in_page;
+	buf->mr = ibv_reg_mr_iova(opts->pd ? opts->pd : dev->pd, start, length,
+				  iova,
+				  opts->access ? opts->access : VT_ACCESS_ALL);
+	buf->iova = iova - opts->skip;
+	return buf->mr ? 0 : -errno;
+}
+
+int vt_buf_open(struct vt_buf *buf, struct vt_dev *dev,
+		const struct vt_mem_kind *kind, size_t length,
+		const struct vt_buf_opts *opts)
+{
+	static const struct vt_buf_opts none;
+	int ret;
+
+	memset(buf, 0, sizeof(*buf));
+	ret = vt_mem_alloc(&buf->mem, kind, length, 0);
+	if (ret)
+		return ret;
+	buf->shadow = calloc(1, length);
+	ret = buf->shadow ? buf_register(buf, dev, opts ? opts : &none)
+			  : -ENOMEM;
+	if (ret)
+		vt_buf_close(buf);
+	return ret;
+}
+
+int vt_buf_close(struct vt_buf *buf)
+{
+	int ret = 0;
+
+	if (buf->mr)
+		ret = -ibv_dereg_mr(buf->mr);
+	vt_mem_free(&buf->mem);
+	free(buf->shadow);
+	memset(buf, 0, sizeof(*buf));
+	return ret;
+}
+
+void vt_buf_fill(struct vt_buf *buf, uint64_t seed)
+{
+	vt_pattern_fill(buf->shadow, seed, 0, buf->mem.length);
+	memcpy(buf->mem.addr, buf->shadow, buf->mem.length);
+}
+
+int vt_buf_fill_by_owner(struct vt_buf *buf, uint64_t seed)
+{
+	vt_pattern_fill(buf->shadow, seed, 0, buf->mem.length);
+	return vt_mem_write(&buf->mem, 0, buf->shadow, buf->mem.length);
+}
+
+static int compare(const struct vt_buf *buf, const char *how,
+		   const uint8_t *have, uint64_t offset, size_t length)
+{
+	const uint8_t *want = buf->shadow + offset;
+	ssize_t at = vt_first_diff(have, want, length);
+
+	if (at < 0)
+		return 0;
+	fprintf(stderr, "# %s, %s: byte %llu is %02x, not %02x\n",
+		buf->mem.kind->name, how, (unsigned long long)(offset + at),
+		have[at], want[at]);
+	return -EILSEQ;
+}
+
+static int check_range(struct vt_buf *buf, uint64_t offset, size_t length)
+{
+	uint8_t *copy = malloc(length);
+	int ret, owner;
+
+	if (!copy)
+		return -ENOMEM;
+	ret = compare(buf, "mapping", buf->mem.addr + offset, offset, length);
+	owner = vt_mem_read(&buf->mem, offset, copy, length);
+	if (!owner)
+		owner = compare(buf, "owner's view", copy, offset, length);
+	free(copy);
+	return ret ? ret : owner;
+}
+
+int vt_buf_check(struct vt_buf *buf, uint64_t offset, size_t length)
+{
+	uint64_t start = offset > GUARD ? offset - GUARD : 0;
+	uint64_t end = offset + length + GUARD;
+
+	if (end > buf->mem.length)
+		end = buf->mem.length;
+	return check_range(buf, start, end - start);
+}
+
+int vt_buf_check_all(struct vt_buf *buf)
+{
+	return check_range(buf, 0, buf->mem.length);
+}
+
+struct ibv_sge vt_sge(const struct vt_buf *buf, uint64_t offset,
+		      uint32_t length)
+{
+	return (struct ibv_sge){
+		.addr = buf->iova + offset,
+		.length = length,
+		.lkey = buf->mr->lkey,
+	};
+}
+
+struct vt_remote vt_remote(const struct vt_buf *buf, uint64_t offset)
+{
+	return (struct vt_remote){
+		.addr = buf->iova + offset,
+		.rkey = buf->mr->rkey,
+	};
+}

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/* See counters.h. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "counters.h"
+
+static int read_one(const char *client, const char *name, uint64_t *value)
+{
+	char path[256];
+	FILE *file;
+	int n;
+
+	snprintf(path, sizeof(path), "/sys/kernel/mm/memory_peers/%s/%s",
+		 client, name);
+	file = fopen(path, "re");
+	if (!file)
+		return -errno;
+	n = fscanf(file, "%" SCNu64, value);
+	fclose(file);
+	return n == 1 ? 0 : -EIO;
+}
+
+int vt_counters_read(const struct vt_mem_kind *kind, struct vt_counters *c)
+{
+	const struct {
+		const char *name;
+		uint64_t *value;
+	} files[] = {
+		{ "num_alloc_mrs", &c->alloc_mrs },
+		{ "num_dealloc_mrs", &c->dealloc_mrs },
+		{ "num_reg_pages", &c->reg_pages },
+		{ "num_dereg_pages", &c->dereg_pages },
+		{ "num_reg_bytes", &c->reg_bytes },
+		{ "num_dereg_bytes", &c->dereg_bytes },
+		{ "num_free_callbacks", &c->free_callbacks },
+	};
+	size_t i;
+	int ret = 0;
+
+	memset(c, 0, sizeof(*c));
+	if (!kind->client)
+		return 0;
+	for (i = 0; !ret && i < sizeof(files) / sizeof(files[0]); i++)
+		ret = read_one(kind->client, files[i].name, files[i].value);
+	return ret;
+}
+
+static int is_balanced(const struct vt_counters *c)
+{
+	return c->alloc_mrs == c->dealloc_mrs &&
+	       c->reg_pages == c->dereg_pages &&
+	       c->reg_bytes == c->dereg_bytes;
+}
+
+int vt_counters_balanced(const struct vt_mem_kind *kind)
+{
+	struct vt_counters c;
+	int tries, ret;
+
+	for (tries = 0; tries < 50; tries++) {
+		ret = vt_counters_read(kind, &c);
+		if (ret || is_balanced(&c))
+			return ret;
+		usleep(100000);
+	}
+	fprintf(stderr, "# %s: %" PRIu64 " MRs came, %" PRIu64 " went; pages %" PRIu64 ", %" PRIu64 "\n",
+		kind->name, c.alloc_mrs, c.dealloc_mrs, c.reg_pages,
+		c.dereg_pages);
+	return -EBUSY;
+}
+
+int vt_resource_count(const char *what)
+{
+	const char *name = getenv("PEERMEM_RDMA_DEVICE");
+	char line[512], *at;
+	int count = -ENOENT;
+	FILE *pipe;
+
+	snprintf(line, sizeof(line), "rdma resource show %s",
+		 name ? name : "rxe0");
+	pipe = popen(line, "re");
+	if (!pipe)
+		return -errno;
+	while (fgets(line, sizeof(line), pipe)) {
+		char word[32];
+
+		snprintf(word, sizeof(word), " %s ", what);
+		at = strstr(line, word);
+		if (at)
+			count = atoi(at + strlen(word));
+	}
+	pclose(pipe);
+	return count;
+}

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * The vtable's callers, and host memory: anonymous pages, whose "owner's view"
+ * is the kernel's (process_vm_readv() of ourselves).
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "mem.h"
+
+static int host_alloc(struct vt_mem *mem, size_t length, unsigned int flags)
+{
+	int prot = PROT_READ | (flags & VT_MEM_READ_ONLY ? 0 : PROT_WRITE);
+	void *addr;
+
+	if (flags & VT_MEM_NO_EXPORT)
+		return -EOPNOTSUPP;
+	/* Shared: what a fork leaves with the parent must stay the parent's. */
+	addr = mmap(NULL, length, prot, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (addr == MAP_FAILED)
+		return -errno;
+	mem->addr = addr;
+	mem->length = length;
+	return 0;
+}
+
+static void host_free(struct vt_mem *mem)
+{
+	munmap(mem->addr, mem->length);
+}
+
+static int host_copy(void *local, void *remote, size_t length,
+		     ssize_t (*copy)(pid_t pid, const struct iovec *lvec,
+				     unsigned long liovcnt,
+				     const struct iovec *rvec,
+				     unsigned long riovcnt,
+				     unsigned long flags))
+{
+	struct iovec here = { local, length };
+	struct iovec there = { remote, length };
+	ssize_t n = copy(getpid(), &here, 1, &there, 1, 0);
+
+	if (n < 0)
+		return -errno;
+	return (size_t)n == length ? 0 : -EFAULT;
+}
+
+static int host_read(struct vt_mem *mem, uint64_t offset, void *dst,
+		     size_t length)
+{
+	return host_copy(dst, mem->addr + offset, length, process_vm_readv);
+}
+
+static int host_write(struct vt_mem *mem, uint64_t offset, const void *src,
+		      size_t length)
+{
+	return host_copy((void *)src, mem->addr + offset, length,
+			 process_vm_writev);
+}
+
+const struct vt_mem_kind vt_mem_host = {
+	.name = "host",
+	.alloc = host_alloc,
+	.free = host_free,
+	.read = host_read,
+	.write = host_write,
+};
+
+const struct vt_mem_kind *vt_mem_kind_find(const char *name)
+{
+	static const struct vt_mem_kind *const kinds[] = {
+		&vt_mem_host, &vt_mem_vram, &vt_mem_vram_named,
+		&vt_mem_vram_system, &vt_mem_peerdirect,
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (!strcmp(kinds[i]->name, name))
+			return kinds[i];
+	return NULL;
+}
+
+int vt_mem_alloc(struct vt_mem *mem, const struct vt_mem_kind *kind,
+		 size_t length, unsigned int flags)
+{
+	int ret;
+
+	*mem = (struct vt_mem){ .kind = kind, .fd = -1 };
+	ret = kind->alloc(mem, length, flags);
+	if (ret)
+		mem->addr = NULL;
+	return ret;
+}
+
+void vt_mem_free(struct vt_mem *mem)
+{
+	if (!mem->addr)
+		return;
+	mem->kind->free(mem);
+	mem->addr = NULL;
+}
+
+int vt_mem_read(struct vt_mem *mem, uint64_t offset, void *dst, size_t length)
+{
+	return mem->kind->read(mem, offset, dst, length);
+}
+
+int vt_mem_write(struct vt_mem *mem, uint64_t offset, const void *src,
+		 size_t length)
+{
+	return mem->kind->write(mem, offset, src, length);
+}
+
+int vt_mem_blocks(struct vt_mem *mem, struct vt_block *blocks,
+		  unsigned int room)
+{
+	if (!mem->kind->blocks)
+		return -EOPNOTSUPP;
+	return mem->kind->blocks(mem, blocks, room);
+}
+
+int vt_mem_destroy(struct vt_mem *mem)
+{
+	return mem->kind->destroy ? mem->kind->destroy(mem) : -EOPNOTSUPP;
+}
+
+int vt_mem_revoke(struct vt_mem *mem)
+{
+	return mem->kind->revoke ? mem->kind->revoke(mem) : -EOPNOTSUPP;
+}
+
+int vt_mem_share(struct vt_mem *mem)
+{
+	return mem->kind->share ? mem->kind->share(mem) : -EOPNOTSUPP;
+}
+
+int vt_mem_import(struct vt_mem *mem, const struct vt_mem_kind *kind, int fd,
+		  size_t length)
+{
+	int ret;
+
+	*mem = (struct vt_mem){ .kind = kind, .fd = -1 };
+	if (!kind->import)
+		return -EOPNOTSUPP;
+	ret = kind->import(mem, fd, length);
+	if (ret)
+		mem->addr = NULL;
+	return ret;
+}

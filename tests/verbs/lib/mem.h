@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
+/*
+ * Kinds of memory behind one vtable, so that one test runs on all of them and
+ * shows that they behave alike.
+ *
+ * Every function that returns int returns 0 or -errno. What a kind cannot do
+ * gives -EOPNOTSUPP.
+ */
+#ifndef VT_MEM_H
+#define VT_MEM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct vt_mem;
+
+/* A contiguous piece of an object, as it lies in the device's BAR. */
+struct vt_block {
+	uint64_t offset;
+	uint64_t length;
+	uint64_t bar;
+};
+
+enum vt_mem_flags {
+	VT_MEM_READ_ONLY = 1 << 0,	/* map without PROT_WRITE */
+	VT_MEM_NO_EXPORT = 1 << 1,	/* an object that may not be registered */
+};
+
+/**
+ * struct vt_mem_kind - what a kind of memory can do
+ * @name:    as in the names of the tests' variants
+ * @client:  its directory in /sys/kernel/mm/memory_peers, NULL: not peer memory
+ * @alloc:   fills in addr, length, fd and handle
+ * @free:    undoes it, also after a part was unmapped or destroyed
+ * @read, @write: the owner's own view of the bytes, by a way that is not the
+ *           mapping and not RDMA
+ * @blocks:  where it lies; returns their number
+ * @destroy: the object dies under its users
+ * @revoke:  its memory regions die, the object lives
+ * @share:   a descriptor for another process
+ * @import:  the object behind such a descriptor, mapped
+ */
+struct vt_mem_kind {
+	const char *name;
+	const char *client;
+	int (*alloc)(struct vt_mem *mem, size_t length, unsigned int flags);
+	void (*free)(struct vt_mem *mem);
+	int (*read)(struct vt_mem *mem, uint64_t offset, void *dst,
+		    size_t length);
+	int (*write)(struct vt_mem *mem, uint64_t offset, const void *src,
+		     size_t length);
+	int (*blocks)(struct vt_mem *mem, struct vt_block *blocks,
+		      unsigned int room);
+	int (*destroy)(struct vt_mem *mem);
+	int (*revoke)(struct vt_mem *mem);
+	int (*share)(struct vt_mem *mem);
+	int (*import)(struct vt_mem *mem, int fd, size_t length);
+};
+
+struct vt_mem {
+	const struct vt_mem_kind *kind;
+	uint8_t *addr;
+	size_t length;
+	int fd;
+	uint32_t handle;
+};
+
+extern const struct vt_mem_kind vt_mem_host;
+/* An object made by mmap() of the device node, as perftest does. */
+extern const struct vt_mem_kind vt_mem_vram;
+/* One made by ioctl, and one of these that begins in system memory. */
+extern const struct vt_mem_kind vt_mem_vram_named;
+extern const struct vt_mem_kind vt_mem_vram_system;
+/* Of the PeerDirect test client (tests/kmod). */
+extern const struct vt_mem_kind vt_mem_peerdirect;
+
+/* By name; NULL if there is no such kind. */
+const struct vt_mem_kind *vt_mem_kind_find(const char *name);
+
+int vt_mem_alloc(struct vt_mem *mem, const struct vt_mem_kind *kind,
+		 size_t length, unsigned int flags);
+void vt_mem_free(struct vt_mem *mem);
+int vt_mem_read(struct vt_mem *mem, uint64_t offset, void *dst, size_t length);
+int vt_mem_write(struct vt_mem *mem, uint64_t offset, const void *src,
+		 size_t length);
+int vt_mem_blocks(struct vt_mem *mem, struct vt_block *blocks,
+		  unsigned int room);
+int vt_mem_destroy(struct vt_mem *mem);
+int vt_mem_revoke(struct vt_mem *mem);
+int vt_mem_share(struct vt_mem *mem);
+int vt_mem_import(struct vt_mem *mem, const struct vt_mem_kind *kind, int fd,
+		  size_t length);
+
+/* Facts about the video memory as a whole, from the device of vt_mem_vram. */
+struct vt_vram_info {
+	uint64_t size, used, pinned, pinnable, system_used, block_size;
+	uint64_t objects;
+};
+
+int vt_vram_info(struct vt_vram_info *info);
+
+#endif

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * Memory that belongs to a client of the PeerDirect API: the test modules of
+ * tests/kmod.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "../../kmod/peer_test.h"
+#include "mem.h"
+
+static int peerdirect_alloc(struct vt_mem *mem, size_t length,
+			    unsigned int flags)
+{
+	int prot = PROT_READ | (flags & VT_MEM_READ_ONLY ? 0 : PROT_WRITE);
+	void *addr;
+
+	if (flags & VT_MEM_NO_EXPORT)
+		return -EOPNOTSUPP;
+	mem->fd = open("/dev/peer_test_mem", O_RDWR | O_CLOEXEC);
+	if (mem->fd < 0)
+		return -errno;
+	addr = mmap(NULL, length, prot, MAP_SHARED, mem->fd, 0);
+	if (addr == MAP_FAILED) {
+		int ret = -errno;
+
+		close(mem->fd);
+		return ret;
+	}
+	mem->addr = addr;
+	mem->length = length;
+	return 0;
+}
+
+static void peerdirect_free(struct vt_mem *mem)
+{
+	munmap(mem->addr, mem->length);
+	close(mem->fd);
+}
+
+static int peerdirect_rw(struct vt_mem *mem, uint64_t offset,
+			 const void *buffer, size_t length, bool write)
+{
+	struct peer_test_rw rw = {
+		.offset = offset,
+		.length = length,
+		.buffer = (uintptr_t)buffer,
+		.write = write,
+	};
+
+	return ioctl(mem->fd, PEER_TEST_IOC_RW, &rw) ? -errno : 0;
+}
+
+static int peerdirect_read(struct vt_mem *mem, uint64_t offset, void *dst,
+			   size_t length)
+{
+	return peerdirect_rw(mem, offset, dst, length, false);
+}
+
+static int peerdirect_write(struct vt_mem *mem, uint64_t offset,
+			    const void *src, size_t length)
+{
+	return peerdirect_rw(mem, offset, src, length, true);
+}
+
+static int peerdirect_revoke(struct vt_mem *mem)
+{
+	return ioctl(mem->fd, PEER_TEST_IOC_INVALIDATE) ? -errno : 0;
+}
+
+const struct vt_mem_kind vt_mem_peerdirect = {
+	.name = "peerdirect",
+	.client = "peerdirect_test",
+	.alloc = peerdirect_alloc,
+	.free = peerdirect_free,
+	.read = peerdirect_read,
+	.write = peerdirect_write,
+	.revoke = peerdirect_revoke,
+};

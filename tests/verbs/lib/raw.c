@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * See raw.h.
+ *
+ * FLUSH: the work request is built as an RDMA WRITE of zero bytes and turned
+ * into a FLUSH in the send queue, in the memory shared with the kernel, before
+ * the doorbell. The queue entry is found by its work request id.
+ */
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <rdma/ib_user_verbs.h>
+#include <rdma/rdma_user_rxe.h>
+
+#include "raw.h"
+
+int vt_rereg_mr(struct ibv_mr *mr, int flags, struct ibv_pd *pd, int access)
+{
+	struct ib_uverbs_rereg_mr_resp resp;
+	struct {
+		struct ib_uverbs_cmd_hdr hdr;
+		struct ib_uverbs_rereg_mr body;
+	} cmd = {
+		.hdr = {
+			.command = IB_USER_VERBS_CMD_REREG_MR,
+			.in_words = sizeof(cmd) / 4,
+			.out_words = sizeof(resp) / 4,
+		},
+		.body = {
+			.response = (uintptr_t)&resp,
+			.mr_handle = mr->handle,
+			.flags = flags,
+			.pd_handle = pd ? pd->handle : 0,
+			.access_flags = access,
+		},
+	};
+
+	if (write(mr->context->cmd_fd, &cmd, sizeof(cmd)) != sizeof(cmd))
+		return -errno;
+	mr->lkey = resp.lkey;
+	mr->rkey = resp.rkey;
+	if (flags & IBV_REREG_MR_CHANGE_PD)
+		mr->pd = pd;
+	return 0;
+}
+
+/* The union of struct rxe_send_wr, which older headers have without FLUSH. */
+struct rxe_flush_wr {
+	uint64_t remote_addr;
+	uint32_t length;
+	uint32_t rkey;
+	uint8_t type;
+	uint8_t level;
+};
+
+#define RXE_OPCODE_FLUSH 14
+
+static struct rxe_send_wqe *find_wqe_in(char *start, char *end, uint64_t wr_id)
+{
+	char *at;
+
+	for (at = start; at + sizeof(struct rxe_send_wqe) <= end; at += 8) {
+		struct rxe_send_wqe *wqe = (struct rxe_send_wqe *)at;
+
+		if (wqe->wr.wr_id == wr_id &&
+		    wqe->wr.opcode == IBV_WR_RDMA_WRITE)
+			return wqe;
+	}
+	return NULL;
+}
+
+static struct rxe_send_wqe *find_wqe(uint64_t wr_id)
+{
+	struct rxe_send_wqe *wqe = NULL;
+	FILE *maps = fopen("/proc/self/maps", "re");
+	unsigned long start, end;
+	char line[512];
+
+	while (maps && !wqe && fgets(line, sizeof(line), maps)) {
+		if (strstr(line, "/uverbs") &&
+		    sscanf(line, "%lx-%lx", &start, &end) == 2)
+			wqe = find_wqe_in((char *)start, (char *)end, wr_id);
+	}
+	if (maps)
+		fclose(maps);
+	return wqe;
+}
+
+static void make_flush(struct rxe_send_wqe *wqe, struct vt_remote at,
+		       uint32_t length, enum vt_flush_type type)
+{
+	struct rxe_flush_wr flush = {
+		.remote_addr = at.addr,
+		.length = length,
+		.rkey = at.rkey,
+		.type = type,
+		.level = 0, /* the range, not the whole region */
+	};
+
+	wqe->wr.opcode = RXE_OPCODE_FLUSH;
+	memcpy(&wqe->wr.wr, &flush, sizeof(flush));
+	wqe->iova = at.addr;
+	wqe->dma.length = length;
+	wqe->dma.resid = length;
+	wqe->dma.num_sge = 0;
+}
+
+int vt_flush(struct vt_end *end, struct vt_remote at, uint32_t length,
+	     enum vt_flush_type type)
+{
+	static uint64_t ticket = 0x6f0b7d2be0c19a37ULL;
+	struct rxe_send_wqe *wqe;
+	struct ibv_wc wc;
+	int ret;
+
+	ibv_wr_start(end->qpx);
+	end->qpx->wr_id = ++ticket;
+	end->qpx->wr_flags = IBV_SEND_SIGNALED;
+	ibv_wr_rdma_write(end->qpx, at.rkey, at.addr);
+	wqe = find_wqe(ticket);
+	if (!wqe) {
+		ibv_wr_abort(end->qpx);
+		return -ENOENT;
+	}
+	make_flush(wqe, at, length, type);
+	ret = -ibv_wr_complete(end->qpx);
+	if (!ret)
+		ret = vt_wait(end, &wc, VT_TIMEOUT_MS);
+	return ret ? ret : (int)wc.status;
+}

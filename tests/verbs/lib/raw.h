@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
+/*
+ * What the kernel's Soft-RoCE can do and the distribution's librxe cannot ask
+ * for: re-registration, and the FLUSH operation. Through the same descriptors
+ * and queues, by the kernel's own user interface.
+ */
+#ifndef VT_RAW_H
+#define VT_RAW_H
+
+#include "verbs.h"
+
+/* Access flags of memory that may be flushed. */
+#define VT_ACCESS_FLUSH_GLOBAL (1 << 8)
+#define VT_ACCESS_FLUSH_PERSISTENT (1 << 9)
+
+/* @flags: enum ibv_rereg_mr_flags. Return: 0 or -errno of the kernel. */
+int vt_rereg_mr(struct ibv_mr *mr, int flags, struct ibv_pd *pd, int access);
+
+enum vt_flush_type {
+	VT_FLUSH_GLOBAL = 1,
+	VT_FLUSH_PERSISTENT = 2,
+};
+
+/* Return: the completion's status, or -errno. */
+int vt_flush(struct vt_end *end, struct vt_remote at, uint32_t length,
+	     enum vt_flush_type type);
+
+#endif

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
+/*
+ * A device, and pairs of queue pairs connected to each other through it.
+ *
+ * Every wait is bounded. Functions return 0 or -errno; those that do an
+ * operation return its completion's status (enum ibv_wc_status, 0 is success)
+ * or -errno, -ETIMEDOUT when no completion came.
+ */
+#ifndef VT_VERBS_H
+#define VT_VERBS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <infiniband/verbs.h>
+
+/* What an operation may take under emulation with all CPUs busy. */
+#define VT_TIMEOUT_MS 15000
+
+/* The device's name comes from $PEERMEM_RDMA_DEVICE, else it is rxe0. */
+struct vt_dev {
+	struct ibv_context *ctx;
+	struct ibv_pd *pd;
+	union ibv_gid gid;
+	int gid_index;
+};
+
+int vt_dev_open(struct vt_dev *dev);
+void vt_dev_close(struct vt_dev *dev);
+
+/* One side of a pair. The CQ is for both of its queues. */
+struct vt_end {
+	struct ibv_qp *qp;
+	struct ibv_qp_ex *qpx;
+	struct ibv_cq *cq;
+	struct ibv_srq *srq;
+	struct ibv_ah *ah;
+	struct ibv_pd *pd;
+};
+
+/**
+ * struct vt_pair_opts - zero is a good default for all
+ * @type: 0: RC
+ * @mtu:  path MTU, 0: 1024
+ * @srq:  end 1 receives through an SRQ
+ * @depth: work requests of each queue, 0: 16
+ * @pd:   of end 1, NULL: the device's
+ */
+struct vt_pair_opts {
+	enum ibv_qp_type type;
+	enum ibv_mtu mtu;
+	bool srq;
+	unsigned int depth;
+	struct ibv_pd *pd;
+};
+
+struct vt_pair {
+	struct vt_dev *dev;
+	struct vt_pair_opts opts;
+	struct vt_end end[2];
+};
+
+#define VT_UD_QKEY 0x11223344
+
+int vt_pair_open(struct vt_pair *pair, struct vt_dev *dev,
+		 const struct vt_pair_opts *opts);
+void vt_pair_close(struct vt_pair *pair);
+/* New queue pairs in the place of those that an error has killed. */
+int vt_pair_renew(struct vt_pair *pair);
+
+/* An end alone, for a peer in another process. */
+struct vt_address {
+	union ibv_gid gid;
+	uint32_t qpn;
+	uint32_t psn;
+};
+
+int vt_end_open(struct vt_end *end, struct vt_dev *dev,
+		const struct vt_pair_opts *opts, bool srq);
+void vt_end_close(struct vt_end *end);
+struct vt_address vt_end_address(struct vt_end *end, struct vt_dev *dev);
+int vt_end_connect(struct vt_end *end, struct vt_dev *dev,
+		   const struct vt_pair_opts *opts,
+		   const struct vt_address *peer);
+
+/* The next completion of the end. */
+int vt_wait(struct vt_end *end, struct ibv_wc *wc, int timeout_ms);
+
+int vt_post_send(struct vt_end *end, struct ibv_send_wr *wr);
+int vt_post_recv(struct vt_end *end, struct ibv_sge *sge, int num_sge);
+/* Posts, signaled, and waits for the completion. */
+int vt_do(struct vt_end *end, struct ibv_send_wr *wr);
+
+/* Where an operation goes to. */
+struct vt_remote {
+	uint64_t addr;
+	uint32_t rkey;
+};
+
+int vt_rdma_write(struct vt_end *end, struct ibv_sge *sge, int num_sge,
+		  struct vt_remote to);
+int vt_rdma_read(struct vt_end *end, struct ibv_sge *sge, int num_sge,
+		 struct vt_remote from);
+int vt_cmp_swap(struct vt_end *end, struct ibv_sge *result,
+		struct vt_remote at, uint64_t compare, uint64_t swap);
+int vt_fetch_add(struct vt_end *end, struct ibv_sge *result,
+		 struct vt_remote at, uint64_t add);
+/* All 8 bytes at once; end->qpx must be there (RC). */
+int vt_atomic_write(struct vt_end *end, struct vt_remote at, uint64_t value);
+
+/*
+ * SEND from end 0 into a receive of end 1 of the pair. The receiver's
+ * completion is in *wc; the sender's status is returned.
+ */
+int vt_send_recv(struct vt_pair *pair, struct ibv_sge *from, int num_from,
+		 struct ibv_sge *to, int num_to, struct ibv_wc *wc);
+
+/* Memory windows: bind through @end, which must own the window's PD. */
+int vt_bind_mw_type1(struct vt_end *end, struct ibv_mw *mw,
+		     struct ibv_mw_bind_info *info);
+int vt_bind_mw_type2(struct vt_end *end, struct ibv_mw *mw, uint32_t rkey,
+		     struct ibv_mw_bind_info *info);
+int vt_invalidate(struct vt_end *end, uint32_t rkey);
+
+#endif
