@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
+/*
+ * Kernel API for importers: the fourth flavour of ib_umem, over peer memory.
+ *
+ * A CPU importer registers with ib_umem_peer_get() and touches the memory by
+ * the calls below and in no other way. Each of them may run side by side with
+ * all others and with invalidation and revocation of the same memory: what they
+ * return tells whether the access took place.
+ *
+ * Offsets are in bytes from the registered address.
+ */
+#ifndef RDMA_IB_UMEM_PEER_H
+#define RDMA_IB_UMEM_PEER_H
+
+#include <linux/mmu_notifier.h>
+#include <linux/spinlock.h>
+#include <linux/xarray.h>
+#include <rdma/ib_umem.h>
+#include <rdma/peer_mem.h>
+
+/* A power of two; see umem_peer.c for what the guards are. */
+#define IB_UMEM_PEER_GUARDS 8
+
+/**
+ * struct ib_umem_peer - registered peer memory
+ * @umem: umem.address and umem.length as registered
+ *
+ * Lock order: xa_lock of @pages -> @guard.
+ */
+struct ib_umem_peer {
+	struct ib_umem umem;
+
+	/* private: */
+	struct ib_peer_region *region;
+	struct mmu_interval_notifier notifier;
+	struct xarray pages;
+	rwlock_t guard[IB_UMEM_PEER_GUARDS];
+	unsigned long first_page;
+	bool revoked;
+};
+
+static inline struct ib_umem_peer *to_ib_umem_peer(struct ib_umem *umem)
+{
+	return container_of(umem, struct ib_umem_peer, umem);
+}
+
+/**
+ * ib_umem_peer_get() - register a range that is peer memory
+ * @ibdev:  the importer
+ * @addr:   first byte, any alignment
+ * @size:   bytes
+ * @access: IB_ACCESS_xxx
+ *
+ * To be tried after ib_umem_get() failed. Pins the memory and charges it to
+ * RLIMIT_MEMLOCK, as ib_umem_get() does. Call it in the task that owns the
+ * range.
+ *
+ * Return: the umem, or ERR_PTR of
+ *   -EFAULT      no client owns the whole range
+ *   -EACCES      its owner refuses: policy, or the mapping's permissions
+ *   -EINVAL      size 0, wrap-around, FLUSH_PERSISTENT asked (device memory
+ *                is volatile)
+ *   -EOPNOTSUPP  IB_ACCESS_ON_DEMAND
+ *   -ENOMEM      out of memory, or over RLIMIT_MEMLOCK
+ *   -ENODEV      the owner is going away
+ *   what the client's claim(), pin() or fault() said
+ */
+struct ib_umem_peer *ib_umem_peer_get(struct ib_device *ibdev,
+				      unsigned long addr, size_t size,
+				      int access);
+
+/**
+ * ib_umem_peer_release() - the end of a registration
+ *
+ * The importer has seen to it that no access is under way. May sleep; waits
+ * for calls into the exporter, never for a user. NULL is fine.
+ */
+void ib_umem_peer_release(struct ib_umem_peer *peer);
+
+/**
+ * ib_umem_peer_read() - copy from peer memory
+ *
+ * Return: 0, -EFAULT revoked or outside of the registration (then part of
+ * @dst may have been written).
+ */
+int ib_umem_peer_read(struct ib_umem_peer *peer, u64 offset, void *dst,
+		      size_t length);
+
+/**
+ * ib_umem_peer_write() - copy to peer memory
+ *
+ * Return: 0, -EFAULT as above (a part up to some page may have been written),
+ * -EACCES registered without write access.
+ */
+int ib_umem_peer_write(struct ib_umem_peer *peer, u64 offset, const void *src,
+		       size_t length);
+
+/**
+ * ib_umem_peer_cmp_swap() - 8-byte compare and swap
+ * @offset: aligned to 8 bytes in the address space
+ * @orig:   what was there
+ *
+ * Atomic against the callers' other atomics only as far as the caller
+ * serialises them: device memory has no atomic accessors. Does not sleep.
+ * Return: 0, -EINVAL unaligned, -EFAULT, -EACCES as above.
+ */
+int ib_umem_peer_cmp_swap(struct ib_umem_peer *peer, u64 offset, u64 compare,
+			  u64 swap, u64 *orig);
+
+/** ib_umem_peer_fetch_add() - 8-byte fetch and add; as cmp_swap */
+int ib_umem_peer_fetch_add(struct ib_umem_peer *peer, u64 offset, u64 add,
+			   u64 *orig);
+
+/**
+ * ib_umem_peer_store64() - write 8 bytes at once, after all earlier writes
+ *
+ * Return: as ib_umem_peer_cmp_swap().
+ */
+int ib_umem_peer_store64(struct ib_umem_peer *peer, u64 offset, u64 value);
+
+/**
+ * ib_umem_peer_flush() - make earlier writes to a range visible to everybody
+ *
+ * Return: 0 or -EFAULT.
+ */
+int ib_umem_peer_flush(struct ib_umem_peer *peer, u64 offset, size_t length);
+
+/**
+ * ib_umem_peer_check_rereg() - may the access flags become these?
+ *
+ * Return: 0, -EACCES the memory was registered without write access, -EINVAL
+ * FLUSH_PERSISTENT asked.
+ */
+int ib_umem_peer_check_rereg(struct ib_umem_peer *peer, int access);
+
+#endif

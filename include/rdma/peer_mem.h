@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
+/*
+ * Kernel API for exporters: drivers whose memory RDMA devices may reach.
+ *
+ * Two forms. The native one (struct ib_peer_ops) is what the core knows. The
+ * PeerDirect one (struct peer_memory_client) is source and symbol compatible
+ * with what vendors ship; the core serves it through an adapter.
+ *
+ * Words:
+ *   client   a registered exporter
+ *   region   one page-aligned range of one process, claimed from one client
+ *            on behalf of one memory region (MR) of one RDMA device
+ *   block    a contiguous piece of a region, as it lies somewhere right now
+ *   CPU importer  an RDMA device that copies with the CPU (Soft-RoCE)
+ *
+ * Life of a region:
+ *
+ *   claim -> [pin] -> fault ... -> [unpin] -> release
+ *
+ * claim() comes first, release() last, each once. pin() at most once, and
+ * unpin() once if and only if pin() succeeded. fault() in between. None of them
+ * is called with a lock of the core held; all may sleep; all but claim() may
+ * run in any task, so they go by region->mm and never by current->mm.
+ *
+ * Lock order: exporter's locks (dma_resv) -> core's locks. The core calls an
+ * exporter with none of its own locks held, and an exporter calls
+ * ib_peer_invalidate() and ib_peer_revoke() with its own held.
+ */
+#ifndef RDMA_PEER_MEM_H
+#define RDMA_PEER_MEM_H
+
+#include <linux/completion.h>
+#include <linux/iosys-map.h>
+#include <linux/list.h>
+#include <linux/mm_types.h>
+#include <linux/scatterlist.h>
+#include <linux/types.h>
+#include <linux/workqueue.h>
+
+struct device;
+struct ib_device;
+struct ib_peer_client;
+struct ib_peer_fault;
+struct ib_umem_peer;
+
+/* ---- native exporters ------------------------------------------------- */
+
+/**
+ * struct ib_peer_region - a claimed range
+ * @client:   whom it was claimed from
+ * @importer: the RDMA device that wants access
+ * @mm:       address space of @start. Valid as a struct until release(); whoever
+ *            walks it outside of claim() needs mmget_not_zero() first.
+ * @start:    first address, page aligned
+ * @length:   bytes, page aligned, not 0
+ * @writable: the importer wants to write
+ * @priv:     the exporter's; set in claim()
+ *
+ * All but @priv are set by the core before claim() and constant.
+ */
+struct ib_peer_region {
+	struct ib_peer_client *client;
+	struct ib_device *importer;
+	struct mm_struct *mm;
+	unsigned long start;
+	size_t length;
+	bool writable;
+	void *priv;
+
+	/* private: */
+	struct ib_umem_peer *umem;
+	struct list_head node;
+	struct work_struct detach_work;
+	struct completion detached;
+	unsigned long seq;
+	bool pinned;
+};
+
+/* Flags of struct ib_peer_block. */
+enum ib_peer_block_flags {
+	IB_PEER_BLOCK_WRITE = 1 << 0,	/* the importer may write */
+};
+
+/**
+ * struct ib_peer_block - where a piece of a region is
+ * @offset: first byte in the region, page aligned
+ * @length: bytes, page aligned
+ * @where:  cookie of the exporter, e.g. an offset in its BAR; handed back to
+ *          cpu_map()
+ * @flags:  enum ib_peer_block_flags
+ */
+struct ib_peer_block {
+	u64 offset;
+	u64 length;
+	u64 where;
+	u32 flags;
+};
+
+/**
+ * struct ib_peer_ops - what an exporter offers
+ *
+ * @claim: Is [region->start, +length) of region->mm yours, as a whole, and may
+ *         region->importer have it? Called in the task that registers, where
+ *         current->mm is region->mm. Sets region->priv on success and takes
+ *         whatever references the region needs; must not take a reference on
+ *         the exporter's module.
+ *         Return: 0 claimed; -ENXIO not mine, the core asks the next client;
+ *         -EACCES mine, and refused by policy or by the mapping's permissions;
+ *         any other -errno mine, and failed. All but -ENXIO end the search and
+ *         reach the user.
+ *
+ * @pin:   From now on the region stays where it is, until unpin() or until the
+ *         exporter calls ib_peer_revoke(). May be NULL: pinned MRs refused with
+ *         -EOPNOTSUPP. Return: 0, or -errno for the user (-ENOMEM, -ENOSPC...).
+ *
+ * @unpin: Undoes pin(). Comes also after ib_peer_revoke(), soon and by itself.
+ *
+ * @fault: Make [offset, offset + length) of the region resident somewhere and
+ *         report where by ib_peer_fault_add(), block by block, in any order,
+ *         with no gap. @write: for writing. Must see the effect of every
+ *         ib_peer_invalidate() that the exporter began before: keep one lock of
+ *         your own over "invalidate, then move", and over "report".
+ *         Return: 0, -EFAULT nothing there, -EACCES no such access, -ENOMEM.
+ *
+ * @cpu_map: Gives a kernel mapping of a block, valid until the block is
+ *         invalidated, revoked or unpinned. Called from ib_peer_fault_add() for
+ *         CPU importers, so with what the exporter holds in fault(). Device
+ *         memory is given as iomem. Return: 0 or -errno, which
+ *         ib_peer_fault_add() passes on.
+ *
+ * @release: The last call; drop the references of claim().
+ */
+struct ib_peer_ops {
+	int (*claim)(struct ib_peer_region *region);
+	int (*pin)(struct ib_peer_region *region);
+	void (*unpin)(struct ib_peer_region *region);
+	int (*fault)(struct ib_peer_region *region, u64 offset, u64 length,
+		     bool write, struct ib_peer_fault *fault);
+	int (*cpu_map)(struct ib_peer_region *region,
+		       const struct ib_peer_block *block,
+		       struct iosys_map *map);
+	void (*release)(struct ib_peer_region *region);
+};
+
+/**
+ * ib_peer_register_client() - become an exporter
+ * @name:    at most 63 characters, unique; the directory in sysfs
+ * @version: at most 15 characters, shown in sysfs
+ * @ops:     must stay valid until unregistered
+ * @priv:    for ib_peer_client_priv()
+ *
+ * Context: may sleep. claim() may be called before this returns.
+ * Return: the client, or ERR_PTR of -EINVAL, -EEXIST (name taken), -ENOMEM.
+ */
+struct ib_peer_client *ib_peer_register_client(const char *name,
+					       const char *version,
+					       const struct ib_peer_ops *ops,
+					       void *priv);
+
+/**
+ * ib_peer_unregister_client() - stop being an exporter
+ *
+ * Revokes every region of the client and waits until unpin() and release() of
+ * each have returned; waits for no user and no network peer. The memory
+ * regions live on, and answer with errors until they are deregistered.
+ *
+ * Context: may sleep. Hold nothing that the ops need.
+ */
+void ib_peer_unregister_client(struct ib_peer_client *client);
+
+/** ib_peer_client_priv() - what was given to ib_peer_register_client() */
+void *ib_peer_client_priv(const struct ib_peer_client *client);
+
+/**
+ * ib_peer_fault_add() - report a block from within fault()
+ *
+ * The part of the block outside of what was asked for is ignored.
+ * Return: 0, -EINVAL (not page aligned, outside of the region), or what
+ * cpu_map() returned.
+ */
+int ib_peer_fault_add(struct ib_peer_fault *fault,
+		      const struct ib_peer_block *block);
+
+/**
+ * ib_peer_invalidate() - a range of a region is about to leave its place
+ * @offset: in the region, bytes
+ * @length: bytes
+ *
+ * When this returns nobody touches the old place. On-demand MRs will call
+ * fault() at the next access; a pinned MR is revoked (its pages cannot come
+ * back elsewhere).
+ *
+ * Context: between claim() and the return of release(). Does not sleep; the
+ * exporter holds the lock described at fault().
+ */
+void ib_peer_invalidate(struct ib_peer_region *region, u64 offset, u64 length);
+
+/**
+ * ib_peer_revoke() - a region is over
+ *
+ * When this returns nobody touches the region any more, and nobody ever will.
+ * Accesses fail from now on; the MR's keys stay taken until it is
+ * deregistered. unpin() and release() follow soon, from a work item, not
+ * waiting for the user.
+ *
+ * Context: as ib_peer_invalidate(). May be repeated.
+ */
+void ib_peer_revoke(struct ib_peer_region *region);
+
+/* ---- PeerDirect exporters --------------------------------------------- */
+
+#define IB_PEER_MEMORY_NAME_MAX 64
+#define IB_PEER_MEMORY_VER_MAX 16
+#define PEER_MEM_U64_CORE_CONTEXT
+
+/**
+ * struct peer_memory_client - a PeerDirect exporter; layout is ABI
+ *
+ * @name:    at most 63 characters
+ * @version: at most 14 characters. A last byte (version[15]) that is not 0 says
+ *           that the struct is part of a struct peer_memory_client_ex.
+ * @acquire: Is all of [addr, addr + size) of current->mm yours? The private
+ *           arguments are NULL. Returns 1 for yes, and then release() follows;
+ *           0 for no; -ERRNO for yes, but refused: it ends the search and
+ *           reaches the user.
+ * @get_pages: Pin. write is 1; force is 1 if the importer only reads; sg_head
+ *           is NULL. core_context is what the invalidate callback wants. May be
+ *           followed by that callback at any time from then on.
+ * @dma_map: Allocate and fill the sg_table with addresses for dma_device; each
+ *           entry starts and ends on a page; *nmap entries count. Struct pages
+ *           are neither needed nor looked at.
+ * @dma_unmap: Undo dma_map(); gets the very sg_table dma_map() left.
+ * @put_pages: Undo get_pages(); same.
+ * @get_page_size: Optional here. Asked after dma_map().
+ * @release: Optional here. Undo acquire().
+ *
+ * acquire(), get_pages(), dma_map(), dma_unmap() and put_pages() are mandatory.
+ * Calls to one client may run side by side, but for one acquired range they
+ * come one after the other and in this order. No lock of the core is held.
+ */
+struct peer_memory_client {
+	char name[IB_PEER_MEMORY_NAME_MAX];
+	char version[IB_PEER_MEMORY_VER_MAX];
+	int (*acquire)(unsigned long addr, size_t size,
+		       void *peer_mem_private_data, char *peer_mem_name,
+		       void **client_context);
+	int (*get_pages)(unsigned long addr, size_t size, int write, int force,
+			 struct sg_table *sg_head, void *client_context,
+			 u64 core_context);
+	int (*dma_map)(struct sg_table *sg_head, void *client_context,
+		       struct device *dma_device, int dmasync, int *nmap);
+	int (*dma_unmap)(struct sg_table *sg_head, void *client_context,
+			 struct device *dma_device);
+	void (*put_pages)(struct sg_table *sg_head, void *client_context);
+	unsigned long (*get_page_size)(void *client_context);
+	void (*release)(void *client_context);
+};
+
+enum {
+	/* The client unmaps by itself after the invalidate callback returns. */
+	PEER_MEM_INVALIDATE_UNMAPS = 1 << 0,
+};
+
+/**
+ * struct peer_memory_client_ex - the same with flags
+ * @client:  client.version[15] must not be 0
+ * @ex_size: sizeof this struct
+ * @flags:   PEER_MEM_INVALIDATE_UNMAPS or 0
+ */
+struct peer_memory_client_ex {
+	struct peer_memory_client client;
+	size_t ex_size;
+	u32 flags;
+};
+
+/**
+ * typedef invalidate_peer_memory - what the core gives an invalidating client
+ * @reg_handle:   from ib_register_peer_memory_client()
+ * @core_context: from get_pages()
+ *
+ * When it returns nobody touches the range any more. A client without
+ * PEER_MEM_INVALIDATE_UNMAPS has had its dma_unmap() and put_pages() called,
+ * from within or by another thread; one with the flag undoes both by itself
+ * afterwards. May sleep. Unknown contexts are fine.
+ * Return: 0, always.
+ */
+typedef int (*invalidate_peer_memory)(void *reg_handle, u64 core_context);
+
+/**
+ * ib_register_peer_memory_client() - become a PeerDirect exporter
+ * @peer_client: must stay valid until unregistered
+ * @invalidate_callback: where the core stores its function for the client to
+ *                       call; NULL: this client never invalidates
+ *
+ * Return: a handle, or NULL on any failure.
+ */
+void *ib_register_peer_memory_client(const struct peer_memory_client *peer_client,
+				     invalidate_peer_memory *invalidate_callback);
+
+/**
+ * ib_unregister_peer_memory_client() - stop being one
+ *
+ * As ib_peer_unregister_client(): dma_unmap(), put_pages() and release() of all
+ * ranges have returned when this returns, and no user was waited for.
+ */
+void ib_unregister_peer_memory_client(void *reg_handle);
+
+#endif

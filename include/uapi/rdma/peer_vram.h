@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: ((GPL-2.0 WITH Linux-syscall-note) OR Linux-OpenIB) */
+/*
+ * User interface of peer_vram, the GPU-like exporter: /dev/peer_vram<N>.
+ *
+ * An object is a buffer of the video memory manager. It is made either by
+ * PEER_VRAM_IOC_CREATE, which gives a handle of this open file and an offset
+ * for mmap(), or by mmap() at offset 0, which makes an unnamed object of the
+ * mapping's length. An object lives as long as a handle, a mapping, a shared
+ * descriptor or a memory region of an RDMA device refers to it; after
+ * PEER_VRAM_IOC_DESTROY it is dead at once for everybody.
+ *
+ * Sizes, lengths and offsets are in bytes. Object sizes are rounded up to
+ * pages. All structs begin with their size and are extended at the end only:
+ * a struct shorter or longer than the kernel's is accepted as long as what
+ * the kernel does not know is zero (else E2BIG). Reserved fields must be zero.
+ *
+ * Errors, the same for every call:
+ *   EINVAL  unknown flag, non-zero reserved field, size 0, size too small for
+ *           the first version of the struct, unaligned offset
+ *   E2BIG   the struct is longer than the kernel's and its tail is not zero;
+ *           for CREATE also: the object is larger than the whole video memory
+ *   ENOENT  no such handle in this file, or no object of this device at addr
+ *   ERANGE  offset + length lies outside of the object
+ *   ENOMEM  out of kernel memory, or nothing that could be evicted
+ *   EBUSY   pinned objects do not move
+ *   ENODEV  the device is gone, or the object was destroyed
+ *   EFAULT  bad user pointer
+ */
+#ifndef _UAPI_RDMA_PEER_VRAM_H
+#define _UAPI_RDMA_PEER_VRAM_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+#define PEER_VRAM_IOC_MAGIC 0xb7
+
+/* Where pages of an object are. */
+enum peer_vram_domain {
+	PEER_VRAM_DOMAIN_SYSTEM = 0,
+	PEER_VRAM_DOMAIN_VRAM = 1,
+};
+
+/* Flags of PEER_VRAM_IOC_CREATE. */
+enum peer_vram_create_flags {
+	/* RDMA devices may not register the object: ibv_reg_mr() gives EACCES. */
+	PEER_VRAM_CREATE_NO_EXPORT = 1 << 0,
+	/* Begin in system memory instead of video memory. */
+	PEER_VRAM_CREATE_SYSTEM = 1 << 1,
+};
+
+/**
+ * struct peer_vram_create - PEER_VRAM_IOC_CREATE
+ * @size:        sizeof(struct peer_vram_create)
+ * @flags:       enum peer_vram_create_flags
+ * @length:      bytes wanted; out: rounded up to pages
+ * @handle:      out: name of the object in this open file, never 0
+ * @reserved:    zero
+ * @mmap_offset: out: offset for mmap() on this file
+ *
+ * The object is zeroed.
+ */
+struct peer_vram_create {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 length;
+	__u32 handle;
+	__u32 reserved;
+	__aligned_u64 mmap_offset;
+};
+
+/**
+ * struct peer_vram_handle - PEER_VRAM_IOC_CLOSE, _DESTROY, _REVOKE
+ *
+ * CLOSE drops this file's name of the object. DESTROY ends the object for
+ * everybody: mappings give SIGBUS, memory regions answer with errors. REVOKE
+ * ends its present memory regions only; the object lives and may be
+ * registered again.
+ */
+struct peer_vram_handle {
+	__u32 size;
+	__u32 handle;
+};
+
+/**
+ * struct peer_vram_lookup - PEER_VRAM_IOC_LOOKUP
+ * @addr:   address in a mapping of an object of this device, in this process
+ * @handle: out: a handle of this file for that object (a new one each time)
+ * @offset: out: where in the object @addr lies
+ */
+struct peer_vram_lookup {
+	__u32 size;
+	__u32 handle;
+	__aligned_u64 addr;
+	__aligned_u64 offset;
+};
+
+/**
+ * struct peer_vram_move - PEER_VRAM_IOC_MOVE
+ * @domain: enum peer_vram_domain
+ *
+ * Moves the object. VRAM evicts others if it must. EBUSY if it is pinned and
+ * not there yet.
+ */
+struct peer_vram_move {
+	__u32 size;
+	__u32 handle;
+	__u32 domain;
+	__u32 reserved;
+};
+
+/* Flags in peer_vram_query.flags. */
+enum peer_vram_query_flags {
+	PEER_VRAM_QUERY_EXPORTABLE = 1 << 0,
+};
+
+/**
+ * struct peer_vram_query - PEER_VRAM_IOC_QUERY
+ * @domain:      out: where the object is now
+ * @flags:       out: enum peer_vram_query_flags
+ * @length:      out: bytes
+ * @mmap_offset: out: offset for mmap() on this file
+ * @regions:     out: memory regions of RDMA devices over the object
+ * @pins:        out: how many of them pin it
+ */
+struct peer_vram_query {
+	__u32 size;
+	__u32 handle;
+	__u32 domain;
+	__u32 flags;
+	__aligned_u64 length;
+	__aligned_u64 mmap_offset;
+	__u32 regions;
+	__u32 pins;
+};
+
+/**
+ * struct peer_vram_rw - PEER_VRAM_IOC_READ, PEER_VRAM_IOC_WRITE
+ * @offset: in the object, any alignment
+ * @length: bytes, may be 0
+ * @buffer: user memory
+ *
+ * The exporter's own view of the object, wherever it is at the moment.
+ */
+struct peer_vram_rw {
+	__u32 size;
+	__u32 handle;
+	__aligned_u64 offset;
+	__aligned_u64 length;
+	__aligned_u64 buffer;
+};
+
+/**
+ * struct peer_vram_block - a contiguous piece of an object in video memory
+ * @offset: in the object
+ * @length: bytes
+ * @bar:    offset in the device's memory BAR
+ */
+struct peer_vram_block {
+	__aligned_u64 offset;
+	__aligned_u64 length;
+	__aligned_u64 bar;
+};
+
+/**
+ * struct peer_vram_blocks - PEER_VRAM_IOC_BLOCKS
+ * @count:  in: room in @blocks; out: blocks that the object has (0: it is in
+ *          system memory). If larger than the room, the first ones were given.
+ * @blocks: user array of struct peer_vram_block
+ *
+ * Needs CAP_SYS_ADMIN (EPERM): places in device memory are for debugging. They
+ * may be stale when the call returns, unless the object is pinned.
+ */
+struct peer_vram_blocks {
+	__u32 size;
+	__u32 handle;
+	__u32 count;
+	__u32 reserved;
+	__aligned_u64 blocks;
+};
+
+/**
+ * struct peer_vram_share - PEER_VRAM_IOC_SHARE, PEER_VRAM_IOC_IMPORT
+ * @handle: SHARE in, IMPORT out
+ * @fd:     SHARE out (close-on-exec), IMPORT in
+ *
+ * SHARE makes a descriptor that refers to the object and can be passed to
+ * another process; IMPORT makes a handle of it there. EBADF: not a descriptor;
+ * EINVAL: a descriptor of something else, or of another device.
+ */
+struct peer_vram_share {
+	__u32 size;
+	__u32 handle;
+	__s32 fd;
+	__u32 reserved;
+};
+
+/**
+ * struct peer_vram_info - PEER_VRAM_IOC_INFO
+ * @vram_size:     out: bytes of video memory
+ * @vram_used:     out: bytes taken by objects
+ * @vram_pinned:   out: bytes that cannot be evicted
+ * @vram_pinnable: out: bytes that can still be pinned by memory regions
+ * @system_used:   out: bytes of objects that are in system memory
+ * @block_size:    out: bytes of the manager's unit
+ * @objects:       out: objects alive
+ * @evictions:     out: objects that left video memory against their will
+ * @moves:         out: objects moved, both directions, for any reason
+ */
+struct peer_vram_info {
+	__u32 size;
+	__u32 reserved;
+	__aligned_u64 vram_size;
+	__aligned_u64 vram_used;
+	__aligned_u64 vram_pinned;
+	__aligned_u64 vram_pinnable;
+	__aligned_u64 system_used;
+	__aligned_u64 block_size;
+	__aligned_u64 objects;
+	__aligned_u64 evictions;
+	__aligned_u64 moves;
+};
+
+#define PEER_VRAM_IOC(nr) _IO(PEER_VRAM_IOC_MAGIC, nr)
+
+#define PEER_VRAM_IOC_INFO    PEER_VRAM_IOC(0)
+#define PEER_VRAM_IOC_CREATE  PEER_VRAM_IOC(1)
+#define PEER_VRAM_IOC_CLOSE   PEER_VRAM_IOC(2)
+#define PEER_VRAM_IOC_DESTROY PEER_VRAM_IOC(3)
+#define PEER_VRAM_IOC_REVOKE  PEER_VRAM_IOC(4)
+#define PEER_VRAM_IOC_LOOKUP  PEER_VRAM_IOC(5)
+#define PEER_VRAM_IOC_MOVE    PEER_VRAM_IOC(6)
+#define PEER_VRAM_IOC_QUERY   PEER_VRAM_IOC(7)
+#define PEER_VRAM_IOC_READ    PEER_VRAM_IOC(8)
+#define PEER_VRAM_IOC_WRITE   PEER_VRAM_IOC(9)
+#define PEER_VRAM_IOC_BLOCKS  PEER_VRAM_IOC(10)
+#define PEER_VRAM_IOC_SHARE   PEER_VRAM_IOC(11)
+#define PEER_VRAM_IOC_IMPORT  PEER_VRAM_IOC(12)
+
+#endif

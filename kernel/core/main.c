@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * ib_peer_mem: peer memory for RDMA. Stands between exporters, the drivers that
+ * own device memory (include/rdma/peer_mem.h), and importers, the RDMA devices
+ * that reach it (include/rdma/ib_umem_peer.h).
+ *
+ *   client.c     the registry of exporters
+ *   region.c     one claimed range: claim, pin, revoke, detach
+ *   umem_peer.c  what an importer registers: region + page table + mmu notifier
+ *   fault.c      asks the exporter where pages are, and publishes the answer
+ *   access.c     what a CPU importer does with it: copy, atomics, flush
+ *   peerdirect.c the PeerDirect client API, as an adapter on the native one
+ *   sysfs.c      counters
+ */
+#include <linux/module.h>
+
+#include "ib_peer.h"
+
+static int __init ib_peer_mem_init(void)
+{
+	int ret;
+
+	ret = ib_peer_region_init();
+	if (ret)
+		return ret;
+	ret = ib_peer_sysfs_init();
+	if (ret)
+		goto err_region;
+	ret = ib_peerdirect_init();
+	if (ret)
+		goto err_sysfs;
+	return 0;
+
+err_sysfs:
+	ib_peer_sysfs_exit();
+err_region:
+	ib_peer_region_exit();
+	return ret;
+}
+
+static void __exit ib_peer_mem_exit(void)
+{
+	ib_peerdirect_exit();
+	ib_peer_sysfs_exit();
+	ib_peer_region_exit();
+}
+
+module_init(ib_peer_mem_init);
+module_exit(ib_peer_mem_exit);
+
+MODULE_DESCRIPTION("Peer memory for RDMA");
+MODULE_LICENSE("Dual BSD/GPL");

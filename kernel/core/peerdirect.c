@@ -1,0 +1,523 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * PeerDirect clients, as an adapter on the native API.
+ *
+ *   claim -> acquire;  pin -> get_pages, dma_map, get_page_size;
+ *   unpin -> dma_unmap, put_pages;  release -> release
+ *
+ * Invalidation. The client knows a range by a ticket (core_context), never by a
+ * pointer, since its callback may come at any time after get_pages(), also
+ * when the range is on its way out already. Access ends first. Then:
+ *   plain client: whoever finds the range mapped, the callback or the detaching
+ *     thread, unmaps it; the callback returns after that is done.
+ *   client with PEER_MEM_INVALIDATE_UNMAPS: unmaps by itself when the callback
+ *     has returned. It may hold a lock of its own over the callback that its
+ *     dma_unmap() takes too, so the callback must not wait for a thread that is
+ *     in there.
+ * No lock is held over any call into the client.
+ *
+ * A client tells DMA addresses, which mean something to a device. For importers
+ * without one (CPU importers) the adapter has a device of its own that sits
+ * behind no IOMMU, so that its DMA addresses are CPU physical ones, and maps
+ * these.
+ */
+#include <linux/dma-mapping.h>
+#include <linux/err.h>
+#include <linux/io.h>
+#include <linux/kref.h>
+#include <linux/module.h>
+#include <linux/platform_device.h>
+#include <linux/slab.h>
+#include <rdma/ib_verbs.h>
+
+#include "ib_peer.h"
+
+#define NO_TICKET U32_MAX
+
+struct pd_client {
+	const struct peer_memory_client *ops;
+	struct ib_peer_client *native;
+	struct xarray ranges;
+	u32 next_ticket;
+	bool invalidates;
+	bool unmaps_itself;
+};
+
+enum pd_state {
+	PD_UNMAPPED,
+	PD_MAPPED,
+	PD_UNMAPPING,
+};
+
+/* A contiguous piece as the CPU reaches it. */
+struct pd_piece {
+	u64 offset;
+	u64 length;
+	dma_addr_t dma;
+	void *map;
+};
+
+/*
+ * struct pd_range - a region of a PeerDirect client
+ * @region:   NULL once released; under @lock
+ * @state:    under @lock; who makes it PD_UNMAPPING calls the client
+ * @mapping:  done when get_pages() and dma_map() are over, well or not
+ * @unmapped: done when dma_unmap() and put_pages() are over
+ * @mapper:   the task that is in get_pages() or dma_map()
+ * @sgt:      the client's; it gets back what it left, to the bit
+ * @nmap:     entries in @sgt
+ * @skip:     bytes in @sgt before the region
+ * @pieces:   @sgt as the CPU reaches it
+ */
+struct pd_range {
+	struct kref kref;
+	struct pd_client *client;
+	struct ib_peer_region *region;
+	void *context;
+	u32 ticket;
+	spinlock_t lock; /* guards region and state */
+	enum pd_state state;
+	struct completion mapping;
+	struct completion unmapped;
+	struct task_struct *mapper;
+	struct device *dma_device;
+	struct sg_table sgt;
+	int nmap;
+	u64 skip;
+	struct pd_piece *pieces;
+	int num_pieces;
+};
+
+static struct platform_device *cpu_dma_device;
+
+static void pd_range_free(struct kref *kref)
+{
+	kfree(container_of(kref, struct pd_range, kref));
+}
+
+static void pd_range_put(struct pd_range *range)
+{
+	kref_put(&range->kref, pd_range_free);
+}
+
+/* ---- the CPU's view of a mapped range ---- */
+
+static void pd_unmap_pieces(struct pd_range *range)
+{
+	int i;
+
+	for (i = 0; i < range->num_pieces; i++)
+		memunmap(range->pieces[i].map);
+	kvfree(range->pieces);
+	range->pieces = NULL;
+	range->num_pieces = 0;
+}
+
+/* Merges the client's entries into pieces; counts only if @pieces is NULL. */
+static int pd_collect(struct pd_range *range, struct pd_piece *pieces,
+		      u64 *total)
+{
+	struct scatterlist *sg;
+	struct pd_piece last = {};
+	int i, n = 0;
+
+	*total = 0;
+	for_each_sg(range->sgt.sgl, sg, range->nmap, i) {
+		dma_addr_t dma = sg_dma_address(sg);
+		u64 length = sg_dma_len(sg);
+
+		if (!PAGE_ALIGNED(dma) || !PAGE_ALIGNED(length) || !length)
+			return -EINVAL;
+		if (n && dma == last.dma + last.length) {
+			last.length += length;
+		} else {
+			last = (struct pd_piece){ .offset = *total, .dma = dma,
+						  .length = length };
+			n++;
+		}
+		if (pieces)
+			pieces[n - 1] = last;
+		*total += length;
+	}
+	return n;
+}
+
+static int pd_map_pieces(struct pd_range *range)
+{
+	struct pd_piece *piece;
+	u64 total;
+	int n;
+
+	n = pd_collect(range, NULL, &total);
+	if (n <= 0)
+		return n ?: -EINVAL;
+	range->pieces = kvcalloc(n, sizeof(*piece), GFP_KERNEL);
+	if (!range->pieces)
+		return -ENOMEM;
+	pd_collect(range, range->pieces, &total);
+	for (; range->num_pieces < n; range->num_pieces++) {
+		piece = &range->pieces[range->num_pieces];
+		piece->map = memremap(piece->dma, piece->length,
+				      page_is_ram(PHYS_PFN(piece->dma)) ?
+				      MEMREMAP_WB : MEMREMAP_WC);
+		if (!piece->map) {
+			pd_unmap_pieces(range);
+			return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
+/* Where the region begins in the client's list, which is aligned its own way. */
+static u64 pd_skip(struct pd_range *range)
+{
+	unsigned long page_size = 0;
+
+	if (range->client->ops->get_page_size)
+		page_size = range->client->ops->get_page_size(range->context);
+	if (page_size < PAGE_SIZE || !is_power_of_2(page_size))
+		page_size = PAGE_SIZE;
+	return range->region->start & (page_size - 1);
+}
+
+/* ---- mapping and unmapping, with the client ---- */
+
+static void pd_client_unmap(struct pd_range *range)
+{
+	const struct peer_memory_client *ops = range->client->ops;
+
+	ops->dma_unmap(&range->sgt, range->context, range->dma_device);
+	ops->put_pages(&range->sgt, range->context);
+}
+
+static int pd_client_map(struct pd_range *range)
+{
+	const struct peer_memory_client *ops = range->client->ops;
+	struct ib_umem *umem = &range->region->umem->umem;
+	int ret;
+
+	ret = ops->get_pages(umem->address, umem->length, 1, !umem->writable,
+			     NULL, range->context, range->ticket);
+	if (ret)
+		return ret;
+	ret = ops->dma_map(&range->sgt, range->context, range->dma_device, 0,
+			   &range->nmap);
+	if (ret)
+		ops->put_pages(&range->sgt, range->context);
+	return ret;
+}
+
+/* When it returns a mapped range is unmapped, by this thread or another. */
+static void pd_unmap(struct pd_range *range)
+{
+	enum pd_state state;
+
+	spin_lock(&range->lock);
+	state = range->state;
+	if (state == PD_MAPPED)
+		range->state = PD_UNMAPPING;
+	spin_unlock(&range->lock);
+
+	if (state == PD_MAPPED) {
+		pd_client_unmap(range);
+		complete_all(&range->unmapped);
+	} else if (state == PD_UNMAPPING) {
+		wait_for_completion(&range->unmapped);
+	}
+}
+
+/* ---- native ops ---- */
+
+static struct pd_range *pd_range_alloc(struct ib_peer_region *region)
+{
+	struct device *dma_device = region->importer->dma_device;
+	struct pd_range *range;
+
+	range = kzalloc(sizeof(*range), GFP_KERNEL);
+	if (!range)
+		return NULL;
+	kref_init(&range->kref);
+	spin_lock_init(&range->lock);
+	init_completion(&range->mapping);
+	init_completion(&range->unmapped);
+	range->client = ib_peer_client_priv(region->client);
+	range->region = region;
+	range->ticket = NO_TICKET;
+	range->dma_device = dma_device ?: &cpu_dma_device->dev;
+	return range;
+}
+
+static int pd_take_ticket(struct pd_range *range)
+{
+	struct pd_client *client = range->client;
+	int ret;
+
+	if (!client->invalidates)
+		return 0;
+	ret = xa_alloc_cyclic(&client->ranges, &range->ticket, range,
+			      XA_LIMIT(0, NO_TICKET - 1), &client->next_ticket,
+			      GFP_KERNEL);
+	return ret < 0 ? ret : 0;
+}
+
+static int pd_claim(struct ib_peer_region *region)
+{
+	struct ib_umem *umem = &region->umem->umem;
+	struct pd_range *range;
+	int ret;
+
+	range = pd_range_alloc(region);
+	if (!range)
+		return -ENOMEM;
+	ret = range->client->ops->acquire(umem->address, umem->length, NULL,
+					  NULL, &range->context);
+	if (ret != 1) {
+		pd_range_put(range);
+		return ret < 0 ? ret : -ENXIO;
+	}
+	region->priv = range;
+	ret = pd_take_ticket(range);
+	if (ret) {
+		if (range->client->ops->release)
+			range->client->ops->release(range->context);
+		pd_range_put(range);
+	}
+	return ret;
+}
+
+static int pd_pin(struct ib_peer_region *region)
+{
+	struct pd_range *range = region->priv;
+	int ret;
+
+	WRITE_ONCE(range->mapper, current);
+	ret = pd_client_map(range);
+	WRITE_ONCE(range->mapper, NULL);
+
+	spin_lock(&range->lock);
+	if (!ret)
+		range->state = PD_MAPPED;
+	spin_unlock(&range->lock);
+	complete_all(&range->mapping);
+	if (ret)
+		return ret;
+
+	range->skip = pd_skip(range);
+	ret = pd_map_pieces(range);
+	if (ret)
+		pd_unmap(range);
+	return ret;
+}
+
+static void pd_unpin(struct ib_peer_region *region)
+{
+	struct pd_range *range = region->priv;
+
+	pd_unmap_pieces(range);
+	pd_unmap(range);
+}
+
+static int pd_fault(struct ib_peer_region *region, u64 offset, u64 length,
+		    bool write, struct ib_peer_fault *fault)
+{
+	struct pd_range *range = region->priv;
+	u64 skip = range->skip;
+	int i, ret = 0;
+
+	for (i = 0; !ret && i < range->num_pieces; i++) {
+		struct pd_piece *piece = &range->pieces[i];
+		u64 start = max(piece->offset, skip);
+		u64 end = min(piece->offset + piece->length,
+			      skip + region->length);
+		struct ib_peer_block block = {
+			.offset = start - skip,
+			.where = (unsigned long)piece->map + start -
+				 piece->offset,
+			.flags = IB_PEER_BLOCK_WRITE,
+		};
+
+		if (start >= end)
+			continue;
+		block.length = end - start;
+		ret = ib_peer_fault_add(fault, &block);
+	}
+	return ret;
+}
+
+static int pd_cpu_map(struct ib_peer_region *region,
+		      const struct ib_peer_block *block, struct iosys_map *map)
+{
+	/* Where RAM lies behind it the accessors work just as well. */
+	iosys_map_set_vaddr_iomem(map, (void __iomem *)block->where);
+	return 0;
+}
+
+static void pd_release(struct ib_peer_region *region)
+{
+	struct pd_range *range = region->priv;
+	struct pd_client *client = range->client;
+
+	spin_lock(&range->lock);
+	range->region = NULL;
+	spin_unlock(&range->lock);
+	if (client->invalidates)
+		xa_erase(&client->ranges, range->ticket);
+	/* For a callback that waits for a mapping which never came. */
+	complete_all(&range->mapping);
+	if (client->ops->release)
+		client->ops->release(range->context);
+	pd_range_put(range);
+}
+
+static const struct ib_peer_ops pd_native_ops = {
+	.claim = pd_claim,
+	.pin = pd_pin,
+	.unpin = pd_unpin,
+	.fault = pd_fault,
+	.cpu_map = pd_cpu_map,
+	.release = pd_release,
+};
+
+/* ---- what the client calls ---- */
+
+static struct pd_range *pd_range_get(struct pd_client *client, u64 ticket)
+{
+	struct pd_range *range;
+
+	if (ticket >= NO_TICKET)
+		return NULL;
+	xa_lock(&client->ranges);
+	range = xa_load(&client->ranges, ticket);
+	if (range)
+		kref_get(&range->kref);
+	xa_unlock(&client->ranges);
+	return range;
+}
+
+/* Takes the ticket's range out of everybody's reach. */
+static void pd_revoke(struct pd_range *range)
+{
+	spin_lock(&range->lock);
+	if (range->client->unmaps_itself && range->state == PD_MAPPED)
+		range->state = PD_UNMAPPED;
+	if (range->region)
+		ib_umem_peer_kill(range->region->umem);
+	spin_unlock(&range->lock);
+}
+
+static void pd_detach_later(struct pd_range *range)
+{
+	spin_lock(&range->lock);
+	if (range->region)
+		ib_peer_revoke(range->region);
+	spin_unlock(&range->lock);
+}
+
+static int pd_invalidate(void *reg_handle, u64 ticket)
+{
+	struct pd_client *client = reg_handle;
+	struct pd_range *range = pd_range_get(client, ticket);
+
+	if (!range)
+		return 0;
+	/* From within get_pages() itself there is nothing to wait for. */
+	if (READ_ONCE(range->mapper) != current)
+		wait_for_completion(&range->mapping);
+	pd_revoke(range);
+	if (!client->unmaps_itself)
+		pd_unmap(range);
+	pd_detach_later(range);
+	pd_range_put(range);
+	return 0;
+}
+
+static bool pd_check_client(const struct peer_memory_client *ops)
+{
+	return ops && ops->acquire && ops->get_pages && ops->put_pages &&
+	       ops->dma_map && ops->dma_unmap &&
+	       strnlen(ops->name, IB_PEER_MEMORY_NAME_MAX) <
+	       IB_PEER_MEMORY_NAME_MAX;
+}
+
+static bool pd_unmaps_itself(const struct peer_memory_client *ops)
+{
+	const struct peer_memory_client_ex *ex =
+		container_of(ops, struct peer_memory_client_ex, client);
+
+	return ops->version[IB_PEER_MEMORY_VER_MAX - 1] &&
+	       ex->ex_size >= offsetofend(struct peer_memory_client_ex, flags) &&
+	       (ex->flags & PEER_MEM_INVALIDATE_UNMAPS);
+}
+
+static int pd_register_native(struct pd_client *client)
+{
+	char version[IB_PEER_MEMORY_VER_MAX] = {};
+	struct ib_peer_client *native;
+
+	/* The last byte is a flag. */
+	memcpy(version, client->ops->version, sizeof(version) - 1);
+	native = ib_peer_client_alloc(client->ops->name, version,
+				      &pd_native_ops, client);
+	if (IS_ERR(native))
+		return PTR_ERR(native);
+	/* Clients say -ERRNO of memory that is not theirs, too. */
+	native->ask_others = true;
+	client->native = native;
+	return ib_peer_client_add(native);
+}
+
+void *ib_register_peer_memory_client(const struct peer_memory_client *peer_client,
+				     invalidate_peer_memory *invalidate_callback)
+{
+	struct pd_client *client;
+
+	if (!pd_check_client(peer_client))
+		return NULL;
+	client = kzalloc(sizeof(*client), GFP_KERNEL);
+	if (!client)
+		return NULL;
+	client->ops = peer_client;
+	xa_init_flags(&client->ranges, XA_FLAGS_ALLOC);
+	if (invalidate_callback) {
+		client->invalidates = true;
+		client->unmaps_itself = pd_unmaps_itself(peer_client);
+		*invalidate_callback = pd_invalidate;
+	}
+	if (pd_register_native(client)) {
+		kfree(client);
+		return NULL;
+	}
+	return client;
+}
+EXPORT_SYMBOL(ib_register_peer_memory_client);
+
+void ib_unregister_peer_memory_client(void *reg_handle)
+{
+	struct pd_client *client = reg_handle;
+
+	ib_peer_unregister_client(client->native);
+	xa_destroy(&client->ranges);
+	kfree(client);
+}
+EXPORT_SYMBOL(ib_unregister_peer_memory_client);
+
+int ib_peerdirect_init(void)
+{
+	int ret;
+
+	cpu_dma_device = platform_device_register_simple("ib_peer_mem",
+							 PLATFORM_DEVID_NONE,
+							 NULL, 0);
+	if (IS_ERR(cpu_dma_device))
+		return PTR_ERR(cpu_dma_device);
+	ret = dma_coerce_mask_and_coherent(&cpu_dma_device->dev,
+					   DMA_BIT_MASK(64));
+	if (ret)
+		platform_device_unregister(cpu_dma_device);
+	return ret;
+}
+
+void ib_peerdirect_exit(void)
+{
+	platform_device_unregister(cpu_dma_device);
+}
