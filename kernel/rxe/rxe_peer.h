@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
+/*
+ * Peer memory in rxe: what the patched places of rxe call for an MR whose
+ * mr->peer is set. @iova is an address in the MR;
+ * return values are those of the functions called from.
+ */
+#ifndef RXE_PEER_H
+#define RXE_PEER_H
+
+#include <linux/spinlock.h>
+#include <rdma/ib_umem_peer.h>
+
+extern spinlock_t atomic_ops_lock;
+
+int rxe_peer_init_user(struct rxe_mr *mr, u64 start, u64 length, int access,
+		       struct ib_umem *failed);
+int rxe_peer_copy(struct rxe_mr *mr, u64 iova, void *addr, unsigned int length,
+		  enum rxe_mr_copy_dir dir);
+int rxe_peer_atomic_op(struct rxe_mr *mr, u64 iova, int opcode, u64 compare,
+		       u64 swap_add, u64 *orig_val);
+int rxe_peer_atomic_write(struct rxe_mr *mr, u64 iova, u64 value);
+int rxe_peer_flush(struct rxe_mr *mr, u64 iova, u64 length);
+
+#endif
