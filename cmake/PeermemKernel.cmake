@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+#
+# Finds the kernel to build for: version, headers, source tarball. Each thing
+# that is missing or does not fit is an error that names the package to install.
+
+# Sets ${out} to the newest kernel version with headers, or to "".
+function(peermem_newest_kernel out)
+	file(GLOB found /usr/src/linux-headers-6.12.*-amd64)
+	list(TRANSFORM found REPLACE ".*/linux-headers-" "")
+	list(SORT found COMPARE NATURAL ORDER DESCENDING)
+	list(POP_FRONT found newest)
+	set(${out} "${newest}" PARENT_SCOPE)
+endfunction()
+
+# Sets ${out} to the version of an installed package, or to "".
+function(peermem_package_version package out)
+	execute_process(COMMAND dpkg-query -W -f "\${Version}" ${package}
+		OUTPUT_VARIABLE version ERROR_QUIET RESULT_VARIABLE result)
+	if(NOT result EQUAL 0)
+		set(version "")
+	endif()
+	set(${out} "${version}" PARENT_SCOPE)
+endfunction()
+
+# The source package must be of the same version as the headers. Where one of
+# the two is not from a package, cmake/extract-source.sh still compares what
+# the tarball's own Makefile says.
+function(peermem_check_packages series)
+	peermem_package_version(linux-headers-${PEERMEM_KERNEL} headers)
+	peermem_package_version(linux-source-${series} source)
+	if(headers AND source AND NOT headers STREQUAL source)
+		message(FATAL_ERROR
+			"The kernel headers (linux-headers-${PEERMEM_KERNEL}) are "
+			"version ${headers}, the kernel source (linux-source-"
+			"${series}) is ${source}. rxe must be built from the source "
+			"of the kernel it will run in. Bring both to one version: "
+			"apt install linux-source-${series} linux-headers-${series}-amd64")
+	endif()
+endfunction()
+
+macro(peermem_find_kernel)
+	if(NOT PEERMEM_KERNEL)
+		peermem_newest_kernel(newest)
+		if(NOT newest)
+			message(FATAL_ERROR "No headers of a 6.12 kernel found in "
+				"/usr/src. Install them: apt install "
+				"linux-headers-6.12-amd64 (or ./run setup)")
+		endif()
+		set(PEERMEM_KERNEL ${newest} CACHE STRING
+			"Kernel version to build for" FORCE)
+	endif()
+
+	set(PEERMEM_HEADERS /usr/src/linux-headers-${PEERMEM_KERNEL})
+	if(NOT EXISTS ${PEERMEM_HEADERS}/Makefile)
+		set(PEERMEM_HEADERS /lib/modules/${PEERMEM_KERNEL}/build)
+	endif()
+	if(NOT EXISTS ${PEERMEM_HEADERS}/Makefile)
+		message(FATAL_ERROR "No headers of kernel ${PEERMEM_KERNEL} found. "
+			"Install them: apt install linux-headers-${PEERMEM_KERNEL}, "
+			"or choose another kernel: -DPEERMEM_KERNEL=VERSION")
+	endif()
+
+	string(REGEX MATCH "^[0-9]+\\.[0-9]+" series ${PEERMEM_KERNEL})
+	set(PEERMEM_KERNEL_SOURCE /usr/src/linux-source-${series}.tar.xz CACHE
+		FILEPATH "Source tarball of that kernel")
+	if(NOT EXISTS ${PEERMEM_KERNEL_SOURCE})
+		message(FATAL_ERROR "The kernel source ${PEERMEM_KERNEL_SOURCE} is "
+			"missing; rxe is built from it. Install it: "
+			"apt install linux-source-${series} (or ./run setup)")
+	endif()
+	peermem_check_packages(${series})
+
+	message(STATUS "Kernel: ${PEERMEM_KERNEL}, headers in ${PEERMEM_HEADERS}")
+endmacro()
+
+# Takes what the build needs out of the source tarball, once: rxe for the
+# module, checkpatch for the tests. It lands in ${PEERMEM_LINUX}.
+function(peermem_extract_source)
+	set(PEERMEM_LINUX ${PROJECT_BINARY_DIR}/linux PARENT_SCOPE)
+	set(stamp ${PROJECT_BINARY_DIR}/linux.stamp)
+	set(PEERMEM_LINUX_STAMP ${stamp} PARENT_SCOPE)
+	set(script ${PROJECT_SOURCE_DIR}/cmake/extract-source.sh)
+	add_custom_command(OUTPUT ${stamp}
+		COMMAND ${script} ${PEERMEM_KERNEL_SOURCE} ${PEERMEM_KERNEL}
+			${PROJECT_BINARY_DIR}/linux
+		COMMAND ${CMAKE_COMMAND} -E touch ${stamp}
+		DEPENDS ${script} ${PEERMEM_KERNEL_SOURCE}
+		COMMENT "Extracting rxe from ${PEERMEM_KERNEL_SOURCE}"
+		VERBATIM)
+	add_custom_target(linux-source DEPENDS ${stamp})
+endfunction()

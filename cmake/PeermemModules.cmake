@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+#
+# Targets of the kernel modules.
+#
+# kbuild alone knows what must be rebuilt, so these targets always run it; with
+# nothing to do it takes about a second.
+
+set(PEERMEM_MODULES core vram rxe CACHE STRING "Folders of kernel/ to build")
+
+# Target "modules": kernel/, laid out in build/kernel.
+function(peermem_add_modules)
+	set(tree ${PROJECT_BINARY_DIR}/kernel)
+	file(CREATE_LINK ${PROJECT_SOURCE_DIR}/include
+		${PROJECT_BINARY_DIR}/include SYMBOLIC)
+	list(JOIN PEERMEM_MODULES " " folders)
+	add_custom_target(modules ALL
+		COMMAND flock ${PROJECT_BINARY_DIR}/kernel.lock
+			${PROJECT_SOURCE_DIR}/cmake/lay-out.sh
+			--linux ${PEERMEM_LINUX} ${PROJECT_SOURCE_DIR}/kernel
+			${tree} ${PEERMEM_MODULES}
+		COMMAND flock ${PROJECT_BINARY_DIR}/kernel.lock
+			${PROJECT_SOURCE_DIR}/cmake/build-modules.sh
+			${PEERMEM_HEADERS} ${tree} "PEERMEM_MODULES=${folders}"
+		DEPENDS ${PEERMEM_LINUX_STAMP}
+		COMMENT "Building the kernel modules for ${PEERMEM_KERNEL}"
+		USES_TERMINAL VERBATIM)
+endfunction()
+
+# peermem_add_test_modules(TARGET FOLDER)
+#
+# Modules that only tests load: FOLDER (of this list file) with a Kbuild of its
+# own, built in the same folder of the build after, and against, ours.
+function(peermem_add_test_modules target folder)
+	set(source ${CMAKE_CURRENT_SOURCE_DIR}/${folder})
+	set(tree ${CMAKE_CURRENT_BINARY_DIR}/${folder})
+	set(symbols ${PROJECT_BINARY_DIR}/kernel/Module.symvers)
+	add_custom_target(${target} ALL
+		COMMAND ${PROJECT_SOURCE_DIR}/cmake/lay-out.sh ${source} ${tree}
+		COMMAND ${PROJECT_SOURCE_DIR}/cmake/build-modules.sh
+			${PEERMEM_HEADERS} ${tree} KBUILD_EXTRA_SYMBOLS=${symbols}
+			PEERMEM_INCLUDE=${PROJECT_SOURCE_DIR}/include
+		COMMENT "Building the test modules of ${folder}"
+		USES_TERMINAL VERBATIM)
+	add_dependencies(${target} modules)
+endfunction()
+
+# Installs modules, headers and the udev rule.
+function(peermem_install)
+	set(dir /lib/modules/${PEERMEM_KERNEL}/updates/peermem)
+	if(NOT CMAKE_INSTALL_PREFIX MATCHES "^/?(usr/?(local/?)?)?$")
+		set(dir ${CMAKE_INSTALL_PREFIX}${dir})
+	endif()
+	set(PEERMEM_MODULE_DIR ${dir} CACHE PATH "Where modules are installed")
+	set(core ib_peer_mem.ko)
+	set(vram peer_vram.ko)
+	set(rxe rdma_rxe.ko)
+	foreach(module ${PEERMEM_MODULES})
+		install(FILES ${PROJECT_BINARY_DIR}/kernel/${module}/${${module}}
+			DESTINATION ${PEERMEM_MODULE_DIR})
+	endforeach()
+
+	# What authors of exporters build against.
+	install(DIRECTORY include/rdma include/uapi
+		DESTINATION ${CMAKE_INSTALL_PREFIX}/src/peermem/include
+		FILES_MATCHING PATTERN "*.h")
+	install(FILES ${PROJECT_BINARY_DIR}/kernel/Module.symvers
+		DESTINATION ${CMAKE_INSTALL_PREFIX}/src/peermem)
+	# What programs need.
+	install(DIRECTORY include/uapi/rdma
+		DESTINATION ${CMAKE_INSTALL_FULL_INCLUDEDIR}
+		FILES_MATCHING PATTERN "*.h")
+	install(FILES packaging/70-peermem.rules
+		DESTINATION ${CMAKE_INSTALL_PREFIX}/lib/udev/rules.d)
+
+	install(CODE "set(dir \"${PEERMEM_MODULE_DIR}\")
+		set(kernel \"${PEERMEM_KERNEL}\")")
+	install(SCRIPT cmake/index-modules.cmake)
+endfunction()

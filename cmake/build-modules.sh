@@ -1,0 +1,21 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+#
+# build-modules.sh HEADERS TREE [MAKE-ARGUMENT...]
+#
+# Runs kbuild over a tree that lay-out.sh made. Quiet but for what is compiled
+# and for warnings.
+
+set -euo pipefail
+
+headers=$1 tree=$2
+shift 2
+
+# MAKEFLAGS of an outer make would hand over a job server we cannot use.
+unset MAKEFLAGS MAKELEVEL MFLAGS
+{
+	make -C "$headers" M="$tree" -j"$(nproc)" --no-print-directory \
+		"$@" modules 2>&1 >&3 |
+		grep -v 'Skipping BTF generation' >&2 || :
+	exit "${PIPESTATUS[0]}"
+} 3>&1

@@ -1,0 +1,47 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+#
+# extract-source.sh TARBALL VERSION FOLDER
+#
+# Takes out of a kernel source tarball what the build needs and puts it into
+# FOLDER, replacing it: rxe, checkpatch, and the top Makefile, whose version
+# must be the beginning of VERSION (6.12.117 for 6.12.117+deb12-amd64).
+
+set -euo pipefail
+
+tarball=$1 version=$2 folder=$3
+
+members=(
+	Makefile
+	drivers/infiniband/sw/rxe
+	scripts/checkpatch.pl
+	scripts/const_structs.checkpatch
+	scripts/spelling.txt
+)
+
+die()
+{
+	echo "extract-source: $*" >&2
+	exit 1
+}
+
+rm -rf "$folder.new"
+mkdir -p "$folder.new"
+top=$(basename "$tarball")
+top=${top%.tar.*}
+tar -xf "$tarball" -C "$folder.new" --strip-components=1 \
+	"${members[@]/#/$top/}" || die "$tarball is not a kernel source tarball"
+
+makefile_version=$(awk -F ' *= *' '
+	/^VERSION/ { v = $2 } /^PATCHLEVEL/ { p = $2 }
+	/^SUBLEVEL/ { print v "." p "." $2; exit }' "$folder.new/Makefile")
+case $version in
+"$makefile_version"[!0-9]*|"$makefile_version") ;;
+*)
+	die "$tarball holds Linux $makefile_version, the headers are $version." \
+		"Bring the packages linux-source and linux-headers to one version."
+	;;
+esac
+
+rm -rf "$folder"
+mv "$folder.new" "$folder"

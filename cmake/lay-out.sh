@@ -1,0 +1,65 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+#
+# lay-out.sh [--linux FOLDER] SOURCE TREE [SUBFOLDER...]
+#
+# Lays a folder of kernel modules out in the build folder, for kbuild: TREE gets
+# links to the files of SOURCE and of the SUBFOLDERs named. With --linux, rxe
+# gets the kernel's own rxe, found in FOLDER, under them, as hooks.patch makes
+# it.
+#
+# Only what differs is touched, so kbuild rebuilds what changed and no more.
+# Links to files that are gone are removed.
+
+set -euo pipefail
+
+linux=
+if [ "$1" = --linux ]; then
+	linux=$2
+	shift 2
+fi
+source=$1 tree=$2
+shift 2
+
+# Links the source files of folder $1 into folder $2.
+link_files()
+{
+	local file
+
+	mkdir -p "$2"
+	for file in "$1"/*.[ch] "$1"/Kbuild; do
+		[ -f "$file" ] || continue
+		[ "$2/${file##*/}" -ef "$file" ] || ln -sfn "$file" "$2/"
+	done
+	find "$2" -maxdepth 1 -xtype l -delete
+}
+
+# Puts the patched files of rxe into folder $1.
+patch_rxe()
+{
+	local to=$1 patch=$source/rxe/hooks.patch work file
+
+	work=$(mktemp -d)
+	cp "$linux"/drivers/infiniband/sw/rxe/* "$work/"
+	if ! patch -s -p1 -d "$work" < "$patch"; then
+		echo "lay-out: $patch does not fit the rxe of this kernel" >&2
+		exit 1
+	fi
+	mkdir -p "$to"
+	for file in "$work"/*.[ch] "$work/Makefile"; do
+		cmp -s "$file" "$to/${file##*/}" || cp "$file" "$to/"
+	done
+	# Of an earlier kernel, or of an earlier patch.
+	for file in "$to"/*.[ch]; do
+		[ -L "$file" ] || [ -e "$work/${file##*/}" ] || rm "$file"
+	done
+	rm -r "$work"
+}
+
+link_files "$source" "$tree"
+for sub in "$@"; do
+	if [ "$sub" = rxe ] && [ -n "$linux" ]; then
+		patch_rxe "$tree/$sub"
+	fi
+	link_files "$source/$sub" "$tree/$sub"
+done
