@@ -20,7 +20,7 @@ kvm_boots()
 	cp "$VM_KERNEL_DIR/initrd" "$dir/initrd"
 	(cd "$dir/extra" && find . | cpio --quiet -o -H newc -R 0:0) \
 		>> "$dir/initrd"
-	timeout -k 1 15 qemu-system-x86_64 -nodefaults -no-user-config \
+	timeout -k 1 10 qemu-system-x86_64 -nodefaults -no-user-config \
 		-no-reboot -display none -machine q35 -accel kvm -cpu host \
 		-m 512M -kernel "$VM_KERNEL_DIR/vmlinuz" \
 		-initrd "$dir/initrd" -append "panic=-1" \

@@ -168,14 +168,16 @@ make_folder()
 # The initrd of this run: the base, our two programs, and what they must know.
 make_initrd()
 {
-	local extra=$fifos/extra size rows columns
+	local extra=$fifos/extra size rows columns merge
 
 	mkdir "$extra"
 	cp "$VM_HERE/init" "$VM_HERE/guest.sh" "$extra/"
 	chmod 755 "$extra/init"
 	: > "$extra/args"
 	[ ${#command[@]} = 0 ] || printf '%s\0' "${command[@]}" > "$extra/args"
-	rows='' columns=''
+	rows='' columns='' merge=''
+	# What goes to one place keeps its order only as one stream.
+	[ ! /dev/stdout -ef /dev/stderr ] || merge=1
 	if [ -n "$VM_TTY" ]; then
 		size=$(stty size)
 		rows=${size% *} columns=${size#* }
@@ -187,7 +189,7 @@ make_initrd()
 			VM_STOCK "$VM_STOCK" VM_TTY "$VM_TTY" \
 			VM_TIMEOUT "$timeout" VM_TERM "${TERM-}" \
 			VM_ROWS "$rows" VM_COLUMNS "$columns" VM_CWD "$PWD" \
-			VM_PROBE ''
+			VM_MERGE "$merge" VM_PROBE ''
 	} > "$extra/vm.conf"
 	cp "$VM_KERNEL_DIR/initrd" "$fifos/initrd"
 	(cd "$extra" && find . | cpio --quiet -o -H newc -R 0:0) \
@@ -205,7 +207,7 @@ compose_machine()
 {
 	local append=(console=ttyS0 net.ifnames=0 panic=-1 oops=panic
 		mitigations=off audit=0 apparmor=0 watchdog_thresh=60
-		rcupdate.rcu_cpu_stall_timeout=120 random.trust_cpu=on)
+		rcupdate.rcu_cpu_stall_timeout=120 random.trust_cpu=on printk.devkmsg=on)
 	local machine=q35
 
 	[ -z "$iommu" ] || {
