@@ -69,48 +69,59 @@ int vt_rdma_read(struct vt_end *end, struct ibv_sge *sge, int num_sge,
 	return do_rdma(end, IBV_WR_RDMA_READ, sge, num_sge, from);
 }
 
-static int do_atomic(struct vt_end *end, enum ibv_wr_opcode opcode,
-		     struct ibv_sge *result, struct vt_remote at,
-		     uint64_t compare_add, uint64_t swap)
+/*
+ * By the extended calls: ibv_post_send() of librxe refuses unaligned addresses
+ * by itself, and the tests want to know what the responder says.
+ */
+static int start_wr(struct vt_end *end)
 {
-	struct ibv_send_wr wr = {
-		.opcode = opcode,
-		.sg_list = result,
-		.num_sge = 1,
-		.wr.atomic = {
-			.remote_addr = at.addr,
-			.rkey = at.rkey,
-			.compare_add = compare_add,
-			.swap = swap,
-		},
-	};
+	if (!end->qpx)
+		return -EOPNOTSUPP;
+	ibv_wr_start(end->qpx);
+	end->qpx->wr_id = 0;
+	end->qpx->wr_flags = IBV_SEND_SIGNALED;
+	return 0;
+}
 
-	return vt_do(end, &wr);
+static int complete_wr(struct vt_end *end)
+{
+	int ret = ibv_wr_complete(end->qpx);
+
+	return ret ? -ret : wait_status(end);
 }
 
 int vt_cmp_swap(struct vt_end *end, struct ibv_sge *result,
 		struct vt_remote at, uint64_t compare, uint64_t swap)
 {
-	return do_atomic(end, IBV_WR_ATOMIC_CMP_AND_SWP, result, at, compare,
-			 swap);
+	int ret = start_wr(end);
+
+	if (ret)
+		return ret;
+	ibv_wr_atomic_cmp_swp(end->qpx, at.rkey, at.addr, compare, swap);
+	ibv_wr_set_sge(end->qpx, result->lkey, result->addr, result->length);
+	return complete_wr(end);
 }
 
 int vt_fetch_add(struct vt_end *end, struct ibv_sge *result,
 		 struct vt_remote at, uint64_t add)
 {
-	return do_atomic(end, IBV_WR_ATOMIC_FETCH_AND_ADD, result, at, add, 0);
+	int ret = start_wr(end);
+
+	if (ret)
+		return ret;
+	ibv_wr_atomic_fetch_add(end->qpx, at.rkey, at.addr, add);
+	ibv_wr_set_sge(end->qpx, result->lkey, result->addr, result->length);
+	return complete_wr(end);
 }
 
 int vt_atomic_write(struct vt_end *end, struct vt_remote at, uint64_t value)
 {
-	int ret;
+	int ret = start_wr(end);
 
-	ibv_wr_start(end->qpx);
-	end->qpx->wr_id = 0;
-	end->qpx->wr_flags = IBV_SEND_SIGNALED;
+	if (ret)
+		return ret;
 	ibv_wr_atomic_write(end->qpx, at.rkey, at.addr, &value);
-	ret = ibv_wr_complete(end->qpx);
-	return ret ? -ret : wait_status(end);
+	return complete_wr(end);
 }
 
 int vt_send_recv(struct vt_pair *pair, struct ibv_sge *from, int num_from,

@@ -119,6 +119,8 @@ static int create_qp(struct vt_end *end, struct vt_dev *dev,
 	if (attr.qp_type == IBV_QPT_RC) {
 		attr.comp_mask |= IBV_QP_INIT_ATTR_SEND_OPS_FLAGS;
 		attr.send_ops_flags = IBV_QP_EX_WITH_RDMA_WRITE |
+				      IBV_QP_EX_WITH_ATOMIC_CMP_AND_SWP |
+				      IBV_QP_EX_WITH_ATOMIC_FETCH_AND_ADD |
 				      IBV_QP_EX_WITH_ATOMIC_WRITE;
 	}
 	end->qp = ibv_create_qp_ex(dev->ctx, &attr);
