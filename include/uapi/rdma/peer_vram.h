@@ -14,17 +14,33 @@
  * a struct shorter or longer than the kernel's is accepted as long as what
  * the kernel does not know is zero (else E2BIG). Reserved fields must be zero.
  *
+ * A file opened read-only may map, read and query, and nothing else: WRITE,
+ * MOVE, DESTROY, REVOKE and SHARE give EACCES.
+ *
  * Errors, the same for every call:
- *   EINVAL  unknown flag, non-zero reserved field, size 0, size too small for
- *           the first version of the struct, unaligned offset
+ *   EINVAL  unknown flag or domain, non-zero reserved field, length 0, size too
+ *           small for the first version of the struct
  *   E2BIG   the struct is longer than the kernel's and its tail is not zero;
  *           for CREATE also: the object is larger than the whole video memory
  *   ENOENT  no such handle in this file, or no object of this device at addr
+ *   EMFILE  no room for another handle in this file (65536), or descriptor
  *   ERANGE  offset + length lies outside of the object
- *   ENOMEM  out of kernel memory, or nothing that could be evicted
+ *   ENOMEM  out of kernel memory, nothing that could be evicted, or no more
+ *           objects can be made (see peer_vram_info.creatable)
  *   EBUSY   pinned objects do not move
+ *   EACCES  the file was opened read-only; LOOKUP by a file opened for writing
+ *           of a mapping that can never be written
+ *   EPERM   BLOCKS without CAP_SYS_ADMIN
+ *   EBADF   IMPORT of what is no descriptor
  *   ENODEV  the device is gone, or the object was destroyed
  *   EFAULT  bad user pointer
+ *   EINTR   a signal came in between
+ *   ENOTTY  no such call
+ *
+ * mmap() is for MAP_SHARED only (else EINVAL), at offset 0 or at an offset of
+ * an object of which this file has a handle, not beyond its end (else EINVAL).
+ * At offset 0 it fails as CREATE does. Mappings survive CLOSE, fork() and
+ * unmapping of parts, and do not grow.
  */
 #ifndef _UAPI_RDMA_PEER_VRAM_H
 #define _UAPI_RDMA_PEER_VRAM_H
@@ -202,9 +218,12 @@ struct peer_vram_share {
  * @vram_pinnable: out: bytes that can still be pinned by memory regions
  * @system_used:   out: bytes of objects that are in system memory
  * @block_size:    out: bytes of the manager's unit
- * @objects:       out: objects alive
+ * @objects:       out: objects that exist; destroyed ones count for as long as
+ *                 anybody refers to them
  * @evictions:     out: objects that left video memory against their will
  * @moves:         out: objects moved, both directions, for any reason
+ * @creatable:     out: bytes of objects that can still be made; all devices
+ *                 share this limit (module parameter limit_mb)
  */
 struct peer_vram_info {
 	__u32 size;
@@ -218,6 +237,7 @@ struct peer_vram_info {
 	__aligned_u64 objects;
 	__aligned_u64 evictions;
 	__aligned_u64 moves;
+	__aligned_u64 creatable;
 };
 
 #define PEER_VRAM_IOC(nr) _IO(PEER_VRAM_IOC_MAGIC, nr)

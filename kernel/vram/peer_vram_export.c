@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * The exporter's side of RDMA registrations (struct ib_peer_ops).
+ *
+ * One client serves all devices. A region is a range of one object, whatever
+ * becomes of the mapping it was found by. It refers to the object and to the
+ * drm_device, but not to the module: unregistering the client revokes and
+ * releases what is left.
+ *
+ * The lock that the core wants over "invalidate, then move" and "report" is
+ * resv. A region that was revoked is on no list any more and is never reported
+ * again; its pin goes at once, so that nobody waits for the core's unpin().
+ */
+#include <drm/drm_drv.h>
+#include <linux/slab.h>
+
+#include "peer_vram_priv.h"
+
+static struct ib_peer_client *peer_vram_client;
+
+static bool peer_vram_region_revoked(struct peer_vram_region *reg)
+{
+	dma_resv_assert_held(reg->object->bo.base.resv);
+	return list_empty(&reg->node);
+}
+
+/* ---- pins ------------------------------------------------------------- */
+
+/* The first pin takes the whole object out of what can be pinned. */
+static int peer_vram_charge_pin(struct peer_vram_object *obj)
+{
+	struct peer_vram_device *vram = peer_vram_object_device(obj);
+	u64 bytes = peer_vram_object_footprint(obj);
+	int ret = 0;
+
+	spin_lock(&vram->lock);
+	if (vram->pinned + bytes > vram->pin_limit)
+		ret = -ENOSPC;
+	else
+		vram->pinned += bytes;
+	spin_unlock(&vram->lock);
+	return ret;
+}
+
+static void peer_vram_uncharge_pin(struct peer_vram_object *obj)
+{
+	struct peer_vram_device *vram = peer_vram_object_device(obj);
+
+	spin_lock(&vram->lock);
+	vram->pinned -= peer_vram_object_footprint(obj);
+	spin_unlock(&vram->lock);
+}
+
+static int peer_vram_pin_locked(struct peer_vram_region *reg)
+{
+	struct peer_vram_object *obj = reg->object;
+	int ret;
+
+	if (peer_vram_region_revoked(reg))
+		return -ENODEV;
+	if (!obj->pins) {
+		ret = peer_vram_charge_pin(obj);
+		if (ret)
+			return ret;
+	}
+	obj->pins++;
+	reg->pinned = true;
+	ttm_bo_pin(&obj->bo);
+	return 0;
+}
+
+static void peer_vram_unpin_locked(struct peer_vram_region *reg)
+{
+	struct peer_vram_object *obj = reg->object;
+
+	dma_resv_assert_held(obj->bo.base.resv);
+
+	if (!reg->pinned)
+		return;
+	reg->pinned = false;
+	ttm_bo_unpin(&obj->bo);
+	if (!--obj->pins)
+		peer_vram_uncharge_pin(obj);
+}
+
+/* Refuse what cannot be pinned before others are evicted for it. */
+static bool peer_vram_pin_hopeless(struct peer_vram_object *obj)
+{
+	struct peer_vram_device *vram = peer_vram_object_device(obj);
+	bool hopeless;
+
+	spin_lock(&vram->lock);
+	hopeless = vram->pinned + peer_vram_object_footprint(obj) >
+		   vram->pin_limit;
+	spin_unlock(&vram->lock);
+	return hopeless && !READ_ONCE(obj->pins);
+}
+
+/* ---- the core's calls ------------------------------------------------- */
+
+static int peer_vram_claim(struct ib_peer_region *region)
+{
+	struct peer_vram_object *obj;
+	struct peer_vram_device *vram;
+	struct peer_vram_region *reg;
+	u64 offset;
+	int ret;
+
+	obj = peer_vram_find_range(region->mm, region->start, region->length,
+				   region->writable, &offset);
+	if (IS_ERR(obj))
+		return PTR_ERR(obj);
+	vram = peer_vram_object_device(obj);
+	if (!obj->export) {
+		ret = -EACCES;
+		goto err_put;
+	}
+
+	reg = kzalloc(sizeof(*reg), GFP_KERNEL_ACCOUNT);
+	if (!reg) {
+		ret = -ENOMEM;
+		goto err_put;
+	}
+	reg->region = region;
+	reg->object = obj;
+	reg->offset = offset;
+	region->priv = reg;
+
+	ret = peer_vram_object_lock(obj);
+	if (ret)
+		goto err_free;
+	list_add_tail(&reg->node, &obj->regions);
+	peer_vram_object_unlock(obj);
+	return 0;
+
+err_free:
+	kfree(reg);
+err_put:
+	peer_vram_object_put(obj);
+	drm_dev_put(&vram->drm);
+	return ret;
+}
+
+static int peer_vram_pin(struct ib_peer_region *region)
+{
+	struct peer_vram_region *reg = region->priv;
+	int ret;
+
+	if (peer_vram_pin_hopeless(reg->object))
+		return -ENOSPC;
+	ret = peer_vram_object_lock_in(reg->object, TTM_PL_VRAM);
+	if (ret)
+		return ret;
+	ret = peer_vram_pin_locked(reg);
+	peer_vram_object_unlock(reg->object);
+	return ret;
+}
+
+static void peer_vram_unpin(struct ib_peer_region *region)
+{
+	struct peer_vram_region *reg = region->priv;
+
+	dma_resv_lock(reg->object->bo.base.resv, NULL);
+	peer_vram_unpin_locked(reg);
+	peer_vram_object_unlock(reg->object);
+}
+
+/* Report the pieces of [offset, offset + length) of the region. */
+static int peer_vram_report(struct peer_vram_region *reg, u64 offset,
+			    u64 length, struct ib_peer_fault *fault)
+{
+	struct ib_peer_block block = {
+		.flags = reg->region->writable ? IB_PEER_BLOCK_WRITE : 0,
+	};
+	u64 end = offset + length;
+	int ret;
+
+	for (; offset < end; offset += block.length) {
+		block.offset = offset;
+		block.length = peer_vram_run(reg->object->bo.resource,
+					     reg->offset + offset, end - offset,
+					     &block.where);
+		ret = ib_peer_fault_add(fault, &block);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+static int peer_vram_fault(struct ib_peer_region *region, u64 offset,
+			   u64 length, bool write, struct ib_peer_fault *fault)
+{
+	struct peer_vram_region *reg = region->priv;
+	int ret;
+
+	if (write && !region->writable)
+		return -EACCES;
+
+	ret = peer_vram_object_lock_in(reg->object, TTM_PL_VRAM);
+	if (ret == -ENODEV)
+		return -EFAULT;
+	if (ret)
+		return ret;
+	if (peer_vram_region_revoked(reg))
+		ret = -EFAULT;
+	else
+		ret = peer_vram_report(reg, offset, length, fault);
+	peer_vram_object_unlock(reg->object);
+	return ret;
+}
+
+static int peer_vram_cpu_map(struct ib_peer_region *region,
+			     const struct ib_peer_block *block,
+			     struct iosys_map *map)
+{
+	struct peer_vram_region *reg = region->priv;
+	struct peer_vram_device *vram = peer_vram_object_device(reg->object);
+
+	iosys_map_set_vaddr_iomem(map, vram->io + block->where);
+	return 0;
+}
+
+static void peer_vram_release(struct ib_peer_region *region)
+{
+	struct peer_vram_region *reg = region->priv;
+	struct peer_vram_object *obj = reg->object;
+	struct peer_vram_device *vram = peer_vram_object_device(obj);
+
+	dma_resv_lock(obj->bo.base.resv, NULL);
+	list_del_init(&reg->node);
+	dma_resv_unlock(obj->bo.base.resv);
+
+	peer_vram_object_put(obj);
+	drm_dev_put(&vram->drm);
+	kfree(reg);
+}
+
+static const struct ib_peer_ops peer_vram_ops = {
+	.claim = peer_vram_claim,
+	.pin = peer_vram_pin,
+	.unpin = peer_vram_unpin,
+	.fault = peer_vram_fault,
+	.cpu_map = peer_vram_cpu_map,
+	.release = peer_vram_release,
+};
+
+/* ---- calls to the core ------------------------------------------------ */
+
+/* End all regions of the object, for ever. */
+void peer_vram_regions_revoke(struct peer_vram_object *obj)
+{
+	struct peer_vram_region *reg, *next;
+
+	dma_resv_assert_held(obj->bo.base.resv);
+
+	list_for_each_entry_safe(reg, next, &obj->regions, node) {
+		ib_peer_revoke(reg->region);
+		list_del_init(&reg->node);
+		peer_vram_unpin_locked(reg);
+	}
+}
+
+/* The object is about to leave its place; none of its regions is pinned. */
+void peer_vram_regions_invalidate(struct peer_vram_object *obj)
+{
+	struct peer_vram_region *reg;
+
+	dma_resv_assert_held(obj->bo.base.resv);
+
+	list_for_each_entry(reg, &obj->regions, node)
+		ib_peer_invalidate(reg->region, 0, reg->region->length);
+}
+
+u32 peer_vram_regions_count(struct peer_vram_object *obj)
+{
+	struct peer_vram_region *reg;
+	u32 count = 0;
+
+	dma_resv_assert_held(obj->bo.base.resv);
+
+	list_for_each_entry(reg, &obj->regions, node)
+		count++;
+	return count;
+}
+
+int peer_vram_export_init(void)
+{
+	peer_vram_client = ib_peer_register_client("peer_vram", "1.0",
+						   &peer_vram_ops, NULL);
+	return PTR_ERR_OR_ZERO(peer_vram_client);
+}
+
+void peer_vram_export_exit(void)
+{
+	ib_peer_unregister_client(peer_vram_client);
+}

@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * CPU mappings.
+ *
+ * All mappings of a device share the address_space of the drm_device's inode
+ * (the node's open() sees to that), in which every object has a range of its
+ * own: vm_pgoff says which object and where in it, and TTM finds all page table
+ * entries of an object when it moves. Mappings are shared, without struct page
+ * (VM_PFNMAP) even where the object is in system memory, and never grow.
+ *
+ * vm_private_data is the TTM object, with a reference.
+ */
+#include <drm/drm_drv.h>
+#include <drm/drm_vma_manager.h>
+#include <linux/mm.h>
+
+#include "peer_vram_priv.h"
+
+static const struct vm_operations_struct peer_vram_vm_ops;
+
+static struct peer_vram_object *peer_vram_vma_object(struct vm_area_struct *vma)
+{
+	return to_peer_vram_object(vma->vm_private_data);
+}
+
+/* Where in the object @addr, an address in @vma, lies. */
+static u64 peer_vram_vma_offset(struct vm_area_struct *vma, unsigned long addr)
+{
+	struct ttm_buffer_object *bo = vma->vm_private_data;
+	u64 first = vma->vm_pgoff - drm_vma_node_start(&bo->base.vma_node);
+
+	return (first << PAGE_SHIFT) + (addr - vma->vm_start);
+}
+
+/* ---- VMA operations --------------------------------------------------- */
+
+static vm_fault_t peer_vram_vm_fault(struct vm_fault *vmf)
+{
+	struct peer_vram_object *obj = peer_vram_vma_object(vmf->vma);
+	vm_fault_t ret;
+
+	ret = ttm_bo_vm_reserve(&obj->bo, vmf);
+	if (ret)
+		return ret;
+
+	if (obj->dead)
+		ret = VM_FAULT_SIGBUS;
+	else
+		ret = ttm_bo_vm_fault_reserved(vmf, vmf->vma->vm_page_prot,
+					       TTM_BO_VM_NUM_PREFAULT);
+
+	/* With RETRY, TTM has dropped resv unless it was told not to wait. */
+	if (ret == VM_FAULT_RETRY && !(vmf->flags & FAULT_FLAG_RETRY_NOWAIT))
+		return ret;
+	dma_resv_unlock(obj->bo.base.resv);
+	return ret;
+}
+
+/* ptrace and /proc/<pid>/mem */
+static int peer_vram_vm_access(struct vm_area_struct *vma, unsigned long addr,
+			       void *buf, int len, int write)
+{
+	struct peer_vram_object *obj = peer_vram_vma_object(vma);
+	u64 offset = peer_vram_vma_offset(vma, addr);
+	int ret;
+
+	if (len < 1 || offset + len > peer_vram_object_size(obj))
+		return -EIO;
+	ret = peer_vram_object_lock(obj);
+	if (ret)
+		return ret;
+	ret = peer_vram_copy_locked(obj, offset, buf, len, write);
+	peer_vram_object_unlock(obj);
+	return ret ?: len;
+}
+
+static const struct vm_operations_struct peer_vram_vm_ops = {
+	.open = ttm_bo_vm_open,
+	.close = ttm_bo_vm_close,
+	.fault = peer_vram_vm_fault,
+	.access = peer_vram_vm_access,
+};
+
+/* ---- mmap ------------------------------------------------------------- */
+
+/* The object that a range of the offset space belongs to, with a reference. */
+static struct peer_vram_object *
+peer_vram_object_at(struct peer_vram_device *vram, unsigned long pgoff,
+		    unsigned long pages)
+{
+	struct drm_vma_offset_manager *mgr = vram->drm.vma_offset_manager;
+	struct drm_vma_offset_node *node;
+	struct ttm_buffer_object *bo = NULL;
+
+	drm_vma_offset_lock_lookup(mgr);
+	node = drm_vma_offset_lookup_locked(mgr, pgoff, pages);
+	if (node) {
+		bo = container_of(node, struct ttm_buffer_object, base.vma_node);
+		bo = ttm_bo_get_unless_zero(bo);
+	}
+	drm_vma_offset_unlock_lookup(mgr);
+	return bo ? to_peer_vram_object(bo) : NULL;
+}
+
+/* The object to map: a new one at offset 0, else one that the file may map. */
+static struct peer_vram_object *
+peer_vram_mmap_object(struct peer_vram_file *file, struct vm_area_struct *vma)
+{
+	struct peer_vram_object *obj;
+
+	if (!vma->vm_pgoff) {
+		obj = peer_vram_object_create(file->vram,
+					      vma->vm_end - vma->vm_start, 0);
+		if (!IS_ERR(obj))
+			vma->vm_pgoff =
+				drm_vma_node_start(&obj->bo.base.vma_node);
+		return obj;
+	}
+
+	obj = peer_vram_object_at(file->vram, vma->vm_pgoff, vma_pages(vma));
+	if (!obj)
+		return ERR_PTR(-EINVAL);
+	if (!peer_vram_may_map(file, obj)) {
+		peer_vram_object_put(obj);
+		return ERR_PTR(-EINVAL);
+	}
+	return obj;
+}
+
+int peer_vram_mmap(struct file *filp, struct vm_area_struct *vma)
+{
+	struct peer_vram_file *file = filp->private_data;
+	struct peer_vram_object *obj;
+	int ret;
+
+	if (drm_dev_is_unplugged(&file->vram->drm))
+		return -ENODEV;
+	/* Not VM_SHARED: a read-only file's shared mappings go without it. */
+	if (!(vma->vm_flags & VM_MAYSHARE))
+		return -EINVAL;
+
+	obj = peer_vram_mmap_object(file, vma);
+	if (IS_ERR(obj))
+		return PTR_ERR(obj);
+
+	vma->vm_ops = &peer_vram_vm_ops;
+	ret = ttm_bo_mmap_obj(vma, &obj->bo);
+	peer_vram_object_put(obj);
+	return ret;
+}
+
+/* ---- from addresses to objects ---------------------------------------- */
+
+static bool peer_vram_vma_ours(struct vm_area_struct *vma, unsigned long addr)
+{
+	return vma && vma->vm_start <= addr && vma->vm_ops == &peer_vram_vm_ops;
+}
+
+static int peer_vram_vma_permits(struct vm_area_struct *vma, bool write)
+{
+	unsigned long need = VM_READ | (write ? VM_WRITE : 0);
+
+	return (vma->vm_flags & need) == need ? 0 : -EACCES;
+}
+
+/* All of the range maps @obj, one piece after the other, and permits access. */
+static int peer_vram_check_range(struct vma_iterator *vmi,
+				 struct vm_area_struct *vma,
+				 unsigned long start, unsigned long end,
+				 bool write)
+{
+	struct ttm_buffer_object *bo = vma->vm_private_data;
+	u64 offset = peer_vram_vma_offset(vma, start);
+	unsigned long addr = start;
+	int ret;
+
+	for (;;) {
+		ret = peer_vram_vma_permits(vma, write);
+		if (ret)
+			return ret;
+		if (vma->vm_end >= end)
+			return 0;
+		addr = vma->vm_end;
+		vma = vma_next(vmi);
+		if (!peer_vram_vma_ours(vma, addr) ||
+		    vma->vm_private_data != bo ||
+		    peer_vram_vma_offset(vma, addr) != offset + (addr - start))
+			return -EFAULT;
+	}
+}
+
+/**
+ * peer_vram_find_range() - which object does a range of addresses map?
+ * @mm:     address space; mmap_lock not held
+ * @start:  first address, page aligned
+ * @length: bytes, page aligned
+ * @write:  write access is wanted, too
+ * @offset: where in the object @start lies
+ *
+ * Return: the object, with a reference on it and one on its device, or ERR_PTR
+ * of -ENXIO @start is not in a mapping of this driver, -EFAULT the range is not
+ * one contiguous piece of one object, -EACCES the mapping does not permit the
+ * access, -EINTR killed.
+ */
+struct peer_vram_object *peer_vram_find_range(struct mm_struct *mm,
+					      unsigned long start,
+					      size_t length, bool write,
+					      u64 *offset)
+{
+	struct peer_vram_object *obj;
+	struct vm_area_struct *vma;
+	struct vma_iterator vmi;
+	int ret;
+
+	vma_iter_init(&vmi, mm, start);
+
+	if (mmap_read_lock_killable(mm))
+		return ERR_PTR(-EINTR);
+
+	vma = vma_next(&vmi);
+	if (!peer_vram_vma_ours(vma, start)) {
+		obj = ERR_PTR(-ENXIO);
+		goto out_unlock;
+	}
+	ret = peer_vram_check_range(&vmi, vma, start, start + length, write);
+	if (ret) {
+		obj = ERR_PTR(ret);
+		goto out_unlock;
+	}
+	obj = peer_vram_vma_object(vma);
+	*offset = peer_vram_vma_offset(vma, start);
+	drm_dev_get(&peer_vram_object_device(obj)->drm);
+	peer_vram_object_get(obj);
+out_unlock:
+	mmap_read_unlock(mm);
+	return obj;
+}
+
+/**
+ * peer_vram_find_addr() - which object of a device does an address map?
+ * @vram:   the device
+ * @addr:   in current->mm
+ * @write:  the mapping must be one that can be made writable
+ * @offset: where in the object @addr lies
+ *
+ * Return: the object with a reference, or ERR_PTR of -ENOENT, -EACCES, -EINTR.
+ */
+struct peer_vram_object *peer_vram_find_addr(struct peer_vram_device *vram,
+					     unsigned long addr, bool write,
+					     u64 *offset)
+{
+	struct mm_struct *mm = current->mm;
+	struct peer_vram_object *obj;
+	struct vm_area_struct *vma;
+
+	if (mmap_read_lock_killable(mm))
+		return ERR_PTR(-EINTR);
+
+	vma = vma_lookup(mm, addr);
+	if (!peer_vram_vma_ours(vma, addr) ||
+	    peer_vram_object_device(peer_vram_vma_object(vma)) != vram) {
+		obj = ERR_PTR(-ENOENT);
+	} else if (write && !(vma->vm_flags & VM_MAYWRITE)) {
+		obj = ERR_PTR(-EACCES);
+	} else {
+		obj = peer_vram_vma_object(vma);
+		*offset = peer_vram_vma_offset(vma, addr);
+		peer_vram_object_get(obj);
+	}
+	mmap_read_unlock(mm);
+	return obj;
+}
