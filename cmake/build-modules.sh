@@ -13,9 +13,10 @@ shift 2
 
 # MAKEFLAGS of an outer make would hand over a job server we cannot use.
 unset MAKEFLAGS MAKELEVEL MFLAGS
+status=0
 {
 	make -C "$headers" M="$tree" -j"$(nproc)" --no-print-directory \
 		"$@" modules 2>&1 >&3 |
-		grep -v 'Skipping BTF generation' >&2 || :
-	exit "${PIPESTATUS[0]}"
-} 3>&1
+		sed -u '/Skipping BTF generation/d' >&2
+} 3>&1 || status=$?
+exit $status

@@ -18,7 +18,7 @@ if [ "$1" = --linux ]; then
 	linux=$2
 	shift 2
 fi
-source=$1 tree=$2
+source=$(realpath "$1") tree=$2
 shift 2
 
 # Links the source files of folder $1 into folder $2.

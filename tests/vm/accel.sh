@@ -59,6 +59,7 @@ choose_accel()
 }
 
 # Sets the array accel.
+# shellcheck disable=SC2034,SC2054	# used by vm.sh; the commas are QEMU's
 accel_options()
 {
 	case $accel_name in

@@ -65,6 +65,7 @@ what it puts into the folder $PEERMEM_OUT stays (see --keep).
   --keep DIR      keep in DIR: kernel.log, out/ ($PEERMEM_OUT in the guest) and
                   vram, the bytes behind the memory of /dev/peer_vram0
   --tty           run COMMAND on the terminal
+  --no-build      take the modules as they are in the build folder
   --verbose       show the kernel's messages on standard error
   -h, --help      this text
 
@@ -121,6 +122,7 @@ parse_options()
 		--iommu) iommu=1 ;;
 		--icount) icount=1 ;;
 		--tty) VM_TTY=1 ;;
+		--no-build) ;;	# for ./run
 		--verbose) verbose=1 ;;
 		-h|--help) usage; exit 0 ;;
 		--) shift; break ;;
@@ -203,6 +205,7 @@ add_port()
 }
 
 # Fills the array qemu with the whole command line.
+# shellcheck disable=SC2054	# the commas are QEMU's
 compose_machine()
 {
 	local append=(console=ttyS0 net.ifnames=0 panic=-1 oops=panic
@@ -244,6 +247,7 @@ compose_machine()
 	qemu+=(-append "${append[*]}")
 }
 
+# shellcheck disable=SC2317	# called by trap
 cleanup()
 {
 	trap - EXIT INT TERM HUP
@@ -256,6 +260,7 @@ cleanup()
 	fi
 }
 
+# shellcheck disable=SC2317	# called by trap
 interrupted()
 {
 	cleanup

@@ -1,0 +1,240 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+#
+# Runs tests that speak TAP and adds them up.
+#
+#   tap.py run [--timeout S] LIST
+#       Runs the commands in file LIST, one a line (a shell reads it), and
+#       prints one TAP stream. A point "write at odd offsets" of program
+#       "mr_data" becomes "mr_data: write at odd offsets".
+#   tap.py check NAME COUNTS [--vm] -- COMMAND...
+#       Runs COMMAND, which prints one TAP stream, shows it, and writes what
+#       it counted to file COUNTS. With --vm, COMMAND is vm.sh and the machine
+#       itself is one more point: it booted, the kernel log is clean.
+#   tap.py sum FOLDER JUNIT
+#       Prints "N passed, N failed, N skipped" over the tests that ctest ran
+#       (JUNIT is its report) from the counts in FOLDER.
+#
+# Whatever is not a well-formed success is a failure: a missing plan, a point
+# too few, an exit status other than 0 (or 4, for "skipped", without points), a
+# time-out, a test that left no counts.
+
+import argparse
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree
+
+POINT = re.compile(r'(not )?ok\b *\d* *(?:- *)?([^#]*?)\s*(?:# *(.*))?$')
+PLAN = re.compile(r'1\.\.(\d+)\s*(?:# *skip\S*\s*(.*))?$', re.IGNORECASE)
+SKIP = re.compile(r'skip\S*\s*(.*)', re.IGNORECASE)
+
+# Exit statuses by which vm.sh speaks of the machine and not of the command.
+VM_FAILURES = {
+    123: 'the kernel complained',
+    124: 'the machine timed out',
+    125: 'the machine did not come up, died, or got stuck',
+}
+
+
+class Stream:
+    """What one TAP producer has said so far."""
+
+    def __init__(self):
+        self.plan = None
+        self.plan_skip = None
+        self.points = []        # (result, name, reason)
+        self.bailed = None
+
+    def feed(self, line):
+        """Takes a line; returns the point on it, if there is one."""
+        plan = PLAN.match(line)
+        if plan and self.plan is None:
+            self.plan = int(plan.group(1))
+            self.plan_skip = plan.group(2)
+            return None
+        if line.startswith('Bail out!'):
+            self.bailed = line[9:].strip() or 'bailed out'
+            return None
+        point = POINT.match(line)
+        if not point:
+            return None
+        skip = SKIP.match(point.group(3) or '')
+        if point.group(1):
+            result = 'failed'
+        elif skip:
+            result = 'skipped'
+        else:
+            result = 'passed'
+        self.points.append((result, point.group(2),
+                            skip.group(1) if skip else ''))
+        return self.points[-1]
+
+    def count(self, result):
+        return sum(1 for point in self.points if point[0] == result)
+
+    def defect(self):
+        """What is wrong with the stream as a whole, or None."""
+        if self.bailed:
+            return self.bailed
+        if self.plan is None:
+            return 'no plan'
+        if self.plan != len(self.points):
+            return f'{self.plan} points planned, {len(self.points)} seen'
+        return None
+
+
+def say(line):
+    print(line, flush=True)
+
+
+class Merger:
+    """Prints the points of many programs as one stream."""
+
+    def __init__(self):
+        self.number = 0
+        self.failed = 0
+
+    def point(self, result, name, reason=''):
+        self.number += 1
+        self.failed += result == 'failed'
+        say(f"{'not ok' if result == 'failed' else 'ok'} {self.number} - "
+            f"{name}" + (f' # SKIP {reason}' if result == 'skipped' else ''))
+
+    def run(self, command, timeout):
+        words = shlex.split(command)
+        program = os.path.splitext(os.path.basename(words[0]))[0]
+        say(f'# {program}')
+        stream = Stream()
+        started = time.monotonic()
+        child = subprocess.Popen(['bash', '-c', command], text=True,
+                                 errors='replace', stdin=subprocess.DEVNULL,
+                                 stdout=subprocess.PIPE,
+                                 start_new_session=True)
+        signal.signal(signal.SIGALRM,
+                      lambda *_: os.killpg(child.pid, signal.SIGKILL))
+        signal.alarm(timeout)
+        for line in child.stdout:
+            line = line.rstrip('\n')
+            point = stream.feed(line)
+            if point:
+                self.point(point[0], f'{program}: {point[1]}', point[2])
+            elif not PLAN.match(line):
+                say(line if line.startswith('#') else f'# {line}')
+        status = child.wait()
+        signal.alarm(0)
+        took = time.monotonic() - started
+        self.conclude(program, stream, status, took >= timeout)
+        say(f'# {program}: {took:.1f} s')
+
+    def conclude(self, program, stream, status, timed_out):
+        """Adds a point for what the points themselves do not say."""
+        if timed_out:
+            self.point('failed', f'{program}: timed out')
+        elif not stream.points and stream.plan == 0 and status in (0, 4):
+            self.point('skipped', program, stream.plan_skip or '')
+        elif stream.defect():
+            self.point('failed', f'{program}: {stream.defect()}, '
+                       f'exit status {status}')
+        elif status and not stream.count('failed'):
+            self.point('failed', f'{program}: exit status {status}')
+
+
+def run(args):
+    merger = Merger()
+    with open(args.list, encoding='utf-8') as commands:
+        for command in commands:
+            if command.strip():
+                merger.run(command.strip(), args.timeout)
+    say(f'1..{merger.number}')
+    return 1 if merger.failed else 0
+
+
+def check(args):
+    stream = Stream()
+    child = subprocess.Popen(args.command, text=True, errors='replace',
+                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                             stderr=subprocess.STDOUT)
+    for line in child.stdout:
+        say(line.rstrip('\n'))
+        stream.feed(line.rstrip('\n'))
+    status = child.wait()
+
+    extra = []
+    defect = stream.defect()
+    if args.vm:
+        failure = VM_FAILURES.get(status)
+        extra.append(('failed' if failure else 'passed',
+                      failure or 'the machine ran and its kernel log is clean'))
+        if failure:
+            defect = None
+    elif status and not defect and not stream.count('failed'):
+        defect = f'exit status {status}'
+    if defect:
+        extra.append(('failed', defect))
+    for result, text in extra:
+        stream.points.append((result, text, ''))
+        say(f"{'not ok' if result == 'failed' else 'ok'} "
+            f"{len(stream.points)} - {args.name}: {text}")
+
+    counts = [stream.count(kind) for kind in ('passed', 'failed', 'skipped')]
+    say('# {}: {} passed, {} failed, {} skipped'.format(args.name, *counts))
+    os.makedirs(os.path.dirname(args.counts), exist_ok=True)
+    with open(args.counts, 'w', encoding='utf-8') as out:
+        print(*counts, file=out)
+        for result, name, reason in stream.points:
+            if result != 'passed':
+                print(f'{result}: {args.name}: {name}'
+                      + (f' ({reason})' if reason else ''), file=out)
+    return 1 if counts[1] else 0
+
+
+def add_up(args):
+    total = [0, 0, 0]
+    notes = []
+    for case in xml.etree.ElementTree.parse(args.junit).iter('testcase'):
+        name = case.get('name')
+        path = os.path.join(args.folder, name + '.counts')
+        counts = [0, 0, 0]
+        if os.path.exists(path):
+            with open(path, encoding='utf-8') as lines:
+                counts = [int(word) for word in lines.readline().split()]
+                notes += [line.rstrip('\n') for line in lines]
+        if case.get('status') != 'run' and not counts[1]:
+            counts[1] = 1
+            notes.append(f'failed: {name}: the test as a whole')
+        total = [a + b for a, b in zip(total, counts)]
+    for kind in ('skipped', 'failed'):
+        for note in notes:
+            if note.startswith(kind + ':'):
+                say(note)
+    say('{} passed, {} failed, {} skipped'.format(*total))
+    return 0 if total[0] and not total[1] else 1
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    modes = parser.add_subparsers(required=True)
+    mode = modes.add_parser('run')
+    mode.add_argument('--timeout', type=int, default=300)
+    mode.add_argument('list')
+    mode.set_defaults(call=run)
+    mode = modes.add_parser('check')
+    mode.add_argument('name')
+    mode.add_argument('counts')
+    mode.add_argument('--vm', action='store_true')
+    mode.add_argument('command', nargs='+')
+    mode.set_defaults(call=check)
+    mode = modes.add_parser('sum')
+    mode.add_argument('folder')
+    mode.add_argument('junit')
+    mode.set_defaults(call=add_up)
+    args = parser.parse_args()
+    return args.call(args)
+
+
+sys.exit(main())
