@@ -37,10 +37,22 @@ struct peer_test_stats {
 	__aligned_u64 count[PEER_TEST_NUM_COUNTS];
 };
 
-/* The next call of this kind on any range of this file's object fails once. */
-struct peer_test_fail {
-	__u32 call;		/* PEER_TEST_ACQUIRE, _GET_PAGES or _DMA_MAP */
-	__s32 error;		/* -ERRNO */
+/*
+ * What is to happen once, with the next range of this file's object: a call
+ * fails, or the range is invalidated in the middle of its registration.
+ */
+enum peer_test_event {
+	PEER_TEST_NO_EVENT,
+	PEER_TEST_FAIL_ACQUIRE,
+	PEER_TEST_FAIL_GET_PAGES,
+	PEER_TEST_FAIL_DMA_MAP,
+	PEER_TEST_INVALIDATE_WITHIN,	/* by get_pages() itself */
+	PEER_TEST_INVALIDATE_BESIDE,	/* by another thread, before dma_map() */
+};
+
+struct peer_test_plan {
+	__u32 event;		/* enum peer_test_event */
+	__s32 error;		/* -ERRNO of the failure */
 };
 
 struct peer_test_rw {
@@ -54,7 +66,7 @@ struct peer_test_rw {
 #define PEER_TEST_IOC_STATS	 _IOR(0xb8, 0, struct peer_test_stats)
 #define PEER_TEST_IOC_CLEAR	 _IO(0xb8, 1)
 #define PEER_TEST_IOC_RW	 _IOW(0xb8, 2, struct peer_test_rw)
-#define PEER_TEST_IOC_FAIL	 _IOW(0xb8, 3, struct peer_test_fail)
+#define PEER_TEST_IOC_PLAN	 _IOW(0xb8, 3, struct peer_test_plan)
 /* Invalidate all ranges of the object that are pinned. */
 #define PEER_TEST_IOC_INVALIDATE _IO(0xb8, 4)
 

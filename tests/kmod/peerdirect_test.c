@@ -1,0 +1,484 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * Test module: a client of the PeerDirect API over the memory of
+ * peer_test_mem.ko. It checks what clients in the field rely on: the order of
+ * the calls, each once; the sg_table coming back as it was left, to the bit; the
+ * same DMA device at mapping and unmapping; nothing mapped any more when the
+ * invalidation callback has returned. What is wrong is counted.
+ *
+ * Its flavours: without invalidation; with it; with PEER_MEM_INVALIDATE_UNMAPS,
+ * where the client holds a lock over the callback that its unmap calls take
+ * too. And with pages larger than the CPU's.
+ *
+ * Locks: range->unmap_lock, which is held over the callback in the last flavour
+ * and taken by its unmap calls, but never in get_pages() and dma_map(), for
+ * which the callback waits; then ranges_lock, then range->lock.
+ */
+#include <linux/delay.h>
+#include <linux/dma-mapping.h>
+#include <linux/kref.h>
+#include <linux/list.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/scatterlist.h>
+#include <linux/slab.h>
+#include <linux/workqueue.h>
+#include <rdma/peer_mem.h>
+
+#include "peer_test_mem.h"
+
+enum flavour {
+	NEVER_INVALIDATES,
+	INVALIDATES,
+	UNMAPS_ITSELF,
+};
+
+static int flavour = INVALIDATES;
+module_param(flavour, int, 0444);
+MODULE_PARM_DESC(flavour, "0: never invalidates, 1: does, 2: and unmaps itself");
+
+static int device_page_shift = PAGE_SHIFT;
+module_param_named(page_shift, device_page_shift, int, 0444);
+MODULE_PARM_DESC(page_shift, "of the device's pages: 12 to 16");
+
+enum state {
+	ACQUIRED,
+	PINNED,
+	MAPPED,
+	UNMAPPED,
+	PUT,
+	SELF_UNMAPPED,
+};
+
+/**
+ * struct pt_range - what acquire() makes and release() ends
+ * @node:   in ranges, until release()
+ * @first:  page of the object, aligned down to the device's pages
+ * @pages:  likewise aligned up
+ * @unmap_lock: see above
+ * @lock:   guards @state
+ * @sgt:    as dma_map() left it; its list lives until release()
+ * @sum:    over the list's entries
+ */
+struct pt_range {
+	struct kref kref;
+	struct list_head node;
+	struct peer_test_object *object;
+	unsigned long addr;
+	size_t size;
+	unsigned long first;
+	unsigned long pages;
+	struct mutex unmap_lock; /* over unmapping */
+	spinlock_t lock; /* guards state */
+	enum state state;
+	struct sg_table sgt;
+	u64 sum;
+	struct device *dma_device;
+	u64 core_context;
+	struct work_struct invalidate_work;
+};
+
+static struct workqueue_struct *workqueue;
+static LIST_HEAD(ranges);
+static DEFINE_MUTEX(ranges_lock);
+static void *reg_handle;
+static invalidate_peer_memory invalidate_callback;
+
+static void range_free(struct kref *kref)
+{
+	struct pt_range *range = container_of(kref, struct pt_range, kref);
+
+	sg_free_table(&range->sgt);
+	peer_test_object_put(range->object);
+	kfree(range);
+}
+
+static void range_put(struct pt_range *range)
+{
+	kref_put(&range->kref, range_free);
+}
+
+/* Order-dependent, so that exchanged entries are seen. */
+static u64 table_sum(const struct sg_table *sgt)
+{
+	struct scatterlist *sg;
+	u64 sum = sgt->nents;
+	int i;
+
+	for_each_sg(sgt->sgl, sg, sgt->nents, i)
+		sum = sum * 31 + sg_dma_address(sg) * 7 + sg_dma_len(sg) * 5 +
+		      sg->offset * 3 + sg->length;
+	return sum;
+}
+
+static void check_table(struct pt_range *range, struct sg_table *sgt)
+{
+	if (memcmp(sgt, &range->sgt, sizeof(*sgt)) ||
+	    table_sum(sgt) != range->sum)
+		peer_test_count(PEER_TEST_ERR_TABLE);
+}
+
+static enum state get_state(struct pt_range *range)
+{
+	enum state state;
+
+	spin_lock(&range->lock);
+	state = range->state;
+	spin_unlock(&range->lock);
+	return state;
+}
+
+static void move_state(struct pt_range *range, enum state from, enum state to)
+{
+	spin_lock(&range->lock);
+	if (range->state != from)
+		peer_test_count(PEER_TEST_ERR_ORDER);
+	range->state = to;
+	spin_unlock(&range->lock);
+}
+
+/* ---- invalidation ---- */
+
+/* After the callback a plain client's range is unmapped, by whomever. */
+static void invalidate_plain(struct pt_range *range)
+{
+	enum state state;
+
+	invalidate_callback(reg_handle, range->core_context);
+	state = get_state(range);
+	if (state == MAPPED || state == UNMAPPED)
+		peer_test_count(PEER_TEST_ERR_CONTRACT);
+}
+
+static void invalidate_and_unmap(struct pt_range *range)
+{
+	mutex_lock(&range->unmap_lock);
+	invalidate_callback(reg_handle, range->core_context);
+	if (get_state(range) == MAPPED) {
+		move_state(range, MAPPED, SELF_UNMAPPED);
+		peer_test_count(PEER_TEST_SELF_UNMAP);
+	}
+	mutex_unlock(&range->unmap_lock);
+}
+
+static void range_invalidate(struct pt_range *range)
+{
+	peer_test_count(PEER_TEST_INVALIDATE);
+	if (flavour == UNMAPS_ITSELF)
+		invalidate_and_unmap(range);
+	else
+		invalidate_plain(range);
+}
+
+static void invalidate_work(struct work_struct *work)
+{
+	struct pt_range *range =
+		container_of(work, struct pt_range, invalidate_work);
+
+	range_invalidate(range);
+	range_put(range);
+}
+
+static bool range_pinned(struct pt_range *range)
+{
+	enum state state = get_state(range);
+
+	return state == PINNED || state == MAPPED;
+}
+
+/* A pinned range of the object, with a reference; NULL when there is none. */
+static struct pt_range *find_pinned(struct peer_test_object *object)
+{
+	struct pt_range *range;
+
+	mutex_lock(&ranges_lock);
+	list_for_each_entry(range, &ranges, node) {
+		if (range->object == object && range_pinned(range)) {
+			kref_get(&range->kref);
+			mutex_unlock(&ranges_lock);
+			return range;
+		}
+	}
+	mutex_unlock(&ranges_lock);
+	return NULL;
+}
+
+static int pt_invalidate(struct peer_test_object *object)
+{
+	struct pt_range *range;
+
+	if (flavour == NEVER_INVALIDATES)
+		return -EOPNOTSUPP;
+	while ((range = find_pinned(object))) {
+		range_invalidate(range);
+		range_put(range);
+	}
+	return 0;
+}
+
+/* ---- what the core calls ---- */
+
+static int pt_acquire(unsigned long addr, size_t size, void *private_data,
+		      char *name, void **context)
+{
+	unsigned long mask = (1UL << (device_page_shift - PAGE_SHIFT)) - 1;
+	unsigned long first, last;
+	struct peer_test_object *object;
+	struct pt_range *range;
+	int error;
+
+	peer_test_count(PEER_TEST_ACQUIRE);
+	if (private_data || name || !size)
+		peer_test_count(PEER_TEST_ERR_ARGUMENT);
+	object = peer_test_object_find(addr, size, &first);
+	if (!object)
+		return 0;
+	if (peer_test_due(object, PEER_TEST_FAIL_ACQUIRE, &error)) {
+		peer_test_object_put(object);
+		return error;
+	}
+	range = kzalloc(sizeof(*range), GFP_KERNEL);
+	if (!range) {
+		peer_test_object_put(object);
+		return -ENOMEM;
+	}
+	kref_init(&range->kref);
+	mutex_init(&range->unmap_lock);
+	spin_lock_init(&range->lock);
+	INIT_WORK(&range->invalidate_work, invalidate_work);
+	range->object = object;
+	range->addr = addr;
+	range->size = size;
+	last = first + ((offset_in_page(addr) + size - 1) >> PAGE_SHIFT);
+	range->first = first & ~mask;
+	range->pages = (last | mask) + 1 - range->first;
+	mutex_lock(&ranges_lock);
+	list_add_tail(&range->node, &ranges);
+	mutex_unlock(&ranges_lock);
+	*context = range;
+	peer_test_count(PEER_TEST_ACQUIRED);
+	return 1;
+}
+
+static void invalidate_early(struct pt_range *range)
+{
+	int error;
+
+	if (flavour == NEVER_INVALIDATES)
+		return;
+	if (peer_test_due(range->object, PEER_TEST_INVALIDATE_WITHIN, &error)) {
+		peer_test_count(PEER_TEST_INVALIDATE);
+		invalidate_callback(reg_handle, range->core_context);
+	}
+	if (peer_test_due(range->object, PEER_TEST_INVALIDATE_BESIDE, &error)) {
+		kref_get(&range->kref);
+		queue_work(workqueue, &range->invalidate_work);
+		/* Let it come in before dma_map(). */
+		msleep(20);
+	}
+}
+
+static int pt_get_pages(unsigned long addr, size_t size, int write, int force,
+			struct sg_table *sg_head, void *context,
+			u64 core_context)
+{
+	struct pt_range *range = context;
+	int error;
+
+	peer_test_count(PEER_TEST_GET_PAGES);
+	if (sg_head || write != 1 || addr != range->addr ||
+	    size != range->size)
+		peer_test_count(PEER_TEST_ERR_ARGUMENT);
+	if (peer_test_due(range->object, PEER_TEST_FAIL_GET_PAGES, &error))
+		return error;
+	range->core_context = core_context;
+	move_state(range, ACQUIRED, PINNED);
+	invalidate_early(range);
+	return 0;
+}
+
+/* Entries are as large as physical memory lets them be, but 32 KiB at most. */
+static unsigned long entry_pages(struct pt_range *range, unsigned long page)
+{
+	phys_addr_t phys = peer_test_object_phys(range->object, page);
+	unsigned long end = range->first + range->pages;
+	unsigned long n;
+
+	for (n = 1; n < 8 && page + n < end; n++)
+		if (peer_test_object_phys(range->object, page + n) !=
+		    phys + n * PAGE_SIZE)
+			break;
+	return n;
+}
+
+static int fill_table(struct pt_range *range)
+{
+	unsigned long end = range->first + range->pages;
+	unsigned long page, n, entries = 0;
+	struct scatterlist *sg;
+	int ret;
+
+	for (page = range->first; page < end; page += entry_pages(range, page))
+		entries++;
+	ret = sg_alloc_table(&range->sgt, entries, GFP_KERNEL);
+	if (ret)
+		return ret;
+	sg = range->sgt.sgl;
+	for (page = range->first; page < end; page += n) {
+		n = entry_pages(range, page);
+		sg_set_page(sg, NULL, n * PAGE_SIZE, 0);
+		sg_dma_address(sg) = peer_test_object_phys(range->object, page);
+		sg_dma_len(sg) = n * PAGE_SIZE;
+		sg = sg_next(sg);
+	}
+	return 0;
+}
+
+static int pt_dma_map(struct sg_table *sg_head, void *context,
+		      struct device *dma_device, int dmasync, int *nmap)
+{
+	struct pt_range *range = context;
+	int ret;
+
+	peer_test_count(PEER_TEST_DMA_MAP);
+	if (dmasync)
+		peer_test_count(PEER_TEST_ERR_ARGUMENT);
+	if (!dma_device || !dma_get_mask(dma_device))
+		peer_test_count(PEER_TEST_ERR_DEVICE);
+	if (peer_test_due(range->object, PEER_TEST_FAIL_DMA_MAP, &ret))
+		return ret;
+	ret = fill_table(range);
+	if (ret)
+		return ret;
+	range->sum = table_sum(&range->sgt);
+	range->dma_device = dma_device;
+	*sg_head = range->sgt;
+	*nmap = range->sgt.nents;
+	move_state(range, PINNED, MAPPED);
+	return 0;
+}
+
+static int pt_dma_unmap(struct sg_table *sg_head, void *context,
+			struct device *dma_device)
+{
+	struct pt_range *range = context;
+
+	peer_test_count(PEER_TEST_DMA_UNMAP);
+	mutex_lock(&range->unmap_lock);
+	check_table(range, sg_head);
+	if (dma_device != range->dma_device)
+		peer_test_count(PEER_TEST_ERR_DEVICE);
+	if (get_state(range) == SELF_UNMAPPED)
+		peer_test_count(PEER_TEST_LATE_UNMAP);
+	else
+		move_state(range, MAPPED, UNMAPPED);
+	mutex_unlock(&range->unmap_lock);
+	return 0;
+}
+
+static void pt_put_pages(struct sg_table *sg_head, void *context)
+{
+	struct pt_range *range = context;
+
+	peer_test_count(PEER_TEST_PUT_PAGES);
+	mutex_lock(&range->unmap_lock);
+	switch (get_state(range)) {
+	case SELF_UNMAPPED:
+		break;
+	case PINNED:
+		/* After a dma_map() that failed. */
+		move_state(range, PINNED, PUT);
+		break;
+	default:
+		check_table(range, sg_head);
+		move_state(range, UNMAPPED, PUT);
+	}
+	mutex_unlock(&range->unmap_lock);
+}
+
+static unsigned long pt_get_page_size(void *context)
+{
+	struct pt_range *range = context;
+	enum state state = get_state(range);
+
+	peer_test_count(PEER_TEST_GET_PAGE_SIZE);
+	if (state == ACQUIRED || state == PINNED)
+		peer_test_count(PEER_TEST_ERR_ORDER);
+	return 1UL << device_page_shift;
+}
+
+static void pt_release(void *context)
+{
+	struct pt_range *range = context;
+	enum state state = get_state(range);
+
+	peer_test_count(PEER_TEST_RELEASE);
+	mutex_lock(&ranges_lock);
+	if (list_empty(&range->node))
+		peer_test_count(PEER_TEST_ERR_ORDER);
+	list_del_init(&range->node);
+	mutex_unlock(&ranges_lock);
+	if (state == MAPPED || state == UNMAPPED)
+		peer_test_count(PEER_TEST_ERR_ORDER);
+	range_put(range);
+}
+
+static struct peer_memory_client_ex client = {
+	.client = {
+		.name = "peerdirect_test",
+		.version = "1.0",
+		.acquire = pt_acquire,
+		.get_pages = pt_get_pages,
+		.dma_map = pt_dma_map,
+		.dma_unmap = pt_dma_unmap,
+		.put_pages = pt_put_pages,
+		.get_page_size = pt_get_page_size,
+		.release = pt_release,
+	},
+	.ex_size = sizeof(client),
+};
+
+static bool pt_register(void)
+{
+	invalidate_peer_memory *callback = &invalidate_callback;
+
+	if (flavour == NEVER_INVALIDATES)
+		callback = NULL;
+	if (flavour == UNMAPS_ITSELF) {
+		client.flags = PEER_MEM_INVALIDATE_UNMAPS;
+		client.client.version[IB_PEER_MEMORY_VER_MAX - 1] = 1;
+	}
+	reg_handle = ib_register_peer_memory_client(&client.client, callback);
+	return reg_handle;
+}
+
+static int __init pt_init(void)
+{
+	if (flavour < NEVER_INVALIDATES || flavour > UNMAPS_ITSELF ||
+	    device_page_shift < PAGE_SHIFT || device_page_shift > 16)
+		return -EINVAL;
+	workqueue = alloc_workqueue("peerdirect_test", WQ_UNBOUND, 0);
+	if (!workqueue)
+		return -ENOMEM;
+	if (!pt_register()) {
+		destroy_workqueue(workqueue);
+		return -EINVAL;
+	}
+	peer_test_set_invalidate(pt_invalidate);
+	return 0;
+}
+
+static void __exit pt_exit(void)
+{
+	peer_test_set_invalidate(NULL);
+	ib_unregister_peer_memory_client(reg_handle);
+	destroy_workqueue(workqueue);
+	WARN_ON(!list_empty(&ranges));
+}
+
+module_init(pt_init);
+module_exit(pt_exit);
+
+MODULE_DESCRIPTION("PeerDirect client for tests");
+MODULE_LICENSE("Dual BSD/GPL");
