@@ -1,0 +1,544 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * The interface of /dev/peer_vram0, word for word: sizes of structs, reserved
+ * fields, flags, every errno that the header names, and that a call that fails
+ * leaves nothing behind.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "kselftest_harness.h"
+#include "vram.h"
+
+#define LIMIT_PARAM "/sys/module/peer_vram/parameters/limit_mb"
+
+FIXTURE(uapi) {
+	int fd;
+	uint32_t handle;	/* of an object of 1 MiB */
+	int share;		/* a descriptor of it */
+};
+
+FIXTURE_SETUP(uapi)
+{
+	ASSERT_EQ(0, vram_wait_empty(10));
+	self->fd = vram_open(O_RDWR);
+	ASSERT_LE(0, self->fd);
+	ASSERT_EQ(0, vram_create(self->fd, MIB, 0, &self->handle));
+	self->share = vram_share(self->fd, self->handle);
+	ASSERT_LE(0, self->share);
+}
+
+FIXTURE_TEARDOWN_PARENT(uapi)
+{
+	EXPECT_EQ(0, vram_wait_empty(10));
+}
+
+/* ---- structs of any size ---------------------------------------------- */
+
+/* Room for the largest struct, and for what a later version may add. */
+union any {
+	uint32_t size;
+	struct peer_vram_info info;
+	struct peer_vram_create create;
+	struct peer_vram_handle handle;
+	struct peer_vram_lookup lookup;
+	struct peer_vram_move move;
+	struct peer_vram_query query;
+	struct peer_vram_rw rw;
+	struct peer_vram_blocks blocks;
+	struct peer_vram_share share;
+	char bytes[512];
+};
+
+struct call {
+	const char *name;
+	unsigned long nr;
+	size_t size;
+};
+
+/* In an order in which each finds the object alive. */
+static const struct call calls[] = {
+	{ "INFO", PEER_VRAM_IOC_INFO, sizeof(struct peer_vram_info) },
+	{ "CREATE", PEER_VRAM_IOC_CREATE, sizeof(struct peer_vram_create) },
+	{ "LOOKUP", PEER_VRAM_IOC_LOOKUP, sizeof(struct peer_vram_lookup) },
+	{ "MOVE", PEER_VRAM_IOC_MOVE, sizeof(struct peer_vram_move) },
+	{ "QUERY", PEER_VRAM_IOC_QUERY, sizeof(struct peer_vram_query) },
+	{ "READ", PEER_VRAM_IOC_READ, sizeof(struct peer_vram_rw) },
+	{ "WRITE", PEER_VRAM_IOC_WRITE, sizeof(struct peer_vram_rw) },
+	{ "BLOCKS", PEER_VRAM_IOC_BLOCKS, sizeof(struct peer_vram_blocks) },
+	{ "SHARE", PEER_VRAM_IOC_SHARE, sizeof(struct peer_vram_share) },
+	{ "IMPORT", PEER_VRAM_IOC_IMPORT, sizeof(struct peer_vram_share) },
+	{ "REVOKE", PEER_VRAM_IOC_REVOKE, sizeof(struct peer_vram_handle) },
+	{ "DESTROY", PEER_VRAM_IOC_DESTROY, sizeof(struct peer_vram_handle) },
+	{ "CLOSE", PEER_VRAM_IOC_CLOSE, sizeof(struct peer_vram_handle) },
+};
+
+#define CALLS (sizeof(calls) / sizeof(calls[0]))
+
+/* What makes the call succeed, or at least get beyond its struct. */
+static void fill_in(union any *arg, const struct call *call, uint32_t handle,
+		    int share, const void *mapping)
+{
+	static char buffer[16];
+
+	memset(arg, 0, sizeof(*arg));
+	arg->size = call->size;
+	switch (call->nr) {
+	case PEER_VRAM_IOC_INFO:
+		break;
+	case PEER_VRAM_IOC_CREATE:
+		arg->create.length = PAGE;
+		break;
+	case PEER_VRAM_IOC_LOOKUP:
+		arg->lookup.addr = (uintptr_t)mapping;
+		break;
+	case PEER_VRAM_IOC_READ:
+	case PEER_VRAM_IOC_WRITE:
+		arg->rw.handle = handle;
+		arg->rw.length = sizeof(buffer);
+		arg->rw.buffer = (uintptr_t)buffer;
+		break;
+	case PEER_VRAM_IOC_IMPORT:
+		arg->share.fd = share;
+		break;
+	default:
+		/* All others have the handle at the same place. */
+		arg->handle.handle = handle;
+	}
+}
+
+TEST_F(uapi, struct_sizes)
+{
+	void *map = vram_map(self->fd, self->handle, MIB, PROT_READ);
+	union any arg;
+	size_t i, size;
+
+	ASSERT_NE(NULL, map);
+	for (i = 0; i < CALLS; i++) {
+		const struct call *call = &calls[i];
+
+		for (size = 0; size < call->size; size += 4) {
+			fill_in(&arg, call, self->handle, self->share, map);
+			arg.size = size;
+			EXPECT_EQ(-EINVAL, vram_ioctl(self->fd, call->nr, &arg))
+				TH_LOG("%s, size %zu", call->name, size);
+		}
+		fill_in(&arg, call, self->handle, self->share, map);
+		arg.size = call->size + 8;
+		arg.bytes[call->size + 7] = 1;
+		EXPECT_EQ(-E2BIG, vram_ioctl(self->fd, call->nr, &arg))
+			TH_LOG("%s, tail not zero", call->name);
+
+		fill_in(&arg, call, self->handle, self->share, map);
+		arg.size = 1 << 20;
+		EXPECT_EQ(-E2BIG, vram_ioctl(self->fd, call->nr, &arg))
+			TH_LOG("%s, a huge size", call->name);
+	}
+	for (i = 0; i < CALLS; i++) {
+		const struct call *call = &calls[i];
+
+		fill_in(&arg, call, self->handle, self->share, map);
+		arg.size = call->size + 8;
+		EXPECT_EQ(0, vram_ioctl(self->fd, call->nr, &arg))
+			TH_LOG("%s, longer with a zero tail", call->name);
+		EXPECT_EQ(-1, zero_check(arg.bytes + call->size, 8));
+		if (call->nr == PEER_VRAM_IOC_SHARE)
+			close(arg.share.fd);
+	}
+}
+
+/* The answer of INFO ends where the user's struct ends. */
+TEST_F(uapi, answer_stays_inside)
+{
+	struct {
+		struct peer_vram_info info;
+		uint64_t guard;
+	} arg;
+
+	memset(&arg, 0, sizeof(arg));
+	arg.info.size = sizeof(arg.info);
+	arg.guard = 0x1122334455667788;
+	ASSERT_EQ(0, vram_ioctl(self->fd, PEER_VRAM_IOC_INFO, &arg));
+	EXPECT_EQ(0x1122334455667788, arg.guard);
+	EXPECT_EQ(sizeof(arg.info), arg.info.size);
+}
+
+TEST_F(uapi, bad_pointers)
+{
+	char *page = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct peer_vram_info before, after;
+	uint32_t *size = (uint32_t *)(page + PAGE) - 1;
+	void *map;
+	union any arg;
+	size_t i;
+
+	ASSERT_NE(MAP_FAILED, page);
+	ASSERT_EQ(0, munmap(page + PAGE, PAGE));
+	map = vram_map(self->fd, self->handle, MIB, PROT_READ);
+	ASSERT_NE(NULL, map);
+	ASSERT_EQ(0, vram_info(self->fd, &before));
+
+	for (i = 0; i < CALLS; i++) {
+		const struct call *call = &calls[i];
+
+		EXPECT_EQ(-EFAULT, vram_ioctl(self->fd, call->nr, NULL));
+		/* Only the size can be read. */
+		*size = call->size;
+		EXPECT_EQ(-EFAULT, vram_ioctl(self->fd, call->nr, size))
+			TH_LOG("%s, struct at the end of a page", call->name);
+	}
+	/* The answer cannot be written; whatever was made is gone again. */
+	for (i = 0; i < CALLS; i++) {
+		const struct call *call = &calls[i];
+
+		if (call->nr == PEER_VRAM_IOC_DESTROY)
+			break;
+		fill_in(&arg, call, self->handle, self->share, map);
+		ASSERT_EQ(0, mprotect(page, PAGE, PROT_READ | PROT_WRITE));
+		memcpy(page, &arg, call->size);
+		ASSERT_EQ(0, mprotect(page, PAGE, PROT_READ));
+		if (call->nr != PEER_VRAM_IOC_MOVE &&
+		    call->nr != PEER_VRAM_IOC_READ &&
+		    call->nr != PEER_VRAM_IOC_WRITE &&
+		    call->nr != PEER_VRAM_IOC_REVOKE)
+			EXPECT_EQ(-EFAULT, vram_ioctl(self->fd, call->nr, page))
+				TH_LOG("%s, read-only struct", call->name);
+	}
+	ASSERT_EQ(0, vram_info(self->fd, &after));
+	EXPECT_EQ(before.objects, after.objects);
+	/* No descriptor was left open. */
+	EXPECT_EQ(self->share + 1, dup(self->share));
+	/* The next handle is the next one. */
+	ASSERT_EQ(0, vram_create(self->fd, PAGE, 0, &arg.size));
+	EXPECT_EQ(self->handle + 1, arg.size);
+
+	EXPECT_EQ(-EFAULT, vram_read(self->fd, self->handle, 0, page, 16));
+	EXPECT_EQ(-EFAULT, vram_write(self->fd, self->handle, 0, page + PAGE, 16));
+	EXPECT_EQ(-EFAULT, vram_blocks(self->fd, self->handle, (void *)page, 1));
+}
+
+TEST_F(uapi, unknown_calls)
+{
+	union any arg = { .size = sizeof(struct peer_vram_info) };
+
+	EXPECT_EQ(-ENOTTY, vram_ioctl(self->fd, PEER_VRAM_IOC(13), &arg));
+	EXPECT_EQ(-ENOTTY, vram_ioctl(self->fd, PEER_VRAM_IOC(255), &arg));
+	EXPECT_EQ(-ENOTTY, vram_ioctl(self->fd, _IO('x', 0), &arg));
+	EXPECT_EQ(-ENOTTY, vram_ioctl(self->fd, _IOWR(PEER_VRAM_IOC_MAGIC, 0,
+						     uint32_t), &arg));
+}
+
+TEST_F(uapi, reserved_and_flags)
+{
+	struct peer_vram_create create = { .size = sizeof(create) };
+	struct peer_vram_blocks blocks = { .size = sizeof(blocks) };
+	struct peer_vram_share share = { .size = sizeof(share) };
+	struct peer_vram_info info = { .size = sizeof(info) };
+	struct peer_vram_move move = { .size = sizeof(move) };
+
+	info.reserved = 1;
+	EXPECT_EQ(-EINVAL, vram_ioctl(self->fd, PEER_VRAM_IOC_INFO, &info));
+
+	create.length = PAGE;
+	create.reserved = 1;
+	EXPECT_EQ(-EINVAL, vram_ioctl(self->fd, PEER_VRAM_IOC_CREATE, &create));
+	create.reserved = 0;
+	create.flags = 1 << 2;
+	EXPECT_EQ(-EINVAL, vram_ioctl(self->fd, PEER_VRAM_IOC_CREATE, &create));
+
+	move.handle = self->handle;
+	move.reserved = 1;
+	EXPECT_EQ(-EINVAL, vram_ioctl(self->fd, PEER_VRAM_IOC_MOVE, &move));
+	move.reserved = 0;
+	move.domain = 2;
+	EXPECT_EQ(-EINVAL, vram_ioctl(self->fd, PEER_VRAM_IOC_MOVE, &move));
+
+	blocks.handle = self->handle;
+	blocks.reserved = 1;
+	EXPECT_EQ(-EINVAL, vram_ioctl(self->fd, PEER_VRAM_IOC_BLOCKS, &blocks));
+
+	share.handle = self->handle;
+	share.fd = self->share;
+	share.reserved = 1;
+	EXPECT_EQ(-EINVAL, vram_ioctl(self->fd, PEER_VRAM_IOC_SHARE, &share));
+	EXPECT_EQ(-EINVAL, vram_ioctl(self->fd, PEER_VRAM_IOC_IMPORT, &share));
+}
+
+/* ---- errnos ----------------------------------------------------------- */
+
+/* Calls that take a handle, all with the same result. */
+#define EXPECT_ALL(want, h)						\
+	do {								\
+		struct peer_vram_query _query;				\
+		char _byte;						\
+									\
+		EXPECT_EQ(want, vram_revoke(self->fd, h));		\
+		EXPECT_EQ(want, vram_move(self->fd, h, 0));		\
+		EXPECT_EQ(want, vram_query(self->fd, h, &_query));	\
+		EXPECT_EQ(want, vram_read(self->fd, h, 0, &_byte, 1));	\
+		EXPECT_EQ(want, vram_write(self->fd, h, 0, &_byte, 1));	\
+		EXPECT_EQ(want, vram_blocks(self->fd, h, NULL, 0));	\
+		EXPECT_EQ(want, vram_destroy(self->fd, h));		\
+	} while (0)
+
+TEST_F(uapi, no_such_handle)
+{
+	int other = vram_open(O_RDWR);
+	uint32_t handle;
+
+	ASSERT_LE(0, other);
+	EXPECT_ALL(-ENOENT, 0);
+	EXPECT_ALL(-ENOENT, self->handle + 1);
+	EXPECT_ALL(-ENOENT, UINT32_MAX);
+	EXPECT_EQ(-ENOENT, vram_share(self->fd, self->handle + 1));
+	EXPECT_EQ(-ENOENT, vram_close(self->fd, self->handle + 1));
+	/* Handles are a matter of one open file. */
+	EXPECT_EQ(-ENOENT, vram_close(other, self->handle));
+	EXPECT_EQ(-ENOENT, vram_move(other, self->handle, 0));
+
+	ASSERT_EQ(0, vram_create(self->fd, PAGE, 0, &handle));
+	ASSERT_EQ(0, vram_close(self->fd, handle));
+	EXPECT_ALL(-ENOENT, handle);
+	EXPECT_EQ(-ENOENT, vram_close(self->fd, handle));
+}
+
+TEST_F(uapi, destroyed)
+{
+	struct peer_vram_query query;
+	uint32_t handle;
+
+	ASSERT_EQ(0, vram_query(self->fd, self->handle, &query));
+	ASSERT_EQ(0, vram_destroy(self->fd, self->handle));
+	EXPECT_ALL(-ENODEV, self->handle);
+	/* It still has a name, and can be handed on, for what it is worth. */
+	ASSERT_EQ(0, vram_import(self->fd, self->share, &handle));
+	EXPECT_ALL(-ENODEV, handle);
+	EXPECT_EQ(0, vram_close(self->fd, handle));
+	EXPECT_EQ(0, vram_close(self->fd, self->handle));
+}
+
+TEST_F(uapi, lengths)
+{
+	struct peer_vram_query query;
+	struct peer_vram_info info;
+	uint32_t handle;
+
+	ASSERT_EQ(0, vram_info(self->fd, &info));
+	EXPECT_EQ(-EINVAL, vram_create(self->fd, 0, 0, &handle));
+	EXPECT_EQ(-E2BIG, vram_create(self->fd, info.vram_size + 1, 0, &handle));
+	EXPECT_EQ(-E2BIG, vram_create(self->fd, UINT64_MAX, 0, &handle));
+	EXPECT_EQ(-E2BIG, vram_create(self->fd, UINT64_MAX, 2, &handle));
+	EXPECT_EQ(0, vram_create(self->fd, info.vram_size, 0, &handle));
+
+	ASSERT_EQ(0, vram_create(self->fd, 1, 0, &handle));
+	ASSERT_EQ(0, vram_query(self->fd, handle, &query));
+	EXPECT_EQ(PAGE, query.length);
+	EXPECT_EQ(PEER_VRAM_DOMAIN_VRAM, query.domain);
+	EXPECT_EQ(PEER_VRAM_QUERY_EXPORTABLE, query.flags);
+
+	ASSERT_EQ(0, vram_create(self->fd, PAGE + 1, 3, &handle));
+	ASSERT_EQ(0, vram_query(self->fd, handle, &query));
+	EXPECT_EQ(2 * PAGE, query.length);
+	EXPECT_EQ(PEER_VRAM_DOMAIN_SYSTEM, query.domain);
+	EXPECT_EQ(0, query.flags);
+	EXPECT_EQ(0, query.regions);
+	EXPECT_EQ(0, query.pins);
+}
+
+TEST_F(uapi, ranges)
+{
+	char buf[16] = {};
+	uint32_t h = self->handle;
+
+	EXPECT_EQ(0, vram_read(self->fd, h, 0, NULL, 0));
+	EXPECT_EQ(0, vram_read(self->fd, h, MIB, NULL, 0));
+	EXPECT_EQ(0, vram_read(self->fd, h, MIB - 1, buf, 1));
+	EXPECT_EQ(-ERANGE, vram_read(self->fd, h, MIB, buf, 1));
+	EXPECT_EQ(-ERANGE, vram_read(self->fd, h, MIB - 1, buf, 2));
+	EXPECT_EQ(-ERANGE, vram_write(self->fd, h, MIB - 15, buf, 16));
+	EXPECT_EQ(-ERANGE, vram_read(self->fd, h, UINT64_MAX, buf, 2));
+	EXPECT_EQ(-ERANGE, vram_read(self->fd, h, 2, buf, UINT64_MAX));
+	EXPECT_EQ(-ERANGE, vram_read(self->fd, h, UINT64_MAX, NULL, 0));
+}
+
+/* The limit over all objects: reached, respected, given back. */
+TEST_F(uapi, limit_of_all)
+{
+	uint32_t handle[4] = {};
+	struct peer_vram_info info;
+
+	ASSERT_EQ(0, sysfs_write(LIMIT_PARAM, "4"));
+	EXPECT_EQ(0, vram_info(self->fd, &info));
+	EXPECT_EQ(3 * MIB, info.creatable);
+	EXPECT_EQ(0, vram_create(self->fd, 2 * MIB, 2, &handle[0]));
+	EXPECT_EQ(-ENOMEM, vram_create(self->fd, MIB + 1, 0, &handle[1]));
+	EXPECT_EQ(0, vram_create(self->fd, MIB, 0, &handle[1]));
+	EXPECT_EQ(-ENOMEM, vram_create(self->fd, 1, 2, &handle[2]));
+	EXPECT_EQ(NULL, vram_map(self->fd, 0, PAGE, PROT_READ));
+	EXPECT_EQ(ENOMEM, errno);
+	EXPECT_EQ(0, vram_close(self->fd, handle[0]));
+	EXPECT_EQ(0, vram_create(self->fd, 2 * MIB, 0, &handle[2]));
+	EXPECT_EQ(0, sysfs_write(LIMIT_PARAM, "0"));
+}
+
+TEST_F_TIMEOUT(uapi, too_many_handles, 60)
+{
+	void *map = vram_map(self->fd, self->handle, MIB, PROT_READ);
+	uint32_t handle;
+	int n, ret = 0;
+
+	ASSERT_NE(NULL, map);
+	for (n = 1; !ret && n < 100000; n++)
+		ret = vram_lookup(self->fd, map, &handle, NULL);
+	EXPECT_EQ(-EMFILE, ret);
+	EXPECT_EQ(65536, n - 1);
+	EXPECT_EQ(-EMFILE, vram_create(self->fd, PAGE, 0, &handle));
+	EXPECT_EQ(0, vram_close(self->fd, 17));
+	EXPECT_EQ(0, vram_create(self->fd, PAGE, 0, &handle));
+	EXPECT_EQ(17, handle);
+}
+
+TEST_F(uapi, lookup)
+{
+	char *map = vram_map(self->fd, 0, 3 * PAGE, PROT_READ | PROT_WRITE);
+	char *heap = mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS,
+			  -1, 0);
+	struct peer_vram_query query;
+	uint32_t handle, again;
+	uint64_t offset;
+
+	ASSERT_NE(NULL, map);
+	ASSERT_EQ(0, vram_lookup(self->fd, map + 2 * PAGE + 7, &handle, &offset));
+	EXPECT_EQ(2 * PAGE + 7, offset);
+	EXPECT_EQ(0, vram_query(self->fd, handle, &query));
+	EXPECT_EQ(3 * PAGE, query.length);
+	ASSERT_EQ(0, vram_lookup(self->fd, map, &again, &offset));
+	EXPECT_EQ(0, offset);
+	EXPECT_NE(handle, again);
+
+	EXPECT_EQ(-ENOENT, vram_lookup(self->fd, heap, &handle, &offset));
+	EXPECT_EQ(-ENOENT, vram_lookup(self->fd, NULL, &handle, &offset));
+	ASSERT_EQ(0, munmap(map + PAGE, PAGE));
+	EXPECT_EQ(-ENOENT, vram_lookup(self->fd, map + PAGE, &handle, &offset));
+	ASSERT_EQ(0, vram_lookup(self->fd, map + 2 * PAGE, &handle, &offset));
+	EXPECT_EQ(2 * PAGE, offset);
+}
+
+TEST_F(uapi, share_and_import)
+{
+	uint32_t handle;
+	struct rlimit few = { .rlim_cur = self->share + 1, .rlim_max = 4096 };
+
+	EXPECT_EQ(-EBADF, vram_import(self->fd, -1, &handle));
+	EXPECT_EQ(-EBADF, vram_import(self->fd, 1000, &handle));
+	EXPECT_EQ(-EINVAL, vram_import(self->fd, self->fd, &handle));
+	EXPECT_EQ(-EINVAL, vram_import(self->fd, 0, &handle));
+	EXPECT_EQ(0, vram_import(self->fd, self->share, &handle));
+	EXPECT_EQ(FD_CLOEXEC, fcntl(self->share, F_GETFD));
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &few));
+	EXPECT_EQ(-EMFILE, vram_share(self->fd, self->handle));
+}
+
+TEST_F(uapi, read_only_file)
+{
+	int fd = vram_open(O_RDONLY);
+	struct peer_vram_query query;
+	uint32_t handle;
+	uint64_t offset;
+	char byte;
+	void *map;
+
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, vram_import(fd, self->share, &handle));
+	EXPECT_EQ(0, vram_query(fd, handle, &query));
+	EXPECT_EQ(0, vram_read(fd, handle, 0, &byte, 1));
+	EXPECT_EQ(-EACCES, vram_write(fd, handle, 0, &byte, 1));
+	EXPECT_EQ(-EACCES, vram_move(fd, handle, 0));
+	EXPECT_EQ(-EACCES, vram_destroy(fd, handle));
+	EXPECT_EQ(-EACCES, vram_revoke(fd, handle));
+	EXPECT_EQ(-EACCES, vram_share(fd, handle));
+
+	EXPECT_EQ(NULL, vram_map(fd, handle, MIB, PROT_READ | PROT_WRITE));
+	EXPECT_EQ(EACCES, errno);
+	map = vram_map(fd, handle, MIB, PROT_READ);
+	ASSERT_NE(NULL, map);
+	EXPECT_EQ(-1, mprotect(map, MIB, PROT_READ | PROT_WRITE));
+	EXPECT_EQ(EACCES, errno);
+	/* Nor does a writable file open a way around. */
+	EXPECT_EQ(-EACCES, vram_lookup(self->fd, map, &handle, &offset));
+	EXPECT_EQ(0, vram_lookup(fd, map, &handle, &offset));
+}
+
+TEST_F(uapi, blocks)
+{
+	struct peer_vram_block blocks[16], first;
+	uint32_t handle;
+
+	EXPECT_EQ(16, vram_blocks(self->fd, self->handle, blocks, 16));
+	EXPECT_EQ(16, vram_blocks(self->fd, self->handle, NULL, 0));
+	EXPECT_EQ(16, vram_blocks(self->fd, self->handle, &first, 1));
+	EXPECT_EQ(0, memcmp(&first, &blocks[0], sizeof(first)));
+	EXPECT_EQ(0, vram_move(self->fd, self->handle, 0));
+	EXPECT_EQ(0, vram_blocks(self->fd, self->handle, blocks, 16));
+
+	ASSERT_EQ(0, vram_create(self->fd, 3 * PAGE, 0, &handle));
+	ASSERT_EQ(1, vram_blocks(self->fd, handle, blocks, 16));
+	EXPECT_EQ(0, blocks[0].offset);
+	EXPECT_EQ(3 * PAGE, blocks[0].length);
+
+	ASSERT_EQ(0, seteuid(65534));
+	EXPECT_EQ(-EPERM, vram_blocks(self->fd, self->handle, blocks, 16));
+	ASSERT_EQ(0, seteuid(0));
+}
+
+TEST_F(uapi, mmap_errnos)
+{
+	int prot = PROT_READ | PROT_WRITE;
+	int other = vram_open(O_RDWR);
+	struct peer_vram_query query;
+	struct peer_vram_info info;
+	uint64_t at;
+	void *map;
+
+	ASSERT_EQ(0, vram_info(self->fd, &info));
+	ASSERT_EQ(0, vram_query(self->fd, self->handle, &query));
+	at = query.mmap_offset;
+	EXPECT_NE(0, at);
+
+#define EXPECT_MMAP(want, length, prot, flags, fd, offset)		\
+	do {								\
+		errno = 0;						\
+		EXPECT_EQ(MAP_FAILED, mmap(NULL, length, prot, flags,	\
+					   fd, offset));		\
+		EXPECT_EQ(want, errno);					\
+	} while (0)
+
+	EXPECT_MMAP(EINVAL, MIB, prot, MAP_PRIVATE, self->fd, at);
+	EXPECT_MMAP(EINVAL, MIB, PROT_READ, MAP_PRIVATE, self->fd, at);
+	EXPECT_MMAP(EINVAL, PAGE, prot, MAP_PRIVATE, self->fd, 0);
+	EXPECT_MMAP(EINVAL, MIB + PAGE, prot, MAP_SHARED, self->fd, at);
+	EXPECT_MMAP(EINVAL, MIB, prot, MAP_SHARED, self->fd, at + PAGE);
+	EXPECT_MMAP(EINVAL, PAGE, prot, MAP_SHARED, self->fd, at + MIB);
+	EXPECT_MMAP(EINVAL, PAGE, prot, MAP_SHARED, self->fd, PAGE);
+	EXPECT_MMAP(EINVAL, PAGE, prot, MAP_SHARED, other, at);
+	EXPECT_MMAP(E2BIG, info.vram_size + PAGE, prot, MAP_SHARED, self->fd, 0);
+
+	map = mmap(NULL, PAGE, prot, MAP_SHARED, self->fd, at + MIB - PAGE);
+	ASSERT_NE(MAP_FAILED, map);
+	EXPECT_EQ(MAP_FAILED, mremap(map, PAGE, 2 * PAGE, MREMAP_MAYMOVE));
+	EXPECT_EQ(EFAULT, errno);
+	/* Without a handle there is no mapping any more; the old one lives. */
+	ASSERT_EQ(0, vram_close(self->fd, self->handle));
+	EXPECT_MMAP(EINVAL, MIB, prot, MAP_SHARED, self->fd, at);
+	EXPECT_EQ(0, touch_write(map));
+}
+
+TEST_HARNESS_MAIN
