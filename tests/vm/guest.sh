@@ -27,6 +27,7 @@ port()
 	local dir name
 
 	for dir in /sys/class/virtio-ports/*; do
+		[ -e "$dir/name" ] || continue
 		read -r name < "$dir/name"
 		if [ "$name" = "$1" ]; then
 			echo "/dev/${dir##*/}"
@@ -163,7 +164,7 @@ end_processes()
 set_environment()
 {
 	export HOME=/root USER=root LOGNAME=root SHELL=/bin/bash LANG=C.UTF-8
-	export TERM=${VM_TERM:-dumb}
+	export TERM=${VM_TERM:-dumb} PS1='\h:\w\$ '
 	export PEERMEM_OUT=/run/peermem/out
 	export PEERMEM_BUILD=$VM_BUILD PEERMEM_MODULES=$VM_KERNEL_BUILD
 	ulimit -l unlimited
@@ -203,10 +204,14 @@ run_terminal()
 	local args
 
 	mapfile -d '' args < /run/peermem/args
-	[ ${#args[@]} = 0 ] && args=(bash -l)
+	# Profiles can take long in emulation, and are about the host.
+	[ ${#args[@]} = 0 ] && args=(bash --noprofile --norc)
 	(
 		set_environment
 		cd "$VM_CWD" || exit 127
+		# The host's terminal adds the carriage returns.
+		stty sane -onlcr ${VM_ROWS:+rows "$VM_ROWS"} \
+			${VM_COLUMNS:+columns "$VM_COLUMNS"}
 		exec {status}>&-
 		exec setsid --ctty --wait "${args[@]}"
 	) < /dev/hvc0 > /dev/hvc0 2>&1
@@ -232,11 +237,12 @@ mount_all
 load_modules
 network_up
 echo 1 > /proc/sys/kernel/sysrq
-[ "$VM_TIMEOUT" -gt 0 ] && watch_time {status}>&- &
+if [ "$VM_TIMEOUT" -gt 0 ]; then
+	watch_time {status}>&- &
+	disown
+fi
 echo ready >&"$status"
 if [ -n "$VM_TTY" ]; then
-	stty -F /dev/hvc0 sane ${VM_ROWS:+rows "$VM_ROWS"} \
-		${VM_COLUMNS:+columns "$VM_COLUMNS"}
 	run_terminal
 else
 	run_command

@@ -1,0 +1,273 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+#
+# Tests of "run vm" itself, from outside: what it hands in, what it hands back,
+# and above all that nothing that went wrong inside comes out as success.
+#
+# usage: vm_test.py VM PROVOKE
+#   VM       tests/vm/vm.sh
+#   PROVOKE  provoke.ko, which makes the guest's kernel misbehave
+
+import json
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+VM, PROVOKE = sys.argv[1:]
+
+# vm.sh's own exit statuses
+KERNEL, TIMEOUT, MACHINE = 123, 124, 125
+
+# Runs in the guest: writes a marker into the VRAM through its BAR, as no driver
+# of ours is loaded, and reports what hardware there is.
+LOOK_AROUND = r'''
+import glob, json, mmap, os, sys
+found = {}
+for dev in glob.glob('/sys/bus/pci/devices/*'):
+    ident = tuple(open(dev + '/' + f).read().strip()
+                  for f in ('vendor', 'device'))
+    sizes = [int(l.split()[1], 16) - int(l.split()[0], 16) + 1
+             for l in open(dev + '/resource') if int(l.split()[1], 16)]
+    found[' '.join(ident)] = sizes
+    if ident == ('0x1af4', '0x1110'):
+        open(dev + '/enable', 'w').write('1')
+        fd = os.open(dev + '/resource2', os.O_RDWR)
+        bar = mmap.mmap(fd, 256 << 20)
+        bar[0x123456:0x123456 + 16] = b'seen from inside'
+        bar[-4:] = b'last'
+open(os.environ['PEERMEM_OUT'] + '/devices', 'w').write(json.dumps(found))
+open('discarded', 'w').write('x')
+open('/usr/discarded', 'w').write('x')
+modules = {l.split()[0] for l in open('/proc/modules')}
+print(json.dumps(sorted(modules)))
+'''
+
+TRAFFIC = r'''
+set -e
+cat /sys/module/rdma_rxe/taint
+ib_write_bw -d rxe0 -n 100 --mmap=/dev/peer_vram0 > "$PEERMEM_OUT/server" &
+for ((i = 0; i < 200; i++)); do
+	ss -Htln 'sport = 18515' | grep -q . && break
+	sleep 0.1
+done
+ib_write_bw -d rxe0 -n 100 --mmap=/dev/peer_vram0 10.0.0.1 |
+	grep '^ 65536'
+wait
+'''
+
+
+class Tap:
+    def __init__(self):
+        self.points = self.failures = 0
+
+    def point(self, name, good, *texts):
+        self.points += 1
+        self.failures += not good
+        print(f"{'ok' if good else 'not ok'} {self.points} - {name}")
+        for text in texts if not good else ():
+            for line in str(text).splitlines():
+                print('#', line)
+        sys.stdout.flush()
+        return good
+
+    def equal(self, name, got, want, *texts):
+        return self.point(name, got == want,
+                          f'got {got!r}, want {want!r}', *texts)
+
+    def done(self):
+        print(f'1..{self.points}')
+        sys.exit(1 if self.failures else 0)
+
+
+tap = Tap()
+
+
+def vm(*args):
+    return subprocess.run([VM, *args], stdin=subprocess.DEVNULL, text=True,
+                          capture_output=True)
+
+
+def test_arguments_and_output():
+    words = ['two words', 'q"uo\'te', 'new\nline', '', '$HOME `x` \\', '*',
+             'end\n', '-x', '--', '\t é']
+    script = ('import json, os, subprocess, sys\n'
+              'print(json.dumps([sys.argv[1:], os.getcwd(), os.getuid()]))\n'
+              'print("z" * 3000000)\n'
+              'print("to stderr", file=sys.stderr)\n'
+              'subprocess.Popen(["sleep", "1000"])\n'
+              'sys.exit(3)')
+    done = vm('--', 'python3', '-c', script, *words)
+    tap.equal('the exit status is the command\'s', done.returncode, 3,
+              done.stderr)
+    lines = done.stdout.split('\n')
+    got = json.loads(lines[0]) if done.stdout else [None] * 3
+    tap.equal('arguments arrive as they are', got[0], words)
+    tap.equal('the folder is the caller\'s', got[1], os.getcwd())
+    tap.equal('the user is root', got[2], 0)
+    tap.equal('three megabytes arrive whole, without carriage returns',
+              lines[1:], ['z' * 3000000, ''])
+    tap.point('standard error comes out there',
+              'to stderr\n' in done.stderr, done.stderr)
+
+
+def test_stock():
+    with tempfile.TemporaryDirectory() as keep:
+        done = vm('--stock', '--keep', keep, '--', 'python3', '-c',
+                  LOOK_AROUND)
+        tap.equal('--stock works', done.returncode, 0, done.stderr)
+        modules = set(json.loads(done.stdout or '[]'))
+        tap.equal('--stock has the distribution\'s rxe, and nothing of ours',
+                  modules & {'rdma_rxe', 'ib_peer_mem', 'peer_vram'},
+                  {'rdma_rxe'})
+        with open(keep + '/vram', 'rb') as vram:
+            data = vram.read()
+        tap.equal('the VRAM file has 256 MiB', len(data), 256 << 20)
+        tap.equal('bytes written inside are seen in it',
+                  (data[0x123456:0x123456 + 16], data[-4:]),
+                  (b'seen from inside', b'last'))
+        with open(keep + '/out/devices', encoding='utf-8') as out:
+            devices = json.load(out)
+        tap.point('what is written to PEERMEM_OUT stays', devices)
+        tap.point('other files written are discarded',
+                  not os.path.exists('discarded') and
+                  not os.path.exists('/usr/discarded'))
+        tap.point('there is a device with 256 MiB of memory',
+                  256 << 20 in devices.get('0x1af4 0x1110', []), devices)
+        tap.point('there is an NVMe controller with a 64 MiB CMB',
+                  64 << 20 in devices.get('0x1b36 0x0010', []), devices)
+        tap.point('there is an edu device', '0x1234 0x11e8' in devices,
+                  devices)
+
+
+def test_traffic():
+    done = vm('--', 'bash', '-c', TRAFFIC)
+    tap.equal('perftest runs between two processes, both on VRAM',
+              done.returncode, 0, done.stdout, done.stderr)
+    tap.equal('rdma_rxe is the extended one', done.stdout[:2], 'OE',
+              done.stdout)
+
+
+def test_warning():
+    with tempfile.TemporaryDirectory() as keep:
+        done = vm('--keep', keep, '--', 'insmod', PROVOKE, 'what=warning')
+        tap.equal('a kernel warning is a failure', done.returncode, KERNEL,
+                  done.stderr)
+        tap.point('and its line is shown', 'provoke_init' in done.stderr,
+                  done.stderr)
+        with open(keep + '/kernel.log', encoding='utf-8') as log:
+            tap.point('the kernel log is kept', 'cut here' in log.read())
+
+
+def test_oops():
+    done = vm('--stock', '--', 'insmod', PROVOKE, 'what=oops')
+    tap.equal('an oops is a failure', done.returncode, MACHINE, done.stderr)
+    tap.point('and it is shown', 'Oops' in done.stderr, done.stderr)
+
+
+def test_stuck():
+    done = vm('--stock', '--', 'bash', '-c', f'insmod {PROVOKE} what=stuck & '
+              'while ! grep -q ^provoke /proc/modules; do sleep 0.1; done')
+    tap.equal('a process that cannot be ended is a failure', done.returncode,
+              MACHINE, done.stderr)
+    tap.point('and it is named', 'insmod' in done.stderr, done.stderr)
+
+
+def test_timeout():
+    started = time.monotonic()
+    done = vm('--stock', '--timeout', '20', '--', 'sleep', '1000')
+    took = time.monotonic() - started
+    tap.equal('running too long is a failure', done.returncode, TIMEOUT,
+              done.stderr)
+    tap.point('and the time is kept', took < 90, f'{took} s')
+
+
+def test_power_off():
+    done = vm('--stock', '--', 'sh', '-c', 'echo o > /proc/sysrq-trigger;'
+              'sleep 100')
+    tap.equal('a machine that ends without saying so is a failure',
+              done.returncode, MACHINE, done.stderr)
+
+
+def test_iommu():
+    done = vm('--stock', '--iommu', '--', 'sh', '-c',
+              'test -e /sys/class/iommu/dmar0 && '
+              'ls /sys/kernel/iommu_groups | grep -q .')
+    tap.equal('--iommu gives an IOMMU with groups', done.returncode, 0,
+              done.stderr)
+
+
+def test_size():
+    done = vm('--stock', '--icount', '--mem=1G', '--smp', '1', '--', 'sh',
+              '-c', 'nproc; grep MemTotal /proc/meminfo')
+    words = done.stdout.split()
+    tap.equal('--icount works', done.returncode, 0, done.stderr)
+    tap.point('--mem and --smp are obeyed', words[:1] == ['1'] and
+              800_000 < int(words[2]) < 1 << 20, done.stdout)
+
+
+def test_no_such_command():
+    tap.equal('a command that is not there gives 127',
+              vm('--stock', '--', 'no-such-command').returncode, 127)
+
+
+def test_bad_options():
+    for options in (['--mem', 'much'], ['--smp', '0'], ['--no-such'],
+                    ['--timeout']):
+        done = vm(*options)
+        tap.equal('bad option: ' + ' '.join(options), done.returncode,
+                  MACHINE, done.stderr)
+
+
+def test_interrupt():
+    child = subprocess.Popen([VM, '--stock', '--', 'sleep', '1000'],
+                             stdin=subprocess.DEVNULL, text=True,
+                             stderr=subprocess.PIPE, start_new_session=True)
+    for line in child.stderr:
+        if 'ready' in line:
+            break
+    os.killpg(child.pid, signal.SIGINT)
+    child.stderr.read()
+    tap.equal('Ctrl-C ends it', child.wait(timeout=60), 130)
+    tap.equal('and leaves no process behind',
+              subprocess.run(['pgrep', '-g', str(child.pid)], text=True,
+                             capture_output=True).stdout, '')
+
+
+def read_until(terminal, text, seconds):
+    seen = b''
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and text not in seen:
+        if select.select([terminal], [], [], 1)[0]:
+            try:
+                seen += os.read(terminal, 4096)
+            except OSError:
+                break
+    return seen
+
+
+def test_shell():
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execvp('sh', ['sh', '-c', 'stty rows 33 cols 99; exec "$0" --stock',
+                         VM])
+    read_until(terminal, b'# ', 120)
+    os.write(terminal, b'tty; stty size; kill -INT $$; echo a-$((6 * 7))\r')
+    seen = read_until(terminal, b'a-42', 30)
+    tap.point('without a command there is a shell on a terminal',
+              b'/dev/hvc0' in seen, seen)
+    tap.point('of the right size', b'33 99' in seen, seen)
+    os.write(terminal, b'exit 5\r')
+    read_until(terminal, b'no such text', 5)
+    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    tap.equal('it ends cleanly, with its status', status, 5)
+
+
+for test in [value for name, value in list(globals().items())
+             if name.startswith('test_')]:
+    test()
+tap.done()
