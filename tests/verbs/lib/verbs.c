@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "proc.h"
 #include "verbs.h"
 
 #define VT_PORT 1
@@ -322,24 +322,16 @@ int vt_pair_renew(struct vt_pair *pair)
 	return vt_pair_open(pair, dev, &opts);
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000LL + ts.tv_nsec / 1000000;
-}
-
 int vt_wait(struct vt_end *end, struct ibv_wc *wc, int timeout_ms)
 {
-	int64_t until = now_ms() + timeout_ms;
+	int64_t until = vt_now_ms() + timeout_ms;
 	int n;
 
 	for (;;) {
 		n = ibv_poll_cq(end->cq, 1, wc);
 		if (n)
 			return n < 0 ? -EIO : 0;
-		if (now_ms() > until)
+		if (vt_now_ms() > until)
 			return -ETIMEDOUT;
 		sched_yield();
 	}

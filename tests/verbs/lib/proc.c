@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/* See proc.h. */
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "proc.h"
+
+/* Unloading may have to wait for an RCU grace period or two. */
+#define MODULE_TIMEOUT_MS 20000
+
+int64_t vt_now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000LL + ts.tv_nsec / 1000000;
+}
+
+/* Return: as waitpid(), but 0 when the time is over. */
+static pid_t wait_until(pid_t pid, int *status, int64_t until)
+{
+	pid_t got;
+
+	for (;;) {
+		got = waitpid(pid, status, WNOHANG);
+		if (got || vt_now_ms() > until)
+			return got;
+		usleep(5000);
+	}
+}
+
+int vt_wait_child(pid_t pid, int timeout_ms)
+{
+	int status;
+	pid_t got;
+
+	got = wait_until(pid, &status, vt_now_ms() + timeout_ms);
+	if (!got) {
+		kill(pid, SIGKILL);
+		wait_until(pid, &status, vt_now_ms() + 2000);
+		return -ETIMEDOUT;
+	}
+	if (got < 0)
+		return -errno;
+	if (WIFSIGNALED(status))
+		return 128 + WTERMSIG(status);
+	return WEXITSTATUS(status);
+}
+
+int vt_run(int timeout_ms, const char *const argv[])
+{
+	pid_t pid;
+
+	/* The child must not write again what waits in our buffers. */
+	fflush(NULL);
+	pid = fork();
+	if (pid < 0)
+		return -errno;
+	if (!pid) {
+		execvp(argv[0], (char *const *)argv);
+		_exit(127);
+	}
+	return vt_wait_child(pid, timeout_ms);
+}
+
+/* One byte of data, since a message of nothing cannot carry descriptors. */
+struct fd_message {
+	char byte;
+	struct iovec iov;
+	union {
+		struct cmsghdr align;
+		char space[CMSG_SPACE(sizeof(int))];
+	} control;
+	struct msghdr msg;
+};
+
+static void fd_message_init(struct fd_message *m)
+{
+	memset(m, 0, sizeof(*m));
+	m->iov = (struct iovec){ &m->byte, 1 };
+	m->msg.msg_iov = &m->iov;
+	m->msg.msg_iovlen = 1;
+	m->msg.msg_control = m->control.space;
+	m->msg.msg_controllen = sizeof(m->control.space);
+}
+
+int vt_send_fd(int socket, int fd)
+{
+	struct fd_message m;
+	struct cmsghdr *c;
+
+	fd_message_init(&m);
+	c = CMSG_FIRSTHDR(&m.msg);
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof(fd));
+	memcpy(CMSG_DATA(c), &fd, sizeof(fd));
+	return sendmsg(socket, &m.msg, 0) == 1 ? 0 : -errno;
+}
+
+int vt_recv_fd(int socket)
+{
+	struct fd_message m;
+	struct cmsghdr *c;
+	int fd;
+
+	fd_message_init(&m);
+	if (recvmsg(socket, &m.msg, MSG_CMSG_CLOEXEC) != 1)
+		return -EIO;
+	c = CMSG_FIRSTHDR(&m.msg);
+	if (!c || c->cmsg_type != SCM_RIGHTS)
+		return -EBADMSG;
+	memcpy(&fd, CMSG_DATA(c), sizeof(fd));
+	return fd;
+}
+
+int vt_write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	ssize_t n;
+	int ret;
+
+	if (fd < 0)
+		return -errno;
+	n = write(fd, text, strlen(text));
+	ret = n < 0 ? -errno : 0;
+	close(fd);
+	return ret;
+}
+
+/* The modules for tests lie beside the programs: <build>/tests/{verbs,kmod}. */
+int vt_insmod_test(const char *ko, const char *params)
+{
+	char self[PATH_MAX] = "", path[2 * PATH_MAX];
+	const char *dir = getenv("PEERMEM_TEST_MODULES");
+	const char *argv[] = { "insmod", path, params, NULL };
+
+	if (readlink("/proc/self/exe", self, sizeof(self) - 1) < 0)
+		return -errno;
+	if (dir)
+		snprintf(path, sizeof(path), "%s/%s", dir, ko);
+	else
+		snprintf(path, sizeof(path), "%s/../kmod/%s", dirname(self),
+			 ko);
+	return vt_run(MODULE_TIMEOUT_MS, argv);
+}
+
+int vt_rmmod(const char *name)
+{
+	const char *argv[] = { "rmmod", name, NULL };
+
+	return vt_run(MODULE_TIMEOUT_MS, argv);
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
+/*
+ * Other processes: commands with a bound on their time, descriptors over
+ * sockets, clocks.
+ */
+#ifndef VT_PROC_H
+#define VT_PROC_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+int64_t vt_now_ms(void);
+
+/*
+ * Runs a command (by PATH) and waits, but not for ever.
+ * Return: its exit status, 128 + signal, or -ETIMEDOUT: it was killed, and if
+ * not even that ends it, it is left behind.
+ */
+int vt_run(int timeout_ms, const char *const argv[]);
+
+/* Waits for a child. Return: as vt_run(). */
+int vt_wait_child(pid_t pid, int timeout_ms);
+
+int vt_send_fd(int socket, int fd);
+/* Return: a descriptor or -errno. */
+int vt_recv_fd(int socket);
+
+/* Writes a string into a file of sysfs. Return: 0 or -errno. */
+int vt_write_file(const char *path, const char *text);
+
+/* insmod of a module for tests, e.g. "peerdirect_test.ko" and parameters. */
+int vt_insmod_test(const char *ko, const char *params);
+int vt_rmmod(const char *name);
+
+#endif

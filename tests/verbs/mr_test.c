@@ -1,0 +1,335 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * What can be done with a memory region beside moving data: re-registration,
+ * memory windows, several regions over the same memory. On peer memory as on
+ * host memory.
+ */
+#include <kselftest_harness.h>
+
+#include "lib/buf.h"
+#include "lib/counters.h"
+#include "lib/raw.h"
+
+#define SIZE (64 * 1024)
+
+FIXTURE(mr)
+{
+	struct vt_dev dev;
+	struct vt_pair pair;
+	struct vt_buf local;
+	struct vt_buf buf;
+	int mrs;
+};
+
+FIXTURE_VARIANT(mr)
+{
+	const struct vt_mem_kind *kind;
+};
+
+FIXTURE_VARIANT_ADD(mr, host) { .kind = &vt_mem_host };
+FIXTURE_VARIANT_ADD(mr, vram) { .kind = &vt_mem_vram };
+FIXTURE_VARIANT_ADD(mr, vram_named) { .kind = &vt_mem_vram_named };
+
+FIXTURE_SETUP(mr)
+{
+	ASSERT_EQ(0, vt_dev_open(&self->dev));
+	self->mrs = vt_resource_count("mr");
+	ASSERT_EQ(0, vt_pair_open(&self->pair, &self->dev, NULL));
+	ASSERT_EQ(0, vt_buf_open(&self->local, &self->dev, &vt_mem_host, SIZE,
+				 NULL));
+	ASSERT_EQ(0, vt_buf_open(&self->buf, &self->dev, variant->kind, SIZE,
+				 NULL));
+	vt_buf_fill(&self->local, 1);
+	vt_buf_fill(&self->buf, 2);
+}
+
+FIXTURE_TEARDOWN(mr)
+{
+	EXPECT_EQ(0, vt_buf_check_all(&self->buf));
+	EXPECT_EQ(0, vt_buf_check_all(&self->local));
+	vt_pair_close(&self->pair);
+	EXPECT_EQ(0, vt_buf_close(&self->local));
+	EXPECT_EQ(0, vt_buf_close(&self->buf));
+	EXPECT_EQ(self->mrs, vt_resource_count("mr"));
+	vt_dev_close(&self->dev);
+	EXPECT_EQ(0, vt_counters_balanced(variant->kind));
+}
+
+/* WRITE to a key and an address: the status. An error renews the pair. */
+static int write_key(FIXTURE_DATA(mr) *self, uint64_t addr, uint32_t rkey,
+		     uint32_t length)
+{
+	struct ibv_sge sge = vt_sge(&self->local, 8, length);
+	struct vt_remote to = { addr, rkey };
+	int status = vt_rdma_write(&self->pair.end[0], &sge, 1, to);
+
+	if (status && vt_pair_renew(&self->pair))
+		return -EIO;
+	return status;
+}
+
+static int read_key(FIXTURE_DATA(mr) *self, uint64_t addr, uint32_t rkey,
+		    uint32_t length)
+{
+	struct ibv_sge sge = vt_sge(&self->local, SIZE / 2, length);
+	struct vt_remote from = { addr, rkey };
+	int status = vt_rdma_read(&self->pair.end[0], &sge, 1, from);
+
+	if (status && vt_pair_renew(&self->pair))
+		return -EIO;
+	return status;
+}
+
+/* A WRITE of buf's shadow from local's: what write_key() did if it worked. */
+static void expect_written(FIXTURE_DATA(mr) *self, uint64_t offset,
+			   uint32_t length)
+{
+	memcpy(self->buf.shadow + offset, self->local.shadow + 8, length);
+}
+
+static void expect_read(FIXTURE_DATA(mr) *self, uint64_t offset,
+			uint32_t length)
+{
+	memcpy(self->local.shadow + SIZE / 2, self->buf.shadow + offset,
+	       length);
+}
+
+TEST_F(mr, rereg_access)
+{
+	struct ibv_mr *mr = self->buf.mr;
+	uint64_t at = self->buf.iova + 4090;
+
+	ASSERT_EQ(0, vt_rereg_mr(mr, IBV_REREG_MR_CHANGE_ACCESS, NULL,
+				 IBV_ACCESS_LOCAL_WRITE |
+				 IBV_ACCESS_REMOTE_READ));
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, write_key(self, at, mr->rkey, 5000));
+	EXPECT_EQ(0, vt_buf_check_all(&self->buf));
+	EXPECT_EQ(0, read_key(self, at, mr->rkey, 5000));
+	expect_read(self, 4090, 5000);
+
+	ASSERT_EQ(0, vt_rereg_mr(mr, IBV_REREG_MR_CHANGE_ACCESS, NULL,
+				 VT_ACCESS_ALL));
+	EXPECT_EQ(0, write_key(self, at, mr->rkey, 5000));
+	expect_written(self, 4090, 5000);
+}
+
+/* What was pinned for reading does not become writable by asking. */
+TEST_F(mr, rereg_access_of_read_only)
+{
+	struct vt_buf_opts opts = { .access = IBV_ACCESS_REMOTE_READ };
+	struct vt_buf buf;
+
+	ASSERT_EQ(0, vt_buf_open(&buf, &self->dev, variant->kind, SIZE,
+				 &opts));
+	EXPECT_EQ(-EACCES, vt_rereg_mr(buf.mr, IBV_REREG_MR_CHANGE_ACCESS,
+				       NULL, VT_ACCESS_ALL));
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR,
+		  write_key(self, buf.iova, buf.mr->rkey, 8));
+	EXPECT_EQ(0, vt_buf_check_all(&buf));
+	EXPECT_EQ(0, vt_rereg_mr(buf.mr, IBV_REREG_MR_CHANGE_ACCESS, NULL, 0));
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR,
+		  read_key(self, buf.iova, buf.mr->rkey, 8));
+	EXPECT_EQ(0, vt_buf_close(&buf));
+}
+
+TEST_F(mr, rereg_pd)
+{
+	struct ibv_pd *pd = ibv_alloc_pd(self->dev.ctx);
+	struct vt_pair_opts opts = { .pd = pd };
+	struct ibv_mr *mr = self->buf.mr;
+	uint64_t at = self->buf.iova + 12287;
+	struct vt_pair other;
+
+	ASSERT_NE(NULL, pd);
+	ASSERT_EQ(0, vt_rereg_mr(mr, IBV_REREG_MR_CHANGE_PD, pd, 0));
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, write_key(self, at, mr->rkey, 100));
+	EXPECT_EQ(0, vt_buf_check_all(&self->buf));
+
+	/* A responder of the new domain reaches it. */
+	ASSERT_EQ(0, vt_pair_open(&other, &self->dev, &opts));
+	struct ibv_sge sge = vt_sge(&self->local, 8, 9000);
+	struct vt_remote to = { at, mr->rkey };
+
+	EXPECT_EQ(0, vt_rdma_write(&other.end[0], &sge, 1, to));
+	expect_written(self, 12287, 9000);
+	vt_pair_close(&other);
+
+	/* The domain is in use as long as the region is in it. */
+	EXPECT_EQ(EBUSY, ibv_dealloc_pd(pd));
+	ASSERT_EQ(0, vt_rereg_mr(mr, IBV_REREG_MR_CHANGE_PD |
+				 IBV_REREG_MR_CHANGE_ACCESS, self->dev.pd,
+				 VT_ACCESS_ALL));
+	EXPECT_EQ(0, ibv_dealloc_pd(pd));
+	EXPECT_EQ(0, write_key(self, at, mr->rkey, 100));
+	expect_written(self, 12287, 100);
+}
+
+TEST_F(mr, rereg_refused)
+{
+	/* Soft-RoCE does not move a region to other memory. */
+	EXPECT_EQ(-EOPNOTSUPP,
+		  vt_rereg_mr(self->buf.mr, IBV_REREG_MR_CHANGE_TRANSLATION,
+			      NULL, 0));
+	EXPECT_EQ(-EINVAL, vt_rereg_mr(self->buf.mr, 0, NULL, 0));
+	EXPECT_EQ(-EINVAL,
+		  vt_rereg_mr(self->buf.mr, IBV_REREG_MR_CHANGE_ACCESS, NULL,
+			      IBV_ACCESS_REMOTE_WRITE));
+	EXPECT_EQ(0, write_key(self, self->buf.iova, self->buf.mr->rkey, 64));
+	expect_written(self, 0, 64);
+}
+
+static struct ibv_mw_bind_info window_over(struct vt_buf *buf, uint64_t offset,
+					   uint64_t length, int access)
+{
+	return (struct ibv_mw_bind_info){
+		.mr = buf->mr,
+		.addr = buf->iova + offset,
+		.length = length,
+		.mw_access_flags = access,
+	};
+}
+
+TEST_F(mr, window_type1)
+{
+	struct ibv_mw_bind_info info =
+		window_over(&self->buf, 4000, 9000, IBV_ACCESS_REMOTE_WRITE);
+	uint64_t at = self->buf.iova + 4000;
+	struct ibv_mw *mw;
+
+	mw = ibv_alloc_mw(self->dev.pd, IBV_MW_TYPE_1);
+	ASSERT_NE(NULL, mw);
+	ASSERT_EQ(0, vt_bind_mw_type1(&self->pair.end[0], mw, &info));
+	EXPECT_EQ(0, write_key(self, at, mw->rkey, 9000));
+	expect_written(self, 4000, 9000);
+	EXPECT_EQ(0, vt_buf_check_all(&self->buf));
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, read_key(self, at, mw->rkey, 8));
+
+	/* As long as a window is bound its region stays. */
+	EXPECT_EQ(EINVAL, ibv_dereg_mr(self->buf.mr));
+
+	/* Binding to nothing ends it. */
+	info.length = 0;
+	ASSERT_EQ(0, vt_bind_mw_type1(&self->pair.end[0], mw, &info));
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, write_key(self, at, mw->rkey, 8));
+	EXPECT_EQ(0, ibv_dealloc_mw(mw));
+}
+
+TEST_F(mr, window_type2)
+{
+	struct ibv_mw_bind_info info =
+		window_over(&self->buf, 8191, 4098,
+			    IBV_ACCESS_REMOTE_WRITE | IBV_ACCESS_REMOTE_READ);
+	struct vt_end *owner = &self->pair.end[1];
+	uint64_t at = self->buf.iova + 8191;
+	struct ibv_mw *mw;
+	uint32_t rkey;
+
+	mw = ibv_alloc_mw(self->dev.pd, IBV_MW_TYPE_2);
+	ASSERT_NE(NULL, mw);
+	rkey = ibv_inc_rkey(mw->rkey);
+	/* Through the responder, whose queue pair the window belongs to. */
+	ASSERT_EQ(0, vt_bind_mw_type2(owner, mw, rkey, &info));
+	EXPECT_EQ(0, write_key(self, at, rkey, 4098));
+	expect_written(self, 8191, 4098);
+	EXPECT_EQ(0, vt_buf_check_all(&self->buf));
+	EXPECT_EQ(0, read_key(self, at + 4097, rkey, 1));
+	expect_read(self, 8191 + 4097, 1);
+
+	ASSERT_EQ(0, vt_invalidate(owner, rkey));
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, write_key(self, at, rkey, 8));
+	EXPECT_EQ(0, ibv_dealloc_mw(mw));
+}
+
+TEST_F(mr, window_refused)
+{
+	struct vt_buf_opts opts = {
+		.access = IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE,
+	};
+	struct ibv_mw_bind_info info;
+	struct vt_buf buf;
+	struct ibv_mw *mw;
+
+	mw = ibv_alloc_mw(self->dev.pd, IBV_MW_TYPE_1);
+	ASSERT_NE(NULL, mw);
+	/* Past the region's end. */
+	info = window_over(&self->buf, SIZE - 8, 9, IBV_ACCESS_REMOTE_WRITE);
+	EXPECT_LT(0, vt_bind_mw_type1(&self->pair.end[0], mw, &info));
+	ASSERT_EQ(0, vt_pair_renew(&self->pair));
+	/* A region that no window may be bound to. */
+	ASSERT_EQ(0, vt_buf_open(&buf, &self->dev, variant->kind, SIZE,
+				 &opts));
+	info = window_over(&buf, 0, 8, IBV_ACCESS_REMOTE_WRITE);
+	EXPECT_LT(0, vt_bind_mw_type1(&self->pair.end[0], mw, &info));
+	ASSERT_EQ(0, vt_pair_renew(&self->pair));
+	EXPECT_EQ(0, vt_buf_close(&buf));
+	EXPECT_EQ(0, ibv_dealloc_mw(mw));
+}
+
+/* Regions over the same bytes, with their own rights and addresses. */
+TEST_F(mr, overlapping)
+{
+	struct ibv_mr *reader, *writer;
+
+	reader = ibv_reg_mr(self->dev.pd, self->buf.mem.addr + 100, 8192,
+			    IBV_ACCESS_REMOTE_READ);
+	writer = ibv_reg_mr_iova(self->dev.pd, self->buf.mem.addr + 4096, 8192,
+				 0x7000, VT_ACCESS_ALL);
+	ASSERT_NE(NULL, reader);
+	ASSERT_NE(NULL, writer);
+	EXPECT_NE(reader->rkey, writer->rkey);
+	EXPECT_NE(self->buf.mr->rkey, writer->rkey);
+
+	EXPECT_EQ(0, write_key(self, 0x7000 + 5, writer->rkey, 3000));
+	expect_written(self, 4096 + 5, 3000);
+	EXPECT_EQ(0, read_key(self, (uintptr_t)self->buf.mem.addr + 4000,
+			      reader->rkey, 4000));
+	expect_read(self, 4000, 4000);
+
+	/* One going leaves the others alone. */
+	EXPECT_EQ(0, ibv_dereg_mr(reader));
+	EXPECT_EQ(0, write_key(self, 0x7000, writer->rkey, 8192));
+	expect_written(self, 4096, 8192);
+	EXPECT_EQ(0, ibv_dereg_mr(writer));
+	EXPECT_EQ(0, write_key(self, self->buf.iova, self->buf.mr->rkey, 77));
+	expect_written(self, 0, 77);
+}
+
+/* The mapping in two pieces of different protection is still one object. */
+TEST_F(mr, split_mapping)
+{
+	struct ibv_mr *mr;
+
+	ASSERT_EQ(0, mprotect(self->buf.mem.addr + 8192, 4096, PROT_READ));
+	mr = ibv_reg_mr(self->dev.pd, self->buf.mem.addr, SIZE,
+			IBV_ACCESS_REMOTE_READ);
+	ASSERT_NE(NULL, mr);
+	EXPECT_EQ(0, read_key(self, (uintptr_t)self->buf.mem.addr + 4095,
+			      mr->rkey, 10000));
+	expect_read(self, 4095, 10000);
+	EXPECT_EQ(0, ibv_dereg_mr(mr));
+	ASSERT_EQ(0, mprotect(self->buf.mem.addr + 8192, 4096,
+			      PROT_READ | PROT_WRITE));
+}
+
+/* Changes of protection after the registration do not reach pinned pages. */
+TEST_F(mr, protection_after_registration)
+{
+	ASSERT_EQ(0, mprotect(self->buf.mem.addr, SIZE, PROT_NONE));
+	EXPECT_EQ(0, write_key(self, self->buf.iova + 4093, self->buf.mr->rkey,
+			       4099));
+	expect_written(self, 4093, 4099);
+	ASSERT_EQ(0, mprotect(self->buf.mem.addr, SIZE,
+			      PROT_READ | PROT_WRITE));
+}
+
+TEST_F(mr, unknown_keys)
+{
+	uint64_t at = self->buf.iova;
+	uint32_t rkey = self->buf.mr->rkey;
+
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, write_key(self, at, rkey ^ 1, 8));
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, write_key(self, at, rkey + 256, 8));
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, write_key(self, at, 0, 8));
+}
+
+TEST_HARNESS_MAIN

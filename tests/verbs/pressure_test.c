@@ -1,0 +1,347 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * More objects than video memory, and everything at the same time.
+ */
+#include <kselftest_harness.h>
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "lib/buf.h"
+#include "lib/counters.h"
+#include "lib/pattern.h"
+#include "lib/proc.h"
+
+#define MIB (1024UL * 1024)
+
+FIXTURE(pressure)
+{
+	struct vt_dev dev;
+	struct vt_vram_info before;
+	int mrs;
+};
+
+FIXTURE_SETUP(pressure)
+{
+	ASSERT_EQ(0, vt_vram_info(&self->before));
+	self->mrs = vt_resource_count("mr");
+	ASSERT_EQ(0, vt_dev_open(&self->dev));
+}
+
+FIXTURE_TEARDOWN(pressure)
+{
+	int64_t until = vt_now_ms() + 5000;
+	struct vt_vram_info after;
+
+	vt_dev_close(&self->dev);
+	EXPECT_EQ(self->mrs, vt_resource_count("mr"));
+	EXPECT_EQ(0, vt_counters_balanced(&vt_mem_vram));
+	/* The memory manager frees what it can later. */
+	do {
+		ASSERT_EQ(0, vt_vram_info(&after));
+	} while (after.objects != self->before.objects && vt_now_ms() < until);
+	EXPECT_EQ(self->before.objects, after.objects);
+	EXPECT_EQ(self->before.used, after.used);
+	EXPECT_EQ(self->before.pinned, after.pinned);
+	EXPECT_EQ(self->before.pinnable, after.pinnable);
+	EXPECT_EQ(self->before.system_used, after.system_used);
+}
+
+/* ---- overcommit ---- */
+
+#define OBJECT_SIZE (16 * MIB)
+#define OBJECTS 64
+
+/* Every page of an object begins with a word of its own. */
+static int stamp(struct vt_mem *mem, unsigned int object)
+{
+	static uint64_t chunk[MIB / sizeof(uint64_t)];
+	size_t offset, page;
+	int ret = 0;
+
+	for (offset = 0; !ret && offset < mem->length; offset += MIB) {
+		for (page = 0; page < MIB; page += 4096)
+			chunk[page / 8] =
+				vt_pattern_word(object, (offset + page) / 4096);
+		ret = vt_mem_write(mem, offset, chunk, MIB);
+	}
+	return ret;
+}
+
+static int check_stamp(struct vt_mem *mem, unsigned int object)
+{
+	static uint64_t chunk[MIB / sizeof(uint64_t)];
+	size_t offset, page;
+	int ret;
+
+	for (offset = 0; offset < mem->length; offset += MIB) {
+		ret = vt_mem_read(mem, offset, chunk, MIB);
+		if (ret)
+			return ret;
+		for (page = 0; page < MIB; page += 4096)
+			if (chunk[page / 8] !=
+			    vt_pattern_word(object, (offset + page) / 4096))
+				return -EILSEQ;
+	}
+	return 0;
+}
+
+/* Where the object's first block is in the BAR; a pinned one stays there. */
+static uint64_t place(struct vt_mem *mem)
+{
+	struct vt_block block;
+
+	return vt_mem_blocks(mem, &block, 1) > 0 ? block.bar : UINT64_MAX;
+}
+
+/* Through the region, that is where the object was when it was registered. */
+static int check_by_rdma(struct vt_dev *dev, struct vt_mem *mem,
+			 struct ibv_mr *mr, unsigned int object)
+{
+	struct vt_pair pair;
+	struct vt_buf host;
+	struct ibv_sge sge;
+	size_t page;
+	int ret;
+
+	ret = vt_pair_open(&pair, dev, NULL);
+	if (ret)
+		return ret;
+	ret = vt_buf_open(&host, dev, &vt_mem_host, 4096, NULL);
+	if (ret)
+		return ret;
+	sge = vt_sge(&host, 0, 8);
+	for (page = 0; !ret && page < mem->length; page += MIB) {
+		struct vt_remote from = { (uintptr_t)mem->addr + page,
+					  mr->rkey };
+
+		ret = vt_rdma_read(&pair.end[0], &sge, 1, from);
+		if (!ret && *(uint64_t *)host.mem.addr !=
+			    vt_pattern_word(object, page / 4096))
+			ret = -EILSEQ;
+	}
+	vt_buf_close(&host);
+	vt_pair_close(&pair);
+	return ret;
+}
+
+/* 1 GiB of objects in 256 MiB of video memory, every eighth of them pinned. */
+TEST_F_TIMEOUT(pressure, overcommit, 300)
+{
+	static struct vt_mem mem[OBJECTS];
+	static struct ibv_mr *mr[OBJECTS];
+	static uint64_t at[OBJECTS];
+	struct vt_vram_info info;
+	int i, refused = 0;
+
+	for (i = 0; i < OBJECTS; i++) {
+		ASSERT_EQ(0, vt_mem_alloc(&mem[i], &vt_mem_vram_named,
+					  OBJECT_SIZE, 0));
+		ASSERT_EQ(0, stamp(&mem[i], i));
+		if (i % 8)
+			continue;
+		mr[i] = ibv_reg_mr(self->dev.pd, mem[i].addr, OBJECT_SIZE,
+				   VT_ACCESS_ALL);
+		ASSERT_NE(NULL, mr[i]);
+		at[i] = place(&mem[i]);
+		EXPECT_NE(UINT64_MAX, at[i]);
+	}
+	ASSERT_EQ(0, vt_vram_info(&info));
+	EXPECT_LE(self->before.pinned + OBJECTS / 8 * OBJECT_SIZE, info.pinned);
+	EXPECT_GE(info.size, info.used);
+	EXPECT_LT(0, info.system_used);
+
+	for (i = 0; i < OBJECTS; i++)
+		EXPECT_EQ(0, check_stamp(&mem[i], i)) {
+			TH_LOG("object %d", i);
+		}
+	for (i = 0; i < OBJECTS; i += 8) {
+		EXPECT_EQ(at[i], place(&mem[i]));
+		EXPECT_EQ(0, check_by_rdma(&self->dev, &mem[i], mr[i], i));
+	}
+
+	/* Pinning all of them does not fit, and says so. */
+	for (i = 0; i < OBJECTS; i++) {
+		if (mr[i])
+			continue;
+		mr[i] = ibv_reg_mr(self->dev.pd, mem[i].addr, OBJECT_SIZE,
+				   VT_ACCESS_ALL);
+		if (mr[i])
+			continue;
+		EXPECT_TRUE(errno == ENOSPC || errno == ENOMEM) {
+			TH_LOG("errno %d", errno);
+		}
+		refused++;
+	}
+	EXPECT_LE(OBJECTS - (int)(self->before.size / OBJECT_SIZE), refused);
+	for (i = 0; i < OBJECTS; i++)
+		EXPECT_EQ(0, check_stamp(&mem[i], i)) {
+			TH_LOG("object %d", i);
+		}
+	for (i = 0; i < OBJECTS; i++) {
+		if (mr[i])
+			EXPECT_EQ(0, ibv_dereg_mr(mr[i]));
+		vt_mem_free(&mem[i]);
+	}
+}
+
+/* A refusal takes nothing: what was pinnable still is. */
+TEST_F_TIMEOUT(pressure, pin_limit, 120)
+{
+	struct vt_vram_info before, after;
+	struct ibv_mr *mr;
+	struct vt_mem mem;
+	int i;
+
+	ASSERT_EQ(0, vt_mem_alloc(&mem, &vt_mem_vram_named,
+				  self->before.size, 0));
+	ASSERT_EQ(0, vt_vram_info(&before));
+	for (i = 0; i < 3; i++) {
+		mr = ibv_reg_mr(self->dev.pd, mem.addr, mem.length,
+				VT_ACCESS_ALL);
+		if (mr) {
+			/* Where all of it may be pinned. */
+			EXPECT_LE(mem.length, before.pinnable);
+			EXPECT_EQ(0, ibv_dereg_mr(mr));
+		} else {
+			EXPECT_TRUE(errno == ENOSPC || errno == ENOMEM);
+			EXPECT_GT(mem.length, before.pinnable);
+		}
+	}
+	ASSERT_EQ(0, vt_vram_info(&after));
+	EXPECT_EQ(before.pinnable, after.pinnable);
+	EXPECT_EQ(before.pinned, after.pinned);
+	vt_mem_free(&mem);
+}
+
+/* ---- storms ---- */
+
+#define STORM_SIZE (256 * 1024)
+#define STORM_MS 4000
+
+struct storm {
+	struct vt_dev *dev;
+	struct vt_mem mem;
+	_Atomic(uint64_t) target; /* rkey of the newest region */
+	atomic_bool stop;
+	atomic_int rounds[3];
+	atomic_int broken;
+};
+
+static void *storm_register(void *arg)
+{
+	struct storm *storm = arg;
+	struct ibv_mr *mr;
+
+	while (!storm->stop) {
+		mr = ibv_reg_mr(storm->dev->pd, storm->mem.addr, STORM_SIZE,
+				VT_ACCESS_ALL);
+		/* Revoked before it was complete. */
+		if (!mr) {
+			if (errno != EFAULT && errno != ENODEV)
+				storm->broken = errno;
+			continue;
+		}
+		storm->target = mr->rkey;
+		usleep(rand() % 2000);
+		if (ibv_dereg_mr(mr))
+			storm->broken = 1001;
+		storm->rounds[0]++;
+	}
+	return NULL;
+}
+
+static void *storm_revoke(void *arg)
+{
+	struct storm *storm = arg;
+
+	while (!storm->stop) {
+		if (vt_mem_revoke(&storm->mem))
+			storm->broken = 1002;
+		usleep(rand() % 3000);
+		storm->rounds[1]++;
+	}
+	return NULL;
+}
+
+/* WRITEs go well or end in the error of a region that is gone; never else. */
+static void *storm_write(void *arg)
+{
+	struct storm *storm = arg;
+	struct vt_pair pair;
+	struct vt_buf host;
+	struct ibv_sge sge;
+	int status;
+
+	if (vt_pair_open(&pair, storm->dev, NULL) ||
+	    vt_buf_open(&host, storm->dev, &vt_mem_host, STORM_SIZE, NULL)) {
+		storm->broken = 1003;
+		return NULL;
+	}
+	sge = vt_sge(&host, 0, STORM_SIZE);
+	while (!storm->stop) {
+		struct vt_remote to = { (uintptr_t)storm->mem.addr,
+					storm->target };
+
+		status = vt_rdma_write(&pair.end[0], &sge, 1, to);
+		if (!status)
+			storm->rounds[2]++;
+		else if (status != IBV_WC_REM_ACCESS_ERR ||
+			 vt_pair_renew(&pair))
+			storm->broken = 2000 + status;
+	}
+	vt_buf_close(&host);
+	vt_pair_close(&pair);
+	return NULL;
+}
+
+static void run_storm(struct __test_metadata *_metadata, struct vt_dev *dev,
+		      void *(*const roles[])(void *), int num)
+{
+	static struct storm storm;
+	pthread_t thread[4];
+	int i;
+
+	storm.dev = dev;
+	ASSERT_EQ(0, vt_mem_alloc(&storm.mem, &vt_mem_vram_named, STORM_SIZE,
+				  0));
+	for (i = 0; i < num; i++)
+		ASSERT_EQ(0, pthread_create(&thread[i], NULL, roles[i],
+					    &storm));
+	usleep(STORM_MS * 1000);
+	storm.stop = true;
+	for (i = 0; i < num; i++)
+		pthread_join(thread[i], NULL);
+	vt_mem_free(&storm.mem);
+	EXPECT_EQ(0, storm.broken);
+	TH_LOG("%d registrations, %d revocations, %d WRITEs", storm.rounds[0],
+	       storm.rounds[1], storm.rounds[2]);
+	EXPECT_LT(10, storm.rounds[0]);
+}
+
+TEST_F_TIMEOUT(pressure, register_against_revoke, 60)
+{
+	void *(*const roles[])(void *) = { storm_register, storm_revoke };
+
+	run_storm(_metadata, &self->dev, roles, 2);
+}
+
+TEST_F_TIMEOUT(pressure, register_revoke_write, 60)
+{
+	void *(*const roles[])(void *) = {
+		storm_register, storm_revoke, storm_write,
+	};
+
+	run_storm(_metadata, &self->dev, roles, 3);
+}
+
+TEST_F_TIMEOUT(pressure, two_registrars, 60)
+{
+	void *(*const roles[])(void *) = {
+		storm_register, storm_register, storm_revoke, storm_write,
+	};
+
+	run_storm(_metadata, &self->dev, roles, 4);
+}
+
+TEST_HARNESS_MAIN
