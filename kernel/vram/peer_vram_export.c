@@ -175,6 +175,7 @@ static int peer_vram_report(struct peer_vram_region *reg, u64 offset,
 	u64 end = offset + length;
 	int ret;
 
+	reg->told = true;
 	for (; offset < end; offset += block.length) {
 		block.offset = offset;
 		block.length = peer_vram_run(reg->object->bo.resource,
@@ -260,15 +261,23 @@ void peer_vram_regions_revoke(struct peer_vram_object *obj)
 	}
 }
 
-/* The object is about to leave its place; none of its regions is pinned. */
+/*
+ * The object is about to leave its place; none of its regions is pinned. Who was
+ * never told of the place need not be told that it is over: a registration
+ * under way would take that for its end.
+ */
 void peer_vram_regions_invalidate(struct peer_vram_object *obj)
 {
 	struct peer_vram_region *reg;
 
 	dma_resv_assert_held(obj->bo.base.resv);
 
-	list_for_each_entry(reg, &obj->regions, node)
+	list_for_each_entry(reg, &obj->regions, node) {
+		if (!reg->told)
+			continue;
+		reg->told = false;
 		ib_peer_invalidate(reg->region, 0, reg->region->length);
+	}
 }
 
 u32 peer_vram_regions_count(struct peer_vram_object *obj)

@@ -130,6 +130,7 @@ struct peer_vram_object {
  * @object: holds a reference, and one on the device
  * @offset: where in the object the region begins
  * @pinned: holds one of peer_vram_object.pins; under resv
+ * @told:   the importer knows where the region is; under resv
  */
 struct peer_vram_region {
 	struct list_head node;
@@ -137,6 +138,7 @@ struct peer_vram_region {
 	struct peer_vram_object *object;
 	u64 offset;
 	bool pinned;
+	bool told;
 };
 
 /**

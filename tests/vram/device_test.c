@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * The device comes and goes under its users: unbind and rebind with mappings,
+ * open files and memory regions in use, and unloading of the module. The BAR is
+ * read behind the exporter's back.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <infiniband/verbs.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "kselftest_harness.h"
+#include "vram.h"
+
+#define RW (PROT_READ | PROT_WRITE)
+#define LENGTH (3 * MIB)
+#define DRIVER "/sys/bus/pci/drivers/peer_vram"
+
+FIXTURE(device) {
+	char pci[32];		/* its name on the bus */
+	int fd;
+	uint32_t handle;
+	char *map;
+};
+
+static int load(void)
+{
+	int status = system("modprobe peer_vram");
+
+	return status ? -ENOENT : 0;
+}
+
+static int unload(void)
+{
+	return syscall(SYS_delete_module, "peer_vram", O_NONBLOCK) ? -errno : 0;
+}
+
+/* The name comes from the node's link: .../0000:00:05.0/misc/peer_vram0 */
+static int find_pci(char *name, size_t size)
+{
+	char link[PATH_MAX];
+	ssize_t n = readlink("/sys/class/misc/peer_vram0", link, sizeof(link) - 1);
+	char *end, *start;
+
+	if (n < 0)
+		return -errno;
+	link[n] = 0;
+	end = strstr(link, "/misc/peer_vram0");
+	if (!end)
+		return -EINVAL;
+	*end = 0;
+	start = strrchr(link, '/');
+	if (!start || strlen(start + 1) >= size)
+		return -EINVAL;
+	strcpy(name, start + 1);
+	return 0;
+}
+
+static int unbind(const char *pci)
+{
+	return sysfs_write(DRIVER "/unbind", pci);
+}
+
+static int bind_again(const char *pci)
+{
+	return sysfs_write(DRIVER "/bind", pci);
+}
+
+FIXTURE_SETUP(device)
+{
+	ASSERT_EQ(0, load());
+	ASSERT_EQ(0, vram_wait_empty(10));
+	ASSERT_EQ(0, find_pci(self->pci, sizeof(self->pci)));
+	self->fd = vram_open(O_RDWR);
+	ASSERT_LE(0, self->fd);
+	ASSERT_EQ(0, vram_create(self->fd, LENGTH, 0, &self->handle));
+	self->map = vram_map(self->fd, self->handle, LENGTH, RW);
+	ASSERT_NE(NULL, self->map);
+	pattern_fill(self->map, LENGTH, 1, 0);
+}
+
+/* However it ended: the device works again, and is empty. */
+FIXTURE_TEARDOWN_PARENT(device)
+{
+	if (access(VRAM_NODE, F_OK))
+		bind_again(self->pci);
+	EXPECT_EQ(0, load());
+	EXPECT_EQ(0, vram_wait_empty(20));
+}
+
+/* All that users have left of a device that went away. */
+static void expect_gone(struct __test_metadata *_metadata,
+			FIXTURE_DATA(device) *self)
+{
+	struct peer_vram_query query;
+	struct peer_vram_info info;
+	uint32_t handle;
+	char byte;
+
+	EXPECT_EQ(SIGBUS, touch_read(self->map));
+	EXPECT_EQ(SIGBUS, touch_write(self->map + LENGTH - 1));
+	EXPECT_EQ(-ENODEV, vram_info(self->fd, &info));
+	EXPECT_EQ(-ENODEV, vram_create(self->fd, PAGE, 0, &handle));
+	EXPECT_EQ(-ENODEV, vram_query(self->fd, self->handle, &query));
+	EXPECT_EQ(-ENODEV, vram_read(self->fd, self->handle, 0, &byte, 1));
+	EXPECT_EQ(-ENODEV, vram_destroy(self->fd, self->handle));
+	EXPECT_EQ(NULL, vram_map(self->fd, 0, PAGE, PROT_READ));
+	EXPECT_EQ(ENODEV, errno);
+}
+
+TEST_F(device, unbind_while_mapped)
+{
+	char *map;
+	int fd;
+
+	ASSERT_EQ(0, unbind(self->pci));
+	expect_gone(_metadata, self);
+	EXPECT_EQ(-ENOENT, vram_open(O_RDWR));
+
+	ASSERT_EQ(0, bind_again(self->pci));
+	fd = vram_open(O_RDWR);
+	ASSERT_LE(0, fd);
+	map = vram_map(fd, 0, LENGTH, RW);
+	ASSERT_NE(NULL, map);
+	EXPECT_EQ(-1, zero_check(map, LENGTH));
+	pattern_fill(map, LENGTH, 2, 0);
+	/* The old ones stay dead. */
+	expect_gone(_metadata, self);
+	EXPECT_EQ(-1, pattern_check(map, LENGTH, 2, 0));
+	ASSERT_EQ(0, munmap(self->map, LENGTH));
+	ASSERT_EQ(0, close(self->fd));
+	EXPECT_EQ(-1, pattern_check(map, LENGTH, 2, 0));
+}
+
+/* The bytes lie in the BAR where BLOCKS says. */
+TEST_F(device, blocks_in_bar)
+{
+	struct peer_vram_block blocks[64];
+	char path[PATH_MAX], *bar;
+	int fd, n, i;
+
+	n = vram_blocks(self->fd, self->handle, blocks, 64);
+	ASSERT_LE(48, n);
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/resource2_wc",
+		 self->pci);
+	/* As long as the driver has it, nobody else may. */
+	ASSERT_EQ(0, unbind(self->pci));
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	ASSERT_LE(0, fd);
+	bar = mmap(NULL, 256 * MIB, PROT_READ, MAP_SHARED, fd, 0);
+	ASSERT_NE(MAP_FAILED, bar);
+	for (i = 0; i < n; i++)
+		EXPECT_EQ(-1, pattern_check(bar + blocks[i].bar,
+					    blocks[i].length, 1,
+					    blocks[i].offset / 8));
+	munmap(bar, 256 * MIB);
+	close(fd);
+}
+
+struct user {
+	FIXTURE_DATA(device) *device;
+	int rounds;
+	int last;
+	pthread_t thread;
+};
+
+static void *use(void *arg)
+{
+	struct user *me = arg;
+	int fd = me->device->fd, ret = 0;
+	uint32_t handle;
+	char *buf = malloc(MIB);
+
+	while (!ret) {
+		ret = vram_create(fd, 48 * MIB, 0, &handle);
+		if (!ret)
+			ret = vram_read(fd, handle, 0, buf, MIB);
+		if (!ret)
+			ret = vram_move(fd, handle, 0);
+		if (!ret)
+			ret = vram_close(fd, handle);
+		if (touch_write(me->device->map) && !ret)
+			ret = vram_move(fd, me->device->handle, 1);
+		me->rounds++;
+	}
+	me->last = ret;
+	free(buf);
+	return NULL;
+}
+
+TEST_F_TIMEOUT(device, unbind_while_busy, 120)
+{
+	struct user user[8] = {};
+	int i;
+
+	for (i = 0; i < 8; i++) {
+		user[i].device = self;
+		ASSERT_EQ(0, pthread_create(&user[i].thread, NULL, use,
+					    &user[i]));
+	}
+	sleep(2);
+	ASSERT_EQ(0, unbind(self->pci));
+	for (i = 0; i < 8; i++) {
+		pthread_join(user[i].thread, NULL);
+		EXPECT_EQ(-ENODEV, user[i].last);
+	}
+	expect_gone(_metadata, self);
+}
+
+static struct ibv_mr *reg_mr(void *addr, size_t length)
+{
+	struct ibv_device **list = ibv_get_device_list(NULL);
+	struct ibv_context *context;
+	struct ibv_pd *pd;
+
+	if (!list || !list[0])
+		return NULL;
+	context = ibv_open_device(list[0]);
+	pd = context ? ibv_alloc_pd(context) : NULL;
+	return pd ? ibv_reg_mr(pd, addr, length, IBV_ACCESS_LOCAL_WRITE) : NULL;
+}
+
+TEST_F(device, unbind_while_registered)
+{
+	struct ibv_mr *mr = reg_mr(self->map, LENGTH);
+
+	if (!mr)
+		SKIP(return, "no RDMA device");
+	ASSERT_EQ(0, unbind(self->pci));
+	expect_gone(_metadata, self);
+	ASSERT_EQ(0, bind_again(self->pci));
+	EXPECT_EQ(0, vram_wait_empty(10));
+	EXPECT_EQ(0, ibv_dereg_mr(mr));
+}
+
+TEST_F(device, unload)
+{
+	char *second = vram_map(self->fd, self->handle, LENGTH, PROT_READ);
+
+	ASSERT_NE(NULL, second);
+	EXPECT_EQ(-EWOULDBLOCK, unload());
+	ASSERT_EQ(0, close(self->fd));
+	EXPECT_EQ(-EWOULDBLOCK, unload());
+	ASSERT_EQ(0, munmap(self->map, LENGTH));
+	EXPECT_EQ(-EWOULDBLOCK, unload());
+	ASSERT_EQ(0, munmap(second, LENGTH));
+	EXPECT_EQ(0, unload());
+	EXPECT_EQ(-ENOENT, vram_open(O_RDWR));
+}
+
+/* A shared descriptor keeps the module; a device that went away does not. */
+TEST_F(device, unload_after_unbind)
+{
+	int share = vram_share(self->fd, self->handle);
+
+	ASSERT_LE(0, share);
+	ASSERT_EQ(0, unbind(self->pci));
+	EXPECT_EQ(-EWOULDBLOCK, unload());
+	ASSERT_EQ(0, close(self->fd));
+	ASSERT_EQ(0, munmap(self->map, LENGTH));
+	EXPECT_EQ(-EWOULDBLOCK, unload());
+	ASSERT_EQ(0, close(share));
+	EXPECT_EQ(0, unload());
+}
+
+TEST_F(device, unload_while_registered)
+{
+	struct ibv_mr *mr = reg_mr(self->map, LENGTH);
+
+	if (!mr)
+		SKIP(return, "no RDMA device");
+	EXPECT_EQ(-EWOULDBLOCK, unload());
+	/* The mapping goes, the MR stays, and is no obstacle. */
+	ASSERT_EQ(0, close(self->fd));
+	ASSERT_EQ(0, munmap(self->map, LENGTH));
+	EXPECT_EQ(0, unload());
+	EXPECT_EQ(0, load());
+	EXPECT_EQ(0, vram_wait_empty(10));
+	EXPECT_EQ(0, ibv_dereg_mr(mr));
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * Mappings and processes: parts of mappings, read-only ones, fork, other ways
+ * to the same pages, objects shared between processes, destroyed ones, and
+ * processes that are killed at any moment.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "kselftest_harness.h"
+#include "vram.h"
+
+#define RW (PROT_READ | PROT_WRITE)
+#define LENGTH (2 * MIB)
+
+FIXTURE(mapping) {
+	int fd;
+	uint32_t handle;
+	char *map;
+};
+
+FIXTURE_SETUP(mapping)
+{
+	ASSERT_EQ(0, vram_wait_empty(10));
+	self->fd = vram_open(O_RDWR);
+	ASSERT_LE(0, self->fd);
+	ASSERT_EQ(0, vram_create(self->fd, LENGTH, 0, &self->handle));
+	self->map = vram_map(self->fd, self->handle, LENGTH, RW);
+	ASSERT_NE(NULL, self->map);
+	pattern_fill(self->map, LENGTH, 1, 0);
+}
+
+FIXTURE_TEARDOWN_PARENT(mapping)
+{
+	EXPECT_EQ(0, vram_wait_empty(20));
+}
+
+static int wait_exit(pid_t pid)
+{
+	int status;
+
+	if (waitpid(pid, &status, 0) != pid)
+		return -errno;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+/* ---- parts ------------------------------------------------------------ */
+
+TEST_F(mapping, unmap_parts)
+{
+	size_t third = LENGTH / 4;
+	char *map = self->map;
+
+	ASSERT_EQ(0, munmap(map + third, third));
+	EXPECT_EQ(SIGSEGV, touch_read(map + third));
+	EXPECT_EQ(-1, pattern_check(map, third, 1, 0));
+	EXPECT_EQ(-1, pattern_check(map + 2 * third, 2 * third, 1,
+				    2 * third / 8));
+	/* Both parts follow. */
+	ASSERT_EQ(0, vram_move(self->fd, self->handle, 0));
+	EXPECT_EQ(-1, pattern_check(map, third, 1, 0));
+	EXPECT_EQ(-1, pattern_check(map + 2 * third, 2 * third, 1,
+				    2 * third / 8));
+	/* The last mapping keeps the object when the handle is gone. */
+	ASSERT_EQ(0, vram_close(self->fd, self->handle));
+	ASSERT_EQ(0, munmap(map, third));
+	EXPECT_EQ(-1, pattern_check(map + 2 * third, 2 * third, 1,
+				    2 * third / 8));
+	ASSERT_EQ(0, munmap(map + 2 * third, 2 * third));
+	EXPECT_EQ(0, vram_wait_empty(10));
+}
+
+TEST_F(mapping, map_part)
+{
+	struct peer_vram_query query;
+	char *part;
+
+	ASSERT_EQ(0, vram_query(self->fd, self->handle, &query));
+	part = mmap(NULL, MIB / 2, RW, MAP_SHARED, self->fd,
+		    query.mmap_offset + MIB);
+	ASSERT_NE(MAP_FAILED, part);
+	EXPECT_EQ(-1, pattern_check(part, MIB / 2, 1, MIB / 8));
+	pattern_fill(part, MIB / 2, 2, 0);
+	EXPECT_EQ(-1, pattern_check(self->map + MIB, MIB / 2, 2, 0));
+	ASSERT_EQ(0, vram_move(self->fd, self->handle, 0));
+	EXPECT_EQ(-1, pattern_check(part, MIB / 2, 2, 0));
+}
+
+TEST_F(mapping, protection)
+{
+	char *map = self->map, *ro;
+
+	ASSERT_EQ(0, mprotect(map + MIB, PAGE, PROT_READ));
+	EXPECT_EQ(0, touch_read(map + MIB));
+	EXPECT_EQ(SIGSEGV, touch_write(map + MIB));
+	EXPECT_EQ(0, touch_write(map + MIB + PAGE));
+	EXPECT_EQ(0, touch_write(map + MIB - 1));
+	ASSERT_EQ(0, mprotect(map + MIB, PAGE, RW));
+	EXPECT_EQ(0, touch_write(map + MIB));
+
+	ro = vram_map(self->fd, self->handle, LENGTH, PROT_READ);
+	ASSERT_NE(NULL, ro);
+	EXPECT_EQ(0, memcmp(ro, map, LENGTH));
+	EXPECT_EQ(SIGSEGV, touch_write(ro));
+	ASSERT_EQ(0, vram_move(self->fd, self->handle, 0));
+	EXPECT_EQ(SIGSEGV, touch_write(ro));
+	EXPECT_EQ(0, memcmp(ro, map, LENGTH));
+}
+
+TEST_F(mapping, moved_by_mremap)
+{
+	char *to = mmap(NULL, LENGTH, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS,
+			-1, 0);
+	uint32_t handle;
+	uint64_t offset;
+
+	ASSERT_EQ(to, mremap(self->map, LENGTH, LENGTH,
+			     MREMAP_MAYMOVE | MREMAP_FIXED, to));
+	EXPECT_EQ(-1, pattern_check(to, LENGTH, 1, 0));
+	ASSERT_EQ(0, vram_move(self->fd, self->handle, 0));
+	EXPECT_EQ(-1, pattern_check(to, LENGTH, 1, 0));
+	ASSERT_EQ(0, vram_lookup(self->fd, to + PAGE, &handle, &offset));
+	EXPECT_EQ(PAGE, offset);
+	/* Shrinking is fine, growing is not. */
+	ASSERT_EQ(to, mremap(to, LENGTH, PAGE, 0));
+	EXPECT_EQ(MAP_FAILED, mremap(to, PAGE, LENGTH, MREMAP_MAYMOVE));
+}
+
+/* What is good for memory that the kernel manages, is refused here. */
+TEST_F(mapping, advice_is_refused)
+{
+	EXPECT_EQ(-1, madvise(self->map, LENGTH, MADV_DONTNEED));
+	EXPECT_EQ(EINVAL, errno);
+	EXPECT_EQ(-1, madvise(self->map, LENGTH, MADV_PAGEOUT));
+	EXPECT_EQ(EINVAL, errno);
+	EXPECT_EQ(-1, pattern_check(self->map, LENGTH, 1, 0));
+}
+
+/* As a debugger does it. */
+TEST_F(mapping, proc_mem)
+{
+	int mem = open("/proc/self/mem", O_RDWR | O_CLOEXEC);
+	size_t length = 3 * PAGE;
+	char *at = self->map + 60 * KIB + 8;
+	char buf[3 * PAGE];
+	int domain;
+
+	ASSERT_LE(0, mem);
+	for (domain = 1; domain >= 0; domain--) {
+		ASSERT_EQ(0, vram_move(self->fd, self->handle, domain));
+		pattern_fill(self->map, LENGTH, domain, 0);
+		ASSERT_EQ(length, pread(mem, buf, length, (uintptr_t)at));
+		EXPECT_EQ(-1, pattern_check(buf, length, domain,
+					    (at - self->map) / 8));
+		pattern_fill(buf, length, 7, 0);
+		ASSERT_EQ(length, pwrite(mem, buf, length, (uintptr_t)at));
+		EXPECT_EQ(-1, pattern_check(at, length, 7, 0));
+	}
+	ASSERT_EQ(0, vram_destroy(self->fd, self->handle));
+	EXPECT_EQ(-1, pread(mem, buf, length, (uintptr_t)at));
+}
+
+/* ---- processes -------------------------------------------------------- */
+
+TEST_F(mapping, fork_shares)
+{
+	pid_t pid = fork();
+
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		if (pattern_check(self->map, LENGTH, 1, 0) >= 0)
+			_exit(1);
+		if (vram_move(self->fd, self->handle, 0))
+			_exit(2);
+		pattern_fill(self->map, LENGTH, 2, 0);
+		_exit(pattern_check(self->map, LENGTH, 2, 0) >= 0 ? 3 : 0);
+	}
+	EXPECT_EQ(0, wait_exit(pid));
+	EXPECT_EQ(-1, pattern_check(self->map, LENGTH, 2, 0));
+}
+
+/* Takes a descriptor, imports it, writes, and waits for its death. */
+static int importer(int sock)
+{
+	int fd = vram_open(O_RDWR), share = recv_fd(sock);
+	uint32_t handle;
+	char *map, byte;
+
+	if (fd < 0 || share < 0)
+		return 1;
+	if (vram_import(fd, share, &handle))
+		return 2;
+	close(share);
+	map = vram_map(fd, handle, LENGTH, RW);
+	if (!map || pattern_check(map, LENGTH, 1, 0) >= 0)
+		return 3;
+	pattern_fill(map, LENGTH, 2, 0);
+	/* Mapped, and told so. */
+	if (write(sock, "", 1) != 1 || read(sock, &byte, 1) != 1)
+		return 4;
+	if (touch_read(map) != SIGBUS || touch_write(map + MIB) != SIGBUS)
+		return 5;
+	if (vram_read(fd, handle, 0, &byte, 1) != -ENODEV)
+		return 6;
+	return 0;
+}
+
+TEST_F(mapping, shared_and_destroyed)
+{
+	struct peer_vram_info info;
+	int sock[2], share;
+	char byte;
+	pid_t pid;
+
+	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, sock));
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		/* Nothing inherited: what it has came by the descriptor. */
+		munmap(self->map, LENGTH);
+		close(self->fd);
+		close(sock[0]);
+		_exit(importer(sock[1]));
+	}
+	close(sock[1]);
+	share = vram_share(self->fd, self->handle);
+	ASSERT_LE(0, share);
+	ASSERT_EQ(0, send_fd(sock[0], share));
+	close(share);
+	ASSERT_EQ(1, read(sock[0], &byte, 1));
+	EXPECT_EQ(-1, pattern_check(self->map, LENGTH, 2, 0));
+
+	/* Dead for both, and the memory is free though both still refer to it. */
+	ASSERT_EQ(0, vram_destroy(self->fd, self->handle));
+	ASSERT_EQ(0, vram_info(self->fd, &info));
+	EXPECT_EQ(0, info.vram_used);
+	EXPECT_EQ(1, info.objects);
+	EXPECT_EQ(SIGBUS, touch_read(self->map));
+	ASSERT_EQ(1, write(sock[0], "", 1));
+	EXPECT_EQ(0, wait_exit(pid));
+}
+
+/* A descriptor alone keeps the object. */
+TEST_F(mapping, share_keeps)
+{
+	int share = vram_share(self->fd, self->handle);
+	uint32_t handle;
+
+	ASSERT_LE(0, share);
+	ASSERT_EQ(0, munmap(self->map, LENGTH));
+	ASSERT_EQ(0, close(self->fd));
+	self->fd = vram_open(O_RDWR);
+	ASSERT_EQ(0, vram_import(self->fd, share, &handle));
+	close(share);
+	self->map = vram_map(self->fd, handle, LENGTH, RW);
+	ASSERT_NE(NULL, self->map);
+	EXPECT_EQ(-1, pattern_check(self->map, LENGTH, 1, 0));
+}
+
+TEST_F(mapping, destroyed_in_system)
+{
+	struct peer_vram_info info;
+
+	ASSERT_EQ(0, vram_move(self->fd, self->handle, 0));
+	EXPECT_EQ(0, touch_read(self->map));
+	ASSERT_EQ(0, vram_destroy(self->fd, self->handle));
+	EXPECT_EQ(SIGBUS, touch_read(self->map));
+	ASSERT_EQ(0, vram_info(self->fd, &info));
+	EXPECT_EQ(0, info.system_used);
+}
+
+/* What a process of a bad moment leaves behind: see the fixture's end. */
+static void misbehave(unsigned int seed)
+{
+	static const uint32_t flags[] = { 0, PEER_VRAM_CREATE_SYSTEM };
+	char *buf = malloc(MIB);
+
+	for (;;) {
+		size_t length = (rand_r(&seed) % 64 + 1) * MIB;
+		int fd = vram_open(O_RDWR);
+		uint32_t handle;
+		char *map;
+
+		if (vram_create(fd, length, flags[rand_r(&seed) % 2], &handle))
+			_exit(1);
+		map = vram_map(fd, handle, length, RW);
+		if (!map)
+			_exit(2);
+		memset(map, 1, length);
+		vram_move(fd, handle, rand_r(&seed) % 2);
+		vram_read(fd, handle, length - MIB, buf, MIB);
+		vram_write(fd, handle, 0, buf, MIB);
+		if (rand_r(&seed) % 2)
+			vram_destroy(fd, handle);
+		if (rand_r(&seed) % 2)
+			munmap(map, length);
+		close(fd);
+	}
+}
+
+TEST_F_TIMEOUT(mapping, killed_in_mid_use, 120)
+{
+	pid_t pid[3];
+	int round, i;
+
+	for (round = 0; round < 8; round++) {
+		for (i = 0; i < 3; i++) {
+			pid[i] = fork();
+			ASSERT_LE(0, pid[i]);
+			if (!pid[i]) {
+				munmap(self->map, LENGTH);
+				close(self->fd);
+				misbehave(round * 10 + i);
+			}
+		}
+		usleep(200000 + 37000 * round);
+		for (i = 0; i < 3; i++) {
+			kill(pid[i], SIGKILL);
+			EXPECT_EQ(-SIGKILL, wait_exit(pid[i]));
+		}
+	}
+	EXPECT_EQ(-1, pattern_check(self->map, LENGTH, 1, 0));
+}
+
+TEST_HARNESS_MAIN

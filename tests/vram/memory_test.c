@@ -1,0 +1,427 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * The bytes of objects: intact wherever the memory manager puts them, whoever
+ * moves them meanwhile, and gone for those who come later. Patterns differ in
+ * every 8-byte word of every object, so that nothing can be taken for something
+ * else.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "kselftest_harness.h"
+#include "vram.h"
+
+#define RW (PROT_READ | PROT_WRITE)
+#define SYSTEM PEER_VRAM_DOMAIN_SYSTEM
+#define VRAM PEER_VRAM_DOMAIN_VRAM
+
+FIXTURE(memory) {
+	int fd;
+	struct peer_vram_info info;	/* as it was before */
+};
+
+FIXTURE_SETUP(memory)
+{
+	ASSERT_EQ(0, vram_wait_empty(10));
+	self->fd = vram_open(O_RDWR);
+	ASSERT_LE(0, self->fd);
+	ASSERT_EQ(0, vram_info(self->fd, &self->info));
+}
+
+/* In the parent: whatever way the test ended, nothing is left. */
+FIXTURE_TEARDOWN_PARENT(memory)
+{
+	EXPECT_EQ(0, vram_wait_empty(20));
+}
+
+static uint32_t domain_of(int fd, uint32_t handle)
+{
+	struct peer_vram_query query;
+
+	return vram_query(fd, handle, &query) ? UINT32_MAX : query.domain;
+}
+
+/* Makes an object, maps it, and fills it. */
+static void *make_filled(int fd, size_t length, uint32_t flags, uint32_t seed,
+			 uint32_t *handle)
+{
+	void *map;
+
+	if (vram_create(fd, length, flags, handle))
+		return NULL;
+	map = vram_map(fd, *handle, length, RW);
+	if (map)
+		pattern_fill(map, length, seed, 0);
+	return map;
+}
+
+/* ---- one object ------------------------------------------------------- */
+
+/* The way perftest does it: open, map, close, use, unmap. */
+TEST_F(memory, plain_mmap)
+{
+	size_t length = 3 * MIB + PAGE;
+	int fd = vram_open(O_RDWR);
+	struct peer_vram_info info;
+	void *map;
+
+	map = mmap(NULL, length, RW, MAP_SHARED, fd, 0);
+	ASSERT_NE(MAP_FAILED, map);
+	close(fd);
+	EXPECT_EQ(-1, zero_check(map, length));
+	pattern_fill(map, length, 1, 0);
+	EXPECT_EQ(-1, pattern_check(map, length, 1, 0));
+	ASSERT_EQ(0, vram_info(self->fd, &info));
+	EXPECT_EQ(1, info.objects);
+	EXPECT_EQ(3 * MIB + info.block_size, info.vram_used);
+	EXPECT_EQ(0, munmap(map, length));
+	EXPECT_EQ(0, vram_wait_empty(10));
+}
+
+TEST_F(memory, explicit_moves)
+{
+	size_t length = 5 * MIB + 3 * PAGE;
+	struct peer_vram_info info;
+	char *copy = malloc(length);
+	uint32_t handle;
+	void *map;
+	int i;
+
+	map = make_filled(self->fd, length, 0, 1, &handle);
+	ASSERT_NE(NULL, map);
+	for (i = 0; i < 6; i++) {
+		ASSERT_EQ(0, vram_move(self->fd, handle, i % 2));
+		EXPECT_EQ(i % 2, domain_of(self->fd, handle));
+		EXPECT_EQ(-1, pattern_check(map, length, 1, 0));
+		memset(copy, 0, length);
+		ASSERT_EQ(0, vram_read(self->fd, handle, 0, copy, length));
+		EXPECT_EQ(-1, pattern_check(copy, length, 1, 0));
+	}
+	/* Where it is already: no move. */
+	ASSERT_EQ(0, vram_move(self->fd, handle, VRAM));
+	ASSERT_EQ(0, vram_info(self->fd, &info));
+	EXPECT_EQ(self->info.moves + 6, info.moves);
+	EXPECT_EQ(self->info.evictions, info.evictions);
+	EXPECT_EQ(0, info.system_used);
+}
+
+/* Page table entries of an old place would show old bytes, or lose new ones. */
+TEST_F(memory, mappings_follow_moves)
+{
+	size_t length = 2 * MIB;
+	char *buf = malloc(length);
+	uint32_t handle;
+	void *map;
+	int i;
+
+	map = make_filled(self->fd, length, 0, 0, &handle);
+	ASSERT_NE(NULL, map);
+	for (i = 1; i < 9; i++) {
+		/* Every page is mapped, then moves away. */
+		EXPECT_EQ(-1, pattern_check(map, length, 2 * i - 2, 0));
+		ASSERT_EQ(0, vram_move(self->fd, handle, (i + 1) % 2));
+		/* The exporter's write is seen through the mapping... */
+		pattern_fill(buf, length, 2 * i - 1, 0);
+		ASSERT_EQ(0, vram_write(self->fd, handle, 0, buf, length));
+		EXPECT_EQ(-1, pattern_check(map, length, 2 * i - 1, 0));
+		/* ...and that of the mapping by the exporter. */
+		pattern_fill(map, length, 2 * i, 0);
+		ASSERT_EQ(0, vram_read(self->fd, handle, 0, buf, length));
+		EXPECT_EQ(-1, pattern_check(buf, length, 2 * i, 0));
+	}
+}
+
+TEST_F(memory, odd_ranges)
+{
+	size_t length = MIB, at, size, i;
+	unsigned char *shadow = malloc(length), *buf = malloc(length);
+	uint32_t handle;
+	unsigned int seed = 1;
+
+	ASSERT_EQ(0, vram_create(self->fd, length, 0, &handle));
+	memset(shadow, 0, length);
+	for (i = 0; i < 300; i++) {
+		at = rand_r(&seed) % length;
+		size = rand_r(&seed) % (i % 3 ? 5000 : 200000);
+		if (size > length - at)
+			size = length - at;
+		pattern_fill(buf, size + 8, i, 0);
+		memcpy(shadow + at, buf, size);
+		ASSERT_EQ(0, vram_write(self->fd, handle, at, buf, size));
+		if (i % 20 == 0)
+			ASSERT_EQ(0, vram_move(self->fd, handle, i / 20 % 2));
+		at = rand_r(&seed) % length;
+		size = rand_r(&seed) % (length - at);
+		memset(buf, 0xee, length);
+		ASSERT_EQ(0, vram_read(self->fd, handle, at, buf, size));
+		ASSERT_EQ(0, memcmp(buf, shadow + at, size));
+		if (at + size < length)
+			ASSERT_EQ(0xee, buf[size]);
+	}
+}
+
+/* Blocks: whole, disjoint, in the BAR, and not in one piece. */
+TEST_F(memory, scattered_blocks)
+{
+	struct peer_vram_info *info = &self->info;
+	uint32_t count = info->vram_size / info->block_size, handle[2], i;
+	struct peer_vram_block *blocks = calloc(count, sizeof(*blocks));
+	char *used = calloc(count, 1);
+	int n, k, pieces;
+
+	for (k = 0; k < 2; k++) {
+		uint64_t offset = 0, b;
+
+		ASSERT_EQ(0, vram_create(self->fd, 40 * MIB + PAGE, 0,
+					 &handle[k]));
+		pieces = vram_blocks(self->fd, handle[k], blocks, count);
+		EXPECT_LT(100, pieces);
+		for (n = 0; n < pieces; n++) {
+			EXPECT_EQ(offset, blocks[n].offset);
+			offset += blocks[n].length;
+			EXPECT_EQ(0, blocks[n].bar % info->block_size);
+			ASSERT_LE(blocks[n].bar + blocks[n].length,
+				  info->vram_size);
+			for (b = 0; b < blocks[n].length; b += info->block_size) {
+				i = (blocks[n].bar + b) / info->block_size;
+				EXPECT_EQ(0, used[i]);
+				used[i] = 1;
+			}
+		}
+		EXPECT_EQ(40 * MIB + PAGE, offset);
+	}
+	/* All that is left is usable, though it is nowhere contiguous. */
+	ASSERT_EQ(0, vram_create(self->fd, info->vram_size - 80 * MIB -
+				 2 * info->block_size, 0, &handle[0]));
+	EXPECT_EQ(VRAM, domain_of(self->fd, handle[1]));
+}
+
+/* ---- nobody sees what an earlier owner left --------------------------- */
+
+TEST_F_TIMEOUT(memory, zeroed, 120)
+{
+	size_t all = self->info.vram_size, length = 32 * MIB;
+	uint32_t handle, first;
+	void *map;
+	int i;
+
+	/* All of VRAM is full of something, and so is system memory. */
+	map = make_filled(self->fd, all, 0, 1, &first);
+	ASSERT_NE(NULL, map);
+	for (i = 0; i < 4; i++) {
+		ASSERT_NE(NULL, make_filled(self->fd, length, 2, 2, &handle));
+		ASSERT_EQ(0, vram_destroy(self->fd, handle));
+	}
+	ASSERT_EQ(0, munmap(map, all));
+	ASSERT_EQ(0, vram_close(self->fd, first));
+
+	for (i = 0; i < (int)(all / length); i++) {
+		uint32_t flags = i % 4 == 3 ? PEER_VRAM_CREATE_SYSTEM : 0;
+
+		ASSERT_EQ(0, vram_create(self->fd, length, flags, &handle));
+		/* Its first place, before and after the first touch, or both. */
+		if (i % 4 == 1)
+			ASSERT_EQ(0, vram_move(self->fd, handle, SYSTEM));
+		if (i % 8 == 7)
+			ASSERT_EQ(0, vram_move(self->fd, handle, VRAM));
+		map = vram_map(self->fd, handle, length, PROT_READ);
+		ASSERT_NE(NULL, map);
+		EXPECT_EQ(-1, zero_check(map, length));
+	}
+}
+
+/* ---- more objects than VRAM ------------------------------------------- */
+
+#define MANY 64
+#define MANY_LENGTH (16 * MIB)
+
+/* Brings object after object back to VRAM, and looks at all its bytes. */
+static int64_t pass_over(int fd, uint32_t *handle, void **map)
+{
+	int64_t bad = -1;
+	int i;
+
+	for (i = 0; i < MANY && bad < 0; i++) {
+		if (vram_move(fd, handle[i], VRAM))
+			return i;
+		bad = pattern_check(map[i], MANY_LENGTH, i, 0);
+	}
+	return bad;
+}
+
+TEST_F_TIMEOUT(memory, overcommit, 240)
+{
+	uint32_t handle[MANY];
+	void *map[MANY];
+	struct peer_vram_info info;
+	int i;
+
+	for (i = 0; i < MANY; i++) {
+		map[i] = make_filled(self->fd, MANY_LENGTH, 0, i, &handle[i]);
+		ASSERT_NE(NULL, map[i]);
+	}
+	ASSERT_EQ(0, vram_info(self->fd, &info));
+	EXPECT_EQ(MANY, info.objects);
+	EXPECT_EQ(MANY * MANY_LENGTH, info.vram_used + info.system_used);
+	EXPECT_EQ(info.vram_size, info.vram_used);
+	EXPECT_LE(48, info.evictions - self->info.evictions);
+	/* Least recently used: the first ones left, the last ones stayed. */
+	EXPECT_EQ(SYSTEM, domain_of(self->fd, handle[0]));
+	EXPECT_EQ(VRAM, domain_of(self->fd, handle[MANY - 1]));
+
+	/* In place, then with all of them coming and going. */
+	for (i = 0; i < MANY; i++)
+		EXPECT_EQ(-1, pattern_check(map[i], MANY_LENGTH, i, 0));
+	EXPECT_EQ(-1, pass_over(self->fd, handle, map));
+	ASSERT_EQ(0, vram_info(self->fd, &info));
+	EXPECT_EQ(MANY, info.objects);
+}
+
+/* ---- many at once ----------------------------------------------------- */
+
+#define WORKERS 4
+#define SLICE (4 * MIB)
+
+struct shared_work {
+	int fd;
+	uint32_t handle;
+	char *map;
+	int stop;
+};
+
+struct worker {
+	struct shared_work *work;
+	int id;
+	int rounds;
+	int errors;
+	pthread_t thread;
+};
+
+static void *mover(void *arg)
+{
+	struct worker *me = arg;
+	struct shared_work *work = me->work;
+	int ret;
+
+	while (!__atomic_load_n(&work->stop, __ATOMIC_RELAXED)) {
+		ret = vram_move(work->fd, work->handle, me->rounds % 2);
+		if (ret)
+			me->errors++;
+		me->rounds++;
+	}
+	return NULL;
+}
+
+/* Writes its slice by one road and reads it back by the other. */
+static void *writer(void *arg)
+{
+	struct worker *me = arg;
+	struct shared_work *work = me->work;
+	size_t at = me->id * SLICE;
+	char *buf = malloc(SLICE);
+	int i;
+
+	for (i = 0; i < 12; i++) {
+		uint32_t seed = me->id * 1000 + i;
+
+		if (i % 2) {
+			pattern_fill(work->map + at, SLICE, seed, 0);
+			if (vram_read(work->fd, work->handle, at, buf, SLICE) ||
+			    pattern_check(buf, SLICE, seed, 0) >= 0)
+				me->errors++;
+		} else {
+			pattern_fill(buf, SLICE, seed, 0);
+			if (vram_write(work->fd, work->handle, at, buf, SLICE))
+				me->errors++;
+		}
+		if (pattern_check(work->map + at, SLICE, seed, 0) >= 0)
+			me->errors++;
+		me->rounds++;
+	}
+	free(buf);
+	return NULL;
+}
+
+TEST_F_TIMEOUT(memory, moved_while_used, 240)
+{
+	struct worker worker[WORKERS + 1] = {};
+	struct shared_work work = { .fd = self->fd };
+	size_t length = WORKERS * SLICE;
+	int i;
+
+	ASSERT_EQ(0, vram_create(self->fd, length, 0, &work.handle));
+	work.map = vram_map(self->fd, work.handle, length, RW);
+	ASSERT_NE(NULL, work.map);
+	for (i = 0; i <= WORKERS; i++) {
+		worker[i].work = &work;
+		worker[i].id = i;
+		ASSERT_EQ(0, pthread_create(&worker[i].thread, NULL,
+					    i < WORKERS ? writer : mover,
+					    &worker[i]));
+	}
+	for (i = 0; i <= WORKERS; i++) {
+		if (i == WORKERS)
+			__atomic_store_n(&work.stop, 1, __ATOMIC_RELAXED);
+		pthread_join(worker[i].thread, NULL);
+		EXPECT_EQ(0, worker[i].errors);
+	}
+	EXPECT_LE(10, worker[WORKERS].rounds);
+	TH_LOG("%d moves meanwhile", worker[WORKERS].rounds);
+}
+
+/* Each wants half of VRAM at a time: all of them evict each other. */
+static void *evictor(void *arg)
+{
+	struct worker *me = arg;
+	size_t length = 64 * MIB;
+	uint32_t handle[2];
+	void *map[2];
+	int i, k;
+
+	for (k = 0; k < 2; k++) {
+		map[k] = make_filled(me->work->fd, length, 0, 2 * me->id + k,
+				     &handle[k]);
+		if (!map[k]) {
+			me->errors++;
+			return NULL;
+		}
+	}
+	for (i = 0; i < 4; i++) {
+		k = i % 2;
+		if (vram_move(me->work->fd, handle[k], VRAM) ||
+		    pattern_check(map[k], length, 2 * me->id + k, 0) >= 0)
+			me->errors++;
+	}
+	return NULL;
+}
+
+TEST_F_TIMEOUT(memory, evict_each_other, 240)
+{
+	struct worker worker[WORKERS] = {};
+	struct shared_work work = { .fd = self->fd };
+	struct peer_vram_info info;
+	int i;
+
+	for (i = 0; i < WORKERS; i++) {
+		worker[i].work = &work;
+		worker[i].id = i;
+		ASSERT_EQ(0, pthread_create(&worker[i].thread, NULL, evictor,
+					    &worker[i]));
+	}
+	for (i = 0; i < WORKERS; i++) {
+		pthread_join(worker[i].thread, NULL);
+		EXPECT_EQ(0, worker[i].errors);
+	}
+	ASSERT_EQ(0, vram_info(self->fd, &info));
+	EXPECT_LT(self->info.evictions, info.evictions);
+}
+
+TEST_HARNESS_MAIN
