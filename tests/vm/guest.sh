@@ -99,29 +99,14 @@ load_modules()
 		die "loading the modules failed"
 }
 
-gid_ready()
-{
-	local gids=/sys/class/infiniband/rxe0/ports/1 gid type
-
-	read -r gid 2> /dev/null < $gids/gids/1 &&
-		read -r type 2> /dev/null < $gids/gid_attrs/types/1 &&
-		[ "$gid" = 0000:0000:0000:0000:0000:ffff:0a00:0001 ] &&
-		[ "$type" = "RoCE v2" ]
-}
-
 network_up()
 {
-	local n
-
+	# shellcheck source=rxe.sh
+	. "$VM_PROJECT/tests/vm/rxe.sh"
 	ip link set lo up
 	ip link set eth0 up
 	ip address add 10.0.0.1/24 dev eth0
-	rdma link add rxe0 type rxe netdev eth0 || die "rdma link add failed"
-	for ((n = 0; n < 200; n++)); do
-		gid_ready && return
-		read -r -t 0.02 <> "$never"
-	done
-	die "rxe0 got no GID for 10.0.0.1"
+	rxe_up || die "rxe0 does not come up"
 }
 
 # Processes other than this one, the two cats, and the kernel's own threads,
