@@ -25,6 +25,11 @@ enum peer_test_count {
 	PEER_TEST_SELF_UNMAP,	/* by the client, after an invalidation */
 	PEER_TEST_LATE_UNMAP,	/* by the core, after the client's own */
 	PEER_TEST_INVALIDATE,	/* calls of the core's callback */
+	/*
+	 * release() while the client still unmaps by itself. Clients must bear
+	 * it when the user deregisters meanwhile, not otherwise.
+	 */
+	PEER_TEST_EARLY_RELEASE,
 	PEER_TEST_ERR_ORDER,	/* a call out of order, or twice */
 	PEER_TEST_ERR_TABLE,	/* not the sg_table of dma_map(), bit by bit */
 	PEER_TEST_ERR_DEVICE,	/* no DMA device, or another one */

@@ -58,6 +58,7 @@ enum state {
  * @pages:  likewise aligned up
  * @unmap_lock: see above
  * @lock:   guards @state
+ * @unmapping: from before the callback of a client that unmaps by itself
  * @sgt:    as dma_map() left it; its list lives until release()
  * @sum:    over the list's entries
  */
@@ -72,6 +73,7 @@ struct pt_range {
 	struct mutex unmap_lock; /* over unmapping */
 	spinlock_t lock; /* guards state */
 	enum state state;
+	bool unmapping;
 	struct sg_table sgt;
 	u64 sum;
 	struct device *dma_device;
@@ -154,7 +156,10 @@ static void invalidate_plain(struct pt_range *range)
 static void invalidate_and_unmap(struct pt_range *range)
 {
 	mutex_lock(&range->unmap_lock);
+	WRITE_ONCE(range->unmapping, true);
 	invalidate_callback(reg_handle, range->core_context);
+	/* What an importer does later, it may do right now. */
+	usleep_range(1000, 2000);
 	if (get_state(range) == MAPPED) {
 		move_state(range, MAPPED, SELF_UNMAPPED);
 		peer_test_count(PEER_TEST_SELF_UNMAP);
@@ -419,7 +424,9 @@ static void pt_release(void *context)
 		peer_test_count(PEER_TEST_ERR_ORDER);
 	list_del_init(&range->node);
 	mutex_unlock(&ranges_lock);
-	if (state == MAPPED || state == UNMAPPED)
+	if (state == MAPPED && READ_ONCE(range->unmapping))
+		peer_test_count(PEER_TEST_EARLY_RELEASE);
+	else if (state == MAPPED || state == UNMAPPED)
 		peer_test_count(PEER_TEST_ERR_ORDER);
 	range_put(range);
 }

@@ -214,7 +214,7 @@ static void be_a_target(const struct vt_mem_kind *kind, int socket)
 /* Its peer is told by an error, in bounded time, and can go on with others. */
 TEST_F_TIMEOUT(life, kill_the_target, 120)
 {
-	static const struct vt_pair_opts opts;
+	static const struct vt_pair_opts opts = { .retries = 3 };
 	struct vt_address address;
 	struct invitation theirs;
 	struct vt_buf host;

@@ -12,6 +12,33 @@
 #include "../../kmod/peer_test.h"
 #include "mem.h"
 
+#define DEVICE_PAGE 65536UL
+
+/* Aligned as a device with large pages would have it. */
+static void *map_aligned(int fd, size_t length, int prot)
+{
+	char *room = mmap(NULL, length + DEVICE_PAGE, PROT_NONE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *at;
+	void *addr;
+	int error;
+
+	if (room == MAP_FAILED)
+		return room;
+	at = room + (-(uintptr_t)room & (DEVICE_PAGE - 1));
+	addr = mmap(at, length, prot, MAP_SHARED | MAP_FIXED, fd, 0);
+	if (addr == MAP_FAILED) {
+		error = errno;
+		munmap(room, length + DEVICE_PAGE);
+		errno = error;
+		return addr;
+	}
+	if (at > room)
+		munmap(room, at - room);
+	munmap(at + length, room + DEVICE_PAGE - at);
+	return addr;
+}
+
 static int peerdirect_alloc(struct vt_mem *mem, size_t length,
 			    unsigned int flags)
 {
@@ -23,7 +50,7 @@ static int peerdirect_alloc(struct vt_mem *mem, size_t length,
 	mem->fd = open("/dev/peer_test_mem", O_RDWR | O_CLOEXEC);
 	if (mem->fd < 0)
 		return -errno;
-	addr = mmap(NULL, length, prot, MAP_SHARED, mem->fd, 0);
+	addr = map_aligned(mem->fd, length, prot);
 	if (addr == MAP_FAILED) {
 		int ret = -errno;
 

@@ -45,6 +45,8 @@ struct vt_end {
  * @srq:  end 1 receives through an SRQ
  * @depth: work requests of each queue, 0: 16
  * @pd:   of end 1, NULL: the device's
+ * @retries: of a request that is not answered, 0: 7, which Soft-RoCE takes for
+ *        "for ever"
  */
 struct vt_pair_opts {
 	enum ibv_qp_type type;
@@ -52,6 +54,7 @@ struct vt_pair_opts {
 	bool srq;
 	unsigned int depth;
 	struct ibv_pd *pd;
+	unsigned int retries;
 };
 
 struct vt_pair {

@@ -1,0 +1,425 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * Clients of the PeerDirect API, old and new: a client module that checks how
+ * the core calls it (tests/kmod), in all its flavours. Data over such memory is
+ * in data_test.c.
+ *
+ * Each test loads the client and unloads it.
+ */
+#include <kselftest_harness.h>
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/ioctl.h>
+
+#include "../kmod/peer_test.h"
+#include "lib/buf.h"
+#include "lib/counters.h"
+#include "lib/proc.h"
+#include "lib/revoked.h"
+
+#define PAGE 4096UL
+/* Several pieces of physical memory, of all sizes. */
+#define SIZE (1024 * 1024)
+
+#define BOUND_MS 5000
+
+enum flavour { NEVER_INVALIDATES, INVALIDATES, UNMAPS_ITSELF };
+
+FIXTURE(peerdirect)
+{
+	struct vt_dev dev;
+	struct vt_buf buf;
+	struct vt_counters before;
+};
+
+FIXTURE_VARIANT(peerdirect)
+{
+	enum flavour flavour;
+	const char *params;
+};
+
+FIXTURE_VARIANT_ADD(peerdirect, never_invalidates)
+{
+	.flavour = NEVER_INVALIDATES,
+	.params = "flavour=0",
+};
+
+FIXTURE_VARIANT_ADD(peerdirect, invalidates)
+{
+	.flavour = INVALIDATES,
+	.params = "flavour=1",
+};
+
+FIXTURE_VARIANT_ADD(peerdirect, unmaps_itself)
+{
+	.flavour = UNMAPS_ITSELF,
+	.params = "flavour=2",
+};
+
+/* Pages of 64 KiB: the client's list begins before the region and ends after */
+FIXTURE_VARIANT_ADD(peerdirect, large_pages)
+{
+	.flavour = INVALIDATES,
+	.params = "flavour=1 page_shift=16",
+};
+
+static struct peer_test_stats stats_of(const struct vt_buf *buf)
+{
+	struct peer_test_stats stats = { { 0 } };
+
+	ioctl(buf->mem.fd, PEER_TEST_IOC_STATS, &stats);
+	return stats;
+}
+
+static uint64_t count_of(const struct vt_buf *buf, enum peer_test_count what)
+{
+	return stats_of(buf).count[what];
+}
+
+/* Unaligned, from within one 64 KiB page of the object to within another. */
+static struct ibv_mr *reg_middle(FIXTURE_DATA(peerdirect) *self)
+{
+	return ibv_reg_mr(self->dev.pd, self->buf.mem.addr + 5 * PAGE + 123,
+			  SIZE / 2, VT_ACCESS_ALL);
+}
+
+FIXTURE_SETUP(peerdirect)
+{
+	if (access("/sys/module/peer_test_mem", F_OK))
+		ASSERT_EQ(0, vt_insmod_test("peer_test_mem.ko", NULL));
+	ASSERT_EQ(0, vt_insmod_test("peerdirect_test.ko", variant->params));
+	ASSERT_EQ(0, vt_dev_open(&self->dev));
+	ASSERT_EQ(0, vt_mem_alloc(&self->buf.mem, &vt_mem_peerdirect, SIZE,
+				  0));
+	self->buf.shadow = calloc(1, SIZE);
+	ASSERT_NE(NULL, self->buf.shadow);
+	ASSERT_EQ(0, ioctl(self->buf.mem.fd, PEER_TEST_IOC_CLEAR));
+	vt_buf_fill(&self->buf, 1);
+}
+
+/* The tests leave no region behind; whatever they did, each call has its pair. */
+FIXTURE_TEARDOWN(peerdirect)
+{
+	struct peer_test_stats stats = stats_of(&self->buf);
+	const __u64 *count = stats.count;
+
+	EXPECT_EQ(0, count[PEER_TEST_ERR_ORDER]);
+	EXPECT_EQ(0, count[PEER_TEST_ERR_TABLE]);
+	EXPECT_EQ(0, count[PEER_TEST_ERR_DEVICE]);
+	EXPECT_EQ(0, count[PEER_TEST_ERR_CONTRACT]);
+	EXPECT_EQ(0, count[PEER_TEST_ERR_ARGUMENT]);
+	EXPECT_EQ(count[PEER_TEST_ACQUIRED], count[PEER_TEST_RELEASE]);
+	EXPECT_EQ(0, vt_buf_close(&self->buf));
+	vt_dev_close(&self->dev);
+	/* A test may have unloaded it. */
+	if (!access("/sys/module/peerdirect_test", F_OK)) {
+		EXPECT_EQ(0, vt_counters_balanced(&vt_mem_peerdirect));
+		EXPECT_EQ(0, vt_rmmod("peerdirect_test"));
+	}
+}
+
+TEST_F(peerdirect, each_call_once)
+{
+	struct peer_test_stats stats;
+	struct ibv_mr *mr;
+
+	mr = reg_middle(self);
+	ASSERT_NE(NULL, mr);
+	stats = stats_of(&self->buf);
+	EXPECT_EQ(1, stats.count[PEER_TEST_ACQUIRE]);
+	EXPECT_EQ(1, stats.count[PEER_TEST_ACQUIRED]);
+	EXPECT_EQ(1, stats.count[PEER_TEST_GET_PAGES]);
+	EXPECT_EQ(1, stats.count[PEER_TEST_DMA_MAP]);
+	EXPECT_LE(1, stats.count[PEER_TEST_GET_PAGE_SIZE]);
+	EXPECT_EQ(0, stats.count[PEER_TEST_DMA_UNMAP]);
+
+	ASSERT_EQ(0, ibv_dereg_mr(mr));
+	stats = stats_of(&self->buf);
+	EXPECT_EQ(1, stats.count[PEER_TEST_DMA_MAP]);
+	EXPECT_EQ(1, stats.count[PEER_TEST_DMA_UNMAP]);
+	EXPECT_EQ(1, stats.count[PEER_TEST_PUT_PAGES]);
+	EXPECT_EQ(1, stats.count[PEER_TEST_RELEASE]);
+	EXPECT_EQ(0, stats.count[PEER_TEST_INVALIDATE]);
+}
+
+/* A WRITE into the middle, all over the pieces; the status of it. */
+static int write_middle(FIXTURE_DATA(peerdirect) *self, struct ibv_mr *mr)
+{
+	const uint64_t offset = 5 * PAGE + 123;
+	struct vt_remote to = { (uintptr_t)self->buf.mem.addr + offset,
+				mr->rkey };
+	struct ibv_sge sge;
+	struct vt_buf host;
+	struct vt_pair pair;
+	int ret;
+
+	if (vt_pair_open(&pair, &self->dev, NULL) ||
+	    vt_buf_open(&host, &self->dev, &vt_mem_host, SIZE, NULL))
+		return -EIO;
+	vt_buf_fill(&host, 2);
+	sge = vt_sge(&host, 77, SIZE / 2);
+	ret = vt_rdma_write(&pair.end[0], &sge, 1, to);
+	if (!ret)
+		memcpy(self->buf.shadow + offset, host.shadow + 77, SIZE / 2);
+	vt_buf_close(&host);
+	vt_pair_close(&pair);
+	return ret;
+}
+
+TEST_F(peerdirect, bytes)
+{
+	struct ibv_mr *mr = reg_middle(self);
+
+	ASSERT_NE(NULL, mr);
+	EXPECT_EQ(0, write_middle(self, mr));
+	EXPECT_EQ(0, vt_buf_check_all(&self->buf));
+	EXPECT_EQ(0, ibv_dereg_mr(mr));
+}
+
+/* Memory of others is asked about, and refused politely. */
+TEST_F(peerdirect, not_mine)
+{
+	struct vt_mem vram;
+	struct ibv_mr *mr;
+
+	ASSERT_EQ(0, vt_mem_alloc(&vram, &vt_mem_vram, SIZE, 0));
+	mr = ibv_reg_mr(self->dev.pd, vram.addr, SIZE, VT_ACCESS_ALL);
+	ASSERT_NE(NULL, mr);
+	EXPECT_EQ(0, ibv_dereg_mr(mr));
+	vt_mem_free(&vram);
+	EXPECT_EQ(NULL, ibv_reg_mr(self->dev.pd, self->buf.mem.addr, 2 * SIZE,
+				   VT_ACCESS_ALL));
+	EXPECT_EQ(EFAULT, errno);
+	EXPECT_EQ(0, count_of(&self->buf, PEER_TEST_ACQUIRED));
+	EXPECT_EQ(0, count_of(&self->buf, PEER_TEST_GET_PAGES));
+}
+
+static void plan(struct __test_metadata *_metadata,
+		 FIXTURE_DATA(peerdirect) *self, enum peer_test_event event,
+		 int error)
+{
+	struct peer_test_plan what = { event, error };
+
+	ASSERT_EQ(0, ioctl(self->buf.mem.fd, PEER_TEST_IOC_PLAN, &what));
+}
+
+/* What the client refuses with is what the user is told. */
+TEST_F(peerdirect, failures)
+{
+	struct ibv_mr *mr;
+
+	plan(_metadata, self, PEER_TEST_FAIL_ACQUIRE, -EPERM);
+	EXPECT_EQ(NULL, reg_middle(self));
+	EXPECT_EQ(EPERM, errno);
+	EXPECT_EQ(0, count_of(&self->buf, PEER_TEST_RELEASE));
+
+	plan(_metadata, self, PEER_TEST_FAIL_GET_PAGES, -ENOSPC);
+	EXPECT_EQ(NULL, reg_middle(self));
+	EXPECT_EQ(ENOSPC, errno);
+	EXPECT_EQ(0, count_of(&self->buf, PEER_TEST_DMA_MAP));
+	EXPECT_EQ(0, count_of(&self->buf, PEER_TEST_PUT_PAGES));
+	EXPECT_EQ(1, count_of(&self->buf, PEER_TEST_RELEASE));
+
+	plan(_metadata, self, PEER_TEST_FAIL_DMA_MAP, -ENODEV);
+	EXPECT_EQ(NULL, reg_middle(self));
+	EXPECT_EQ(ENODEV, errno);
+	EXPECT_EQ(0, count_of(&self->buf, PEER_TEST_DMA_UNMAP));
+	EXPECT_EQ(1, count_of(&self->buf, PEER_TEST_PUT_PAGES));
+	EXPECT_EQ(2, count_of(&self->buf, PEER_TEST_RELEASE));
+
+	mr = reg_middle(self);
+	ASSERT_NE(NULL, mr);
+	EXPECT_EQ(0, ibv_dereg_mr(mr));
+}
+
+/* The region as a buffer of its own, for the helpers. */
+static struct vt_buf middle_buf(FIXTURE_DATA(peerdirect) *self,
+				struct ibv_mr *mr)
+{
+	struct vt_buf middle = self->buf;
+
+	middle.mr = mr;
+	/* The first address of it that atomics can be at. */
+	middle.iova = (uintptr_t)self->buf.mem.addr + 6 * PAGE;
+	return middle;
+}
+
+TEST_F_TIMEOUT(peerdirect, invalidate, 60)
+{
+	struct vt_buf middle;
+	struct ibv_mr *mr;
+	int64_t start;
+
+	if (variant->flavour == NEVER_INVALIDATES)
+		SKIP(return, "this client never invalidates");
+	mr = reg_middle(self);
+	ASSERT_NE(NULL, mr);
+	middle = middle_buf(self, mr);
+	start = vt_now_ms();
+	ASSERT_EQ(0, vt_mem_revoke(&self->buf.mem));
+	EXPECT_GT(BOUND_MS, vt_now_ms() - start);
+	EXPECT_EQ(1, count_of(&self->buf, PEER_TEST_INVALIDATE));
+	EXPECT_EQ(variant->flavour == UNMAPS_ITSELF,
+		  count_of(&self->buf, PEER_TEST_SELF_UNMAP));
+	EXPECT_EQ(0, vt_count_not_revoked(&self->dev, &middle));
+	EXPECT_EQ(0, vt_keys_stay_taken(&self->dev, mr, 300));
+	EXPECT_EQ(0, vt_buf_check_all(&self->buf));
+	EXPECT_EQ(0, count_of(&self->buf, PEER_TEST_EARLY_RELEASE));
+	EXPECT_EQ(0, ibv_dereg_mr(mr));
+	if (variant->flavour == INVALIDATES) {
+		EXPECT_EQ(1, count_of(&self->buf, PEER_TEST_DMA_UNMAP));
+		EXPECT_EQ(1, count_of(&self->buf, PEER_TEST_PUT_PAGES));
+	}
+
+	/* The memory can be registered again. */
+	mr = reg_middle(self);
+	ASSERT_NE(NULL, mr);
+	EXPECT_EQ(0, write_middle(self, mr));
+	EXPECT_EQ(0, vt_buf_check_all(&self->buf));
+	EXPECT_EQ(0, ibv_dereg_mr(mr));
+}
+
+/* Invalidated before the registration is complete: it fails, or is dead. */
+static void invalidate_early(struct __test_metadata *_metadata,
+			     FIXTURE_DATA(peerdirect) *self,
+			     enum peer_test_event when)
+{
+	int64_t start = vt_now_ms();
+	struct vt_buf middle;
+	struct ibv_mr *mr;
+
+	plan(_metadata, self, when, 0);
+	mr = reg_middle(self);
+	if (mr) {
+		/* From another thread it may have come after the end. */
+		int64_t until = vt_now_ms() + BOUND_MS;
+
+		while (vt_now_ms() < until && !write_middle(self, mr))
+			;
+		middle = middle_buf(self, mr);
+		EXPECT_EQ(0, vt_count_not_revoked(&self->dev, &middle));
+		EXPECT_EQ(0, ibv_dereg_mr(mr));
+	} else {
+		EXPECT_EQ(EFAULT, errno);
+	}
+	EXPECT_EQ(1, count_of(&self->buf, PEER_TEST_INVALIDATE));
+	EXPECT_GT(3 * BOUND_MS, vt_now_ms() - start);
+	EXPECT_EQ(0, vt_buf_check_all(&self->buf));
+}
+
+TEST_F_TIMEOUT(peerdirect, invalidate_within_get_pages, 60)
+{
+	if (variant->flavour == NEVER_INVALIDATES)
+		SKIP(return, "this client never invalidates");
+	invalidate_early(_metadata, self, PEER_TEST_INVALIDATE_WITHIN);
+}
+
+TEST_F_TIMEOUT(peerdirect, invalidate_beside_get_pages, 60)
+{
+	if (variant->flavour == NEVER_INVALIDATES)
+		SKIP(return, "this client never invalidates");
+	invalidate_early(_metadata, self, PEER_TEST_INVALIDATE_BESIDE);
+}
+
+struct race {
+	FIXTURE_DATA(peerdirect) *self;
+	atomic_bool stop;
+	int invalidations;
+};
+
+static void *invalidator(void *arg)
+{
+	struct race *race = arg;
+
+	while (!race->stop) {
+		if (!vt_mem_revoke(&race->self->buf.mem))
+			race->invalidations++;
+		usleep(rand() % 1000);
+	}
+	return NULL;
+}
+
+/*
+ * Deregistration against invalidation, where a client that unmaps itself holds
+ * its lock on both ways.
+ */
+TEST_F_TIMEOUT(peerdirect, invalidate_against_dereg, 60)
+{
+	struct race race = { .self = self };
+	int64_t until = vt_now_ms() + 3000;
+	pthread_t thread;
+	struct ibv_mr *mr;
+	int rounds;
+
+	if (variant->flavour == NEVER_INVALIDATES)
+		SKIP(return, "this client never invalidates");
+	ASSERT_EQ(0, pthread_create(&thread, NULL, invalidator, &race));
+	for (rounds = 0; vt_now_ms() < until; rounds++) {
+		mr = reg_middle(self);
+		if (!mr) {
+			ASSERT_EQ(EFAULT, errno);
+			continue;
+		}
+		usleep(rand() % 1000);
+		ASSERT_EQ(0, ibv_dereg_mr(mr));
+	}
+	race.stop = true;
+	ASSERT_EQ(0, pthread_join(thread, NULL));
+	TH_LOG("%d registrations, %d invalidations, %llu met one", rounds,
+	       race.invalidations,
+	       (unsigned long long)count_of(&self->buf, PEER_TEST_INVALIDATE));
+	EXPECT_LT(10, rounds);
+	EXPECT_LT(0, count_of(&self->buf, PEER_TEST_INVALIDATE));
+}
+
+TEST_F(peerdirect, munmap)
+{
+	struct vt_buf middle;
+	struct ibv_mr *mr = reg_middle(self);
+
+	ASSERT_NE(NULL, mr);
+	middle = middle_buf(self, mr);
+	ASSERT_EQ(0, munmap(self->buf.mem.addr + 8 * PAGE, PAGE));
+	EXPECT_EQ(0, vt_count_not_revoked(&self->dev, &middle));
+	EXPECT_EQ(0, vt_counters_balanced(&vt_mem_peerdirect));
+	EXPECT_EQ(1, count_of(&self->buf, PEER_TEST_PUT_PAGES));
+	EXPECT_EQ(0, ibv_dereg_mr(mr));
+	EXPECT_EQ(1, count_of(&self->buf, PEER_TEST_DMA_UNMAP));
+}
+
+/* The client's module goes while its memory is mapped and registered. */
+TEST_F_TIMEOUT(peerdirect, unload, 60)
+{
+	struct vt_buf middle;
+	struct ibv_mr *mr = reg_middle(self);
+	int64_t start;
+
+	ASSERT_NE(NULL, mr);
+	EXPECT_EQ(0, write_middle(self, mr));
+	middle = middle_buf(self, mr);
+	start = vt_now_ms();
+	ASSERT_EQ(0, vt_rmmod("peerdirect_test"));
+	EXPECT_GT(BOUND_MS, vt_now_ms() - start);
+	/* All calls came before it went. */
+	EXPECT_EQ(1, count_of(&self->buf, PEER_TEST_DMA_UNMAP));
+	EXPECT_EQ(1, count_of(&self->buf, PEER_TEST_PUT_PAGES));
+	EXPECT_EQ(1, count_of(&self->buf, PEER_TEST_RELEASE));
+	EXPECT_EQ(0, vt_count_not_revoked(&self->dev, &middle));
+	EXPECT_EQ(0, vt_keys_stay_taken(&self->dev, mr, 300));
+	EXPECT_EQ(0, vt_buf_check_all(&self->buf));
+	EXPECT_EQ(NULL, reg_middle(self));
+	EXPECT_EQ(EFAULT, errno);
+
+	/* Another one comes before the old region is gone. */
+	EXPECT_EQ(0, vt_insmod_test("peerdirect_test.ko", variant->params));
+	EXPECT_EQ(0, vt_count_not_revoked(&self->dev, &middle));
+	EXPECT_EQ(0, ibv_dereg_mr(mr));
+	mr = reg_middle(self);
+	ASSERT_NE(NULL, mr);
+	EXPECT_EQ(0, write_middle(self, mr));
+	EXPECT_EQ(0, vt_buf_check_all(&self->buf));
+	EXPECT_EQ(0, ibv_dereg_mr(mr));
+}
+
+TEST_HARNESS_MAIN
