@@ -23,7 +23,7 @@ static int __init provoke_init(void)
 		return 0;
 	}
 	if (!strcmp(what, "oops")) {
-		WRITE_ONCE(*(volatile int *)PAGE_SIZE, 1);
+		WRITE_ONCE(*(int *)PAGE_SIZE, 1);
 		return 0;
 	}
 	if (!strcmp(what, "stuck")) {
