@@ -13,6 +13,7 @@
 
 #include "lib/buf.h"
 #include "lib/counters.h"
+#include "lib/proc.h"
 #include "lib/raw.h"
 
 #define SIZE (256 * 1024)
@@ -46,8 +47,24 @@ DATA_VARIANT(vram_named, vram_system);
 DATA_VARIANT(peerdirect, vram);
 DATA_VARIANT(host, peerdirect);
 
+/* The client that owns such memory is a module for tests. */
+static int need_client(const struct vt_mem_kind *kind)
+{
+	int ret = 0;
+
+	if (kind != &vt_mem_peerdirect)
+		return 0;
+	if (access("/sys/module/peer_test_mem", F_OK))
+		ret = vt_insmod_test("peer_test_mem.ko", NULL);
+	if (!ret && access("/sys/module/peerdirect_test", F_OK))
+		ret = vt_insmod_test("peerdirect_test.ko", NULL);
+	return ret;
+}
+
 FIXTURE_SETUP(data)
 {
+	ASSERT_EQ(0, need_client(variant->local));
+	ASSERT_EQ(0, need_client(variant->remote));
 	ASSERT_EQ(0, vt_dev_open(&self->dev));
 	ASSERT_EQ(0, vt_buf_open(&self->local, &self->dev, variant->local,
 				 SIZE, NULL));

@@ -88,6 +88,8 @@ FIXTURE_SETUP(peerdirect)
 {
 	if (access("/sys/module/peer_test_mem", F_OK))
 		ASSERT_EQ(0, vt_insmod_test("peer_test_mem.ko", NULL));
+	if (!access("/sys/module/peerdirect_test", F_OK))
+		ASSERT_EQ(0, vt_rmmod("peerdirect_test"));
 	ASSERT_EQ(0, vt_insmod_test("peerdirect_test.ko", variant->params));
 	ASSERT_EQ(0, vt_dev_open(&self->dev));
 	ASSERT_EQ(0, vt_mem_alloc(&self->buf.mem, &vt_mem_peerdirect, SIZE,
