@@ -3,9 +3,10 @@
 #
 # Comes after all other tests, in the same machine: nothing that they did may
 # keep a module from being unloaded, nor make loading it again fail.
+#
+# shellcheck disable=SC2317 # tap_run calls them
 
 set -u
-# shellcheck disable=SC2317 # tap_run calls them
 
 here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=../tap.sh
