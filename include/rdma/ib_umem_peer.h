@@ -12,7 +12,10 @@
 #ifndef RDMA_IB_UMEM_PEER_H
 #define RDMA_IB_UMEM_PEER_H
 
+#include <linux/atomic.h>
 #include <linux/mmu_notifier.h>
+#include <linux/rbtree_types.h>
+#include <linux/refcount.h>
 #include <linux/spinlock.h>
 #include <linux/xarray.h>
 #include <rdma/ib_umem.h>
@@ -22,21 +25,41 @@
 #define IB_UMEM_PEER_GUARDS 8
 
 /**
+ * struct ib_umem_peer_stats - what happened to an on-demand MR
+ * @faults:        questions answered: one brings a page, or many
+ * @invalidations: pages taken away
+ * @prefetched:    pages brought by ib_umem_peer_prefetch()
+ */
+struct ib_umem_peer_stats {
+	atomic64_t faults;
+	atomic64_t invalidations;
+	atomic64_t prefetched;
+};
+
+/**
  * struct ib_umem_peer - registered peer memory
  * @umem: umem.address and umem.length as registered
+ * @on_demand: pages come on access and may leave; constant
+ * @stats: may be read at any time
  *
  * Lock order: xa_lock of @pages -> @guard.
  */
 struct ib_umem_peer {
 	struct ib_umem umem;
+	bool on_demand;
+	struct ib_umem_peer_stats stats;
 
 	/* private: */
-	struct ib_peer_region *region;
-	struct mmu_interval_notifier notifier;
+	bool revoked;
+	unsigned long base;
 	struct xarray pages;
 	rwlock_t guard[IB_UMEM_PEER_GUARDS];
-	unsigned long first_page;
-	bool revoked;
+	struct rb_root_cached regions;
+	refcount_t regions_left;
+	struct completion no_regions;
+	struct mmu_interval_notifier notifier;
+	spinlock_t work_lock; /* guards works */
+	struct list_head works;
 };
 
 static inline struct ib_umem_peer *to_ib_umem_peer(struct ib_umem *umem)
@@ -102,7 +125,8 @@ int ib_umem_peer_write(struct ib_umem_peer *peer, u64 offset, const void *src,
  *
  * Atomic against the callers' other atomics only as far as the caller
  * serialises them: device memory has no atomic accessors. Does not sleep.
- * Return: 0, -EINVAL unaligned, -EFAULT, -EACCES as above.
+ * Return: 0, -EINVAL unaligned, -EFAULT, -EACCES as above; -EAGAIN on demand: the
+ * page is not there, see ib_umem_peer_prepare().
  */
 int ib_umem_peer_cmp_swap(struct ib_umem_peer *peer, u64 offset, u64 compare,
 			  u64 swap, u64 *orig);
@@ -117,6 +141,31 @@ int ib_umem_peer_fetch_add(struct ib_umem_peer *peer, u64 offset, u64 add,
  * Return: as ib_umem_peer_cmp_swap().
  */
 int ib_umem_peer_store64(struct ib_umem_peer *peer, u64 offset, u64 value);
+
+/**
+ * ib_umem_peer_prepare() - bring pages, but do not wait for long
+ * @write:   for writing
+ * @timeout: jiffies
+ *
+ * For an access that is about to follow, by one who must not be slow. The pages
+ * may leave again before it comes; then the access itself waits for them.
+ *
+ * Return: 0; -EAGAIN they are being brought, try again later; -EFAULT, -EACCES,
+ * -ENOMEM as the access would say.
+ */
+int ib_umem_peer_prepare(struct ib_umem_peer *peer, u64 offset, size_t length,
+			 bool write, unsigned long timeout);
+
+/**
+ * ib_umem_peer_prefetch() - bring pages before they are needed
+ * @write: for writing
+ * @fault: false: take what is there already, bring nothing
+ * @wait:  until it is done; else it goes on in the background
+ *
+ * Return: 0; -ENOMEM; with @wait what an access would say.
+ */
+int ib_umem_peer_prefetch(struct ib_umem_peer *peer, u64 offset, size_t length,
+			  bool write, bool fault, bool wait);
 
 /**
  * ib_umem_peer_flush() - make earlier writes to a range visible to everybody

@@ -29,10 +29,12 @@
 #ifndef RDMA_PEER_MEM_H
 #define RDMA_PEER_MEM_H
 
-#include <linux/completion.h>
+#include <linux/interval_tree.h>
 #include <linux/iosys-map.h>
+#include <linux/kref.h>
 #include <linux/list.h>
 #include <linux/mm_types.h>
+#include <linux/refcount.h>
 #include <linux/scatterlist.h>
 #include <linux/types.h>
 #include <linux/workqueue.h>
@@ -69,11 +71,15 @@ struct ib_peer_region {
 
 	/* private: */
 	struct ib_umem_peer *umem;
+	struct interval_tree_node span;
 	struct list_head node;
+	struct list_head drop;
 	struct work_struct detach_work;
-	struct completion detached;
+	struct kref kref;
+	refcount_t users;
 	unsigned long seq;
 	bool pinned;
+	bool dead;
 };
 
 /* Flags of struct ib_peer_block. */

@@ -1,43 +1,71 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * What a CPU importer does with registered peer memory. Each access looks the
- * page up and uses it under the page's guard (umem_peer.c); device memory is
- * touched by accessors only, through the mapping that its exporter gave.
+ * What a CPU importer does with registered memory. Each access looks the page up
+ * and uses it under the page's guard (pages.c); device memory is touched by
+ * accessors only, through the mapping that its exporter gave. On demand, a page
+ * that is missing is asked for with no guard held, and looked up again.
  */
 #include <linux/align.h>
 #include <linux/errno.h>
 #include <linux/export.h>
+#include <linux/highmem.h>
 #include <linux/iosys-map.h>
 #include <linux/mm.h>
 
 #include "ib_peer.h"
 
-static rwlock_t *umem_guard(struct ib_umem_peer *peer, unsigned long page)
+static rwlock_t *umem_guard(struct ib_umem_peer *peer, unsigned long addr)
 {
-	return &peer->guard[page % IB_UMEM_PEER_GUARDS];
+	return &peer->guard[(addr >> PAGE_SHIFT) % IB_UMEM_PEER_GUARDS];
 }
 
 /*
- * The place of a page; its guard is held and must be until the place was used.
- * Return: 0, -EFAULT not there or revoked, -EACCES not for writing.
+ * The entry for a page; the guard is held and must be until it was used.
+ * Return: 0; -EAGAIN not there, or not for writing, but may come; -EFAULT and
+ * -EACCES the same, for good.
  */
-static int peer_page(struct ib_umem_peer *peer, unsigned long page, bool write,
-		     struct iosys_map *map)
+static int peer_lookup(struct ib_umem_peer *peer, unsigned long addr,
+		       bool write, unsigned long *pte)
 {
-	unsigned long pte = 0;
-
-	if (likely(!READ_ONCE(peer->revoked)))
-		pte = peer_entry_to_pte(xa_load(&peer->pages, page));
-	if (unlikely(!pte))
+	if (unlikely(READ_ONCE(peer->revoked)))
 		return -EFAULT;
-	if (unlikely(write && !(pte & PEER_PTE_WRITE)))
+	if (unlikely(write && !peer->umem.writable))
 		return -EACCES;
-	if (pte & PEER_PTE_IOMEM)
-		iosys_map_set_vaddr_iomem(map, (void __iomem *)
-					  (pte & PAGE_MASK));
-	else
-		iosys_map_set_vaddr(map, (void *)(pte & PAGE_MASK));
+	*pte = ib_umem_peer_pte(peer, addr);
+	if (unlikely(!*pte))
+		return peer->on_demand ? -EAGAIN : -EFAULT;
+	if (unlikely(write && !(*pte & PEER_PTE_WRITE)))
+		return peer->on_demand ? -EAGAIN : -EACCES;
 	return 0;
+}
+
+/* A page of system memory is mapped for the moment of the access only. */
+static void peer_map(unsigned long pte, struct iosys_map *map)
+{
+	unsigned long place = pte & PAGE_MASK;
+
+	if (pte & PEER_PTE_IOMEM)
+		iosys_map_set_vaddr_iomem(map, (void __iomem *)place);
+	else if (pte & PEER_PTE_PAGE)
+		iosys_map_set_vaddr(map, kmap_local_pfn(PHYS_PFN(place)));
+	else
+		iosys_map_set_vaddr(map, (void *)place);
+}
+
+/*
+ * Nobody else knows that the page was written: the CPU's page table need not
+ * say so. Still under the guard, so the page is still the process's.
+ */
+static void peer_unmap(unsigned long pte, struct iosys_map *map, bool written)
+{
+	struct page *page;
+
+	if (!(pte & PEER_PTE_PAGE))
+		return;
+	kunmap_local(map->vaddr);
+	page = pfn_to_page(PHYS_PFN(pte & PAGE_MASK));
+	if (written && !PageDirty(page))
+		set_page_dirty(page);
 }
 
 static bool peer_in_range(struct ib_umem_peer *peer, u64 offset, size_t length)
@@ -46,23 +74,18 @@ static bool peer_in_range(struct ib_umem_peer *peer, u64 offset, size_t length)
 	       length <= peer->umem.length - offset;
 }
 
-/* Walks the pages of an access: where in the page, and how much of it. */
+/* The part of an access that lies in one page. */
 struct peer_span {
-	unsigned long page;
-	size_t in_page;
+	unsigned long addr;
 	size_t bytes;
 };
 
 static struct peer_span peer_span(struct ib_umem_peer *peer, u64 offset,
 				  size_t length)
 {
-	unsigned long addr = peer->umem.address + offset;
-	struct peer_span span = {
-		.page = (addr >> PAGE_SHIFT) - peer->first_page,
-		.in_page = offset_in_page(addr),
-	};
+	struct peer_span span = { .addr = peer->umem.address + offset };
 
-	span.bytes = min(length, PAGE_SIZE - span.in_page);
+	span.bytes = min(length, PAGE_SIZE - offset_in_page(span.addr));
 	return span;
 }
 
@@ -71,24 +94,26 @@ enum peer_dir {
 	PEER_WRITE,
 };
 
-/* One page's share of a copy. */
+/* Return: as peer_lookup(). */
 static int peer_copy_page(struct ib_umem_peer *peer,
 			  const struct peer_span *span, void *buf,
 			  enum peer_dir dir)
 {
-	rwlock_t *guard = umem_guard(peer, span->page);
+	rwlock_t *guard = umem_guard(peer, span->addr);
+	size_t at = offset_in_page(span->addr);
 	struct iosys_map map;
+	unsigned long pte;
 	int ret;
 
 	read_lock(guard);
-	ret = peer_page(peer, span->page, dir == PEER_WRITE, &map);
+	ret = peer_lookup(peer, span->addr, dir == PEER_WRITE, &pte);
 	if (likely(!ret)) {
+		peer_map(pte, &map);
 		if (dir == PEER_WRITE)
-			iosys_map_memcpy_to(&map, span->in_page, buf,
-					    span->bytes);
+			iosys_map_memcpy_to(&map, at, buf, span->bytes);
 		else
-			iosys_map_memcpy_from(buf, &map, span->in_page,
-					      span->bytes);
+			iosys_map_memcpy_from(buf, &map, at, span->bytes);
+		peer_unmap(pte, &map, dir == PEER_WRITE);
 	}
 	read_unlock(guard);
 	return ret;
@@ -105,6 +130,13 @@ static int peer_copy(struct ib_umem_peer *peer, u64 offset, void *buf,
 	while (length) {
 		span = peer_span(peer, offset, length);
 		ret = peer_copy_page(peer, &span, buf, dir);
+		if (unlikely(ret == -EAGAIN)) {
+			ret = ib_umem_peer_fault(peer, span.addr, span.bytes,
+						 dir == PEER_WRITE ?
+						 PEER_FAULT_WRITE : 0);
+			if (!ret)
+				continue;
+		}
 		if (ret)
 			return ret;
 		offset += span.bytes;
@@ -157,25 +189,28 @@ static void peer_word_apply(struct iosys_map *map, size_t at,
 	}
 }
 
+/* Does not fault: the caller may hold a lock. */
 static int peer_word(struct ib_umem_peer *peer, u64 offset,
 		     struct peer_word_op *op)
 {
-	struct peer_span span;
+	unsigned long addr = peer->umem.address + offset;
+	rwlock_t *guard = umem_guard(peer, addr);
 	struct iosys_map map;
-	rwlock_t *guard;
+	unsigned long pte;
 	int ret;
 
 	if (!peer_in_range(peer, offset, sizeof(u64)))
 		return -EFAULT;
-	if (!IS_ALIGNED(peer->umem.address + offset, sizeof(u64)))
+	if (!IS_ALIGNED(addr, sizeof(u64)))
 		return -EINVAL;
-	span = peer_span(peer, offset, sizeof(u64));
-	guard = umem_guard(peer, span.page);
 
 	read_lock(guard);
-	ret = peer_page(peer, span.page, true, &map);
-	if (!ret)
-		peer_word_apply(&map, span.in_page, op);
+	ret = peer_lookup(peer, addr, true, &pte);
+	if (!ret) {
+		peer_map(pte, &map);
+		peer_word_apply(&map, offset_in_page(addr), op);
+		peer_unmap(pte, &map, true);
+	}
 	read_unlock(guard);
 	return ret;
 }
@@ -216,12 +251,52 @@ int ib_umem_peer_flush(struct ib_umem_peer *peer, u64 offset, size_t length)
 {
 	struct peer_span span = peer_span(peer, offset, 1);
 	u8 last;
+	int ret;
 
 	if (!peer_in_range(peer, offset, length))
 		return -EFAULT;
 	/* Out of the CPU's write-combining buffers, ... */
 	wmb();
+	if (!length)
+		return 0;
 	/* ... and into the device: a read of it pushes posted writes ahead. */
-	return length ? peer_copy_page(peer, &span, &last, PEER_READ) : 0;
+	ret = peer_copy_page(peer, &span, &last, PEER_READ);
+	/* What is not here was written by nobody who has not moved it since. */
+	return ret == -EAGAIN ? 0 : ret;
 }
 EXPORT_SYMBOL_GPL(ib_umem_peer_flush);
+
+/* Is every page of the range there for such an access? */
+static int peer_present(struct ib_umem_peer *peer, u64 offset, size_t length,
+			bool write)
+{
+	struct peer_span span;
+	unsigned long pte;
+	int ret;
+
+	while (length) {
+		span = peer_span(peer, offset, length);
+		ret = peer_lookup(peer, span.addr, write, &pte);
+		if (ret)
+			return ret;
+		offset += span.bytes;
+		length -= span.bytes;
+	}
+	return 0;
+}
+
+int ib_umem_peer_prepare(struct ib_umem_peer *peer, u64 offset, size_t length,
+			 bool write, unsigned long timeout)
+{
+	int ret;
+
+	if (!peer_in_range(peer, offset, length))
+		return -EFAULT;
+	ret = peer_present(peer, offset, length, write);
+	if (likely(ret != -EAGAIN))
+		return ret;
+	return ib_umem_peer_fault_timeout(peer, peer->umem.address + offset,
+					  length, write ? PEER_FAULT_WRITE : 0,
+					  timeout);
+}
+EXPORT_SYMBOL_GPL(ib_umem_peer_prepare);

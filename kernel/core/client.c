@@ -61,6 +61,7 @@ struct ib_peer_client *ib_peer_client_alloc(const char *name,
 	refcount_set(&client->users, 1);
 	init_completion(&client->unused);
 	INIT_LIST_HEAD(&client->regions);
+	INIT_LIST_HEAD(&client->killed);
 	return client;
 }
 

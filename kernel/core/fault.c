@@ -1,36 +1,84 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * From an exporter's answer to entries of the page table.
+ * Where are these pages? The question goes to whom the mapping belongs: to the
+ * system for system memory (hmm_range_fault()), to the exporter for device
+ * memory. The protocol is the same, that of mmu_interval_notifier:
  *
- * The protocol is that of mmu_interval_notifier:
- *
- *   read the sequence; ask, with no lock of ours held; take the lock; if the
+ *   read the sequences; ask, with no lock of ours held; take the lock; if a
  *   sequence moved, what was said may be old: ask again; else publish.
  *
  * The answer goes into an array of our own and from there, after the check,
- * into the page table: what the exporter writes is never what accesses read.
+ * into the page table: what was written while asking is never what accesses
+ * read.
+ *
+ * Around the pages asked for, what is to be had for nothing is taken along: of
+ * system memory what is in the CPU's page table anyway, of device memory the
+ * 2 MiB around, for an exporter moves that much with less effort than a page.
  */
 #include <linux/err.h>
+#include <linux/hmm.h>
+#include <linux/jiffies.h>
+#include <linux/memremap.h>
+#include <linux/mm.h>
+#include <linux/pagemap.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 
 #include "ib_peer.h"
 
-/* As many pages as are asked for at a time: the array below fills a page. */
-#define FAULT_PAGES (PAGE_SIZE / sizeof(unsigned long))
+#define HUGE_SIZE (PEER_HUGE_PAGES << PAGE_SHIFT)
 
-/**
- * struct ib_peer_fault - a question to an exporter, and its answer
- * @region: whom about
- * @offset: first byte asked for, page aligned
- * @length: bytes asked for, page aligned, at most FAULT_PAGES pages
- * @ptes:   an entry for each page; 0: not told
+/* Of system memory: pages around the one that is missing. */
+#define AROUND_SIZE (16 * PAGE_SIZE)
+
+/* An access that cannot be served for so long never will be. */
+#define FAULT_TIMEOUT (60 * HZ)
+
+/*
+ * struct ib_peer_fault - a question
+ * @peer:   whose
+ * @start:  first address wanted, page aligned
+ * @end:    behind the last
+ * @flags:  PEER_FAULT_xxx
+ * @answer: the window around, and what is known of it
  */
 struct ib_peer_fault {
-	struct ib_peer_region *region;
-	u64 offset;
-	u64 length;
-	unsigned long *ptes;
+	struct ib_umem_peer *peer;
+	unsigned long start;
+	unsigned long end;
+	unsigned int flags;
+	struct peer_answer answer;
 };
+
+/* The window of @size around the pages wanted, inside of [first, last]. */
+static void fault_window(struct ib_peer_fault *fault, unsigned long size,
+			 unsigned long first, unsigned long last)
+{
+	struct ib_umem_peer *peer = fault->peer;
+	unsigned long start = ALIGN_DOWN(fault->start, size);
+	unsigned long stop = start + size - 1;
+
+	start = max3(start, first, ib_umem_peer_first(peer));
+	stop = min3(stop, last, ib_umem_peer_last(peer));
+	fault->answer.start = start;
+	fault->answer.pages = (stop - start + 1) >> PAGE_SHIFT;
+	memset(fault->answer.ptes, 0,
+	       fault->answer.pages * sizeof(*fault->answer.ptes));
+}
+
+static unsigned long fault_index(const struct ib_peer_fault *fault,
+				 unsigned long addr)
+{
+	return (addr - fault->answer.start) >> PAGE_SHIFT;
+}
+
+static bool fault_is_write(const struct ib_peer_fault *fault)
+{
+	return fault->flags & PEER_FAULT_WRITE;
+}
+
+/* ---- the exporter's answer ---- */
 
 static int block_to_pte(struct ib_peer_region *region,
 			const struct ib_peer_block *block, unsigned long *pte)
@@ -58,133 +106,366 @@ static int block_to_pte(struct ib_peer_region *region,
 int ib_peer_fault_add(struct ib_peer_fault *fault,
 		      const struct ib_peer_block *block)
 {
-	u64 start = max(block->offset, fault->offset);
-	u64 stop = fault->offset + fault->length;
-	unsigned long pte;
-	u64 end, at;
+	struct peer_answer *answer = &fault->answer;
+	struct ib_peer_region *region = answer->region;
+	unsigned long first, start, stop, at, pte;
+	u64 end;
 	int ret;
 
 	if (!PAGE_ALIGNED(block->offset) || !PAGE_ALIGNED(block->length) ||
 	    check_add_overflow(block->offset, block->length, &end) ||
-	    end > fault->region->length)
+	    end > region->length)
 		return -EINVAL;
-	stop = min(stop, end);
+	first = region->start + block->offset;
+	start = max(first, answer->start);
+	stop = min(first + block->length,
+		   answer->start + (answer->pages << PAGE_SHIFT));
 	if (start >= stop)
 		return 0;
 
-	ret = block_to_pte(fault->region, block, &pte);
+	ret = block_to_pte(region, block, &pte);
 	if (ret)
 		return ret;
 	for (at = start; at < stop; at += PAGE_SIZE)
-		fault->ptes[(at - fault->offset) >> PAGE_SHIFT] =
-			pte + (at - block->offset);
+		answer->ptes[fault_index(fault, at)] = pte + (at - first);
 	return 0;
 }
 EXPORT_SYMBOL_GPL(ib_peer_fault_add);
 
-static int fault_check(const struct ib_peer_fault *fault, bool write)
+/* Is everything there that was wanted? */
+static int fault_check(const struct ib_peer_fault *fault)
 {
-	u64 i;
+	unsigned long at, pte;
 
-	for (i = 0; i < fault->length >> PAGE_SHIFT; i++) {
-		if (!fault->ptes[i])
+	if (fault->flags & PEER_FAULT_SNAPSHOT)
+		return 0;
+	for (at = fault->start; at < fault->end; at += PAGE_SIZE) {
+		pte = fault->answer.ptes[fault_index(fault, at)];
+		if (!pte)
 			return -EFAULT;
-		if (write && !(fault->ptes[i] & PEER_PTE_WRITE))
+		if (fault_is_write(fault) && !(pte & PEER_PTE_WRITE))
 			return -EACCES;
 	}
 	return 0;
 }
 
-/* Room in the page table, so that publishing allocates nothing. */
-static int fault_reserve(const struct ib_peer_fault *fault)
+static int fault_ask_exporter(struct ib_peer_fault *fault,
+			      struct ib_peer_region *region)
 {
-	unsigned long first = fault->offset >> PAGE_SHIFT;
-	struct xarray *pages = &fault->region->umem->pages;
-	u64 i;
+	struct peer_answer *answer = &fault->answer;
 	int ret;
 
-	for (i = 0; i < fault->length >> PAGE_SHIFT; i++) {
-		ret = xa_reserve(pages, first + i, GFP_KERNEL);
-		if (ret)
-			return ret;
-	}
-	return 0;
-}
+	xa_lock(&fault->peer->pages);
+	answer->seq = region->seq;
+	xa_unlock(&fault->peer->pages);
+	answer->region = region;
 
-/* Return: 0, -EAGAIN it may be old, or the room was taken away meanwhile. */
-static int fault_publish(const struct ib_peer_fault *fault, unsigned long seq)
-{
-	unsigned long first = fault->offset >> PAGE_SHIFT;
-	struct ib_umem_peer *umem = fault->region->umem;
-	int ret = 0;
-	u64 i;
-
-	xa_lock(&umem->pages);
-	if (fault->region->seq != seq)
-		ret = -EAGAIN;
-	for (i = 0; !ret && i < fault->length >> PAGE_SHIFT; i++) {
-		void *entry = peer_pte_to_entry(fault->ptes[i]);
-
-		if (xa_err(__xa_store(&umem->pages, first + i, entry,
-				      GFP_NOWAIT | __GFP_NOWARN)))
-			ret = -EAGAIN;
-	}
-	xa_unlock(&umem->pages);
+	fault_window(fault, HUGE_SIZE, region->span.start, region->span.last);
+	ret = region->client->ops->fault(region,
+					 answer->start - region->start,
+					 answer->pages << PAGE_SHIFT,
+					 fault_is_write(fault), fault);
+	if (!ret)
+		ret = fault_check(fault);
+	if (!ret)
+		ret = ib_umem_peer_publish(fault->peer, answer);
+	if (!ret)
+		ib_peer_count(region->client, IB_PEER_FAULTS, 1);
 	return ret;
 }
 
-static int fault_once(struct ib_peer_fault *fault, bool write)
+/* ---- the system's answer ---- */
+
+static unsigned long hmm_to_pte(const struct ib_umem_peer *peer,
+				unsigned long pfn)
 {
-	struct ib_peer_region *region = fault->region;
-	unsigned long seq;
+	struct page *page = hmm_pfn_to_page(pfn);
+	unsigned long pte;
+
+	if (!(pfn & HMM_PFN_VALID) || pfn & HMM_PFN_ERROR)
+		return 0;
+	/* Memory of a device, with pages: its exporter's business. */
+	if (is_pci_p2pdma_page(page))
+		return 0;
+	pte = PFN_PHYS(page_to_pfn(page)) | PEER_PTE_PAGE;
+	if (pfn & HMM_PFN_WRITE && peer->umem.writable)
+		pte |= PEER_PTE_WRITE;
+	return pte;
+}
+
+/* The first page wanted is part of a huge one: answer for all of that. */
+static void fault_widen(struct ib_peer_fault *fault, unsigned long pfn)
+{
+	unsigned long start = ALIGN_DOWN(fault->start, HUGE_SIZE);
+	unsigned long pte = hmm_to_pte(fault->peer, pfn);
+	unsigned long i;
+
+	if (!pte || hmm_pfn_to_map_order(pfn) < PEER_HUGE_ORDER ||
+	    start < ib_umem_peer_first(fault->peer) ||
+	    start + HUGE_SIZE - 1 > ib_umem_peer_last(fault->peer))
+		return;
+	fault->answer.start = start;
+	fault->answer.pages = PEER_HUGE_PAGES;
+	pte -= fault->start - start;
+	for (i = 0; i < PEER_HUGE_PAGES; i++)
+		fault->answer.ptes[i] = pte + (i << PAGE_SHIFT);
+}
+
+static int fault_ask_system(struct ib_peer_fault *fault)
+{
+	struct peer_answer *answer = &fault->answer;
+	struct hmm_range range = {
+		.notifier = &fault->peer->notifier,
+		.notifier_seq = answer->mmu_seq,
+		.hmm_pfns = answer->ptes,
+		.pfn_flags_mask = HMM_PFN_REQ_FAULT | HMM_PFN_REQ_WRITE,
+	};
+	unsigned long want = fault->flags & PEER_FAULT_SNAPSHOT ? 0 :
+			     HMM_PFN_REQ_FAULT |
+			     (fault_is_write(fault) ? HMM_PFN_REQ_WRITE : 0);
+	unsigned long i, pfn;
 	int ret;
 
-	xa_lock(&region->umem->pages);
-	seq = region->seq;
-	xa_unlock(&region->umem->pages);
+	mmap_assert_locked(fault->peer->umem.owning_mm);
 
-	memset(fault->ptes, 0, FAULT_PAGES * sizeof(*fault->ptes));
-	ret = region->client->ops->fault(region, fault->offset, fault->length,
-					 write, fault);
-	if (!ret)
-		ret = fault_check(fault, write);
-	if (!ret)
-		ret = fault_reserve(fault);
-	if (!ret)
-		ret = fault_publish(fault, seq);
+	answer->region = NULL;
+	fault_window(fault, fault->end - fault->start > PAGE_SIZE ?
+		     HUGE_SIZE : AROUND_SIZE, 0, ULONG_MAX);
+	for (i = fault_index(fault, fault->start);
+	     i < fault_index(fault, fault->end); i++)
+		answer->ptes[i] = want;
+	range.start = answer->start;
+	range.end = answer->start + (answer->pages << PAGE_SHIFT);
+	ret = hmm_range_fault(&range);
+	if (ret == -EBUSY)
+		return -EAGAIN;
+	if (ret)
+		return ret == -EPERM ? -EACCES : ret;
+
+	pfn = answer->ptes[fault_index(fault, fault->start)];
+	for (i = 0; i < answer->pages; i++)
+		answer->ptes[i] = hmm_to_pte(fault->peer, answer->ptes[i]);
+	fault_widen(fault, pfn);
+	ret = fault_check(fault);
+	return ret ?: ib_umem_peer_publish(fault->peer, answer);
+}
+
+/* ---- whom to ask ---- */
+
+/*
+ * The region that the first page lies in, in use; NULL: none; ERR_PTR(-EFAULT):
+ * it was revoked.
+ */
+static struct ib_peer_region *fault_find_region(struct ib_peer_fault *fault)
+{
+	struct ib_peer_region *region = NULL;
+	struct interval_tree_node *node;
+
+	xa_lock(&fault->peer->pages);
+	node = interval_tree_iter_first(&fault->peer->regions, fault->start,
+					fault->start);
+	if (node) {
+		region = container_of(node, struct ib_peer_region, span);
+		if (region->dead)
+			region = ERR_PTR(-EFAULT);
+		else
+			ib_peer_region_use(region);
+	}
+	xa_unlock(&fault->peer->pages);
+	return region;
+}
+
+/*
+ * A new region for a device's mapping. Puts it into the tree, if the mapping is
+ * still what it was. Return: the region, in use; or ERR_PTR.
+ */
+static struct ib_peer_region *fault_claim(struct ib_peer_fault *fault,
+					  unsigned long start,
+					  unsigned long end, bool writable)
+{
+	struct ib_umem_peer *peer = fault->peer;
+	struct ib_peer_region *region;
+	bool late;
+
+	region = ib_peer_region_claim(peer, start, end, writable);
+	if (IS_ERR(region))
+		return region;
+	xa_lock(&peer->pages);
+	late = region->dead || READ_ONCE(peer->revoked) ||
+	       mmu_interval_read_retry(&peer->notifier,
+				       fault->answer.mmu_seq) ||
+	       interval_tree_iter_first(&peer->regions, start, end - 1);
+	if (!late) {
+		interval_tree_insert(&region->span, &peer->regions);
+		ib_peer_region_use(region);
+	}
+	xa_unlock(&peer->pages);
+	if (late) {
+		ib_peer_region_end(region);
+		ib_peer_region_put(region);
+		return ERR_PTR(-EAGAIN);
+	}
+	return region;
+}
+
+/*
+ * A page that the CPU has mapped, in every 2 MiB that an importer has: only
+ * then does an mprotect() of a mapping without other pages tell the notifier.
+ */
+static int fault_touch(struct ib_peer_fault *fault)
+{
+	struct mm_struct *mm = fault->peer->umem.owning_mm;
+	bool unlocked = false;
+	int ret;
+
+	ret = fixup_user_fault(mm, fault->start,
+			       fault_is_write(fault) ? FAULT_FLAG_WRITE : 0, &unlocked);
+	if (unlocked)
+		return -EAGAIN;
+	return ret;
+}
+
+static int fault_device(struct ib_peer_fault *fault, struct vm_area_struct *vma)
+{
+	struct ib_umem_peer *peer = fault->peer;
+	unsigned long start = max(vma->vm_start, ib_umem_peer_first(peer));
+	unsigned long last = min(vma->vm_end - 1, ib_umem_peer_last(peer));
+	bool writable = vma->vm_flags & VM_WRITE && peer->umem.writable;
+	struct ib_peer_region *region;
+	int ret = 0;
+
+	/* An exporter cannot tell without bringing. */
+	if (!(fault->flags & PEER_FAULT_SNAPSHOT))
+		ret = fault_touch(fault);
+	mmap_read_unlock(peer->umem.owning_mm);
+	if (ret || fault->flags & PEER_FAULT_SNAPSHOT)
+		return ret;
+	region = fault_find_region(fault);
+	if (!region)
+		region = fault_claim(fault, start, last + 1, writable);
+	if (IS_ERR(region))
+		return PTR_ERR(region);
+	ret = fault_ask_exporter(fault, region);
+	ib_peer_region_unuse(region);
+	return ret;
+}
+
+/* Called with mmap_lock held; returns without. */
+static int fault_vma(struct ib_peer_fault *fault)
+{
+	struct mm_struct *mm = fault->peer->umem.owning_mm;
+	struct vm_area_struct *vma = vma_lookup(mm, fault->start);
+	int ret = 0;
+
+	if (!vma)
+		ret = -EFAULT;
+	else if (!(vma->vm_flags & VM_READ) ||
+		 (fault_is_write(fault) && !(vma->vm_flags & VM_WRITE)))
+		ret = -EACCES;
+	if (ret) {
+		mmap_read_unlock(mm);
+		return ret;
+	}
+	fault->end = min(fault->end, vma->vm_end);
+	if (vma->vm_flags & (VM_IO | VM_PFNMAP))
+		return fault_device(fault, vma);
+	ret = fault_ask_system(fault);
+	mmap_read_unlock(mm);
+	return ret;
+}
+
+static int fault_once(struct ib_peer_fault *fault)
+{
+	struct mm_struct *mm = fault->peer->umem.owning_mm;
+	int ret;
+
+	if (!mmget_not_zero(mm))
+		return -EFAULT;
+	fault->answer.mmu_seq = mmu_interval_read_begin(&fault->peer->notifier);
+	mmap_read_lock(mm);
+	ret = fault_vma(fault);
+	mmput_async(mm);
+	return ret;
+}
+
+static int fault_init(struct ib_peer_fault *fault, struct ib_umem_peer *peer,
+		      unsigned int flags)
+{
+	fault->peer = peer;
+	fault->flags = flags;
+	fault->answer.ptes = kmalloc_array(PEER_HUGE_PAGES,
+					   sizeof(*fault->answer.ptes),
+					   GFP_KERNEL);
+	return fault->answer.ptes ? 0 : -ENOMEM;
+}
+
+static void fault_fini(struct ib_peer_fault *fault)
+{
+	kfree(fault->answer.ptes);
+}
+
+/*
+ * Makes the pages of [addr, addr + length) accessible, for a moment at least.
+ * Return: 0, -EFAULT nothing there or revoked, -EACCES not for writing, -ENOMEM,
+ * -ETIMEDOUT taken away again and again, -EINTR the task is being killed.
+ */
+int ib_umem_peer_fault(struct ib_umem_peer *peer, unsigned long addr,
+		       size_t length, unsigned int flags)
+{
+	unsigned long end = PAGE_ALIGN(addr + length);
+	unsigned long until = jiffies + FAULT_TIMEOUT;
+	struct ib_peer_fault fault = {};
+	int ret;
+
+	ret = fault_init(&fault, peer, flags);
+	addr &= PAGE_MASK;
+	while (!ret && addr != end) {
+		fault.start = addr;
+		fault.end = min(end, ALIGN_DOWN(addr, HUGE_SIZE) + HUGE_SIZE);
+		ret = fault_once(&fault);
+		if (READ_ONCE(peer->revoked))
+			ret = -EFAULT;
+		else if (fatal_signal_pending(current))
+			ret = -EINTR;
+		else if (ret == -EAGAIN)
+			ret = time_after(jiffies, until) ? -ETIMEDOUT : 0;
+		else if (!ret)
+			addr = fault.end;
+		cond_resched();
+	}
+	atomic64_inc(&peer->stats.faults);
+	fault_fini(&fault);
 	return ret;
 }
 
 /*
- * Fills the page table for a range of a region. Stops early when the umem is
- * killed or the task is.
- * Return: 0, -EFAULT killed or nothing there, -EINTR, or what fault() said.
+ * Fills the page table for the whole of a pinned region.
+ * Return: as ib_umem_peer_fault().
  */
-int ib_umem_peer_populate(struct ib_peer_region *region, u64 offset,
-			  u64 length, bool write)
+int ib_umem_peer_populate(struct ib_peer_region *region)
 {
-	struct ib_peer_fault fault = { .region = region };
-	u64 end = offset + length;
-	int ret = 0;
+	struct ib_umem_peer *peer = region->umem;
+	struct ib_peer_fault fault = {};
+	int ret;
 
-	fault.ptes = kmalloc_array(FAULT_PAGES, sizeof(*fault.ptes),
-				   GFP_KERNEL);
-	if (!fault.ptes)
-		return -ENOMEM;
-	while (!ret && offset < end) {
-		fault.offset = offset;
-		fault.length = min(end - offset, (u64)FAULT_PAGES << PAGE_SHIFT);
-		ret = fault_once(&fault, write);
-		if (READ_ONCE(region->umem->revoked))
+	ret = fault_init(&fault, peer,
+			 region->writable ? PEER_FAULT_WRITE : 0);
+	fault.start = region->start;
+	while (!ret && fault.start <= region->span.last) {
+		fault.end = min(ALIGN_DOWN(fault.start, HUGE_SIZE) + HUGE_SIZE,
+				region->span.last + 1);
+		fault.answer.mmu_seq = mmu_interval_read_begin(&peer->notifier);
+		ret = fault_ask_exporter(&fault, region);
+		if (READ_ONCE(peer->revoked))
 			ret = -EFAULT;
 		else if (fatal_signal_pending(current))
 			ret = -EINTR;
 		else if (ret == -EAGAIN)
 			ret = 0;
 		else
-			offset += fault.length;
+			fault.start = fault.end;
 		cond_resched();
 	}
-	kfree(fault.ptes);
+	fault_fini(&fault);
 	return ret;
 }

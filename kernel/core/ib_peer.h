@@ -1,20 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
 /*
- * Private to ib_peer_mem.ko: clients, regions, and what they share.
- *
- * Who keeps whom alive:
- *   a region is owned by its umem and freed with it; it holds a reference of
- *   its client until it is detached, that is until unpin() and release() of the
- *   exporter have returned. Whoever takes the region off client->regions does
- *   the detaching; everybody else who needs it done waits for
- *   region->detached. A detached region must not follow region->client.
+ * Private to ib_peer_mem.ko: what its files share. See docs/design.md for the
+ * objects.
  *
  * Lock order:
  *   exporter's locks (dma_resv), mmap_lock
- *     ib_peer_regions_lock   client->regions, client->dying, umem->region
- *     umem->pages.xa_lock    page entries, region->seq
- *       umem->guard[]        held by accesses in flight
- * The two in the middle are never held together.
+ *     umem->pages.xa_lock   page entries, the tree of regions, region->seq and
+ *                           ->dead; taken in mmu notifiers, so nothing that
+ *                           reclaims memory is done under it
+ *       umem->guard[]       held by accesses in flight
+ *     clients_lock          client->regions, ->killed, ->dying (region.c)
+ *     umem->work_lock       faults under way in the background
  */
 #ifndef IB_PEER_H
 #define IB_PEER_H
@@ -33,6 +29,8 @@ enum ib_peer_counter {
 	IB_PEER_REG_BYTES,
 	IB_PEER_DEREG_BYTES,
 	IB_PEER_FREE_CALLBACKS,
+	IB_PEER_FAULTS,
+	IB_PEER_INVALIDATIONS,
 	IB_PEER_NUM_COUNTERS,
 };
 
@@ -48,6 +46,7 @@ struct ib_peer_client {
 	refcount_t users;
 	struct completion unused;
 	struct list_head regions;
+	struct list_head killed;
 	bool dying;
 	atomic64_t counters[IB_PEER_NUM_COUNTERS];
 };
@@ -70,34 +69,82 @@ void ib_peer_client_put(struct ib_peer_client *client);
 /* region.c */
 int ib_peer_region_init(void);
 void ib_peer_region_exit(void);
-struct ib_peer_region *ib_peer_region_claim(struct ib_umem_peer *umem);
+struct ib_peer_region *ib_peer_region_claim(struct ib_umem_peer *umem,
+					    unsigned long start,
+					    unsigned long end, bool writable);
 int ib_peer_region_pin(struct ib_peer_region *region);
-int ib_peer_region_publish(struct ib_peer_region *region);
-void ib_peer_region_abort(struct ib_peer_region *region);
-void ib_peer_region_detach_later(struct ib_umem_peer *umem);
+void ib_peer_region_use(struct ib_peer_region *region);
+void ib_peer_region_unuse(struct ib_peer_region *region);
+void ib_peer_region_kill(struct ib_peer_region *region);
 void ib_peer_region_end(struct ib_peer_region *region);
+void ib_peer_region_put(struct ib_peer_region *region);
 void ib_peer_client_detach_all(struct ib_peer_client *client);
 
 /* umem_peer.c */
-void ib_umem_peer_kill(struct ib_umem_peer *umem);
+unsigned long ib_umem_peer_first(const struct ib_umem_peer *peer);
+unsigned long ib_umem_peer_last(const struct ib_umem_peer *peer);
+void ib_umem_peer_kill(struct ib_umem_peer *peer);
+bool ib_umem_peer_bury(struct ib_peer_region *region);
+void ib_umem_peer_region_gone(struct ib_umem_peer *peer);
 
-/* fault.c: the page table's entries */
+/* pages.c */
+
+/*
+ * An entry as its user sees it: a page-aligned address and flags below it. The
+ * address is the kernel's, or with PEER_PTE_PAGE the physical one of a page of
+ * system memory.
+ */
 #define PEER_PTE_WRITE	BIT(1)
 #define PEER_PTE_IOMEM	BIT(2)
+#define PEER_PTE_PAGE	BIT(3)
 
-/* An xarray value: a page-aligned kernel address, and flags below it. */
-static inline void *peer_pte_to_entry(unsigned long pte)
-{
-	return xa_mk_value(pte >> 1);
-}
+/* A huge entry covers as many pages, and begins at a multiple of as many. */
+#define PEER_HUGE_ORDER	9
+#define PEER_HUGE_PAGES	BIT(PEER_HUGE_ORDER)
 
-static inline unsigned long peer_entry_to_pte(const void *entry)
-{
-	return entry ? xa_to_value(entry) << 1 : 0;
-}
+unsigned long ib_umem_peer_pte(struct ib_umem_peer *peer, unsigned long addr);
+void ib_umem_peer_erase(struct ib_umem_peer *peer, unsigned long first,
+			unsigned long last);
+void ib_umem_peer_pass_guards(struct ib_umem_peer *peer);
 
-int ib_umem_peer_populate(struct ib_peer_region *region, u64 offset,
-			  u64 length, bool write);
+/*
+ * struct peer_answer - what is known of a window of pages, and since when
+ * @start:   address of the first page
+ * @pages:   how many there are, at most PEER_HUGE_PAGES
+ * @ptes:    an entry for each; 0: not known
+ * @region:  the exporter's that answered; NULL: the system's mm did
+ * @mmu_seq: sequence of the mmu notifier before the question
+ * @seq:     sequence of the region before the question
+ */
+struct peer_answer {
+	unsigned long start;
+	unsigned long pages;
+	unsigned long *ptes;
+	struct ib_peer_region *region;
+	unsigned long mmu_seq;
+	unsigned long seq;
+};
+
+int ib_umem_peer_publish(struct ib_umem_peer *peer,
+			 const struct peer_answer *answer);
+
+/* fault.c */
+enum peer_fault_flags {
+	PEER_FAULT_WRITE = BIT(0),	/* for writing */
+	PEER_FAULT_SNAPSHOT = BIT(1),	/* what is there already, no more */
+};
+
+int ib_umem_peer_populate(struct ib_peer_region *region);
+int ib_umem_peer_fault(struct ib_umem_peer *peer, unsigned long addr,
+		       size_t length, unsigned int flags);
+
+/* fault_work.c */
+int ib_umem_peer_fault_timeout(struct ib_umem_peer *peer, unsigned long addr,
+			       size_t length, unsigned int flags,
+			       unsigned long timeout);
+void ib_umem_peer_drain_works(struct ib_umem_peer *peer);
+int ib_peer_fault_work_init(void);
+void ib_peer_fault_work_exit(void);
 
 /* sysfs.c */
 int ib_peer_sysfs_init(void);

@@ -6,8 +6,10 @@
  *
  *   client.c     the registry of exporters
  *   region.c     one claimed range: claim, pin, revoke, detach
- *   umem_peer.c  what an importer registers: region + page table + mmu notifier
- *   fault.c      asks the exporter where pages are, and publishes the answer
+ *   umem_peer.c  what an importer registers: regions, page table, mmu notifier
+ *   pages.c      the page table, and the guards of those who use it
+ *   fault.c      asks the system or the exporter where pages are
+ *   fault_work.c the same in the background
  *   access.c     what a CPU importer does with it: copy, atomics, flush
  *   peerdirect.c the PeerDirect client API, as an adapter on the native one
  *   sysfs.c      counters
@@ -23,9 +25,12 @@ static int __init ib_peer_mem_init(void)
 	ret = ib_peer_region_init();
 	if (ret)
 		return ret;
-	ret = ib_peer_sysfs_init();
+	ret = ib_peer_fault_work_init();
 	if (ret)
 		goto err_region;
+	ret = ib_peer_sysfs_init();
+	if (ret)
+		goto err_work;
 	ret = ib_peerdirect_init();
 	if (ret)
 		goto err_sysfs;
@@ -33,6 +38,8 @@ static int __init ib_peer_mem_init(void)
 
 err_sysfs:
 	ib_peer_sysfs_exit();
+err_work:
+	ib_peer_fault_work_exit();
 err_region:
 	ib_peer_region_exit();
 	return ret;
@@ -42,6 +49,7 @@ static void __exit ib_peer_mem_exit(void)
 {
 	ib_peerdirect_exit();
 	ib_peer_sysfs_exit();
+	ib_peer_fault_work_exit();
 	ib_peer_region_exit();
 }
 

@@ -1,32 +1,62 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
  * Regions: one claimed range of one process, and its way from claim() to
- * release(). See ib_peer.h for who owns what and for the locks.
+ * release(). See ib_peer.h for the locks.
  *
- * "Kill" makes a registration inaccessible, at once, from any context.
- * "Detach" gives the range back to the exporter (unpin, release); it may sleep
- * and happens once: at deregistration, or from a work item after a kill, or
- * while the client unregisters, whichever is first.
+ * A region lives twice. region->users keeps the exporter's side: one is the
+ * region's own being alive, the others are calls into the exporter under way.
+ * When the last is gone the region is *detached*: unpin(), release(). kref keeps
+ * the struct: one for the exporter's side, one for being in the tree of its
+ * umem, where a dead region goes on saying "revoked" until its range is unmapped.
+ *
+ * "Kill" makes a region inaccessible, at once, from any context, for ever. It
+ * waits for accesses in flight, and for nothing else.
  */
 #include <linux/err.h>
-#include <linux/sched/mm.h>
 #include <linux/slab.h>
 
 #include "ib_peer.h"
 
-static DEFINE_SPINLOCK(ib_peer_regions_lock);
+static DEFINE_SPINLOCK(clients_lock);
 static struct workqueue_struct *detach_wq;
+
+static void region_free(struct kref *kref)
+{
+	kfree(container_of(kref, struct ib_peer_region, kref));
+}
+
+void ib_peer_region_put(struct ib_peer_region *region)
+{
+	kref_put(&region->kref, region_free);
+}
+
+static void region_count_detached(struct ib_peer_region *region)
+{
+	struct ib_peer_client *client = region->client;
+
+	ib_peer_count(client, IB_PEER_DEALLOC_MRS, 1);
+	ib_peer_count(client, IB_PEER_DEREG_PAGES, region->length >> PAGE_SHIFT);
+	ib_peer_count(client, IB_PEER_DEREG_BYTES, region->length);
+}
 
 static void region_detach(struct ib_peer_region *region)
 {
 	struct ib_peer_client *client = region->client;
+	struct ib_umem_peer *umem = region->umem;
 
 	if (region->pinned)
 		client->ops->unpin(region);
 	client->ops->release(region);
+
+	spin_lock(&clients_lock);
+	if (!list_empty(&region->node)) {
+		list_del_init(&region->node);
+		region_count_detached(region);
+	}
+	spin_unlock(&clients_lock);
 	ib_peer_client_put(client);
-	/* The umem may free the region as soon as it knows. */
-	complete_all(&region->detached);
+	ib_peer_region_put(region);
+	ib_umem_peer_region_gone(umem);
 }
 
 static void region_detach_work(struct work_struct *work)
@@ -34,26 +64,23 @@ static void region_detach_work(struct work_struct *work)
 	region_detach(container_of(work, struct ib_peer_region, detach_work));
 }
 
-/* Is the detaching left for the caller? If so it is the caller's now. */
-static bool region_take(struct ib_peer_region *region)
+/* Only while the region is alive; ib_umem_peer_find() sees to that. */
+void ib_peer_region_use(struct ib_peer_region *region)
 {
-	struct ib_peer_client *client = region->client;
-
-	lockdep_assert_held(&ib_peer_regions_lock);
-
-	if (list_empty(&region->node))
-		return false;
-	list_del_init(&region->node);
-	ib_peer_count(client, IB_PEER_DEALLOC_MRS, 1);
-	ib_peer_count(client, IB_PEER_DEREG_PAGES, region->length >> PAGE_SHIFT);
-	ib_peer_count(client, IB_PEER_DEREG_BYTES, region->length);
-	return true;
+	refcount_inc(&region->users);
 }
 
-static struct ib_peer_region *region_alloc(struct ib_umem_peer *umem)
+void ib_peer_region_unuse(struct ib_peer_region *region)
+{
+	if (refcount_dec_and_test(&region->users))
+		queue_work(detach_wq, &region->detach_work);
+}
+
+static struct ib_peer_region *region_alloc(struct ib_umem_peer *umem,
+					   unsigned long start,
+					   unsigned long end, bool writable)
 {
 	struct ib_peer_region *region;
-	unsigned long end = PAGE_ALIGN(umem->umem.address + umem->umem.length);
 
 	region = kzalloc(sizeof(*region), GFP_KERNEL);
 	if (!region)
@@ -61,36 +88,51 @@ static struct ib_peer_region *region_alloc(struct ib_umem_peer *umem)
 	region->umem = umem;
 	region->importer = umem->umem.ibdev;
 	region->mm = umem->umem.owning_mm;
-	region->start = umem->umem.address & PAGE_MASK;
-	region->length = end - region->start;
-	region->writable = umem->umem.writable;
+	region->start = start;
+	region->length = end - start;
+	region->writable = writable;
+	region->span.start = start;
+	region->span.last = end - 1;
 	INIT_LIST_HEAD(&region->node);
 	INIT_WORK(&region->detach_work, region_detach_work);
-	init_completion(&region->detached);
+	kref_init(&region->kref);
+	refcount_set(&region->users, 1);
 	return region;
 }
 
-/*
- * Finds the client that owns the whole range of the umem.
- * Return: the region, or ERR_PTR: -EFAULT nobody's; what a client refused with.
- */
-struct ib_peer_region *ib_peer_region_claim(struct ib_umem_peer *umem)
+/* From now on the client's unregistration finds it. */
+static int region_enlist(struct ib_peer_region *region)
 {
-	struct ib_peer_region *region;
+	struct ib_peer_client *client = region->client;
+	int ret = 0;
+
+	spin_lock(&clients_lock);
+	if (client->dying) {
+		ret = -ENODEV;
+	} else {
+		list_add_tail(&region->node, &client->regions);
+		ib_peer_count(client, IB_PEER_ALLOC_MRS, 1);
+		ib_peer_count(client, IB_PEER_REG_PAGES,
+			      region->length >> PAGE_SHIFT);
+		ib_peer_count(client, IB_PEER_REG_BYTES, region->length);
+	}
+	spin_unlock(&clients_lock);
+	return ret;
+}
+
+/* Asks client after client. Return: 0 with region->client set, or -errno. */
+static int region_ask(struct ib_peer_region *region)
+{
 	struct ib_peer_client *client;
 	unsigned long id = 0;
 	int refusal = -EFAULT;
 	int ret;
 
-	region = region_alloc(umem);
-	if (!region)
-		return ERR_PTR(-ENOMEM);
-
 	while ((client = ib_peer_client_next(&id))) {
 		region->client = client;
 		ret = client->ops->claim(region);
 		if (!ret)
-			return region;
+			return 0;
 		if (ret != -ENXIO && refusal == -EFAULT)
 			refusal = ret;
 		if (ret != -ENXIO && !client->ask_others) {
@@ -99,8 +141,38 @@ struct ib_peer_region *ib_peer_region_claim(struct ib_umem_peer *umem)
 		}
 		ib_peer_client_put(client);
 	}
-	kfree(region);
-	return ERR_PTR(refusal);
+	return refusal;
+}
+
+/*
+ * Finds the client that owns all of [start, end). The region is alive: it ends
+ * by ib_peer_region_kill() and ib_peer_region_put().
+ * Return: the region, or ERR_PTR: -EFAULT nobody's; what a client refused with.
+ */
+struct ib_peer_region *ib_peer_region_claim(struct ib_umem_peer *umem,
+					    unsigned long start,
+					    unsigned long end, bool writable)
+{
+	struct ib_peer_region *region;
+	int ret;
+
+	region = region_alloc(umem, start, end, writable);
+	if (!region)
+		return ERR_PTR(-ENOMEM);
+	ret = region_ask(region);
+	if (ret) {
+		kfree(region);
+		return ERR_PTR(ret);
+	}
+	kref_get(&region->kref);
+	refcount_inc(&umem->regions_left);
+	ret = region_enlist(region);
+	if (ret) {
+		ib_peer_region_end(region);
+		ib_peer_region_put(region);
+		return ERR_PTR(ret);
+	}
+	return region;
 }
 
 int ib_peer_region_pin(struct ib_peer_region *region)
@@ -116,100 +188,69 @@ int ib_peer_region_pin(struct ib_peer_region *region)
 	return ret;
 }
 
-/*
- * From here on revocation and unregistration of the client find the region, and
- * its end is ib_peer_region_end(). After a failure it still is _abort().
- * Return: 0, -ENODEV the client is going away, -EFAULT killed meanwhile.
- */
-int ib_peer_region_publish(struct ib_peer_region *region)
+/* Does not sleep; the exporter gets its range back from a work item. */
+void ib_peer_region_kill(struct ib_peer_region *region)
 {
-	struct ib_peer_client *client = region->client;
-	struct ib_umem_peer *umem = region->umem;
-	int ret = 0;
-
-	spin_lock(&ib_peer_regions_lock);
-	if (client->dying) {
-		ret = -ENODEV;
-	} else if (READ_ONCE(umem->revoked)) {
-		/* Whoever killed it did not find the region to detach. */
-		ret = -EFAULT;
-	} else {
-		umem->region = region;
-		list_add_tail(&region->node, &client->regions);
-		ib_peer_count(client, IB_PEER_ALLOC_MRS, 1);
-		ib_peer_count(client, IB_PEER_REG_PAGES,
-			      region->length >> PAGE_SHIFT);
-		ib_peer_count(client, IB_PEER_REG_BYTES, region->length);
-	}
-	spin_unlock(&ib_peer_regions_lock);
-	return ret;
+	if (ib_umem_peer_bury(region))
+		ib_peer_region_unuse(region);
 }
 
-/* The end of a claimed region that was not published. */
-void ib_peer_region_abort(struct ib_peer_region *region)
-{
-	region_detach(region);
-	kfree(region);
-}
-
-/* After a kill: give the memory back without waiting for the user. */
-void ib_peer_region_detach_later(struct ib_umem_peer *umem)
-{
-	struct ib_peer_region *region;
-
-	spin_lock(&ib_peer_regions_lock);
-	region = umem->region;
-	if (region && region_take(region))
-		queue_work(detach_wq, &region->detach_work);
-	spin_unlock(&ib_peer_regions_lock);
-}
-
-/* The end of a published region, by the umem that owns it. */
+/* The same, but gives the range back here if nobody is using it. */
 void ib_peer_region_end(struct ib_peer_region *region)
 {
-	bool mine;
-
-	spin_lock(&ib_peer_regions_lock);
-	mine = region_take(region);
-	spin_unlock(&ib_peer_regions_lock);
-
-	if (mine)
+	if (ib_umem_peer_bury(region) &&
+	    refcount_dec_and_test(&region->users))
 		region_detach(region);
-	wait_for_completion(&region->detached);
-	kfree(region);
 }
 
 void ib_peer_client_detach_all(struct ib_peer_client *client)
 {
 	struct ib_peer_region *region;
 
-	spin_lock(&ib_peer_regions_lock);
+	spin_lock(&clients_lock);
 	client->dying = true;
 	while ((region = list_first_entry_or_null(&client->regions,
 						  struct ib_peer_region,
 						  node))) {
-		region_take(region);
-		spin_unlock(&ib_peer_regions_lock);
-		/* The umem waits for the detach, so it is there until then. */
-		ib_umem_peer_kill(region->umem);
-		region_detach(region);
-		spin_lock(&ib_peer_regions_lock);
+		/* Still on a list, so that its detaching takes it off. */
+		list_move(&region->node, &client->killed);
+		kref_get(&region->kref);
+		spin_unlock(&clients_lock);
+		ib_peer_region_kill(region);
+		ib_peer_region_put(region);
+		spin_lock(&clients_lock);
 	}
-	spin_unlock(&ib_peer_regions_lock);
+	spin_unlock(&clients_lock);
 }
 
 void ib_peer_revoke(struct ib_peer_region *region)
 {
 	ib_peer_count(region->client, IB_PEER_FREE_CALLBACKS, 1);
-	ib_umem_peer_kill(region->umem);
-	ib_peer_region_detach_later(region->umem);
+	if (!region->umem->on_demand)
+		ib_umem_peer_kill(region->umem);
+	ib_peer_region_kill(region);
 }
 EXPORT_SYMBOL_GPL(ib_peer_revoke);
 
 void ib_peer_invalidate(struct ib_peer_region *region, u64 offset, u64 length)
 {
-	/* A pinned region has nowhere to go: the exporter broke its promise. */
-	ib_peer_revoke(region);
+	struct ib_umem_peer *umem = region->umem;
+	unsigned long start;
+
+	/* Pinned pages have nowhere to go: the exporter broke its promise. */
+	if (!umem->on_demand)
+		return ib_peer_revoke(region);
+	if (!length || offset >= region->length)
+		return;
+	ib_peer_count(region->client, IB_PEER_INVALIDATIONS, 1);
+	start = region->start + offset;
+	length = min(length, region->length - offset);
+
+	xa_lock(&umem->pages);
+	region->seq++;
+	ib_umem_peer_erase(umem, start, start + length - 1);
+	xa_unlock(&umem->pages);
+	ib_umem_peer_pass_guards(umem);
 }
 EXPORT_SYMBOL_GPL(ib_peer_invalidate);
 

@@ -33,6 +33,8 @@ COUNTER_ATTR(num_dereg_pages, IB_PEER_DEREG_PAGES);
 COUNTER_ATTR(num_reg_bytes, IB_PEER_REG_BYTES);
 COUNTER_ATTR(num_dereg_bytes, IB_PEER_DEREG_BYTES);
 COUNTER_ATTR(num_free_callbacks, IB_PEER_FREE_CALLBACKS);
+COUNTER_ATTR(num_faults, IB_PEER_FAULTS);
+COUNTER_ATTR(num_invalidations, IB_PEER_INVALIDATIONS);
 
 static struct attribute version_attr = { .name = "version", .mode = 0444 };
 
@@ -45,6 +47,8 @@ static struct attribute *client_attrs[] = {
 	&num_reg_bytes_attr.attr,
 	&num_dereg_bytes_attr.attr,
 	&num_free_callbacks_attr.attr,
+	&num_faults_attr.attr,
+	&num_invalidations_attr.attr,
 	NULL
 };
 ATTRIBUTE_GROUPS(client);

@@ -1,21 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * struct ib_umem_peer: what an importer registers.
+ * struct ib_umem_peer: what an importer registers. Pinned: one region, claimed
+ * and pinned at registration, and a page table that is full from the start. On
+ * demand: an empty page table over any part of an address space, and a region
+ * for each device mapping in it, claimed at the first access.
  *
- * The page table (umem->pages, indexed by page of the registration) is the only
- * record of what may be accessed. An entry is published under the xarray's lock
- * after the check that nothing was invalidated since the exporter was asked
- * (fault.c), and is used under a guard (access.c).
- *
- * Guards are what makes "nobody touches the old place any more" true without a
- * lock per MR on the data path: an access looks its entry up and uses it with
- * the guard of its page held for reading; who took entries away then passes
- * through the guards for writing, and knows that no access that saw an old entry
- * is still under way. Copies hold a guard for less than a page at a time and do
- * not sleep, so the wait is short and depends on no user and no network peer.
- *
- * A pinned registration follows its process's address space in one respect: an
- * munmap() or mremap() of any part revokes the whole, and so does exit.
+ * What the process does to its address space reaches us by the mmu notifier. On
+ * demand, the pages concerned go, and come again by another fault; a region goes
+ * for good when its mapping was unmapped or its rights changed. A pinned
+ * registration only ends: by munmap() or mremap() of any part, and by exit.
  */
 #include <linux/err.h>
 #include <linux/mm.h>
@@ -26,62 +19,147 @@
 
 #include "ib_peer.h"
 
-static void umem_pass_guards(struct ib_umem_peer *peer)
+unsigned long ib_umem_peer_first(const struct ib_umem_peer *peer)
 {
-	int i;
+	return peer->umem.address & PAGE_MASK;
+}
 
-	for (i = 0; i < IB_UMEM_PEER_GUARDS; i++) {
-		write_lock(&peer->guard[i]);
-		write_unlock(&peer->guard[i]);
-	}
+unsigned long ib_umem_peer_last(const struct ib_umem_peer *peer)
+{
+	return (peer->umem.address + peer->umem.length - 1) | ~PAGE_MASK;
 }
 
 /* For ever. When this returns no access is under way, and none will begin. */
 void ib_umem_peer_kill(struct ib_umem_peer *peer)
 {
 	WRITE_ONCE(peer->revoked, true);
-	umem_pass_guards(peer);
+	ib_umem_peer_pass_guards(peer);
 }
 
-static bool umem_peer_mn_invalidate(struct mmu_interval_notifier *notifier,
-				    const struct mmu_notifier_range *range,
-				    unsigned long cur_seq)
+/* No access to the region any more. Return: it was alive until now. */
+bool ib_umem_peer_bury(struct ib_peer_region *region)
+{
+	struct ib_umem_peer *peer = region->umem;
+	bool alive;
+
+	xa_lock(&peer->pages);
+	alive = !region->dead;
+	region->dead = true;
+	if (alive && peer->on_demand && !READ_ONCE(peer->revoked))
+		ib_umem_peer_erase(peer, region->span.start,
+				   region->span.last);
+	xa_unlock(&peer->pages);
+	ib_umem_peer_pass_guards(peer);
+	return alive;
+}
+
+void ib_umem_peer_region_gone(struct ib_umem_peer *peer)
+{
+	if (refcount_dec_and_test(&peer->regions_left))
+		complete(&peer->no_regions);
+}
+
+/* Takes regions of [first, last] out of the tree, onto a list by ->drop. */
+static void umem_take_regions(struct ib_umem_peer *peer, unsigned long first,
+			      unsigned long last, struct list_head *list)
+{
+	struct interval_tree_node *node;
+	struct ib_peer_region *region;
+
+	lockdep_assert_held(&peer->pages.xa_lock);
+
+	while ((node = interval_tree_iter_first(&peer->regions, first, last))) {
+		interval_tree_remove(node, &peer->regions);
+		region = container_of(node, struct ib_peer_region, span);
+		list_add(&region->drop, list);
+	}
+}
+
+static void umem_drop_regions(struct list_head *list,
+			      void (*end)(struct ib_peer_region *region))
+{
+	struct ib_peer_region *region, *next;
+
+	list_for_each_entry_safe(region, next, list, drop) {
+		end(region);
+		ib_peer_region_put(region);
+	}
+}
+
+/* Is what lies in the range not what was claimed any more? */
+static bool mn_ends_regions(const struct mmu_notifier_range *range)
+{
+	return range->event == MMU_NOTIFY_UNMAP ||
+	       range->event == MMU_NOTIFY_RELEASE ||
+	       range->event == MMU_NOTIFY_PROTECTION_VMA;
+}
+
+/* Takes no lock that sleeps, so it need not care who is not blockable. */
+static bool umem_mn_on_demand(struct mmu_interval_notifier *notifier,
+			      const struct mmu_notifier_range *range,
+			      unsigned long cur_seq)
 {
 	struct ib_umem_peer *peer =
 		container_of(notifier, struct ib_umem_peer, notifier);
+	LIST_HEAD(ended);
 
 	xa_lock(&peer->pages);
 	mmu_interval_set_seq(notifier, cur_seq);
+	ib_umem_peer_erase(peer, range->start, range->end - 1);
+	if (mn_ends_regions(range))
+		umem_take_regions(peer, range->start, range->end - 1, &ended);
 	xa_unlock(&peer->pages);
-
-	/*
-	 * Whether the CPU has the pages mapped, and how, says nothing about
-	 * pinned ones; that the range is no longer theirs does.
-	 */
-	if (range->event == MMU_NOTIFY_UNMAP ||
-	    range->event == MMU_NOTIFY_RELEASE) {
-		ib_umem_peer_kill(peer);
-		ib_peer_region_detach_later(peer);
-	}
+	ib_umem_peer_pass_guards(peer);
+	umem_drop_regions(&ended, ib_peer_region_kill);
 	return true;
 }
 
-static const struct mmu_interval_notifier_ops umem_peer_mn_ops = {
-	.invalidate = umem_peer_mn_invalidate,
+/*
+ * Whether and how the CPU has the pages mapped says nothing about pinned ones;
+ * that the range is no longer theirs does.
+ */
+static bool umem_mn_pinned(struct mmu_interval_notifier *notifier,
+			   const struct mmu_notifier_range *range,
+			   unsigned long cur_seq)
+{
+	struct ib_umem_peer *peer =
+		container_of(notifier, struct ib_umem_peer, notifier);
+	LIST_HEAD(ended);
+
+	xa_lock(&peer->pages);
+	mmu_interval_set_seq(notifier, cur_seq);
+	if (range->event == MMU_NOTIFY_UNMAP ||
+	    range->event == MMU_NOTIFY_RELEASE) {
+		WRITE_ONCE(peer->revoked, true);
+		umem_take_regions(peer, 0, ULONG_MAX, &ended);
+	}
+	xa_unlock(&peer->pages);
+	ib_umem_peer_pass_guards(peer);
+	umem_drop_regions(&ended, ib_peer_region_kill);
+	return true;
+}
+
+static const struct mmu_interval_notifier_ops umem_mn_ops_on_demand = {
+	.invalidate = umem_mn_on_demand,
+};
+
+static const struct mmu_interval_notifier_ops umem_mn_ops_pinned = {
+	.invalidate = umem_mn_pinned,
 };
 
 static int umem_check(unsigned long addr, size_t size, int access)
 {
 	unsigned long end;
 
+	/* All of the address space, by what size_t can say. */
+	if (access & IB_ACCESS_ON_DEMAND && !addr && size == SIZE_MAX)
+		return 0;
 	if (!size || check_add_overflow(addr, size, &end) ||
 	    PAGE_ALIGN(end) < end)
 		return -EINVAL;
 	/* Device memory forgets. */
 	if (access & IB_ACCESS_FLUSH_PERSISTENT)
 		return -EINVAL;
-	if (access & IB_ACCESS_ON_DEMAND)
-		return -EOPNOTSUPP;
 	return 0;
 }
 
@@ -102,7 +180,13 @@ static struct ib_umem_peer *umem_alloc(struct ib_device *ibdev,
 	peer->umem.writable = ib_access_writable(access);
 	peer->umem.owning_mm = current->mm;
 	mmgrab(current->mm);
-	peer->first_page = addr >> PAGE_SHIFT;
+	peer->on_demand = access & IB_ACCESS_ON_DEMAND;
+	peer->base = ALIGN_DOWN(addr >> PAGE_SHIFT, PEER_HUGE_PAGES);
+	peer->regions = RB_ROOT_CACHED;
+	refcount_set(&peer->regions_left, 1);
+	init_completion(&peer->no_regions);
+	spin_lock_init(&peer->work_lock);
+	INIT_LIST_HEAD(&peer->works);
 	xa_init(&peer->pages);
 	for (i = 0; i < IB_UMEM_PEER_GUARDS; i++)
 		rwlock_init(&peer->guard[i]);
@@ -123,6 +207,8 @@ static int umem_charge(struct ib_umem_peer *peer)
 	unsigned long pages = ib_umem_num_pages(&peer->umem);
 	atomic64_t *pinned = &peer->umem.owning_mm->pinned_vm;
 
+	if (peer->on_demand)
+		return 0;
 	if (atomic64_add_return(pages, pinned) > limit &&
 	    !capable(CAP_IPC_LOCK)) {
 		atomic64_sub(pages, pinned);
@@ -133,27 +219,69 @@ static int umem_charge(struct ib_umem_peer *peer)
 
 static void umem_uncharge(struct ib_umem_peer *peer)
 {
+	if (peer->on_demand)
+		return;
 	atomic64_sub(ib_umem_num_pages(&peer->umem),
 		     &peer->umem.owning_mm->pinned_vm);
 }
 
-/* From the exporter's claim to a full page table that others may revoke. */
+/* Gives all regions back and waits until that is done. */
+static void umem_end_regions(struct ib_umem_peer *peer)
+{
+	LIST_HEAD(ended);
+
+	xa_lock(&peer->pages);
+	umem_take_regions(peer, 0, ULONG_MAX, &ended);
+	xa_unlock(&peer->pages);
+	umem_drop_regions(&ended, ib_peer_region_end);
+	ib_umem_peer_region_gone(peer);
+	wait_for_completion(&peer->no_regions);
+}
+
+/* From the exporter's claim to a full page table. */
 static int umem_pin(struct ib_umem_peer *peer)
 {
 	struct ib_peer_region *region;
 	int ret;
 
-	region = ib_peer_region_claim(peer);
+	region = ib_peer_region_claim(peer, ib_umem_peer_first(peer),
+				      ib_umem_peer_last(peer) + 1,
+				      peer->umem.writable);
 	if (IS_ERR(region))
 		return PTR_ERR(region);
 	ret = ib_peer_region_pin(region);
 	if (!ret)
-		ret = ib_umem_peer_populate(region, 0, region->length,
-					    region->writable);
+		ret = ib_umem_peer_populate(region);
+
+	xa_lock(&peer->pages);
+	/* Whoever killed the umem meanwhile did not find the region. */
+	if (!ret && (region->dead || READ_ONCE(peer->revoked)))
+		ret = -EFAULT;
 	if (!ret)
-		ret = ib_peer_region_publish(region);
-	if (ret)
-		ib_peer_region_abort(region);
+		interval_tree_insert(&region->span, &peer->regions);
+	xa_unlock(&peer->pages);
+	if (ret) {
+		ib_peer_region_end(region);
+		ib_peer_region_put(region);
+	}
+	return ret;
+}
+
+static int umem_watch(struct ib_umem_peer *peer)
+{
+	unsigned long first = ib_umem_peer_first(peer);
+	unsigned long length = ib_umem_peer_last(peer) - first + 1;
+	int ret;
+
+	ret = mmu_interval_notifier_insert(&peer->notifier,
+					   peer->umem.owning_mm, first,
+					   length ?: ULONG_MAX,
+					   peer->on_demand ?
+					   &umem_mn_ops_on_demand :
+					   &umem_mn_ops_pinned);
+	/* Waits until the notifier really is in place: insert may defer it. */
+	if (!ret)
+		mmu_interval_read_begin(&peer->notifier);
 	return ret;
 }
 
@@ -173,22 +301,19 @@ struct ib_umem_peer *ib_umem_peer_get(struct ib_device *ibdev,
 	ret = umem_charge(peer);
 	if (ret)
 		goto err_free;
-	ret = mmu_interval_notifier_insert(&peer->notifier, current->mm,
-					   peer->first_page << PAGE_SHIFT,
-					   ib_umem_num_pages(&peer->umem) <<
-					   PAGE_SHIFT, &umem_peer_mn_ops);
+	ret = umem_watch(peer);
 	if (ret)
 		goto err_uncharge;
-	/* Waits until the notifier really is in place: insert may defer it. */
-	mmu_interval_read_begin(&peer->notifier);
-
-	ret = umem_pin(peer);
-	if (ret)
-		goto err_notifier;
+	if (!peer->on_demand) {
+		ret = umem_pin(peer);
+		if (ret)
+			goto err_notifier;
+	}
 	return peer;
 
 err_notifier:
 	mmu_interval_notifier_remove(&peer->notifier);
+	umem_end_regions(peer);
 err_uncharge:
 	umem_uncharge(peer);
 err_free:
@@ -201,8 +326,10 @@ void ib_umem_peer_release(struct ib_umem_peer *peer)
 {
 	if (!peer)
 		return;
+	ib_umem_peer_kill(peer);
 	mmu_interval_notifier_remove(&peer->notifier);
-	ib_peer_region_end(peer->region);
+	ib_umem_peer_drain_works(peer);
+	umem_end_regions(peer);
 	umem_uncharge(peer);
 	umem_free(peer);
 }

@@ -19,6 +19,16 @@ static bool rxe_peer_maybe(long err)
 	       err == -EOPNOTSUPP;	/* pages that must not be pinned for long */
 }
 
+int rxe_peer_attach(struct rxe_mr *mr, struct ib_umem_peer *peer)
+{
+	if (IS_ERR(peer))
+		return PTR_ERR(peer);
+	mr->peer = peer;
+	mr->ibmr.type = IB_MR_TYPE_USER;
+	mr->state = RXE_MR_STATE_VALID;
+	return 0;
+}
+
 int rxe_peer_init_user(struct rxe_mr *mr, u64 start, u64 length, int access,
 		       struct ib_umem *failed)
 {
@@ -28,15 +38,10 @@ int rxe_peer_init_user(struct rxe_mr *mr, u64 start, u64 length, int access,
 	if (!rxe_peer_maybe(err))
 		return err;
 	peer = ib_umem_peer_get(mr->ibmr.device, start, length, access);
+	/* Nobody's: then what was wrong with it as host memory counts. */
 	if (PTR_ERR(peer) == -EFAULT)
 		return err;
-	if (IS_ERR(peer))
-		return PTR_ERR(peer);
-
-	mr->peer = peer;
-	mr->ibmr.type = IB_MR_TYPE_USER;
-	mr->state = RXE_MR_STATE_VALID;
-	return 0;
+	return rxe_peer_attach(mr, peer);
 }
 
 int rxe_peer_copy(struct rxe_mr *mr, u64 iova, void *addr, unsigned int length,
@@ -61,6 +66,13 @@ static int rxe_peer_resp_state(int err)
 	}
 }
 
+/* Waits for a word that an atomic did not find. */
+static int rxe_peer_fetch_word(struct rxe_mr *mr, u64 offset)
+{
+	return ib_umem_peer_prepare(mr->peer, offset, sizeof(u64), true,
+				    MAX_SCHEDULE_TIMEOUT);
+}
+
 int rxe_peer_atomic_op(struct rxe_mr *mr, u64 iova, int opcode, u64 compare,
 		       u64 swap_add, u64 *orig_val)
 {
@@ -70,24 +82,31 @@ int rxe_peer_atomic_op(struct rxe_mr *mr, u64 iova, int opcode, u64 compare,
 	if (mr_check_range(mr, iova, sizeof(*orig_val)))
 		return RESPST_ERR_RKEY_VIOLATION;
 
-	spin_lock_bh(&atomic_ops_lock);
-	if (opcode == IB_OPCODE_RC_COMPARE_SWAP)
-		err = ib_umem_peer_cmp_swap(mr->peer, offset, compare,
-					    swap_add, orig_val);
-	else
-		err = ib_umem_peer_fetch_add(mr->peer, offset, swap_add,
-					     orig_val);
-	spin_unlock_bh(&atomic_ops_lock);
+	do {
+		spin_lock_bh(&atomic_ops_lock);
+		if (opcode == IB_OPCODE_RC_COMPARE_SWAP)
+			err = ib_umem_peer_cmp_swap(mr->peer, offset, compare,
+						    swap_add, orig_val);
+		else
+			err = ib_umem_peer_fetch_add(mr->peer, offset,
+						     swap_add, orig_val);
+		spin_unlock_bh(&atomic_ops_lock);
+	} while (err == -EAGAIN && !(err = rxe_peer_fetch_word(mr, offset)));
 	return rxe_peer_resp_state(err);
 }
 
 int rxe_peer_atomic_write(struct rxe_mr *mr, u64 iova, u64 value)
 {
+	u64 offset = iova - mr->ibmr.iova;
+	int err;
+
 	if (mr_check_range(mr, iova, sizeof(value)))
 		return RESPST_ERR_RKEY_VIOLATION;
-	return rxe_peer_resp_state(ib_umem_peer_store64(mr->peer,
-							iova - mr->ibmr.iova,
-							value));
+
+	do {
+		err = ib_umem_peer_store64(mr->peer, offset, value);
+	} while (err == -EAGAIN && !(err = rxe_peer_fetch_word(mr, offset)));
+	return rxe_peer_resp_state(err);
 }
 
 int rxe_peer_flush(struct rxe_mr *mr, u64 iova, u64 length)

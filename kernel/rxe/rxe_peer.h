@@ -12,6 +12,8 @@
 
 extern spinlock_t atomic_ops_lock;
 
+/* rxe_peer.c */
+int rxe_peer_attach(struct rxe_mr *mr, struct ib_umem_peer *peer);
 int rxe_peer_init_user(struct rxe_mr *mr, u64 start, u64 length, int access,
 		       struct ib_umem *failed);
 int rxe_peer_copy(struct rxe_mr *mr, u64 iova, void *addr, unsigned int length,
@@ -20,5 +22,17 @@ int rxe_peer_atomic_op(struct rxe_mr *mr, u64 iova, int opcode, u64 compare,
 		       u64 swap_add, u64 *orig_val);
 int rxe_peer_atomic_write(struct rxe_mr *mr, u64 iova, u64 value);
 int rxe_peer_flush(struct rxe_mr *mr, u64 iova, u64 length);
+
+/* rxe_peer_odp.c */
+void rxe_peer_set_caps(struct rxe_dev *rxe);
+int rxe_peer_init_on_demand(struct rxe_mr *mr, u64 start, u64 length,
+			    int access);
+bool rxe_peer_recv_held(struct rxe_qp *qp);
+enum resp_states rxe_peer_prepare(struct rxe_qp *qp, struct rxe_pkt_info *pkt);
+int rxe_peer_advise_mr(struct ib_pd *ibpd,
+		       enum ib_uverbs_advise_mr_advice advice, u32 flags,
+		       struct ib_sge *sg_list, u32 num_sge,
+		       struct uverbs_attr_bundle *attrs);
+int rxe_peer_fill_stat(struct sk_buff *msg, struct ib_mr *ibmr);
 
 #endif

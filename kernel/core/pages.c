@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * The page table of a registration, and the guards.
+ *
+ * The table is an xarray by page, counted from umem->base, so that 2 MiB of the
+ * address space are an aligned run of it. It is sparse: pages never touched cost
+ * nothing. It is the only record of what may be accessed. An entry is published
+ * under the xarray's lock, after the check that nothing was invalidated since
+ * the question was asked, and is used under a guard.
+ *
+ * An entry holds the address that page 0 of the table would have if the whole
+ * table lay where this page lies; so one entry can stand for any number of
+ * contiguous pages, and finding the address of one takes an addition.
+ *
+ * Guards make "nobody touches the old place any more" true without a lock per
+ * MR on the data path: an access looks its entry up and uses it with the guard
+ * of its page held for reading; who took entries away then passes through the
+ * guards for writing, and knows that no access that saw an old entry is still
+ * under way. Accesses hold a guard for less than a page at a time and do not
+ * sleep, so the wait is short and depends on no user and no network peer.
+ */
+#include <linux/mm.h>
+
+#include "ib_peer.h"
+
+static unsigned long addr_to_index(const struct ib_umem_peer *peer,
+				   unsigned long addr)
+{
+	return (addr >> PAGE_SHIFT) - peer->base;
+}
+
+static void *pte_to_entry(unsigned long pte, unsigned long index)
+{
+	return xa_mk_value((pte - (index << PAGE_SHIFT)) >> 1);
+}
+
+static unsigned long entry_to_pte(const void *entry, unsigned long index)
+{
+	return (xa_to_value(entry) << 1) + (index << PAGE_SHIFT);
+}
+
+/* The entry for an address; 0: none. */
+unsigned long ib_umem_peer_pte(struct ib_umem_peer *peer, unsigned long addr)
+{
+	unsigned long index = addr_to_index(peer, addr);
+	const void *entry = xa_load(&peer->pages, index);
+
+	return entry ? entry_to_pte(entry, index) : 0;
+}
+
+void ib_umem_peer_pass_guards(struct ib_umem_peer *peer)
+{
+	int i;
+
+	for (i = 0; i < IB_UMEM_PEER_GUARDS; i++) {
+		write_lock(&peer->guard[i]);
+		write_unlock(&peer->guard[i]);
+	}
+}
+
+/*
+ * Takes away what overlaps [first, last]; a huge entry goes as a whole. The
+ * caller then passes through the guards.
+ */
+void ib_umem_peer_erase(struct ib_umem_peer *peer, unsigned long first,
+			unsigned long last)
+{
+	XA_STATE(xas, &peer->pages, 0);
+	void *entry;
+	u64 n = 0;
+
+	lockdep_assert_held(&peer->pages.xa_lock);
+
+	first = max(first, ib_umem_peer_first(peer));
+	last = min(last, ib_umem_peer_last(peer));
+	if (first > last)
+		return;
+	xas_set(&xas, addr_to_index(peer, first));
+	xas_for_each(&xas, entry, addr_to_index(peer, last)) {
+		xas_store(&xas, NULL);
+		n++;
+	}
+	atomic64_add(n, &peer->stats.invalidations);
+}
+
+static bool answer_is_old(struct ib_umem_peer *peer,
+			  const struct peer_answer *answer)
+{
+	const struct ib_peer_region *region = answer->region;
+
+	return mmu_interval_read_retry(&peer->notifier, answer->mmu_seq) ||
+	       READ_ONCE(peer->revoked) ||
+	       (region && (region->dead || region->seq != answer->seq));
+}
+
+/* Do all pages lie side by side, under the same rules? */
+static bool answer_is_huge(const struct ib_umem_peer *peer,
+			   const struct peer_answer *answer)
+{
+	unsigned long i;
+
+	if (answer->pages != PEER_HUGE_PAGES || !answer->ptes[0] ||
+	    addr_to_index(peer, answer->start) % PEER_HUGE_PAGES)
+		return false;
+	for (i = 1; i < answer->pages; i++)
+		if (answer->ptes[i] != answer->ptes[0] + (i << PAGE_SHIFT))
+			return false;
+	return true;
+}
+
+/* Stores one entry; what is there already and permits as much stays. */
+static void publish_one(struct xa_state *xas, unsigned long index,
+			unsigned int order, unsigned long pte)
+{
+	void *old;
+
+	xas_set(xas, index);
+	old = xas_load(xas);
+	if (old && !order) {
+		if (entry_to_pte(old, index) & ~pte & PEER_PTE_WRITE ||
+		    entry_to_pte(old, index) == pte)
+			return;
+		/* It may be a huge one, which cannot be replaced in part. */
+		xas_store(xas, NULL);
+	}
+	xas_set_order(xas, index, order);
+	xas_store(xas, pte_to_entry(pte, index));
+}
+
+static int publish_all(struct ib_umem_peer *peer, struct xa_state *xas,
+		       const struct peer_answer *answer, unsigned long *done)
+{
+	unsigned long first = addr_to_index(peer, answer->start);
+	bool huge = answer_is_huge(peer, answer);
+	unsigned long step = huge ? PEER_HUGE_PAGES : 1;
+
+	for (; *done < answer->pages; *done += step) {
+		if (!answer->ptes[*done])
+			continue;
+		publish_one(xas, first + *done, huge ? PEER_HUGE_ORDER : 0,
+			    answer->ptes[*done]);
+		if (xas_error(xas))
+			return xas_error(xas);
+	}
+	return 0;
+}
+
+/*
+ * Makes an answer the table's.
+ * Return: 0, -EAGAIN the answer is old, ask again; -ENOMEM.
+ */
+int ib_umem_peer_publish(struct ib_umem_peer *peer,
+			 const struct peer_answer *answer)
+{
+	XA_STATE(xas, &peer->pages, 0);
+	unsigned long done = 0;
+	int ret;
+
+	do {
+		xas_lock(&xas);
+		if (answer_is_old(peer, answer))
+			ret = -EAGAIN;
+		else
+			ret = publish_all(peer, &xas, answer, &done);
+		xas_unlock(&xas);
+	} while (xas_nomem(&xas, GFP_KERNEL));
+	return ret;
+}

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * On-demand MRs in rxe: capabilities, prefetch, counters, and what a responder
+ * does when pages are missing.
+ *
+ * A requester just waits for its pages: nobody times it. A responder must not,
+ * for the requester would time out. It brings the pages of a packet before it
+ * executes it; if that takes longer than PREPARE_TIMEOUT it answers "receiver not
+ * ready", drops the packet, and the requester comes again after a while. Only
+ * this QP waits.
+ */
+#include <rdma/restrack.h>
+#include <rdma/rdma_netlink.h>
+#include <uapi/rdma/rdma_netlink.h>
+
+#include "rxe.h"
+#include "rxe_loc.h"
+
+/* Well below the shortest time-out of a requester that is in use. */
+#define PREPARE_TIMEOUT msecs_to_jiffies(10)
+
+/* Of a long READ: the pages that must be there before the first response. */
+#define PREPARE_READ SZ_2M
+
+void rxe_peer_set_caps(struct rxe_dev *rxe)
+{
+	struct ib_odp_caps *caps = &rxe->attr.odp_caps;
+
+	rxe->attr.kernel_cap_flags |= IBK_ON_DEMAND_PAGING;
+	caps->general_caps = IB_ODP_SUPPORT | IB_ODP_SUPPORT_IMPLICIT;
+	caps->per_transport_caps.rc_odp_caps =
+		IB_ODP_SUPPORT_SEND | IB_ODP_SUPPORT_RECV |
+		IB_ODP_SUPPORT_WRITE | IB_ODP_SUPPORT_READ |
+		IB_ODP_SUPPORT_ATOMIC | IB_ODP_SUPPORT_SRQ_RECV;
+	caps->per_transport_caps.uc_odp_caps =
+		IB_ODP_SUPPORT_SEND | IB_ODP_SUPPORT_RECV |
+		IB_ODP_SUPPORT_WRITE;
+	caps->per_transport_caps.ud_odp_caps =
+		IB_ODP_SUPPORT_SEND | IB_ODP_SUPPORT_RECV |
+		IB_ODP_SUPPORT_SRQ_RECV;
+}
+
+int rxe_peer_init_on_demand(struct rxe_mr *mr, u64 start, u64 length,
+			    int access)
+{
+	return rxe_peer_attach(mr, ib_umem_peer_get(mr->ibmr.device, start,
+						    length, access));
+}
+
+/* ---- the responder ---- */
+
+/*
+ * A receive taken for a packet that was then put off is still there for it; to
+ * take another would lose it.
+ */
+bool rxe_peer_recv_held(struct rxe_qp *qp)
+{
+	bool held = qp->resp.recv_held;
+
+	qp->resp.recv_held = false;
+	/* A reset of the QP drops it. */
+	return held && qp->resp.wqe;
+}
+
+/* Return: true if the access has to be put off. Errors are left to it. */
+static bool peer_put_off(struct rxe_mr *mr, u64 iova, size_t length, bool write)
+{
+	if (!mr || !mr->peer || !mr->peer->on_demand || !length ||
+	    mr_check_range(mr, iova, length))
+		return false;
+	return ib_umem_peer_prepare(mr->peer, iova - mr->ibmr.iova, length,
+				    write, PREPARE_TIMEOUT) == -EAGAIN;
+}
+
+/* Walks the buffers that @length more bytes of a message will go to. */
+static bool peer_put_off_recv(struct rxe_qp *qp, size_t length)
+{
+	const struct rxe_dma_info *dma = &qp->resp.wqe->dma;
+	u32 offset = dma->sge_offset;
+	bool put_off = false;
+	struct rxe_mr *mr;
+	size_t bytes;
+	u32 i;
+
+	for (i = dma->cur_sge; i < dma->num_sge && length && !put_off; i++) {
+		const struct rxe_sge *sge = &dma->sge[i];
+
+		bytes = offset < sge->length ?
+			min_t(size_t, length, sge->length - offset) : 0;
+		if (bytes) {
+			mr = lookup_mr(qp->pd, IB_ACCESS_LOCAL_WRITE, sge->lkey,
+				       RXE_LOOKUP_LOCAL);
+			put_off = peer_put_off(mr, sge->addr + offset, bytes,
+					       true);
+			if (mr)
+				rxe_put(mr);
+		}
+		length -= bytes;
+		offset = 0;
+	}
+	return put_off;
+}
+
+/* Return: RESPST_NONE go on, RESPST_ERR_RNR come again later. */
+enum resp_states rxe_peer_prepare(struct rxe_qp *qp, struct rxe_pkt_info *pkt)
+{
+	u64 iova = qp->resp.va + qp->resp.offset;
+	struct rxe_mr *mr = qp->resp.mr;
+	bool put_off = false;
+
+	if (qp_type(qp) != IB_QPT_RC)
+		return RESPST_NONE;
+
+	if (pkt->mask & RXE_SEND_MASK) {
+		put_off = peer_put_off_recv(qp, payload_size(pkt));
+	} else if (pkt->mask & RXE_WRITE_MASK) {
+		put_off = peer_put_off(mr, iova, payload_size(pkt), true);
+	} else if (pkt->mask & RXE_READ_MASK) {
+		put_off = peer_put_off(mr, iova, min_t(u32, qp->resp.resid,
+						       PREPARE_READ), false);
+	} else if (pkt->mask & (RXE_ATOMIC_MASK | RXE_ATOMIC_WRITE_MASK)) {
+		put_off = peer_put_off(mr, iova, sizeof(u64), true);
+	}
+	if (!put_off)
+		return RESPST_NONE;
+	qp->resp.recv_held = pkt->mask & RXE_RWR_MASK;
+	return RESPST_ERR_RNR;
+}
+
+/* ---- prefetch ---- */
+
+static int peer_prefetch(struct ib_pd *ibpd, const struct ib_sge *sge,
+			 bool write, bool fault, bool wait)
+{
+	struct rxe_mr *mr;
+	int err = -EINVAL;
+
+	mr = lookup_mr(to_rpd(ibpd), 0, sge->lkey, RXE_LOOKUP_LOCAL);
+	if (!mr)
+		return -ENOENT;
+	if (!mr->peer || !mr->peer->on_demand)
+		goto out;
+	err = -EFAULT;
+	if (mr_check_range(mr, sge->addr, sge->length))
+		goto out;
+	err = -EPERM;
+	if (write && !mr->peer->umem.writable)
+		goto out;
+	err = ib_umem_peer_prefetch(mr->peer, sge->addr - mr->ibmr.iova,
+				    sge->length, write, fault, wait);
+out:
+	rxe_put(mr);
+	return err;
+}
+
+int rxe_peer_advise_mr(struct ib_pd *ibpd,
+		       enum ib_uverbs_advise_mr_advice advice, u32 flags,
+		       struct ib_sge *sg_list, u32 num_sge,
+		       struct uverbs_attr_bundle *attrs)
+{
+	bool write = advice == IB_UVERBS_ADVISE_MR_ADVICE_PREFETCH_WRITE;
+	bool fault = advice != IB_UVERBS_ADVISE_MR_ADVICE_PREFETCH_NO_FAULT;
+	int err = 0;
+	u32 i;
+
+	if (advice != IB_UVERBS_ADVISE_MR_ADVICE_PREFETCH &&
+	    advice != IB_UVERBS_ADVISE_MR_ADVICE_PREFETCH_WRITE &&
+	    advice != IB_UVERBS_ADVISE_MR_ADVICE_PREFETCH_NO_FAULT)
+		return -EOPNOTSUPP;
+
+	for (i = 0; i < num_sge && !err; i++)
+		err = peer_prefetch(ibpd, &sg_list[i], write, fault,
+				    flags & IB_UVERBS_ADVISE_MR_FLAG_FLUSH);
+	return err;
+}
+
+/* ---- rdma statistic show mr ---- */
+
+int rxe_peer_fill_stat(struct sk_buff *msg, struct ib_mr *ibmr)
+{
+	struct rxe_mr *mr = to_rmr(ibmr);
+	struct ib_umem_peer_stats *stats;
+	struct nlattr *table;
+
+	if (!mr->peer || !mr->peer->on_demand)
+		return 0;
+	stats = &mr->peer->stats;
+	table = nla_nest_start(msg, RDMA_NLDEV_ATTR_STAT_HWCOUNTERS);
+	if (!table)
+		return -EMSGSIZE;
+	if (rdma_nl_stat_hwcounter_entry(msg, "page_faults",
+					 atomic64_read(&stats->faults)) ||
+	    rdma_nl_stat_hwcounter_entry(msg, "page_invalidations",
+					 atomic64_read(&stats->invalidations)) ||
+	    rdma_nl_stat_hwcounter_entry(msg, "page_prefetch",
+					 atomic64_read(&stats->prefetched))) {
+		nla_nest_cancel(msg, table);
+		return -EMSGSIZE;
+	}
+	nla_nest_end(msg, table);
+	return 0;
+}
