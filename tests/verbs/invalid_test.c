@@ -243,8 +243,6 @@ TEST_F(invalid, access_flags)
 	EXPECT_EQ(EINVAL, reg_errno(&self->dev, self->mem.addr, SIZE,
 				    VT_ACCESS_ALL |
 				    VT_ACCESS_FLUSH_PERSISTENT));
-	EXPECT_EQ(EOPNOTSUPP, reg_errno(&self->dev, self->mem.addr, SIZE,
-					IBV_ACCESS_ON_DEMAND));
 	expect_usable(_metadata, &self->dev, &self->mem);
 }
 

@@ -1,0 +1,14 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+#
+# Runs a command in the virtual machine with its NVMe disk as swap space.
+
+disk=/dev/nvme0n1
+
+modprobe nvme
+for _ in 1 2 3 4 5 6 7 8 9 10; do
+	[ -b $disk ] && break
+	sleep 0.5
+done
+mkswap $disk > /dev/null && swapon $disk || exit 1
+exec "$@"
