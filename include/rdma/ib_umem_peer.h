@@ -74,16 +74,21 @@ static inline struct ib_umem_peer *to_ib_umem_peer(struct ib_umem *umem)
  * @size:   bytes
  * @access: IB_ACCESS_xxx
  *
- * To be tried after ib_umem_get() failed. Pins the memory and charges it to
- * RLIMIT_MEMLOCK, as ib_umem_get() does. Call it in the task that owns the
- * range.
+ * Without IB_ACCESS_ON_DEMAND: to be tried after ib_umem_get() failed. Pins the
+ * memory and charges it to RLIMIT_MEMLOCK, as ib_umem_get() does.
+ *
+ * With it: any range of the address space, mapped or not, of whatever memory;
+ * address 0 and size SIZE_MAX for all of it. Nothing is pinned and nothing
+ * charged; what an access may do is found out when it comes.
+ *
+ * Call it in the task that owns the range.
  *
  * Return: the umem, or ERR_PTR of
  *   -EFAULT      no client owns the whole range
  *   -EACCES      its owner refuses: policy, or the mapping's permissions
  *   -EINVAL      size 0, wrap-around, FLUSH_PERSISTENT asked (device memory
  *                is volatile)
- *   -EOPNOTSUPP  IB_ACCESS_ON_DEMAND
+ *   -EOPNOTSUPP  its owner does not pin
  *   -ENOMEM      out of memory, or over RLIMIT_MEMLOCK
  *   -ENODEV      the owner is going away
  *   what the client's claim(), pin() or fault() said

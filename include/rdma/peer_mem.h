@@ -19,8 +19,8 @@
  *
  * claim() comes first, release() last, each once. pin() at most once, and
  * unpin() once if and only if pin() succeeded. fault() in between. None of them
- * is called with a lock of the core held; all may sleep; all but claim() may
- * run in any task, so they go by region->mm and never by current->mm.
+ * is called with a lock of the core held; all may sleep; all may run in any
+ * task, so they go by region->mm and never by current->mm.
  *
  * Lock order: exporter's locks (dma_resv) -> core's locks. The core calls an
  * exporter with none of its own locks held, and an exporter calls
@@ -51,8 +51,9 @@ struct ib_umem_peer;
  * struct ib_peer_region - a claimed range
  * @client:   whom it was claimed from
  * @importer: the RDMA device that wants access
- * @mm:       address space of @start. Valid as a struct until release(); whoever
- *            walks it outside of claim() needs mmget_not_zero() first.
+ * @mm:       address space of @start. Valid as a struct until release(), and
+ *            alive during claim(); whoever walks it elsewhere needs
+ *            mmget_not_zero() first.
  * @start:    first address, page aligned
  * @length:   bytes, page aligned, not 0
  * @writable: the importer wants to write
@@ -106,8 +107,9 @@ struct ib_peer_block {
  * struct ib_peer_ops - what an exporter offers
  *
  * @claim: Is [region->start, +length) of region->mm yours, as a whole, and may
- *         region->importer have it? Called in the task that registers, where
- *         current->mm is region->mm. Sets region->priv on success and takes
+ *         region->importer have it? Comes at registration, in the task that
+ *         registers, for a pinned MR; and at the first access to a mapping, in
+ *         any task, for one on demand. Sets region->priv on success and takes
  *         whatever references the region needs; must not take a reference on
  *         the exporter's module.
  *         Return: 0 claimed; -ENXIO not mine, the core asks the next client;
@@ -123,7 +125,7 @@ struct ib_peer_block {
  *
  * @fault: Make [offset, offset + length) of the region resident somewhere and
  *         report where by ib_peer_fault_add(), block by block, in any order,
- *         with no gap. @write: for writing. Must see the effect of every
+ *         with no gap. More is asked for than is missing, up to 2 MiB. @write: for writing. Must see the effect of every
  *         ib_peer_invalidate() that the exporter began before: keep one lock of
  *         your own over "invalidate, then move", and over "report".
  *         Return: 0, -EFAULT nothing there, -EACCES no such access, -ENOMEM.
