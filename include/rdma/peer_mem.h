@@ -125,7 +125,8 @@ struct ib_peer_block {
  *
  * @fault: Make [offset, offset + length) of the region resident somewhere and
  *         report where by ib_peer_fault_add(), block by block, in any order,
- *         with no gap. More is asked for than is missing, up to 2 MiB. @write: for writing. Must see the effect of every
+ *         with no gap. More is asked for than is missing, up to 2 MiB.
+ *         @write: for writing. Must see the effect of every
  *         ib_peer_invalidate() that the exporter began before: keep one lock of
  *         your own over "invalidate, then move", and over "report".
  *         Return: 0, -EFAULT nothing there, -EACCES no such access, -ENOMEM.
