@@ -135,8 +135,8 @@ int peer_vram_mmap(struct file *filp, struct vm_area_struct *vma)
 
 	if (drm_dev_is_unplugged(&file->vram->drm))
 		return -ENODEV;
-	/* Not VM_SHARED: a read-only file's shared mappings go without it. */
-	if (!(vma->vm_flags & VM_MAYSHARE))
+	/* TTM would refuse it as well, after an object was made for it. */
+	if (is_cow_mapping(vma->vm_flags))
 		return -EINVAL;
 
 	obj = peer_vram_mmap_object(file, vma);

@@ -30,7 +30,7 @@ module_param(limit_mb, uint, 0644);
 MODULE_PARM_DESC(limit_mb, "Limit for all objects together, in MiB (default: 0, 5/8 of RAM)");
 
 /* How long to try again when all that could be evicted is locked by others. */
-#define PEER_VRAM_RETRY_MS 5000
+#define PEER_VRAM_RETRY_MS 30000
 #define PEER_VRAM_NAP_MS_MAX 32
 
 static atomic64_t peer_vram_charged = ATOMIC64_INIT(0);
@@ -290,7 +290,7 @@ static int peer_vram_object_place(struct peer_vram_object *obj, u32 mem_type)
  *
  * Eviction only tries the locks of other objects, so TTM finds no room while
  * others are busy with what could be evicted. That passes: let go, sleep, and
- * try again, for some seconds at most.
+ * try again, for half a minute at most; a signal ends it.
  *
  * Return: 0 with resv held and the object there; -ENOMEM no room, -EBUSY
  * pinned elsewhere, -ENODEV destroyed, -ERESTARTSYS.

@@ -285,6 +285,63 @@ TEST_F_TIMEOUT(memory, overcommit, 240)
 	EXPECT_EQ(MANY, info.objects);
 }
 
+/* ---- more objects than TTM keeps in system memory --------------------- */
+
+#define TTM_LIMIT "/sys/module/ttm/parameters/pages_limit"
+#define SWAPPED 6
+#define SWAPPED_LENGTH (24 * MIB)
+
+/* KiB of a line of /proc/meminfo, or 0. */
+static long meminfo(const char *name)
+{
+	FILE *file = fopen("/proc/meminfo", "r");
+	size_t n = strlen(name);
+	char line[128];
+	long kib = 0;
+
+	while (file && fgets(line, sizeof(line), file))
+		if (!strncmp(line, name, n) && line[n] == ':')
+			kib = atol(line + n + 1);
+	if (file)
+		fclose(file);
+	return kib;
+}
+
+/* TTM moves system pages beyond its limit to shmem, from where they swap. */
+TEST_F_TIMEOUT(memory, swapped_out, 120)
+{
+	char before[32] = "", *map[SWAPPED];
+	uint32_t handle[SWAPPED];
+	long shmem, swapped;
+	int fd, i;
+
+	fd = open(TTM_LIMIT, O_RDONLY);
+	ASSERT_LT(0, read(fd, before, sizeof(before) - 1));
+	close(fd);
+	/* Two of the objects fit. */
+	ASSERT_EQ(0, sysfs_write(TTM_LIMIT, "12288"));
+	shmem = meminfo("Shmem");
+
+	for (i = 0; i < SWAPPED; i++) {
+		map[i] = make_filled(self->fd, SWAPPED_LENGTH,
+				     PEER_VRAM_CREATE_SYSTEM, i, &handle[i]);
+		EXPECT_NE(NULL, map[i]);
+	}
+	swapped = meminfo("Shmem") - shmem;
+	EXPECT_LT(3 * SWAPPED_LENGTH / KIB, swapped);
+	for (i = 0; i < SWAPPED; i++)
+		EXPECT_EQ(-1, pattern_check(map[i], SWAPPED_LENGTH, i, 0));
+	for (i = 0; i < SWAPPED; i++) {
+		EXPECT_EQ(0, vram_move(self->fd, handle[i], i % 2));
+		EXPECT_EQ(-1, pattern_check(map[i], SWAPPED_LENGTH, i, 0));
+	}
+	/* A dead object keeps no copy there either. */
+	for (i = 0; i < SWAPPED; i++)
+		EXPECT_EQ(0, vram_destroy(self->fd, handle[i]));
+	EXPECT_GT(SWAPPED_LENGTH / KIB, meminfo("Shmem") - shmem);
+	EXPECT_EQ(0, sysfs_write(TTM_LIMIT, before));
+}
+
 /* ---- many at once ----------------------------------------------------- */
 
 #define WORKERS 4
@@ -377,46 +434,44 @@ TEST_F_TIMEOUT(memory, moved_while_used, 240)
 	TH_LOG("%d moves meanwhile", worker[WORKERS].rounds);
 }
 
-/* Each wants half of VRAM at a time: all of them evict each other. */
+#define EVICTORS 3
+#define EVICTOR_LENGTH (160 * MIB)
+
+/*
+ * Only one fits at a time: each must evict another, which is locked most of the
+ * time because it is moving, too.
+ */
 static void *evictor(void *arg)
 {
 	struct worker *me = arg;
-	size_t length = 64 * MIB;
-	uint32_t handle[2];
-	void *map[2];
-	int i, k;
+	uint32_t handle;
+	void *map;
+	int i;
 
-	for (k = 0; k < 2; k++) {
-		map[k] = make_filled(me->work->fd, length, 0, 2 * me->id + k,
-				     &handle[k]);
-		if (!map[k]) {
+	map = make_filled(me->work->fd, EVICTOR_LENGTH, 0, me->id, &handle);
+	if (!map)
+		me->errors++;
+	for (i = 0; map && i < 3; i++)
+		if (vram_move(me->work->fd, handle, VRAM) ||
+		    pattern_check(map, EVICTOR_LENGTH, me->id, 0) >= 0)
 			me->errors++;
-			return NULL;
-		}
-	}
-	for (i = 0; i < 4; i++) {
-		k = i % 2;
-		if (vram_move(me->work->fd, handle[k], VRAM) ||
-		    pattern_check(map[k], length, 2 * me->id + k, 0) >= 0)
-			me->errors++;
-	}
 	return NULL;
 }
 
 TEST_F_TIMEOUT(memory, evict_each_other, 240)
 {
-	struct worker worker[WORKERS] = {};
+	struct worker worker[EVICTORS] = {};
 	struct shared_work work = { .fd = self->fd };
 	struct peer_vram_info info;
 	int i;
 
-	for (i = 0; i < WORKERS; i++) {
+	for (i = 0; i < EVICTORS; i++) {
 		worker[i].work = &work;
 		worker[i].id = i;
 		ASSERT_EQ(0, pthread_create(&worker[i].thread, NULL, evictor,
 					    &worker[i]));
 	}
-	for (i = 0; i < WORKERS; i++) {
+	for (i = 0; i < EVICTORS; i++) {
 		pthread_join(worker[i].thread, NULL);
 		EXPECT_EQ(0, worker[i].errors);
 	}
