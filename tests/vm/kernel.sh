@@ -1,8 +1,8 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 #
-# The guest's kernel, from the distribution's package: unpacked, not installed.
-# Sourced by vm.sh.
+# The guest's kernel: the distribution's, as installed with the headers that the
+# modules are built for. Sourced by vm.sh.
 #
 # Everything goes to $VM_CACHE (in the build folder), one folder a version:
 #   vmlinuz              the kernel
@@ -32,45 +32,22 @@ vm_kernel_version()
 	echo "$version"
 }
 
-# Unpacks the package of kernel $1 into folder $2.
-vm_unpack_kernel()
-{
-	local version=$1 into=$2 package
-
-	package=linux-image-$version
-	mkdir -p "$into/deb"
-	vm_say "fetching the package $package"
-	if ! (cd "$into/deb" && apt-get -q download "$package") \
-			> "$into/deb/log" 2>&1; then
-		cat "$into/deb/log" >&2
-		vm_die "cannot download $package; is apt's package list current?"
-	fi
-	vm_say "unpacking it"
-	dpkg-deb -x "$into"/deb/*.deb "$into/root"
-	rm -r "$into/deb"
-}
-
-# Modules of kernel $1 at $2: linked or copied from an installed kernel, or
-# from the package.
+# Puts kernel $1 and its modules into folder $2: links where it can, as they are
+# 100 MB. Not what else is below /lib/modules: our own modules may be
+# installed there, and the guest chooses for itself.
 vm_collect_kernel()
 {
-	local version=$1 into=$2 from
+	local version=$1 into=$2 modules=/lib/modules/$1
 
-	from=
-	if [ ! -f "/boot/vmlinuz-$version" ] ||
-			[ ! -d "/lib/modules/$version/kernel" ]; then
-		vm_unpack_kernel "$version" "$into"
-		from=$into/root
+	if [ ! -f "/boot/vmlinuz-$version" ] || [ ! -d "$modules/kernel" ]; then
+		vm_die "the kernel $version is not installed; as root:" \
+			"apt-get install linux-image-$version"
 	fi
-	mkdir -p "$into/lib/modules/$version"
-	cp "$from/boot/vmlinuz-$version" "$into/vmlinuz"
-	cp -al "$from/lib/modules/$version/kernel" \
-		"$into/lib/modules/$version/" 2> /dev/null ||
-		cp -a "$from/lib/modules/$version/kernel" \
-			"$into/lib/modules/$version/"
-	cp "$from/lib/modules/$version"/modules.{order,builtin,builtin.modinfo} \
-		"$into/lib/modules/$version/"
-	rm -rf "$into/root"
+	mkdir -p "$into$modules"
+	cp "/boot/vmlinuz-$version" "$into/vmlinuz"
+	cp -al "$modules/kernel" "$into$modules/" 2> /dev/null ||
+		cp -a "$modules/kernel" "$into$modules/"
+	cp "$modules"/modules.{order,builtin,builtin.modinfo} "$into$modules/"
 	vm_say "indexing the modules of $version"
 	depmod -b "$into" "$version"
 }
