@@ -10,9 +10,13 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <rdma/ib_user_ioctl_cmds.h>
+#include <rdma/ib_user_ioctl_verbs.h>
 #include <rdma/ib_user_verbs.h>
+#include <rdma/rdma_user_ioctl_cmds.h>
 #include <rdma/rdma_user_rxe.h>
 
 #include "raw.h"
@@ -45,6 +49,46 @@ int vt_rereg_mr(struct ibv_mr *mr, int flags, struct ibv_pd *pd, int access)
 	if (flags & IBV_REREG_MR_CHANGE_PD)
 		mr->pd = pd;
 	return 0;
+}
+
+int vt_advise_mr(struct ibv_pd *pd, int advice, uint32_t flags,
+		 struct ibv_sge *sge, int num_sge)
+{
+	struct {
+		struct ib_uverbs_ioctl_hdr hdr;
+		struct ib_uverbs_attr attrs[4];
+	} cmd = {
+		.hdr = {
+			.length = sizeof(cmd),
+			.object_id = UVERBS_OBJECT_MR,
+			.method_id = UVERBS_METHOD_ADVISE_MR,
+			.num_attrs = 4,
+			.driver_id = RDMA_DRIVER_RXE,
+		},
+		.attrs = {
+			{
+				.attr_id = UVERBS_ATTR_ADVISE_MR_PD_HANDLE,
+				.data = pd->handle,
+			}, {
+				.attr_id = UVERBS_ATTR_ADVISE_MR_ADVICE,
+				.len = sizeof(uint64_t),
+				.data = advice,
+			}, {
+				.attr_id = UVERBS_ATTR_ADVISE_MR_FLAGS,
+				.len = sizeof(uint32_t),
+				.data = flags,
+			}, {
+				.attr_id = UVERBS_ATTR_ADVISE_MR_SGE_LIST,
+				.len = num_sge * sizeof(*sge),
+				.data = (uintptr_t)sge,
+			},
+		},
+	};
+	int i;
+
+	for (i = 0; i < 4; i++)
+		cmd.attrs[i].flags = UVERBS_ATTR_F_MANDATORY;
+	return ioctl(pd->context->cmd_fd, RDMA_VERBS_IOCTL, &cmd) ? -errno : 0;
 }
 
 /* The union of struct rxe_send_wr, which older headers have without FLUSH. */

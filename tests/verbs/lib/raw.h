@@ -16,6 +16,10 @@
 /* @flags: enum ibv_rereg_mr_flags. Return: 0 or -errno of the kernel. */
 int vt_rereg_mr(struct ibv_mr *mr, int flags, struct ibv_pd *pd, int access);
 
+/* ibv_advise_mr(), for a userspace provider that has none. */
+int vt_advise_mr(struct ibv_pd *pd, int advice, uint32_t flags,
+		 struct ibv_sge *sge, int num_sge);
+
 enum vt_flush_type {
 	VT_FLUSH_GLOBAL = 1,
 	VT_FLUSH_PERSISTENT = 2,

@@ -1,0 +1,443 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * On-demand MRs and the address space behind them: ranges of several kinds of
+ * memory and of none, rights that change, mappings that come and go, copies on
+ * write, the whole address space, prefetch.
+ */
+#include <kselftest_harness.h>
+
+#include <fcntl.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+
+#include <rdma/peer_vram.h>
+
+#include "lib/buf.h"
+#include "lib/counters.h"
+#include "lib/pattern.h"
+#include "lib/proc.h"
+#include "lib/raw.h"
+
+#define PAGE 4096
+#define PART (64 * 1024)
+#define SPAN (4 * PART)
+#define ON_DEMAND (VT_ACCESS_ALL | IBV_ACCESS_ON_DEMAND)
+
+enum part { HEAP, VRAM, FILE_, HOLE };
+
+FIXTURE(map)
+{
+	struct vt_dev dev;
+	struct vt_pair pair;
+	struct vt_buf local;	/* pinned, the other side */
+	uint8_t *area;		/* four parts, one after the other */
+	struct ibv_mr *mr;
+	int vram;
+	int file;
+};
+
+static void *map_at(void *at, size_t length, int prot, int flags, int fd)
+{
+	void *addr = mmap(at, length, prot, flags | MAP_FIXED, fd, 0);
+
+	return addr == at ? addr : NULL;
+}
+
+static void *map_anonymous(void *at, size_t length)
+{
+	return map_at(at, length, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS, -1);
+}
+
+static int new_file(size_t length)
+{
+	int fd = memfd_create("odp", MFD_CLOEXEC);
+
+	return fd >= 0 && !ftruncate(fd, length) ? fd : -1;
+}
+
+FIXTURE_SETUP(map)
+{
+	struct vt_pair_opts pair = { 0 };
+
+	ASSERT_EQ(0, vt_dev_open(&self->dev));
+	ASSERT_EQ(0, vt_pair_open(&self->pair, &self->dev, &pair));
+	ASSERT_EQ(0, vt_buf_open(&self->local, &self->dev, &vt_mem_host, SPAN,
+				 NULL));
+	vt_buf_fill(&self->local, 1);
+
+	self->area = mmap(NULL, SPAN, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS,
+			  -1, 0);
+	ASSERT_NE(MAP_FAILED, self->area);
+	ASSERT_EQ(0, munmap(self->area + HOLE * PART, PART));
+	self->vram = open("/dev/peer_vram0", O_RDWR | O_CLOEXEC);
+	ASSERT_LE(0, self->vram);
+	self->file = new_file(PART);
+	ASSERT_LE(0, self->file);
+	ASSERT_TRUE(map_anonymous(self->area, PART));
+	ASSERT_TRUE(map_at(self->area + VRAM * PART, PART,
+			   PROT_READ | PROT_WRITE, MAP_SHARED, self->vram));
+	ASSERT_TRUE(map_at(self->area + FILE_ * PART, PART,
+			   PROT_READ | PROT_WRITE, MAP_SHARED, self->file));
+	self->mr = ibv_reg_mr(self->dev.pd, self->area, SPAN, ON_DEMAND);
+	ASSERT_TRUE(self->mr);
+}
+
+FIXTURE_TEARDOWN(map)
+{
+	EXPECT_EQ(0, ibv_dereg_mr(self->mr));
+	munmap(self->area, SPAN);
+	close(self->vram);
+	close(self->file);
+	EXPECT_EQ(0, vt_buf_close(&self->local));
+	vt_pair_close(&self->pair);
+	vt_dev_close(&self->dev);
+	EXPECT_EQ(0, vt_counters_balanced(&vt_mem_vram));
+}
+
+typedef FIXTURE_DATA(map) map_t;
+
+static struct vt_remote at(map_t *self, uint64_t offset)
+{
+	return (struct vt_remote){
+		(uintptr_t)self->area + offset, self->mr->rkey
+	};
+}
+
+/* Each gives the completion's status; a failed QP is made anew. */
+static int put(map_t *self, uint64_t from, struct vt_remote to, uint32_t length)
+{
+	struct ibv_sge sge = vt_sge(&self->local, from, length);
+	int ret = vt_rdma_write(&self->pair.end[0], &sge, 1, to);
+
+	if (ret > 0)
+		vt_pair_renew(&self->pair);
+	return ret;
+}
+
+static int get(map_t *self, uint64_t to, struct vt_remote from, uint32_t length)
+{
+	struct ibv_sge sge = vt_sge(&self->local, to, length);
+	int ret = vt_rdma_read(&self->pair.end[0], &sge, 1, from);
+
+	if (ret > 0)
+		vt_pair_renew(&self->pair);
+	return ret;
+}
+
+#define EXPECT_PUT(from, offset, length) do {				\
+	ASSERT_EQ(0, put(self, from, at(self, offset), length));	\
+	EXPECT_EQ(0, memcmp(self->area + (offset),			\
+			    self->local.shadow + (from), length));	\
+} while (0)
+
+#define EXPECT_GET(to, offset, length) do {				\
+	ASSERT_EQ(0, get(self, to, at(self, offset), length));		\
+	EXPECT_EQ(0, memcmp(self->area + (offset),			\
+			    self->local.mem.addr + (to), length));	\
+} while (0)
+
+TEST_F(map, parts_and_hole)
+{
+	EXPECT_PUT(100, 3, PART - 100);
+	EXPECT_PUT(200, VRAM * PART - 5000, 10000);
+	EXPECT_PUT(300, FILE_ * PART - 6000, 12000);
+	EXPECT_PUT(77, 1, 3 * PART - 2);
+
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR,
+		  put(self, 0, at(self, HOLE * PART + 10), 100));
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR,
+		  get(self, 0, at(self, HOLE * PART - 10), 20));
+	EXPECT_PUT(5000, VRAM * PART + 9, 30000);
+
+	/* Something comes to be where nothing was. */
+	ASSERT_TRUE(map_anonymous(self->area + HOLE * PART, PART));
+	EXPECT_PUT(1000, HOLE * PART - 50, 5000);
+	ASSERT_TRUE(map_at(self->area + HOLE * PART, PART,
+			   PROT_READ | PROT_WRITE, MAP_SHARED, self->vram));
+	EXPECT_PUT(2000, HOLE * PART - 50, 5000);
+	EXPECT_GET(0, 0, SPAN);
+}
+
+TEST_F(map, unmapped_and_mapped_again)
+{
+	enum part part;
+
+	for (part = HEAP; part <= FILE_; part++) {
+		uint64_t offset = part * PART;
+
+		EXPECT_PUT(10, offset, 8000);
+		ASSERT_EQ(0, munmap(self->area + offset, PART));
+		EXPECT_EQ(IBV_WC_REM_ACCESS_ERR,
+			  put(self, 0, at(self, offset + 4000), 200));
+		ASSERT_TRUE(map_anonymous(self->area + offset, PART));
+		EXPECT_PUT(20, offset, 8000);
+	}
+}
+
+TEST_F(map, rights_that_change)
+{
+	enum part part;
+
+	for (part = HEAP; part <= FILE_; part++) {
+		uint64_t offset = part * PART;
+
+		EXPECT_PUT(10, offset, 9000);
+		ASSERT_EQ(0, mprotect(self->area + offset, PART, PROT_READ));
+		EXPECT_GET(PART, offset, 9000);
+		EXPECT_EQ(IBV_WC_REM_ACCESS_ERR,
+			  put(self, 5000, at(self, offset), 200));
+		EXPECT_EQ(0, memcmp(self->area + offset,
+				    self->local.shadow + 10, 9000));
+		ASSERT_EQ(0, mprotect(self->area + offset, PART, PROT_NONE));
+		EXPECT_EQ(IBV_WC_REM_ACCESS_ERR,
+			  get(self, PART, at(self, offset), 200));
+		ASSERT_EQ(0, mprotect(self->area + offset, PART,
+				      PROT_READ | PROT_WRITE));
+		EXPECT_PUT(30, offset, 9000);
+	}
+}
+
+/* The CPU never touched the mapping: only the importer has pages of it. */
+TEST_F(map, rights_of_untouched_video_memory)
+{
+	ASSERT_EQ(0, put(self, 0, at(self, VRAM * PART), PART));
+	ASSERT_EQ(0, mprotect(self->area + VRAM * PART, PART, PROT_READ));
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR,
+		  put(self, 99, at(self, VRAM * PART + 20000), 200));
+	EXPECT_GET(PART, VRAM * PART, PART);
+}
+
+/* Neither the page cache nor the page of zeroes may be written by accident. */
+TEST_F(map, read_only_pages)
+{
+	uint8_t *other = mmap(NULL, PART, PROT_READ, MAP_SHARED, self->file, 0);
+	static const uint8_t zero[PAGE];
+
+	ASSERT_NE(MAP_FAILED, other);
+	memset(self->area + FILE_ * PART, 0x5a, PART);
+	ASSERT_TRUE(map_at(self->area + FILE_ * PART, PART, PROT_READ,
+			   MAP_PRIVATE, self->file));
+	EXPECT_GET(0, FILE_ * PART, 5000);
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR,
+		  put(self, PART, at(self, FILE_ * PART), 5000));
+	EXPECT_EQ(0x5a, other[0]);
+	EXPECT_EQ(0x5a, other[4999]);
+
+	/* A private page is copied before it is written. */
+	ASSERT_TRUE(map_at(self->area + FILE_ * PART, PART,
+			   PROT_READ | PROT_WRITE, MAP_PRIVATE, self->file));
+	EXPECT_GET(0, FILE_ * PART, 5000);
+	EXPECT_PUT(PART, FILE_ * PART, 5000);
+	EXPECT_EQ(0x5a, other[0]);
+	munmap(other, PART);
+
+	EXPECT_GET(0, HEAP * PART, 3 * PAGE);
+	EXPECT_PUT(PART, HEAP * PART + 50, PAGE);
+	EXPECT_EQ(0, memcmp(self->area + 2 * PAGE, zero, PAGE));
+}
+
+/* After a fork each side has pages of its own as soon as one writes. */
+TEST_F(map, copy_on_write_after_fork)
+{
+	int status, go[2];
+	char token;
+	pid_t pid;
+
+	EXPECT_PUT(0, HEAP * PART, PART);
+	ASSERT_EQ(0, pipe(go));
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		/* What was there when the child was made, not what came. */
+		if (read(go[0], &token, 1) != 1)
+			_exit(2);
+		_exit(memcmp(self->area, self->local.shadow, PART) != 0);
+	}
+	EXPECT_PUT(PART, HEAP * PART, PART);
+	ASSERT_EQ(1, write(go[1], "x", 1));
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, status);
+	close(go[0]);
+	close(go[1]);
+}
+
+TEST_F(map, two_registrations_of_a_page)
+{
+	struct ibv_mr *other;
+	struct vt_remote there;
+	enum part part;
+
+	other = ibv_reg_mr(self->dev.pd, self->area, SPAN, ON_DEMAND);
+	ASSERT_TRUE(other);
+	for (part = HEAP; part <= FILE_; part++) {
+		there = at(self, part * PART + 100);
+		there.rkey = other->rkey;
+		EXPECT_PUT(0, part * PART, 3000);
+		EXPECT_EQ(0, put(self, 9000, there, 1000));
+		EXPECT_EQ(0, memcmp(self->area + part * PART + 100,
+				    self->local.shadow + 9000, 1000));
+		EXPECT_GET(PART, part * PART, 3000);
+	}
+	EXPECT_EQ(0, ibv_dereg_mr(other));
+}
+
+TEST_F(map, whole_address_space)
+{
+	struct ibv_mr *all;
+	struct vt_remote there;
+
+	all = ibv_reg_mr(self->dev.pd, NULL, SIZE_MAX, ON_DEMAND);
+	ASSERT_TRUE(all);
+	there = at(self, VRAM * PART - 3000);
+	there.rkey = all->rkey;
+	EXPECT_EQ(0, put(self, 50, there, 70000));
+	EXPECT_EQ(0, memcmp(self->area + VRAM * PART - 3000,
+			    self->local.shadow + 50, 70000));
+	there.addr = 4096;
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, put(self, 0, there, 8));
+	there.addr = 1ULL << 47;
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, put(self, 0, there, 8));
+	there.addr = ~0ULL - 7;
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, put(self, 0, there, 8));
+	EXPECT_EQ(0, ibv_dereg_mr(all));
+}
+
+TEST_F(map, odd_registrations)
+{
+	struct vt_remote there;
+	struct ibv_mr *mr;
+
+	/* A terabyte of nothing. */
+	mr = ibv_reg_mr(self->dev.pd, (void *)(1UL << 44), 1UL << 40,
+			ON_DEMAND);
+	ASSERT_TRUE(mr);
+	there = (struct vt_remote){ (1UL << 44) + (1UL << 39), mr->rkey };
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, put(self, 0, there, 100));
+	EXPECT_EQ(0, ibv_dereg_mr(mr));
+
+	errno = 0;
+	EXPECT_FALSE(ibv_reg_mr(self->dev.pd, self->area, 0, ON_DEMAND));
+	EXPECT_EQ(EINVAL, errno);
+	EXPECT_FALSE(ibv_reg_mr(self->dev.pd, (void *)-PAGE, 2 * PAGE,
+				ON_DEMAND));
+	EXPECT_EQ(EINVAL, errno);
+	EXPECT_FALSE(ibv_reg_mr(self->dev.pd, self->area + PAGE, SIZE_MAX,
+				ON_DEMAND));
+	EXPECT_EQ(EINVAL, errno);
+
+	/* The last byte, and one more. */
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, put(self, 0, at(self, SPAN - 4), 5));
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR,
+		  put(self, 0, at(self, -1ULL - (uintptr_t)self->area), 8));
+}
+
+TEST_F(map, refused_and_dead_objects)
+{
+	struct vt_remote there;
+	struct vt_mem mem;
+	struct ibv_mr *mr;
+
+	ASSERT_EQ(0, vt_mem_alloc(&mem, &vt_mem_vram_named, PART,
+				  VT_MEM_NO_EXPORT));
+	mr = ibv_reg_mr(self->dev.pd, mem.addr, PART, ON_DEMAND);
+	ASSERT_TRUE(mr);
+	there = (struct vt_remote){ (uintptr_t)mem.addr, mr->rkey };
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, put(self, 0, there, 100));
+	EXPECT_EQ(0, ibv_dereg_mr(mr));
+	vt_mem_free(&mem);
+
+	ASSERT_EQ(0, vt_mem_alloc(&mem, &vt_mem_vram_named, PART, 0));
+	mr = ibv_reg_mr(self->dev.pd, mem.addr, PART, ON_DEMAND);
+	ASSERT_TRUE(mr);
+	there = (struct vt_remote){ (uintptr_t)mem.addr, mr->rkey };
+	EXPECT_EQ(0, put(self, 0, there, 100));
+	ASSERT_EQ(0, vt_mem_revoke(&mem));
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, put(self, 0, there, 100));
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, get(self, 0, there, 100));
+	ASSERT_EQ(0, vt_mem_destroy(&mem));
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, put(self, 0, there, 100));
+	EXPECT_EQ(0, ibv_dereg_mr(mr));
+	vt_mem_free(&mem);
+}
+
+static int move(struct vt_mem *mem, uint32_t domain)
+{
+	struct peer_vram_move move = {
+		.size = sizeof(move), .handle = mem->handle, .domain = domain,
+	};
+
+	return ioctl(mem->fd, PEER_VRAM_IOC_MOVE, &move) ? -errno : 0;
+}
+
+static int domain(struct vt_mem *mem)
+{
+	struct peer_vram_query query = {
+		.size = sizeof(query), .handle = mem->handle,
+	};
+
+	return ioctl(mem->fd, PEER_VRAM_IOC_QUERY, &query) ? -errno :
+							     (int)query.domain;
+}
+
+TEST_F(map, prefetch)
+{
+	struct ibv_sge sge;
+	struct vt_mem mem;
+	struct ibv_mr *mr;
+	int n;
+
+	ASSERT_EQ(0, vt_mem_alloc(&mem, &vt_mem_vram_system, PART, 0));
+	mr = ibv_reg_mr(self->dev.pd, mem.addr, PART, ON_DEMAND);
+	ASSERT_TRUE(mr);
+	sge = (struct ibv_sge){ (uintptr_t)mem.addr, PART, mr->lkey };
+	EXPECT_EQ(PEER_VRAM_DOMAIN_SYSTEM, domain(&mem));
+	/* Nothing comes that is not there. */
+	EXPECT_EQ(0, vt_advise_mr(self->dev.pd, IBV_ADVISE_MR_ADVICE_PREFETCH_NO_FAULT,
+				  IBV_ADVISE_MR_FLAG_FLUSH, &sge, 1));
+	EXPECT_EQ(PEER_VRAM_DOMAIN_SYSTEM, domain(&mem));
+	EXPECT_EQ(0, vt_advise_mr(self->dev.pd, IBV_ADVISE_MR_ADVICE_PREFETCH_WRITE,
+				  IBV_ADVISE_MR_FLAG_FLUSH, &sge, 1));
+	EXPECT_EQ(PEER_VRAM_DOMAIN_VRAM, domain(&mem));
+	ASSERT_EQ(0, move(&mem, PEER_VRAM_DOMAIN_SYSTEM));
+	EXPECT_EQ(0, vt_advise_mr(self->dev.pd, IBV_ADVISE_MR_ADVICE_PREFETCH,
+				  0, &sge, 1));
+	for (n = 0; n < 500 && domain(&mem) != PEER_VRAM_DOMAIN_VRAM; n++)
+		usleep(10000);
+	EXPECT_EQ(PEER_VRAM_DOMAIN_VRAM, domain(&mem));
+	EXPECT_EQ(0, ibv_dereg_mr(mr));
+	vt_mem_free(&mem);
+}
+
+TEST_F(map, prefetch_refusals)
+{
+	struct ibv_sge sge = { (uintptr_t)self->area, SPAN, self->mr->lkey };
+	struct ibv_pd *pd = ibv_alloc_pd(self->dev.ctx);
+	struct ibv_mr *mr;
+
+	/* There is a hole in it. */
+	EXPECT_EQ(-EFAULT, vt_advise_mr(self->dev.pd, IBV_ADVISE_MR_ADVICE_PREFETCH,
+					IBV_ADVISE_MR_FLAG_FLUSH, &sge, 1));
+	sge.length = SPAN + 1;
+	EXPECT_EQ(-EFAULT, vt_advise_mr(self->dev.pd, IBV_ADVISE_MR_ADVICE_PREFETCH,
+					IBV_ADVISE_MR_FLAG_FLUSH, &sge, 1));
+	sge.length = PART;
+	EXPECT_EQ(-ENOENT, vt_advise_mr(pd, IBV_ADVISE_MR_ADVICE_PREFETCH,
+					IBV_ADVISE_MR_FLAG_FLUSH, &sge, 1));
+	sge.lkey = self->local.mr->lkey;
+	EXPECT_EQ(-EINVAL, vt_advise_mr(self->dev.pd, IBV_ADVISE_MR_ADVICE_PREFETCH,
+					IBV_ADVISE_MR_FLAG_FLUSH, &sge, 1));
+	mr = ibv_reg_mr(self->dev.pd, self->area, PART,
+			IBV_ACCESS_REMOTE_READ | IBV_ACCESS_ON_DEMAND);
+	ASSERT_TRUE(mr);
+	sge.lkey = mr->lkey;
+	EXPECT_EQ(-EPERM, vt_advise_mr(self->dev.pd, IBV_ADVISE_MR_ADVICE_PREFETCH_WRITE,
+				       IBV_ADVISE_MR_FLAG_FLUSH, &sge, 1));
+	EXPECT_EQ(0, vt_advise_mr(self->dev.pd, IBV_ADVISE_MR_ADVICE_PREFETCH,
+				  IBV_ADVISE_MR_FLAG_FLUSH, &sge, 1));
+	EXPECT_EQ(0, ibv_dereg_mr(mr));
+	ibv_dealloc_pd(pd);
+}
+
+TEST_HARNESS_MAIN
