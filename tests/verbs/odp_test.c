@@ -45,6 +45,13 @@ static void move_object(struct vt_mem *mem, uint64_t random)
 	ioctl(mem->fd, PEER_VRAM_IOC_MOVE, &move);
 }
 
+/* The client takes its range away; the next access acquires it again. */
+static void move_invalidate(struct vt_mem *mem, uint64_t random)
+{
+	vt_mem_revoke(mem);
+	usleep(random % 2000);
+}
+
 static void move_host(struct vt_mem *mem, uint64_t random)
 {
 	size_t pages = mem->length / 4096;
@@ -103,6 +110,7 @@ FIXTURE_VARIANT(odp)
 	const struct vt_mem_kind *kind;
 	void (*move)(struct vt_mem *mem, uint64_t random);
 	unsigned long moves;
+	const char *client;	/* parameters of the PeerDirect client */
 };
 
 FIXTURE_VARIANT_ADD(odp, vram)
@@ -119,12 +127,36 @@ FIXTURE_VARIANT_ADD(odp, host)
 	.moves = 2000,
 };
 
+FIXTURE_VARIANT_ADD(odp, peerdirect_plain)
+{
+	.kind = &vt_mem_peerdirect,
+	.move = move_invalidate,
+	.moves = 1000,
+	.client = "flavour=1",
+};
+
+FIXTURE_VARIANT_ADD(odp, peerdirect_unmaps_itself)
+{
+	.kind = &vt_mem_peerdirect,
+	.move = move_invalidate,
+	.moves = 1000,
+	.client = "flavour=2",
+};
+
 FIXTURE_SETUP(odp)
 {
 	struct vt_buf_opts opts = { .access = ACCESS };
 	struct vt_pair_opts pair = { 0 };
 
 	ASSERT_EQ(0, vt_dev_open(&self->dev));
+	if (variant->client) {
+		if (access("/sys/module/peer_test_mem", F_OK))
+			ASSERT_EQ(0, vt_insmod_test("peer_test_mem.ko", NULL));
+		if (!access("/sys/module/peerdirect_test", F_OK))
+			ASSERT_EQ(0, vt_rmmod("peerdirect_test"));
+		ASSERT_EQ(0, vt_insmod_test("peerdirect_test.ko",
+					    variant->client));
+	}
 	ASSERT_EQ(0, vt_buf_open(&self->local, &self->dev, &vt_mem_host, SIZE,
 				 NULL));
 	ASSERT_EQ(0, vt_buf_open(&self->odp, &self->dev, variant->kind, SIZE,
@@ -149,6 +181,8 @@ FIXTURE_TEARDOWN(odp)
 	vt_pair_close(&self->pair);
 	vt_dev_close(&self->dev);
 	EXPECT_EQ(0, vt_counters_balanced(variant->kind));
+	if (variant->client)
+		EXPECT_EQ(0, vt_rmmod("peerdirect_test"));
 }
 
 typedef FIXTURE_DATA(odp) odp_t;

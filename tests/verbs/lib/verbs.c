@@ -139,7 +139,8 @@ int vt_end_open(struct vt_end *end, struct vt_dev *dev,
 	memset(end, 0, sizeof(*end));
 	end->pd = opts->pd ? opts->pd : dev->pd;
 	/* Room for the completions of all queues, and of flushed ones. */
-	end->cq = ibv_create_cq(dev->ctx, 3 * opts_depth(opts), NULL, NULL, 0);
+	end->cq = ibv_create_cq(dev->ctx, 3 * opts_depth(opts), NULL,
+				opts->channel, 0);
 	if (!end->cq)
 		return -errno;
 	if (srq)

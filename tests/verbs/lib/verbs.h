@@ -45,6 +45,7 @@ struct vt_end {
  * @srq:  end 1 receives through an SRQ
  * @depth: work requests of each queue, 0: 16
  * @pd:   of end 1, NULL: the device's
+ * @channel: for the events of both CQs, NULL: none
  * @retries: of a request that is not answered, 0: 7, which Soft-RoCE takes for
  *        "for ever"
  */
@@ -54,6 +55,7 @@ struct vt_pair_opts {
 	bool srq;
 	unsigned int depth;
 	struct ibv_pd *pd;
+	struct ibv_comp_channel *channel;
 	unsigned int retries;
 };
 
