@@ -165,14 +165,12 @@ def check(args):
     status = child.wait()
 
     extra = []
-    defect = stream.defect()
+    failure = VM_FAILURES.get(status) if args.vm else None
     if args.vm:
-        failure = VM_FAILURES.get(status)
         extra.append(('failed' if failure else 'passed',
                       failure or 'the machine ran and its kernel log is clean'))
-        if failure:
-            defect = None
-    elif status and not defect and not stream.count('failed'):
+    defect = None if failure else stream.defect()
+    if status and not failure and not defect and not stream.count('failed'):
         defect = f'exit status {status}'
     if defect:
         extra.append(('failed', defect))

@@ -1,0 +1,114 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+#
+# tests/tap.py takes nothing for a success that is not one.
+
+import os
+import subprocess
+import sys
+import tempfile
+
+TAP = os.path.join(os.path.dirname(os.path.abspath(__file__)), '../tap.py')
+
+# name, a program's output and end, how many (passed, failed, skipped)
+PROGRAMS = [
+    ('two points', 'echo 1..2; echo ok 1 - a; echo ok 2 - b', (2, 0, 0)),
+    ('the plan at the end', 'echo ok 1 - a; echo 1..1', (1, 0, 0)),
+    ('a failure', 'echo 1..2; echo ok 1; echo not ok 2 - b; exit 1',
+     (1, 1, 0)),
+    ('a failure and exit status 0', 'echo 1..1; echo not ok 1', (0, 1, 0)),
+    ('a skipped point', 'echo 1..2; echo "ok 1 - a # SKIP no such device"; '
+     'echo ok 2', (1, 0, 1)),
+    ('a failure with a skip reason', 'echo 1..1; echo "not ok 1 # SKIP x"',
+     (0, 1, 0)),
+    ('all skipped', 'echo "1..0 # SKIP nothing to test"; exit 4', (0, 0, 1)),
+    ('kselftest', 'echo TAP version 13; echo 1..1; echo "#  RUN x"; '
+     'echo "ok 1 x.y # SKIP why"; exit 0', (0, 0, 1)),
+    ('no output', 'true', (0, 1, 0)),
+    ('no plan', 'echo ok 1', (1, 1, 0)),
+    ('a point too few', 'echo 1..3; echo ok 1; echo ok 2', (2, 1, 0)),
+    ('a point too many', 'echo 1..1; echo ok 1; echo ok 2', (2, 1, 0)),
+    ('a bad exit status', 'echo 1..1; echo ok 1; exit 3', (1, 1, 0)),
+    ('killed', 'echo 1..2; echo ok 1; kill -9 $$', (1, 1, 0)),
+    ('giving up', 'echo 1..1; echo ok 1; echo "Bail out! no"', (1, 1, 0)),
+    ('too long', 'echo 1..1; echo ok 1; sleep 100', (1, 1, 0)),
+    ('a program that is not there', './no-such-program', (0, 1, 0)),
+]
+
+# exit status of the machine, how many of its one point
+MACHINES = [(0, (2, 0, 0)), (123, (1, 1, 0)), (124, (1, 1, 0)),
+            (125, (1, 1, 0)), (77, (2, 1, 0))]
+
+points = failures = 0
+
+
+def check(name, got, want, text=''):
+    global points, failures
+    points += 1
+    failures += got != want
+    print(f"{'ok' if got == want else 'not ok'} {points} - {name}")
+    if got != want:
+        print(f'# got {got}, want {want}')
+        for line in text.splitlines():
+            print('#', line)
+
+
+def run(work, program, *options):
+    """The counts and whether tap.py's exit status agrees with them."""
+    counts = os.path.join(work, 'x.counts')
+    done = subprocess.run([TAP, 'check', 'x', counts, *options, '--',
+                           'bash', '-c', program],
+                          text=True, capture_output=True)
+    with open(counts, encoding='utf-8') as lines:
+        got = tuple(int(word) for word in lines.readline().split())
+    return got, done.returncode == bool(got[1]), done.stdout + done.stderr
+
+
+def sum_of(work, counts, status):
+    junit = os.path.join(work, 'junit.xml')
+    with open(junit, 'w', encoding='utf-8') as out:
+        out.write(f'<testsuite><testcase name="x" status="{status}"/>'
+                  '</testsuite>')
+    path = os.path.join(work, 'x.counts')
+    if os.path.exists(path):
+        os.remove(path)
+    if counts:
+        with open(path, 'w', encoding='utf-8') as out:
+            print(*counts, file=out)
+    done = subprocess.run([TAP, 'sum', work, junit], text=True,
+                          capture_output=True)
+    return done.stdout.splitlines()[-1], done.returncode
+
+
+def main():
+    with tempfile.TemporaryDirectory() as work:
+        listed = os.path.join(work, 'list')
+        for name, program, want in PROGRAMS:
+            script = os.path.join(work, 'program')
+            with open(script, 'w', encoding='utf-8') as out:
+                out.write(program)
+            with open(listed, 'w', encoding='utf-8') as out:
+                out.write(f'bash {script}\n')
+            got, agrees, text = run(
+                work, f'{TAP} run --timeout 2 {listed}')
+            check(name, (got, agrees), (want, True), text)
+        for status, want in MACHINES:
+            got, agrees, text = run(
+                work, f'echo 1..1; echo ok 1; exit {status}', '--vm')
+            check(f'a machine that ends with {status}', (got, agrees),
+                  (want, True), text)
+        check('a sum', sum_of(work, (3, 0, 1), 'run'),
+              ('3 passed, 0 failed, 1 skipped', 0))
+        check('a sum with a failure', sum_of(work, (3, 2, 1), 'fail'),
+              ('3 passed, 2 failed, 1 skipped', 1))
+        check('a test that left no counts', sum_of(work, None, 'fail'),
+              ('0 passed, 1 failed, 0 skipped', 1))
+        check('a test that was killed after it counted',
+              sum_of(work, (3, 0, 0), 'fail'),
+              ('3 passed, 1 failed, 0 skipped', 1))
+        check('nothing at all', sum_of(work, None, 'run')[1], 1)
+    print(f'1..{points}')
+    return 1 if failures else 0
+
+
+sys.exit(main())
