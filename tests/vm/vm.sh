@@ -32,7 +32,7 @@ VM_COMPLAINTS+='|general protection fault|Unable to handle|double fault'
 VM_COMPLAINTS+='|possible (circular|recursive|irq lock inversion)'
 VM_COMPLAINTS+='|inconsistent lock state|suspicious RCU usage'
 VM_COMPLAINTS+='|blocked for more than|detected( expedited)? stalls|soft lockup'
-VM_COMPLAINTS+='|refcount_t:|list_(add|del) corruption|unreferenced object'
+VM_COMPLAINTS+='|refcount_t:|list_(add|del) corruption|new suspected memory leaks'
 VM_COMPLAINTS+='|DMA-API:|stack-protector|scheduling while atomic'
 VM_COMPLAINTS+='|peermem-(init|guest): '
 
@@ -335,25 +335,35 @@ progress_ready()
 	vm_say "ready after $((ms / 1000)).$((ms % 1000 / 100)) s"
 }
 
-judge()
+# Shows every complaint in the kernel log, and the first with what follows it.
+# Fails if there is none.
+show_complaints()
 {
 	local lines
 
+	lines=$(grep -E "$VM_COMPLAINTS" "$dir/kernel.log") || return
+	vm_say "the kernel complained:"
+	printf '%s\n' "$lines" >&2
+	vm_say "the first complaint:"
+	grep -E -m 1 -A 30 "$VM_COMPLAINTS" "$dir/kernel.log" >&2
+}
+
+judge()
+{
 	if [ "$reason" = timeout ]; then
+		show_complaints || tail -n 30 "$dir/kernel.log" >&2
 		vm_say "timed out after $timeout s"
 		keep_kernel_log
 		exit $VM_FAIL_TIMEOUT
 	fi
-	lines=$(grep -E "$VM_COMPLAINTS" "$dir/kernel.log" || :)
 	if [ -z "$result" ]; then
 		[ ! -s "$fifos/qemu.log" ] || cat "$fifos/qemu.log" >&2
+		show_complaints || tail -n 30 "$dir/kernel.log" >&2
 		vm_say "${reason:-the machine died}"
-		[ -z "$lines" ] || vm_say "from the kernel log:"$'\n'"$lines"
 		keep_kernel_log
 		exit $VM_FAIL_MACHINE
 	fi
-	if [ -n "$lines" ]; then
-		vm_say "the kernel complained:"$'\n'"$lines"
+	if show_complaints; then
 		vm_say "the command itself ended with status $result"
 		keep_kernel_log
 		exit $VM_FAIL_KERNEL
