@@ -222,7 +222,7 @@ TEST_F_TIMEOUT(pressure, pin_limit, 120)
 struct storm {
 	struct vt_dev *dev;
 	struct vt_mem mem;
-	_Atomic(uint64_t) target; /* rkey of the newest region */
+	atomic_ulong target; /* rkey of the newest region */
 	atomic_bool stop;
 	atomic_int rounds[3];
 	atomic_int broken;
@@ -317,6 +317,9 @@ static void run_storm(struct __test_metadata *_metadata, struct vt_dev *dev,
 	TH_LOG("%d registrations, %d revocations, %d WRITEs", storm.rounds[0],
 	       storm.rounds[1], storm.rounds[2]);
 	EXPECT_LT(10, storm.rounds[0]);
+	EXPECT_LT(10, storm.rounds[1]);
+	if (roles[num - 1] == storm_write)
+		EXPECT_LT(0, storm.rounds[2]);
 }
 
 TEST_F_TIMEOUT(pressure, register_against_revoke, 60)

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
+/*
+ * Two buffers of the kinds of a variant, and transfers between them after which
+ * both are compared with what memcpy() would have made of them, the bytes around
+ * the target included, through the mapping and through the owner.
+ *
+ * A variant is "where the requester's buffer is"_"where the responder's is".
+ */
+#ifndef VT_DATA_H
+#define VT_DATA_H
+
+#include <kselftest_harness.h>
+
+#include <limits.h>
+
+#include "lib/buf.h"
+#include "lib/counters.h"
+#include "lib/proc.h"
+
+#define SIZE (256 * 1024)
+
+FIXTURE(data)
+{
+	struct vt_dev dev;
+	struct vt_pair pair;
+	struct vt_buf local;
+	struct vt_buf remote;
+};
+
+FIXTURE_VARIANT(data)
+{
+	const struct vt_mem_kind *local;
+	const struct vt_mem_kind *remote;
+};
+
+#define DATA_VARIANT(here, there)					\
+	FIXTURE_VARIANT_ADD(data, here##_##there)			\
+	{								\
+		.local = &vt_mem_##here,				\
+		.remote = &vt_mem_##there,				\
+	}
+
+DATA_VARIANT(host, host);
+DATA_VARIANT(host, vram);
+DATA_VARIANT(vram, host);
+DATA_VARIANT(vram, vram);
+DATA_VARIANT(vram_named, vram_system);
+DATA_VARIANT(peerdirect, vram);
+DATA_VARIANT(host, peerdirect);
+
+/* The client that owns such memory is a module for tests. */
+static inline int need_client(const struct vt_mem_kind *kind)
+{
+	int ret = 0;
+
+	if (kind != &vt_mem_peerdirect)
+		return 0;
+	if (access("/sys/module/peer_test_mem", F_OK))
+		ret = vt_insmod_test("peer_test_mem.ko", NULL);
+	if (!ret && access("/sys/module/peerdirect_test", F_OK))
+		ret = vt_insmod_test("peerdirect_test.ko", NULL);
+	return ret;
+}
+
+FIXTURE_SETUP(data)
+{
+	ASSERT_EQ(0, need_client(variant->local));
+	ASSERT_EQ(0, need_client(variant->remote));
+	ASSERT_EQ(0, vt_dev_open(&self->dev));
+	ASSERT_EQ(0, vt_buf_open(&self->local, &self->dev, variant->local,
+				 SIZE, NULL));
+	ASSERT_EQ(0, vt_buf_open(&self->remote, &self->dev, variant->remote,
+				 SIZE, NULL));
+	vt_buf_fill(&self->local, 1);
+	ASSERT_EQ(0, vt_buf_fill_by_owner(&self->remote, 2));
+}
+
+FIXTURE_TEARDOWN(data)
+{
+	EXPECT_EQ(0, vt_buf_close(&self->local));
+	EXPECT_EQ(0, vt_buf_close(&self->remote));
+	vt_pair_close(&self->pair);
+	vt_dev_close(&self->dev);
+	EXPECT_EQ(0, vt_counters_balanced(variant->local));
+	EXPECT_EQ(0, vt_counters_balanced(variant->remote));
+}
+
+typedef FIXTURE_DATA(data) data_t;
+
+static inline void expect_copy(struct vt_buf *to, uint64_t to_offset,
+			       const struct vt_buf *from, uint64_t from_offset,
+			       size_t length)
+{
+	memcpy(to->shadow + to_offset, from->shadow + from_offset, length);
+}
+
+/* An operation between the buffers; returns a status as vt_do() does. */
+typedef int (*transfer_fn)(data_t *self, uint64_t here, uint64_t there,
+			   uint32_t length);
+
+static inline int do_write(data_t *self, uint64_t here, uint64_t there,
+			   uint32_t length)
+{
+	struct ibv_sge sge = vt_sge(&self->local, here, length);
+
+	expect_copy(&self->remote, there, &self->local, here, length);
+	return vt_rdma_write(&self->pair.end[0], &sge, 1,
+			     vt_remote(&self->remote, there));
+}
+
+static inline int do_read(data_t *self, uint64_t here, uint64_t there,
+			  uint32_t length)
+{
+	struct ibv_sge sge = vt_sge(&self->local, here, length);
+
+	expect_copy(&self->local, here, &self->remote, there, length);
+	return vt_rdma_read(&self->pair.end[0], &sge, 1,
+			    vt_remote(&self->remote, there));
+}
+
+static inline int do_send(data_t *self, uint64_t here, uint64_t there,
+			  uint32_t length)
+{
+	struct ibv_sge from = vt_sge(&self->local, here, length);
+	struct ibv_sge to = vt_sge(&self->remote, there, length);
+	struct ibv_wc wc;
+	int ret;
+
+	expect_copy(&self->remote, there, &self->local, here, length);
+	ret = vt_send_recv(&self->pair, &from, 1, &to, 1, &wc);
+	if (!ret && (wc.status || wc.byte_len != length))
+		ret = -EBADMSG;
+	return ret;
+}
+
+static const uint32_t offsets[] = { 0, 1, 7, 64, 4093, 4096, 12287, 65535 };
+static const uint32_t lengths[] = {
+	0, 1, 3, 8, 9, 64, 1023, 1024, 1025, 2049, 4095, 4096, 4097, 12293,
+	65541,
+};
+
+#define COUNT(array) (sizeof(array) / sizeof(array[0]))
+
+/* Every length at every offset on this side; the other's offset goes round. */
+static inline void run_table(struct __test_metadata *_metadata, data_t *self,
+			     transfer_fn transfer, uint32_t max_length)
+{
+	size_t i, j;
+
+	for (i = 0; i < COUNT(lengths) && lengths[i] <= max_length; i++) {
+		for (j = 0; j < COUNT(offsets); j++) {
+			uint32_t here = offsets[j];
+			uint32_t there = offsets[(i + 3 * j) % COUNT(offsets)];
+
+			ASSERT_EQ(0, transfer(self, here, there, lengths[i])) {
+				TH_LOG("length %u from %u to %u", lengths[i],
+				       here, there);
+			}
+			ASSERT_EQ(0, vt_buf_check(&self->local, here,
+						  lengths[i]));
+			ASSERT_EQ(0, vt_buf_check(&self->remote, there,
+						  lengths[i]));
+		}
+	}
+	ASSERT_EQ(0, vt_buf_check_all(&self->local));
+	ASSERT_EQ(0, vt_buf_check_all(&self->remote));
+}
+
+static inline void open_pair(struct __test_metadata *_metadata, data_t *self,
+			     struct vt_pair_opts opts)
+{
+	vt_pair_close(&self->pair);
+	ASSERT_EQ(0, vt_pair_open(&self->pair, &self->dev, &opts));
+}
+
+#endif
