@@ -42,6 +42,14 @@ static int device_page_shift = PAGE_SHIFT;
 module_param_named(page_shift, device_page_shift, int, 0444);
 MODULE_PARM_DESC(page_shift, "of the device's pages: 12 to 16");
 
+static bool no_page_size;
+module_param(no_page_size, bool, 0444);
+MODULE_PARM_DESC(no_page_size, "the client has no get_page_size()");
+
+static bool incomplete;
+module_param(incomplete, bool, 0444);
+MODULE_PARM_DESC(incomplete, "the client has no dma_map(), which is mandatory");
+
 enum state {
 	ACQUIRED,
 	PINNED,
@@ -452,6 +460,10 @@ static bool pt_register(void)
 
 	if (flavour == NEVER_INVALIDATES)
 		callback = NULL;
+	if (no_page_size)
+		client.client.get_page_size = NULL;
+	if (incomplete)
+		client.client.dma_map = NULL;
 	if (flavour == UNMAPS_ITSELF) {
 		client.flags = PEER_MEM_INVALIDATE_UNMAPS;
 		client.client.version[IB_PEER_MEMORY_VER_MAX - 1] = 1;

@@ -45,6 +45,12 @@ FIXTURE_VARIANT_ADD(peerdirect, never_invalidates)
 	.params = "flavour=0",
 };
 
+FIXTURE_VARIANT_ADD(peerdirect, no_page_size)
+{
+	.flavour = NEVER_INVALIDATES,
+	.params = "flavour=0 no_page_size=1",
+};
+
 FIXTURE_VARIANT_ADD(peerdirect, invalidates)
 {
 	.flavour = INVALIDATES,
@@ -133,7 +139,8 @@ TEST_F(peerdirect, each_call_once)
 	EXPECT_EQ(1, stats.count[PEER_TEST_ACQUIRED]);
 	EXPECT_EQ(1, stats.count[PEER_TEST_GET_PAGES]);
 	EXPECT_EQ(1, stats.count[PEER_TEST_DMA_MAP]);
-	EXPECT_LE(1, stats.count[PEER_TEST_GET_PAGE_SIZE]);
+	EXPECT_EQ(!strstr(variant->params, "no_page_size"),
+		  stats.count[PEER_TEST_GET_PAGE_SIZE]);
 	EXPECT_EQ(0, stats.count[PEER_TEST_DMA_UNMAP]);
 
 	ASSERT_EQ(0, ibv_dereg_mr(mr));
@@ -422,6 +429,17 @@ TEST_F_TIMEOUT(peerdirect, unload, 60)
 	EXPECT_EQ(0, write_middle(self, mr));
 	EXPECT_EQ(0, vt_buf_check_all(&self->buf));
 	EXPECT_EQ(0, ibv_dereg_mr(mr));
+}
+
+/* The core refuses it, and so the module does not load. */
+TEST(incomplete_client)
+{
+	if (!access("/sys/module/peerdirect_test", F_OK))
+		ASSERT_EQ(0, vt_rmmod("peerdirect_test"));
+	if (access("/sys/module/peer_test_mem", F_OK))
+		ASSERT_EQ(0, vt_insmod_test("peer_test_mem.ko", NULL));
+	EXPECT_EQ(1, vt_insmod_test("peerdirect_test.ko", "incomplete=1"));
+	EXPECT_NE(0, access("/sys/module/peerdirect_test", F_OK));
 }
 
 TEST_HARNESS_MAIN
