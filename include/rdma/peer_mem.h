@@ -80,6 +80,7 @@ struct ib_peer_region {
 	refcount_t users;
 	unsigned long seq;
 	bool pinned;
+	bool in_tree;
 	bool dead;
 };
 

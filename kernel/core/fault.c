@@ -295,14 +295,11 @@ static struct ib_peer_region *fault_claim(struct ib_peer_fault *fault,
 	       mmu_interval_read_retry(&peer->notifier,
 				       fault->answer.mmu_seq) ||
 	       interval_tree_iter_first(&peer->regions, start, end - 1);
-	if (!late) {
-		interval_tree_insert(&region->span, &peer->regions);
-		ib_peer_region_use(region);
-	}
+	if (!late)
+		ib_umem_peer_insert(region);
 	xa_unlock(&peer->pages);
 	if (late) {
-		ib_peer_region_end(region);
-		ib_peer_region_put(region);
+		ib_peer_region_discard(region);
 		return ERR_PTR(-EAGAIN);
 	}
 	return region;

@@ -75,8 +75,10 @@ struct ib_peer_region *ib_peer_region_claim(struct ib_umem_peer *umem,
 int ib_peer_region_pin(struct ib_peer_region *region);
 void ib_peer_region_use(struct ib_peer_region *region);
 void ib_peer_region_unuse(struct ib_peer_region *region);
+bool ib_peer_region_stop(struct ib_peer_region *region);
 void ib_peer_region_kill(struct ib_peer_region *region);
 void ib_peer_region_end(struct ib_peer_region *region);
+void ib_peer_region_discard(struct ib_peer_region *region);
 void ib_peer_region_put(struct ib_peer_region *region);
 void ib_peer_client_detach_all(struct ib_peer_client *client);
 
@@ -85,6 +87,8 @@ unsigned long ib_umem_peer_first(const struct ib_umem_peer *peer);
 unsigned long ib_umem_peer_last(const struct ib_umem_peer *peer);
 void ib_umem_peer_kill(struct ib_umem_peer *peer);
 bool ib_umem_peer_bury(struct ib_peer_region *region);
+void ib_umem_peer_insert(struct ib_peer_region *region);
+void ib_umem_peer_forget(struct ib_peer_region *region);
 void ib_umem_peer_region_gone(struct ib_umem_peer *peer);
 
 /* pages.c */

@@ -5,6 +5,10 @@
  *   claim -> acquire;  pin -> get_pages, dma_map, get_page_size;
  *   unpin -> dma_unmap, put_pages;  release -> release
  *
+ * On demand, the first fault does what pin() does, for the whole region, and
+ * release() what unpin() does. After an invalidation the region is forgotten: the
+ * next access acquires again, or finds that the range is not the client's.
+ *
  * Invalidation. The client knows a range by a ticket (core_context), never by a
  * pointer, since its callback may come at any time after get_pages(), also
  * when the range is on its way out already. Access ends first. Then:
@@ -14,7 +18,7 @@
  *     has returned. It may hold a lock of its own over the callback that its
  *     dma_unmap() takes too, so the callback must not wait for a thread that is
  *     in there.
- * No lock is held over any call into the client.
+ * No lock that the callback takes is held over any call into the client.
  *
  * A client tells DMA addresses, which mean something to a device. For importers
  * without one (CPU importers) the adapter has a device of its own that sits
@@ -25,7 +29,9 @@
 #include <linux/err.h>
 #include <linux/io.h>
 #include <linux/kref.h>
+#include <linux/kthread.h>
 #include <linux/module.h>
+#include <linux/mutex.h>
 #include <linux/platform_device.h>
 #include <linux/slab.h>
 #include <rdma/ib_verbs.h>
@@ -61,6 +67,7 @@ struct pd_piece {
  * struct pd_range - a region of a PeerDirect client
  * @region:   NULL once released; under @lock
  * @state:    under @lock; who makes it PD_UNMAPPING calls the client
+ * @map_lock: on demand, one maps, others wait
  * @mapping:  done when get_pages() and dma_map() are over, well or not
  * @unmapped: done when dma_unmap() and put_pages() are over
  * @mapper:   the task that is in get_pages() or dma_map()
@@ -77,6 +84,7 @@ struct pd_range {
 	u32 ticket;
 	spinlock_t lock; /* guards region and state */
 	enum pd_state state;
+	struct mutex map_lock; /* see above */
 	struct completion mapping;
 	struct completion unmapped;
 	struct task_struct *mapper;
@@ -190,14 +198,31 @@ static void pd_client_unmap(struct pd_range *range)
 	ops->put_pages(&range->sgt, range->context);
 }
 
+/*
+ * What the client is asked about: what the user said when all of it is pinned,
+ * the pages of the region on demand.
+ */
+static unsigned long pd_addr(const struct ib_peer_region *region)
+{
+	return region->umem->on_demand ? region->start :
+					 region->umem->umem.address;
+}
+
+static size_t pd_size(const struct ib_peer_region *region)
+{
+	return region->umem->on_demand ? region->length :
+					 region->umem->umem.length;
+}
+
 static int pd_client_map(struct pd_range *range)
 {
 	const struct peer_memory_client *ops = range->client->ops;
-	struct ib_umem *umem = &range->region->umem->umem;
+	struct ib_peer_region *region = range->region;
 	int ret;
 
-	ret = ops->get_pages(umem->address, umem->length, 1, !umem->writable,
-			     NULL, range->context, range->ticket);
+	ret = ops->get_pages(pd_addr(region), pd_size(region), 1,
+			     !region->writable, NULL, range->context,
+			     range->ticket);
 	if (ret)
 		return ret;
 	ret = ops->dma_map(&range->sgt, range->context, range->dma_device, 0,
@@ -205,6 +230,26 @@ static int pd_client_map(struct pd_range *range)
 	if (ret)
 		ops->put_pages(&range->sgt, range->context);
 	return ret;
+}
+
+/*
+ * Clients go by current->mm. Return: 0 it is the region's, 1 it is now, until
+ * pd_leave_mm(); -EFAULT it cannot be.
+ */
+static int pd_enter_mm(struct ib_peer_region *region)
+{
+	if (current->mm == region->mm)
+		return 0;
+	if (!(current->flags & PF_KTHREAD) || current->mm)
+		return -EFAULT;
+	kthread_use_mm(region->mm);
+	return 1;
+}
+
+static void pd_leave_mm(struct ib_peer_region *region, int entered)
+{
+	if (entered == 1)
+		kthread_unuse_mm(region->mm);
 }
 
 /* When it returns a mapped range is unmapped, by this thread or another. */
@@ -238,6 +283,7 @@ static struct pd_range *pd_range_alloc(struct ib_peer_region *region)
 		return NULL;
 	kref_init(&range->kref);
 	spin_lock_init(&range->lock);
+	mutex_init(&range->map_lock);
 	init_completion(&range->mapping);
 	init_completion(&range->unmapped);
 	range->client = ib_peer_client_priv(region->client);
@@ -260,28 +306,44 @@ static int pd_take_ticket(struct pd_range *range)
 	return ret < 0 ? ret : 0;
 }
 
+static int pd_acquire(struct pd_range *range)
+{
+	struct ib_peer_region *region = range->region;
+	int entered, ret;
+
+	entered = pd_enter_mm(region);
+	if (entered < 0)
+		return entered;
+	ret = range->client->ops->acquire(pd_addr(region), pd_size(region),
+					  NULL, NULL, &range->context);
+	pd_leave_mm(region, entered);
+	if (ret == 1)
+		return 0;
+	return ret < 0 ? ret : -ENXIO;
+}
+
 static int pd_claim(struct ib_peer_region *region)
 {
-	struct ib_umem *umem = &region->umem->umem;
 	struct pd_range *range;
 	int ret;
 
 	range = pd_range_alloc(region);
 	if (!range)
 		return -ENOMEM;
-	ret = range->client->ops->acquire(umem->address, umem->length, NULL,
-					  NULL, &range->context);
-	if (ret != 1) {
-		pd_range_put(range);
-		return ret < 0 ? ret : -ENXIO;
-	}
-	region->priv = range;
+	ret = pd_acquire(range);
+	if (ret)
+		goto err_put;
 	ret = pd_take_ticket(range);
-	if (ret) {
-		if (range->client->ops->release)
-			range->client->ops->release(range->context);
-		pd_range_put(range);
-	}
+	if (ret)
+		goto err_release;
+	region->priv = range;
+	return 0;
+
+err_release:
+	if (range->client->ops->release)
+		range->client->ops->release(range->context);
+err_put:
+	pd_range_put(range);
 	return ret;
 }
 
@@ -317,10 +379,9 @@ static void pd_unpin(struct ib_peer_region *region)
 	pd_unmap(range);
 }
 
-static int pd_fault(struct ib_peer_region *region, u64 offset, u64 length,
-		    bool write, struct ib_peer_fault *fault)
+static int pd_report(struct pd_range *range, struct ib_peer_fault *fault)
 {
-	struct pd_range *range = region->priv;
+	struct ib_peer_region *region = range->region;
 	u64 skip = range->skip;
 	int i, ret = 0;
 
@@ -344,6 +405,41 @@ static int pd_fault(struct ib_peer_region *region, u64 offset, u64 length,
 	return ret;
 }
 
+/* On demand: all of the region, once. */
+static int pd_map_now(struct ib_peer_region *region)
+{
+	struct pd_range *range = region->priv;
+	int entered, ret = 0;
+
+	mutex_lock(&range->map_lock);
+	if (!completion_done(&range->mapping)) {
+		entered = pd_enter_mm(region);
+		ret = entered < 0 ? entered : pd_pin(region);
+		pd_leave_mm(region, entered);
+	} else if (!range->num_pieces) {
+		ret = -EFAULT;
+	}
+	mutex_unlock(&range->map_lock);
+	if (ret) {
+		/* The next access tries again, from the beginning. */
+		ib_umem_peer_forget(region);
+		ib_peer_region_kill(region);
+	}
+	return ret;
+}
+
+static int pd_fault(struct ib_peer_region *region, u64 offset, u64 length,
+		    bool write, struct ib_peer_fault *fault)
+{
+	int ret = 0;
+
+	if (write && !region->writable)
+		return -EACCES;
+	if (region->umem->on_demand)
+		ret = pd_map_now(region);
+	return ret ?: pd_report(region->priv, fault);
+}
+
 static int pd_cpu_map(struct ib_peer_region *region,
 		      const struct ib_peer_block *block, struct iosys_map *map)
 {
@@ -357,6 +453,8 @@ static void pd_release(struct ib_peer_region *region)
 	struct pd_range *range = region->priv;
 	struct pd_client *client = range->client;
 
+	if (region->umem->on_demand)
+		pd_unpin(region);
 	spin_lock(&range->lock);
 	range->region = NULL;
 	spin_unlock(&range->lock);
@@ -394,39 +492,51 @@ static struct pd_range *pd_range_get(struct pd_client *client, u64 ticket)
 	return range;
 }
 
-/* Takes the ticket's range out of everybody's reach. */
-static void pd_revoke(struct pd_range *range)
+/*
+ * Takes the range out of everybody's reach. Return: the region, for the caller to
+ * give back; NULL if that is done or is left to the deregistration: release()
+ * need not meet a client that is just unmapping by itself.
+ */
+static struct ib_peer_region *pd_stop(struct pd_range *range)
 {
+	struct ib_peer_region *region;
+
 	spin_lock(&range->lock);
+	region = range->region;
 	if (range->client->unmaps_itself && range->state == PD_MAPPED)
 		range->state = PD_UNMAPPED;
-	if (range->region)
-		ib_umem_peer_kill(range->region->umem);
+	if (region && range->client->unmaps_itself &&
+	    !region->umem->on_demand) {
+		ib_umem_peer_kill(region->umem);
+		region = NULL;
+	}
+	if (region) {
+		/* First: dead and in the tree would mean "revoked". */
+		ib_umem_peer_forget(region);
+		if (!ib_peer_region_stop(region))
+			region = NULL;
+	}
 	spin_unlock(&range->lock);
-}
-
-static void pd_detach_later(struct pd_range *range)
-{
-	spin_lock(&range->lock);
-	if (range->region)
-		ib_peer_revoke(range->region);
-	spin_unlock(&range->lock);
+	return region;
 }
 
 static int pd_invalidate(void *reg_handle, u64 ticket)
 {
 	struct pd_client *client = reg_handle;
 	struct pd_range *range = pd_range_get(client, ticket);
+	struct ib_peer_region *region;
 
 	if (!range)
 		return 0;
 	/* From within get_pages() itself there is nothing to wait for. */
 	if (READ_ONCE(range->mapper) != current)
 		wait_for_completion(&range->mapping);
-	pd_revoke(range);
+	ib_peer_count(client->native, IB_PEER_FREE_CALLBACKS, 1);
+	region = pd_stop(range);
 	if (!client->unmaps_itself)
 		pd_unmap(range);
-	pd_detach_later(range);
+	if (region)
+		ib_peer_region_unuse(region);
 	pd_range_put(range);
 	return 0;
 }

@@ -76,6 +76,14 @@ void ib_peer_region_unuse(struct ib_peer_region *region)
 		queue_work(detach_wq, &region->detach_work);
 }
 
+/* The end of a claimed region, in use, that did not come into the tree. */
+void ib_peer_region_discard(struct ib_peer_region *region)
+{
+	ib_peer_region_kill(region);
+	ib_peer_region_unuse(region);
+	ib_peer_region_put(region);
+}
+
 static struct ib_peer_region *region_alloc(struct ib_umem_peer *umem,
 					   unsigned long start,
 					   unsigned long end, bool writable)
@@ -96,7 +104,8 @@ static struct ib_peer_region *region_alloc(struct ib_umem_peer *umem,
 	INIT_LIST_HEAD(&region->node);
 	INIT_WORK(&region->detach_work, region_detach_work);
 	kref_init(&region->kref);
-	refcount_set(&region->users, 1);
+	/* Its being alive, and the call into the exporter that is to come. */
+	refcount_set(&region->users, 2);
 	return region;
 }
 
@@ -145,8 +154,10 @@ static int region_ask(struct ib_peer_region *region)
 }
 
 /*
- * Finds the client that owns all of [start, end). The region is alive: it ends
- * by ib_peer_region_kill() and ib_peer_region_put().
+ * Finds the client that owns all of [start, end). The region is in use, so that
+ * whoever kills it meanwhile takes nothing away from under the caller, who has
+ * ib_peer_region_unuse() to call, and ib_peer_region_put(), unless the region
+ * went into the tree.
  * Return: the region, or ERR_PTR: -EFAULT nobody's; what a client refused with.
  */
 struct ib_peer_region *ib_peer_region_claim(struct ib_umem_peer *umem,
@@ -168,8 +179,7 @@ struct ib_peer_region *ib_peer_region_claim(struct ib_umem_peer *umem,
 	refcount_inc(&umem->regions_left);
 	ret = region_enlist(region);
 	if (ret) {
-		ib_peer_region_end(region);
-		ib_peer_region_put(region);
+		ib_peer_region_discard(region);
 		return ERR_PTR(ret);
 	}
 	return region;
@@ -188,17 +198,25 @@ int ib_peer_region_pin(struct ib_peer_region *region)
 	return ret;
 }
 
+/* No access any more. Return: it was alive, and the caller owes an unuse(). */
+bool ib_peer_region_stop(struct ib_peer_region *region)
+{
+	if (!region->umem->on_demand)
+		ib_umem_peer_kill(region->umem);
+	return ib_umem_peer_bury(region);
+}
+
 /* Does not sleep; the exporter gets its range back from a work item. */
 void ib_peer_region_kill(struct ib_peer_region *region)
 {
-	if (ib_umem_peer_bury(region))
+	if (ib_peer_region_stop(region))
 		ib_peer_region_unuse(region);
 }
 
 /* The same, but gives the range back here if nobody is using it. */
 void ib_peer_region_end(struct ib_peer_region *region)
 {
-	if (ib_umem_peer_bury(region) &&
+	if (ib_peer_region_stop(region) &&
 	    refcount_dec_and_test(&region->users))
 		region_detach(region);
 }
@@ -226,8 +244,6 @@ void ib_peer_client_detach_all(struct ib_peer_client *client)
 void ib_peer_revoke(struct ib_peer_region *region)
 {
 	ib_peer_count(region->client, IB_PEER_FREE_CALLBACKS, 1);
-	if (!region->umem->on_demand)
-		ib_umem_peer_kill(region->umem);
 	ib_peer_region_kill(region);
 }
 EXPORT_SYMBOL_GPL(ib_peer_revoke);

@@ -71,8 +71,35 @@ static void umem_take_regions(struct ib_umem_peer *peer, unsigned long first,
 	while ((node = interval_tree_iter_first(&peer->regions, first, last))) {
 		interval_tree_remove(node, &peer->regions);
 		region = container_of(node, struct ib_peer_region, span);
+		region->in_tree = false;
 		list_add(&region->drop, list);
 	}
+}
+
+/* A dead region leaves no tombstone: its range may be claimed again. */
+void ib_umem_peer_forget(struct ib_peer_region *region)
+{
+	struct ib_umem_peer *peer = region->umem;
+	bool taken;
+
+	xa_lock(&peer->pages);
+	taken = region->in_tree;
+	if (taken)
+		interval_tree_remove(&region->span, &peer->regions);
+	region->in_tree = false;
+	xa_unlock(&peer->pages);
+	if (taken)
+		ib_peer_region_put(region);
+}
+
+void ib_umem_peer_insert(struct ib_peer_region *region)
+{
+	struct ib_umem_peer *peer = region->umem;
+
+	lockdep_assert_held(&peer->pages.xa_lock);
+
+	interval_tree_insert(&region->span, &peer->regions);
+	region->in_tree = true;
 }
 
 static void umem_drop_regions(struct list_head *list,
@@ -258,12 +285,12 @@ static int umem_pin(struct ib_umem_peer *peer)
 	if (!ret && (region->dead || READ_ONCE(peer->revoked)))
 		ret = -EFAULT;
 	if (!ret)
-		interval_tree_insert(&region->span, &peer->regions);
+		ib_umem_peer_insert(region);
 	xa_unlock(&peer->pages);
-	if (ret) {
-		ib_peer_region_end(region);
-		ib_peer_region_put(region);
-	}
+	if (ret)
+		ib_peer_region_discard(region);
+	else
+		ib_peer_region_unuse(region);
 	return ret;
 }
 

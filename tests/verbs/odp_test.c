@@ -43,13 +43,14 @@ static void move_object(struct vt_mem *mem, uint64_t random)
 	};
 
 	ioctl(mem->fd, PEER_VRAM_IOC_MOVE, &move);
+	usleep(random / 2 % 1000);
 }
 
 /* The client takes its range away; the next access acquires it again. */
 static void move_invalidate(struct vt_mem *mem, uint64_t random)
 {
 	vt_mem_revoke(mem);
-	usleep(random % 2000);
+	usleep(10000 + random % 10000);
 }
 
 static void move_host(struct vt_mem *mem, uint64_t random)
@@ -131,7 +132,7 @@ FIXTURE_VARIANT_ADD(odp, peerdirect_plain)
 {
 	.kind = &vt_mem_peerdirect,
 	.move = move_invalidate,
-	.moves = 1000,
+	.moves = 300,
 	.client = "flavour=1",
 };
 
@@ -139,7 +140,7 @@ FIXTURE_VARIANT_ADD(odp, peerdirect_unmaps_itself)
 {
 	.kind = &vt_mem_peerdirect,
 	.move = move_invalidate,
-	.moves = 1000,
+	.moves = 300,
 	.client = "flavour=2",
 };
 
