@@ -148,7 +148,7 @@ TEST_F(device, blocks_in_bar)
 
 	n = vram_blocks(self->fd, self->handle, blocks, 64);
 	ASSERT_LE(48, n);
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/resource2_wc",
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/resource2",
 		 self->pci);
 	/* As long as the driver has it, nobody else may. */
 	ASSERT_EQ(0, unbind(self->pci));
