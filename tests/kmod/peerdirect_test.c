@@ -50,6 +50,10 @@ static bool incomplete;
 module_param(incomplete, bool, 0444);
 MODULE_PARM_DESC(incomplete, "the client has no dma_map(), which is mandatory");
 
+static unsigned int delay_ms;
+module_param(delay_ms, uint, 0644);
+MODULE_PARM_DESC(delay_ms, "how long get_pages() takes");
+
 enum state {
 	ACQUIRED,
 	PINNED,
@@ -300,6 +304,7 @@ static int pt_get_pages(unsigned long addr, size_t size, int write, int force,
 	int error;
 
 	peer_test_count(PEER_TEST_GET_PAGES);
+	msleep(delay_ms);
 	if (sg_head || write != 1 || addr != range->addr ||
 	    size != range->size)
 		peer_test_count(PEER_TEST_ERR_ARGUMENT);

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * Faults that take five seconds. A queue pair with ordinary attributes (timeout
+ * 14, retry_cnt 7, rnr_retry 7) must survive them on either side, and others must
+ * go on meanwhile. The owner of the memory is a test client whose get_pages()
+ * takes as long as it is told.
+ */
+#include <kselftest_harness.h>
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "lib/buf.h"
+#include "lib/counters.h"
+#include "lib/proc.h"
+
+#define SIZE (64 * 1024)
+#define SLOW_MS 5000
+#define DELAY "/sys/module/peerdirect_test/parameters/delay_ms"
+
+FIXTURE(slow)
+{
+	struct vt_dev dev;
+	struct vt_pair pair;
+	struct vt_buf fast;
+	struct vt_buf slow;
+	int (*operation)(struct vt_pair *pair, struct vt_buf *fast,
+			 struct vt_buf *slow);
+	int status;
+	int64_t took_ms;
+	atomic_bool over;
+};
+
+FIXTURE_VARIANT(slow)
+{
+	int (*operation)(struct vt_pair *pair, struct vt_buf *fast,
+			 struct vt_buf *slow);
+	bool srq;
+};
+
+static int copied(struct vt_buf *to, uint64_t there, struct vt_buf *from,
+		  uint64_t here, uint32_t length)
+{
+	memcpy(to->shadow + there, from->shadow + here, length);
+	return vt_buf_check(to, there, length);
+}
+
+/* The responder's pages are missing. */
+static int write_to(struct vt_pair *pair, struct vt_buf *fast,
+		    struct vt_buf *slow)
+{
+	struct ibv_sge sge = vt_sge(fast, 100, 20000);
+	int ret = vt_rdma_write(&pair->end[0], &sge, 1, vt_remote(slow, 4000));
+
+	return ret ? ret : copied(slow, 4000, fast, 100, 20000);
+}
+
+static int read_from(struct vt_pair *pair, struct vt_buf *fast,
+		     struct vt_buf *slow)
+{
+	struct ibv_sge sge = vt_sge(fast, 100, 20000);
+	int ret = vt_rdma_read(&pair->end[0], &sge, 1, vt_remote(slow, 4000));
+
+	return ret ? ret : copied(fast, 100, slow, 4000, 20000);
+}
+
+static int receive_into(struct vt_pair *pair, struct vt_buf *fast,
+			struct vt_buf *slow)
+{
+	struct ibv_sge from = vt_sge(fast, 100, 20000);
+	struct ibv_sge to = vt_sge(slow, 4000, 20000);
+	struct ibv_wc wc;
+	int ret = vt_send_recv(pair, &from, 1, &to, 1, &wc);
+
+	return ret ? ret : copied(slow, 4000, fast, 100, 20000);
+}
+
+static int add_to(struct vt_pair *pair, struct vt_buf *fast,
+		  struct vt_buf *slow)
+{
+	struct ibv_sge result = vt_sge(fast, 0, 8);
+	uint64_t *word = (uint64_t *)(slow->shadow + 8);
+	int ret = vt_fetch_add(&pair->end[0], &result, vt_remote(slow, 8), 3);
+
+	*word += 3;
+	return ret ? ret : vt_buf_check(slow, 8, 8);
+}
+
+/* The requester's are. */
+static int write_from(struct vt_pair *pair, struct vt_buf *fast,
+		      struct vt_buf *slow)
+{
+	struct ibv_sge sge = vt_sge(slow, 100, 20000);
+	int ret = vt_rdma_write(&pair->end[0], &sge, 1, vt_remote(fast, 4000));
+
+	return ret ? ret : copied(fast, 4000, slow, 100, 20000);
+}
+
+static int read_to(struct vt_pair *pair, struct vt_buf *fast,
+		   struct vt_buf *slow)
+{
+	struct ibv_sge sge = vt_sge(slow, 100, 20000);
+	int ret = vt_rdma_read(&pair->end[0], &sge, 1, vt_remote(fast, 4000));
+
+	return ret ? ret : copied(slow, 100, fast, 4000, 20000);
+}
+
+#define SLOW_VARIANT(name, receive_queue)				\
+	FIXTURE_VARIANT_ADD(slow, name)					\
+	{								\
+		.operation = name,					\
+		.srq = receive_queue,					\
+	}
+
+SLOW_VARIANT(write_to, false);
+SLOW_VARIANT(read_from, false);
+SLOW_VARIANT(receive_into, true);
+SLOW_VARIANT(add_to, false);
+SLOW_VARIANT(write_from, false);
+SLOW_VARIANT(read_to, false);
+
+static int set_delay(int ms)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%d", ms);
+	return vt_write_file(DELAY, text);
+}
+
+FIXTURE_SETUP(slow)
+{
+	struct vt_buf_opts opts = {
+		.access = VT_ACCESS_ALL | IBV_ACCESS_ON_DEMAND,
+	};
+	struct vt_pair_opts pair = { .srq = variant->srq };
+
+	if (access("/sys/module/peer_test_mem", F_OK))
+		ASSERT_EQ(0, vt_insmod_test("peer_test_mem.ko", NULL));
+	if (!access("/sys/module/peerdirect_test", F_OK))
+		ASSERT_EQ(0, vt_rmmod("peerdirect_test"));
+	ASSERT_EQ(0, vt_insmod_test("peerdirect_test.ko", "flavour=1"));
+	ASSERT_EQ(0, vt_dev_open(&self->dev));
+	ASSERT_EQ(0, vt_pair_open(&self->pair, &self->dev, &pair));
+	ASSERT_EQ(0, vt_buf_open(&self->fast, &self->dev, &vt_mem_host, SIZE,
+				 NULL));
+	ASSERT_EQ(0, vt_buf_open(&self->slow, &self->dev, &vt_mem_peerdirect,
+				 SIZE, &opts));
+	vt_buf_fill(&self->fast, 1);
+	vt_buf_fill(&self->slow, 2);
+	ASSERT_EQ(0, set_delay(SLOW_MS));
+	self->operation = variant->operation;
+}
+
+FIXTURE_TEARDOWN(slow)
+{
+	set_delay(0);
+	EXPECT_EQ(0, vt_buf_close(&self->slow));
+	EXPECT_EQ(0, vt_buf_close(&self->fast));
+	vt_pair_close(&self->pair);
+	vt_dev_close(&self->dev);
+	EXPECT_EQ(0, vt_rmmod("peerdirect_test"));
+}
+
+static void *run_operation(void *arg)
+{
+	FIXTURE_DATA(slow) *self = arg;
+	int64_t start = vt_now_ms();
+
+	self->status = self->operation(&self->pair, &self->fast, &self->slow);
+	self->took_ms = vt_now_ms() - start;
+	atomic_store(&self->over, true);
+	return NULL;
+}
+
+TEST_F_TIMEOUT(slow, survives_and_delays_nobody, 60)
+{
+	struct vt_pair_opts opts = { 0 };
+	unsigned int meanwhile = 0;
+	struct vt_pair other;
+	struct vt_buf buf;
+	pthread_t thread;
+	struct ibv_sge sge;
+
+	ASSERT_EQ(0, vt_pair_open(&other, &self->dev, &opts));
+	ASSERT_EQ(0, vt_buf_open(&buf, &self->dev, &vt_mem_vram, SIZE, NULL));
+	sge = vt_sge(&buf, 0, 5000);
+	ASSERT_EQ(0, pthread_create(&thread, NULL, run_operation, self));
+	while (!atomic_load(&self->over)) {
+		ASSERT_EQ(0, vt_rdma_write(&other.end[0], &sge, 1,
+					   vt_remote(&buf, 20000)));
+		meanwhile++;
+	}
+	pthread_join(thread, NULL);
+	EXPECT_EQ(0, self->status);
+	EXPECT_LE(SLOW_MS, self->took_ms);
+	TH_LOG("%lld ms, and %u operations meanwhile",
+	       (long long)self->took_ms, meanwhile);
+	EXPECT_LT(100, meanwhile);
+	EXPECT_EQ(0, vt_buf_close(&buf));
+	vt_pair_close(&other);
+}
+
+TEST_HARNESS_MAIN
