@@ -209,7 +209,7 @@ add_port()
 compose_machine()
 {
 	local append=(console=ttyS0 net.ifnames=0 panic=-1 oops=panic
-		mitigations=off audit=0 apparmor=0 watchdog_thresh=60
+		mitigations=off audit=0 lsm=lockdown watchdog_thresh=60
 		rcupdate.rcu_cpu_stall_timeout=120 random.trust_cpu=on printk.devkmsg=on)
 	local machine=q35
 
@@ -247,12 +247,31 @@ compose_machine()
 	qemu+=(-append "${append[*]}")
 }
 
+# Lets the cats end, after the machine has: by themselves if it had opened their
+# FIFOs, else by opening these for a moment.
+end_cats()
+{
+	local cat
+
+	for cat in "${cats[@]}"; do
+		while kill -0 "$cat" 2> /dev/null; do
+			: <> "$fifos/out" <> "$fifos/err"
+			sleep 0.05
+		done
+	done
+	[ ${#cats[@]} = 0 ] || wait "${cats[@]}" || :
+}
+
 # shellcheck disable=SC2317	# called by trap
 cleanup()
 {
 	trap - EXIT INT TERM HUP
-	[ -z "${machine_pid-}" ] || kill -KILL "$machine_pid" 2> /dev/null || :
+	if [ -n "${machine_pid-}" ]; then
+		kill -KILL "$machine_pid" 2> /dev/null || :
+		wait "$machine_pid" 2> /dev/null || :
+	fi
 	[ -z "${tail_pid-}" ] || kill "$tail_pid" 2> /dev/null || :
+	[ -z "${fifos-}" ] || end_cats
 	[ -z "${tty_state-}" ] || stty "$tty_state" || :
 	[ -z "${fifos-}" ] || rm -rf "$fifos"
 	if [ -z "$keep" ] && [ -n "${dir-}" ] && [ -z "${keep_log-}" ]; then
@@ -388,7 +407,7 @@ main()
 	follow_machine
 	wait "$machine_pid" 2> /dev/null || :
 	machine_pid=''
-	[ ${#cats[@]} = 0 ] || wait "${cats[@]}" || :
+	end_cats
 	judge
 }
 

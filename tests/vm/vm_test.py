@@ -223,6 +223,14 @@ def test_bad_options():
                   MACHINE, done.stderr)
 
 
+def test_machine_that_cannot_start():
+    done = vm('--stock', '--mem', '900000G', '--', 'true')
+    tap.equal('a machine that cannot start is a failure', done.returncode,
+              MACHINE, done.stderr)
+    tap.point('and QEMU\'s reason is shown', 'memory' in done.stderr,
+              done.stderr)
+
+
 def test_interrupt():
     child = subprocess.Popen([VM, '--stock', '--', 'sleep', '1000'],
                              stdin=subprocess.DEVNULL, text=True,
