@@ -26,6 +26,7 @@
 #include <linux/slab.h>
 
 #include "ib_peer.h"
+#include "trace.h"
 
 #define HUGE_SIZE (PEER_HUGE_PAGES << PAGE_SHIFT)
 
@@ -412,6 +413,8 @@ int ib_umem_peer_fault(struct ib_umem_peer *peer, unsigned long addr,
 	unsigned long end = PAGE_ALIGN(addr + length);
 	unsigned long until = jiffies + FAULT_TIMEOUT;
 	struct ib_peer_fault fault = {};
+	unsigned long first = addr;
+	ktime_t begin = ktime_get();
 	int ret;
 
 	ret = fault_init(&fault, peer, flags);
@@ -432,6 +435,8 @@ int ib_umem_peer_fault(struct ib_umem_peer *peer, unsigned long addr,
 	}
 	atomic64_inc(&peer->stats.faults);
 	fault_fini(&fault);
+	trace_ib_peer_fault(peer, first, length, flags,
+			    ktime_us_delta(ktime_get(), begin), ret);
 	return ret;
 }
 

@@ -18,6 +18,9 @@
 
 #include "ib_peer.h"
 
+#define CREATE_TRACE_POINTS
+#include "trace.h"
+
 static int __init ib_peer_mem_init(void)
 {
 	int ret;

@@ -22,6 +22,7 @@
 #include <linux/mm.h>
 
 #include "ib_peer.h"
+#include "trace.h"
 
 static unsigned long addr_to_index(const struct ib_umem_peer *peer,
 				   unsigned long addr)
@@ -114,7 +115,7 @@ static void publish_one(struct xa_state *xas, unsigned long index,
 {
 	void *old;
 
-	xas_set(xas, index);
+	xas_set_order(xas, index, 0);
 	old = xas_load(xas);
 	if (old && !order) {
 		if (entry_to_pte(old, index) & ~pte & PEER_PTE_WRITE ||
@@ -164,5 +165,7 @@ int ib_umem_peer_publish(struct ib_umem_peer *peer,
 			ret = publish_all(peer, &xas, answer, &done);
 		xas_unlock(&xas);
 	} while (xas_nomem(&xas, GFP_KERNEL));
+	trace_ib_peer_publish(peer, answer->start, answer->pages,
+			      answer->region, ret);
 	return ret;
 }

@@ -16,6 +16,7 @@
 #include <linux/slab.h>
 
 #include "ib_peer.h"
+#include "trace.h"
 
 static DEFINE_SPINLOCK(clients_lock);
 static struct workqueue_struct *detach_wq;
@@ -267,6 +268,8 @@ void ib_peer_invalidate(struct ib_peer_region *region, u64 offset, u64 length)
 	ib_umem_peer_erase(umem, start, start + length - 1);
 	xa_unlock(&umem->pages);
 	ib_umem_peer_pass_guards(umem);
+	/* No event of the mm's, so not one of its numbers. */
+	trace_ib_peer_invalidate(umem, start, start + length - 1, -1);
 }
 EXPORT_SYMBOL_GPL(ib_peer_invalidate);
 

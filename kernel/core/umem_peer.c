@@ -18,6 +18,7 @@
 #include <rdma/ib_verbs.h>
 
 #include "ib_peer.h"
+#include "trace.h"
 
 unsigned long ib_umem_peer_first(const struct ib_umem_peer *peer)
 {
@@ -50,6 +51,8 @@ bool ib_umem_peer_bury(struct ib_peer_region *region)
 				   region->span.last);
 	xa_unlock(&peer->pages);
 	ib_umem_peer_pass_guards(peer);
+	if (alive)
+		trace_ib_peer_region_dead(region);
 	return alive;
 }
 
@@ -137,6 +140,8 @@ static bool umem_mn_on_demand(struct mmu_interval_notifier *notifier,
 		umem_take_regions(peer, range->start, range->end - 1, &ended);
 	xa_unlock(&peer->pages);
 	ib_umem_peer_pass_guards(peer);
+	trace_ib_peer_invalidate(peer, range->start, range->end - 1,
+				 range->event);
 	umem_drop_regions(&ended, ib_peer_region_kill);
 	return true;
 }

@@ -25,6 +25,7 @@ int rxe_peer_flush(struct rxe_mr *mr, u64 iova, u64 length);
 
 /* rxe_peer_odp.c */
 void rxe_peer_set_caps(struct rxe_dev *rxe);
+void rxe_peer_release(struct rxe_mr *mr);
 int rxe_peer_init_on_demand(struct rxe_mr *mr, u64 start, u64 length,
 			    int access);
 bool rxe_peer_recv_held(struct rxe_qp *qp);

@@ -22,6 +22,12 @@
 /* Of a long READ: the pages that must be there before the first response. */
 #define PREPARE_READ SZ_2M
 
+/*
+ * On-demand MRs there are. While there are none a responder does not look for
+ * any, so that who does not use them pays nothing.
+ */
+static atomic_t on_demand_mrs = ATOMIC_INIT(0);
+
 void rxe_peer_set_caps(struct rxe_dev *rxe)
 {
 	struct ib_odp_caps *caps = &rxe->attr.odp_caps;
@@ -43,8 +49,19 @@ void rxe_peer_set_caps(struct rxe_dev *rxe)
 int rxe_peer_init_on_demand(struct rxe_mr *mr, u64 start, u64 length,
 			    int access)
 {
-	return rxe_peer_attach(mr, ib_umem_peer_get(mr->ibmr.device, start,
-						    length, access));
+	int err = rxe_peer_attach(mr, ib_umem_peer_get(mr->ibmr.device, start,
+						       length, access));
+
+	if (!err)
+		atomic_inc(&on_demand_mrs);
+	return err;
+}
+
+void rxe_peer_release(struct rxe_mr *mr)
+{
+	if (mr->peer && mr->peer->on_demand)
+		atomic_dec(&on_demand_mrs);
+	ib_umem_peer_release(mr->peer);
 }
 
 /* ---- the responder ---- */
@@ -108,7 +125,7 @@ enum resp_states rxe_peer_prepare(struct rxe_qp *qp, struct rxe_pkt_info *pkt)
 	struct rxe_mr *mr = qp->resp.mr;
 	bool put_off = false;
 
-	if (qp_type(qp) != IB_QPT_RC)
+	if (qp_type(qp) != IB_QPT_RC || !atomic_read(&on_demand_mrs))
 		return RESPST_NONE;
 
 	if (pkt->mask & RXE_SEND_MASK) {
