@@ -4,6 +4,7 @@
  * beginnings and ends within pages, one byte too far, access flags.
  */
 #include "data.h"
+#include "lib/raw.h"
 
 /* Memory whose registration begins and ends within pages, at other addresses */
 static void run_at_iova(struct __test_metadata *_metadata, data_t *self,
@@ -128,6 +129,55 @@ TEST_F(data, access_flags)
 	ASSERT_EQ(0, vt_pair_renew(&self->pair));
 	ASSERT_EQ(0, vt_buf_check_all(&self->remote));
 	ASSERT_EQ(0, vt_buf_check_all(&self->local));
+}
+
+/* Words of a region that begins within a page, at another address. */
+TEST_F(data, atomics_within_pages)
+{
+	static const uint32_t at[] = { 4104, 8184, 8192, SIZE - 16 };
+	struct vt_buf_opts opts = {
+		.skip = 4104, .tail = 8, .iova = 0x123456789000ULL,
+	};
+	struct vt_end *end = &self->pair.end[0];
+	struct ibv_sge result = vt_sge(&self->local, 7, 8);
+	uint64_t was;
+	size_t i;
+
+	ASSERT_EQ(0, vt_buf_close(&self->remote));
+	ASSERT_EQ(0, vt_buf_open(&self->remote, &self->dev, variant->remote,
+				 SIZE, &opts));
+	vt_buf_fill(&self->remote, 17);
+	open_pair(_metadata, self, (struct vt_pair_opts){ 0 });
+	for (i = 0; i < COUNT(at); i++) {
+		struct vt_remote there = vt_remote(&self->remote, at[i]);
+
+		memcpy(&was, self->remote.shadow + at[i], 8);
+		memcpy(self->local.shadow + 7, &was, 8);
+		ASSERT_EQ(0, vt_fetch_add(end, &result, there, 5));
+		ASSERT_EQ(0, vt_buf_check(&self->local, 7, 8));
+		was += 5;
+		memcpy(self->remote.shadow + at[i], &was, 8);
+		ASSERT_EQ(0, vt_buf_check(&self->remote, at[i], 8));
+
+		memcpy(self->local.shadow + 7, &was, 8);
+		ASSERT_EQ(0, vt_cmp_swap(end, &result, there, was, ~was));
+		was = ~was;
+		memcpy(self->remote.shadow + at[i], &was, 8);
+		ASSERT_EQ(0, vt_buf_check(&self->remote, at[i], 8));
+
+		was ^= 0x55;
+		ASSERT_EQ(0, vt_atomic_write(end, there, was));
+		memcpy(self->remote.shadow + at[i], &was, 8);
+		ASSERT_EQ(0, vt_flush(end, there, 8, VT_FLUSH_GLOBAL));
+		ASSERT_EQ(0, vt_buf_check(&self->remote, at[i], 8));
+	}
+	ASSERT_EQ(0, vt_buf_check_all(&self->remote));
+
+	/* The last word of the memory is not in it. */
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR,
+		  vt_fetch_add(end, &result, vt_remote(&self->remote, SIZE - 8),
+			       1));
+	ASSERT_EQ(0, vt_buf_check_all(&self->remote));
 }
 
 TEST_HARNESS_MAIN
