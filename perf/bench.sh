@@ -14,7 +14,7 @@
 # usage: bench.sh [--icount] [--rounds N] [--repeats N] [--divide N] [--keep DIR]
 #   --icount   the machine counts instructions, on one processor: numbers that
 #              repeat
-#   --rounds   default 9, with --icount 1
+#   --rounds   default 9
 #   --repeats  of each measurement within a round, default 1
 #   --divide   do only a part of the operations, e.g. 10 for a quick look
 #   --keep     where bench.json and the machine's files go
@@ -27,7 +27,7 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 project=$(dirname "$here")
 build=${PEERMEM_BUILD:-$project/build}
-icount='' rounds='' repeats=1 divide=1 keep=$build/results/bench
+icount= rounds=9 repeats=1 divide=1 keep=$build/results/bench
 
 while [ $# -gt 0 ]; do
 	case $1 in
@@ -42,11 +42,10 @@ while [ $# -gt 0 ]; do
 	esac
 	shift
 done
-rounds=${rounds:-$((${icount:-0} ? 1 : 9))}
 
 rm -rf "$keep"
 mkdir -p "$keep"
-"$project/tests/vm/vm.sh" ${icount:+--icount --smp 1} --timeout 3600 --keep "$keep" -- \
-	"$here/bench_guest.sh" "$build/perf/verbs_bench" "$rounds" \
-	--repeats "$repeats" --divide "$divide" ${icount:+--wait}
+"$project/tests/vm/vm.sh" ${icount:+--icount --smp 1} --timeout 3600 \
+	--keep "$keep" -- "$here/bench_guest.sh" \
+	"$build/perf/verbs_bench" "$rounds" --repeats "$repeats" --divide "$divide" ${icount:+--wait}
 "$here/report.py" ${icount:+--icount} "$keep/out/raw" "$keep/bench.json"
