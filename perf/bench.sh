@@ -27,7 +27,7 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 project=$(dirname "$here")
 build=${PEERMEM_BUILD:-$project/build}
-icount= rounds=9 repeats=1 divide=1 keep=$build/results/bench
+icount='' rounds=9 repeats=1 divide=1 keep=$build/results/bench
 
 while [ $# -gt 0 ]; do
 	case $1 in
@@ -47,5 +47,6 @@ rm -rf "$keep"
 mkdir -p "$keep"
 "$project/tests/vm/vm.sh" ${icount:+--icount --smp 1} --timeout 3600 \
 	--keep "$keep" -- "$here/bench_guest.sh" \
-	"$build/perf/verbs_bench" "$rounds" --repeats "$repeats" --divide "$divide" ${icount:+--wait}
+	"$build/perf/verbs_bench" "$rounds" --repeats "$repeats" \
+	--divide "$divide" ${icount:+--wait}
 "$here/report.py" ${icount:+--icount} "$keep/out/raw" "$keep/bench.json"
