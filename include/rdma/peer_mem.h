@@ -200,8 +200,8 @@ int ib_peer_fault_add(struct ib_peer_fault *fault,
  * fault() at the next access; a pinned MR is revoked (its pages cannot come
  * back elsewhere).
  *
- * Context: between claim() and the return of release(). Does not sleep; the
- * exporter holds the lock described at fault().
+ * Context: from within claim() on, to the return of release(); any task. Does
+ * not sleep; the exporter holds the lock described at fault().
  */
 void ib_peer_invalidate(struct ib_peer_region *region, u64 offset, u64 length);
 
