@@ -66,6 +66,7 @@ enum state {
 /**
  * struct pt_range - what acquire() makes and release() ends
  * @node:   in ranges, until release()
+ * @number: ranges are numbered as they come
  * @first:  page of the object, aligned down to the device's pages
  * @pages:  likewise aligned up
  * @unmap_lock: see above
@@ -77,6 +78,7 @@ enum state {
 struct pt_range {
 	struct kref kref;
 	struct list_head node;
+	u64 number;
 	struct peer_test_object *object;
 	unsigned long addr;
 	size_t size;
@@ -95,6 +97,7 @@ struct pt_range {
 
 static struct workqueue_struct *workqueue;
 static LIST_HEAD(ranges);
+static u64 ranges_acquired;
 static DEFINE_MUTEX(ranges_lock);
 static void *reg_handle;
 static invalidate_peer_memory invalidate_callback;
@@ -204,13 +207,18 @@ static bool range_pinned(struct pt_range *range)
 	return state == PINNED || state == MAPPED;
 }
 
-/* A pinned range of the object, with a reference; NULL when there is none. */
-static struct pt_range *find_pinned(struct peer_test_object *object)
+/*
+ * A pinned range of the object, with a reference, acquired as number @last or
+ * before; NULL when there is none.
+ */
+static struct pt_range *find_pinned(struct peer_test_object *object, u64 last)
 {
 	struct pt_range *range;
 
 	mutex_lock(&ranges_lock);
 	list_for_each_entry(range, &ranges, node) {
+		if (range->number > last)
+			break;
 		if (range->object == object && range_pinned(range)) {
 			kref_get(&range->kref);
 			mutex_unlock(&ranges_lock);
@@ -221,13 +229,18 @@ static struct pt_range *find_pinned(struct peer_test_object *object)
 	return NULL;
 }
 
+/* Not what is acquired meanwhile: traffic could go on doing that for ever. */
 static int pt_invalidate(struct peer_test_object *object)
 {
 	struct pt_range *range;
+	u64 last;
 
 	if (flavour == NEVER_INVALIDATES)
 		return -EOPNOTSUPP;
-	while ((range = find_pinned(object))) {
+	mutex_lock(&ranges_lock);
+	last = ranges_acquired;
+	mutex_unlock(&ranges_lock);
+	while ((range = find_pinned(object, last))) {
 		range_invalidate(range);
 		range_put(range);
 	}
@@ -271,6 +284,7 @@ static int pt_acquire(unsigned long addr, size_t size, void *private_data,
 	range->first = first & ~mask;
 	range->pages = (last | mask) + 1 - range->first;
 	mutex_lock(&ranges_lock);
+	range->number = ++ranges_acquired;
 	list_add_tail(&range->node, &ranges);
 	mutex_unlock(&ranges_lock);
 	*context = range;
