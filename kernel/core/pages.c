@@ -24,6 +24,9 @@
 #include "ib_peer.h"
 #include "trace.h"
 
+/* Entries taken away before the lock is dropped for a moment. */
+#define ERASE_BATCH 1024
+
 static unsigned long addr_to_index(const struct ib_umem_peer *peer,
 				   unsigned long addr)
 {
@@ -61,7 +64,9 @@ void ib_umem_peer_pass_guards(struct ib_umem_peer *peer)
 
 /*
  * Takes away what overlaps [first, last]; a huge entry goes as a whole. The
- * caller then passes through the guards.
+ * caller then passes through the guards. Before, under the same lock, it has
+ * moved the sequence that answers about the range are checked against: the lock
+ * is dropped now and then, for it may take long.
  */
 void ib_umem_peer_erase(struct ib_umem_peer *peer, unsigned long first,
 			unsigned long last)
@@ -79,7 +84,12 @@ void ib_umem_peer_erase(struct ib_umem_peer *peer, unsigned long first,
 	xas_set(&xas, addr_to_index(peer, first));
 	xas_for_each(&xas, entry, addr_to_index(peer, last)) {
 		xas_store(&xas, NULL);
-		n++;
+		if (++n % ERASE_BATCH)
+			continue;
+		xas_pause(&xas);
+		xas_unlock(&xas);
+		cpu_relax();
+		xas_lock(&xas);
 	}
 	atomic64_add(n, &peer->stats.invalidations);
 }
