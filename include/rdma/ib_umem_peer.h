@@ -51,6 +51,7 @@ struct ib_umem_peer {
 
 	/* private: */
 	bool revoked;
+	bool writable;
 	unsigned long base;
 	struct xarray pages;
 	rwlock_t guard[IB_UMEM_PEER_GUARDS];
@@ -58,6 +59,7 @@ struct ib_umem_peer {
 	refcount_t regions_left;
 	struct completion no_regions;
 	struct mmu_interval_notifier notifier;
+	atomic_t faults_under_way;
 	spinlock_t work_lock; /* guards works */
 	struct list_head works;
 };
@@ -96,6 +98,15 @@ static inline struct ib_umem_peer *to_ib_umem_peer(struct ib_umem *umem)
 struct ib_umem_peer *ib_umem_peer_get(struct ib_device *ibdev,
 				      unsigned long addr, size_t size,
 				      int access);
+
+/**
+ * ib_umem_peer_stop() - fail all accesses from now on
+ *
+ * For an importer that is about to wait for accesses under way: none of them
+ * waits for a page any more when this returns. May sleep; waits for calls into
+ * the exporter, never for a user. NULL is fine.
+ */
+void ib_umem_peer_stop(struct ib_umem_peer *peer);
 
 /**
  * ib_umem_peer_release() - the end of a registration
@@ -180,11 +191,15 @@ int ib_umem_peer_prefetch(struct ib_umem_peer *peer, u64 offset, size_t length,
 int ib_umem_peer_flush(struct ib_umem_peer *peer, u64 offset, size_t length);
 
 /**
- * ib_umem_peer_check_rereg() - may the access flags become these?
+ * ib_umem_peer_rereg() - other access flags, from now on
  *
- * Return: 0, -EACCES the memory was registered without write access, -EINVAL
- * FLUSH_PERSISTENT asked.
+ * Pinned memory was pinned for what was asked then, so it does not become
+ * writable. On demand it does; what an access may do is found out when it comes.
+ * To refuse writes to memory that is writable is the importer's part.
+ *
+ * Return: 0, -EACCES the memory was pinned without write access, -EINVAL
+ * FLUSH_PERSISTENT asked, -EOPNOTSUPP ON_DEMAND would change.
  */
-int ib_umem_peer_check_rereg(struct ib_umem_peer *peer, int access);
+int ib_umem_peer_rereg(struct ib_umem_peer *peer, int access);
 
 #endif

@@ -29,7 +29,7 @@ static int peer_lookup(struct ib_umem_peer *peer, unsigned long addr,
 {
 	if (unlikely(READ_ONCE(peer->revoked)))
 		return -EFAULT;
-	if (unlikely(write && !peer->umem.writable))
+	if (unlikely(write && !READ_ONCE(peer->writable)))
 		return -EACCES;
 	*pte = ib_umem_peer_pte(peer, addr);
 	if (unlikely(!*pte))

@@ -189,7 +189,7 @@ static unsigned long hmm_to_pte(const struct ib_umem_peer *peer,
 	if (is_pci_p2pdma_page(page))
 		return 0;
 	pte = PFN_PHYS(page_to_pfn(page)) | PEER_PTE_PAGE;
-	if (pfn & HMM_PFN_WRITE && peer->umem.writable)
+	if (pfn & HMM_PFN_WRITE && READ_ONCE(peer->writable))
 		pte |= PEER_PTE_WRITE;
 	return pte;
 }
@@ -328,7 +328,7 @@ static int fault_device(struct ib_peer_fault *fault, struct vm_area_struct *vma)
 	struct ib_umem_peer *peer = fault->peer;
 	unsigned long start = max(vma->vm_start, ib_umem_peer_first(peer));
 	unsigned long last = min(vma->vm_end - 1, ib_umem_peer_last(peer));
-	bool writable = vma->vm_flags & VM_WRITE && peer->umem.writable;
+	bool writable = vma->vm_flags & VM_WRITE && READ_ONCE(peer->writable);
 	struct ib_peer_region *region;
 	int ret = 0;
 
@@ -343,7 +343,14 @@ static int fault_device(struct ib_peer_fault *fault, struct vm_area_struct *vma)
 		region = fault_claim(fault, start, last + 1, writable);
 	if (IS_ERR(region))
 		return PTR_ERR(region);
-	ret = fault_ask_exporter(fault, region);
+	if (writable && !region->writable) {
+		/* It may be written since a rereg: claim it for that. */
+		ib_umem_peer_forget(region);
+		ib_peer_region_kill(region);
+		ret = -EAGAIN;
+	} else {
+		ret = fault_ask_exporter(fault, region);
+	}
 	ib_peer_region_unuse(region);
 	return ret;
 }
@@ -402,6 +409,28 @@ static void fault_fini(struct ib_peer_fault *fault)
 	kfree(fault->answer.ptes);
 }
 
+/* From queueing to the end; a fault in the background counts twice. */
+void ib_umem_peer_fault_begins(struct ib_umem_peer *peer)
+{
+	atomic_inc(&peer->faults_under_way);
+	/* Before it asks whether the umem is revoked. */
+	smp_mb__after_atomic();
+}
+
+void ib_umem_peer_fault_ended(struct ib_umem_peer *peer)
+{
+	/* The umem may be gone right after: the variable is only an address. */
+	if (atomic_dec_and_test(&peer->faults_under_way))
+		wake_up_var(&peer->faults_under_way);
+}
+
+/* The umem is revoked, so those under way end soon and others do nothing. */
+void ib_umem_peer_drain_faults(struct ib_umem_peer *peer)
+{
+	wait_var_event(&peer->faults_under_way,
+		       !atomic_read(&peer->faults_under_way));
+}
+
 /*
  * Makes the pages of [addr, addr + length) accessible, for a moment at least.
  * Return: 0, -EFAULT nothing there or revoked, -EACCES not for writing, -ENOMEM,
@@ -417,7 +446,10 @@ int ib_umem_peer_fault(struct ib_umem_peer *peer, unsigned long addr,
 	ktime_t begin = ktime_get();
 	int ret;
 
+	ib_umem_peer_fault_begins(peer);
 	ret = fault_init(&fault, peer, flags);
+	if (READ_ONCE(peer->revoked))
+		ret = -EFAULT;
 	addr &= PAGE_MASK;
 	while (!ret && addr != end) {
 		fault.start = addr;
@@ -437,6 +469,7 @@ int ib_umem_peer_fault(struct ib_umem_peer *peer, unsigned long addr,
 	fault_fini(&fault);
 	trace_ib_peer_fault(peer, first, length, flags,
 			    ktime_us_delta(ktime_get(), begin), ret);
+	ib_umem_peer_fault_ended(peer);
 	return ret;
 }
 

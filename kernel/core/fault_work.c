@@ -44,11 +44,10 @@ static void fault_work_run(struct work_struct *work)
 					fault->flags);
 	spin_lock(&peer->work_lock);
 	list_del(&fault->node);
-	if (list_empty(&peer->works))
-		wake_up_var(&peer->works);
 	spin_unlock(&peer->work_lock);
 	complete_all(&fault->done);
 	kref_put(&fault->kref, fault_work_free);
+	ib_umem_peer_fault_ended(peer);
 }
 
 /* One under way that brings these pages too, with a reference. */
@@ -105,6 +104,7 @@ static struct fault_work *fault_work_start(struct ib_umem_peer *peer,
 		fresh = NULL;
 		kref_get(&fault->kref);
 		list_add_tail(&fault->node, &peer->works);
+		ib_umem_peer_fault_begins(peer);
 		queue_work(fault_wq, &fault->work);
 	}
 	spin_unlock(&peer->work_lock);
@@ -151,15 +151,6 @@ int ib_umem_peer_prefetch(struct ib_umem_peer *peer, u64 offset, size_t length,
 	return 0;
 }
 EXPORT_SYMBOL_GPL(ib_umem_peer_prefetch);
-
-/* The umem is revoked, so those under way end soon and no new ones begin. */
-void ib_umem_peer_drain_works(struct ib_umem_peer *peer)
-{
-	wait_var_event(&peer->works, list_empty_careful(&peer->works));
-	/* Past whoever emptied the list. */
-	spin_lock(&peer->work_lock);
-	spin_unlock(&peer->work_lock);
-}
 
 int ib_peer_fault_work_init(void)
 {

@@ -141,12 +141,14 @@ enum peer_fault_flags {
 int ib_umem_peer_populate(struct ib_peer_region *region);
 int ib_umem_peer_fault(struct ib_umem_peer *peer, unsigned long addr,
 		       size_t length, unsigned int flags);
+void ib_umem_peer_fault_begins(struct ib_umem_peer *peer);
+void ib_umem_peer_fault_ended(struct ib_umem_peer *peer);
+void ib_umem_peer_drain_faults(struct ib_umem_peer *peer);
 
 /* fault_work.c */
 int ib_umem_peer_fault_timeout(struct ib_umem_peer *peer, unsigned long addr,
 			       size_t length, unsigned int flags,
 			       unsigned long timeout);
-void ib_umem_peer_drain_works(struct ib_umem_peer *peer);
 int ib_peer_fault_work_init(void);
 void ib_peer_fault_work_exit(void);
 

@@ -210,6 +210,7 @@ static struct ib_umem_peer *umem_alloc(struct ib_device *ibdev,
 	peer->umem.iova = addr;
 	peer->umem.length = size;
 	peer->umem.writable = ib_access_writable(access);
+	peer->writable = peer->umem.writable;
 	peer->umem.owning_mm = current->mm;
 	mmgrab(current->mm);
 	peer->on_demand = access & IB_ACCESS_ON_DEMAND;
@@ -278,7 +279,7 @@ static int umem_pin(struct ib_umem_peer *peer)
 
 	region = ib_peer_region_claim(peer, ib_umem_peer_first(peer),
 				      ib_umem_peer_last(peer) + 1,
-				      peer->umem.writable);
+				      READ_ONCE(peer->writable));
 	if (IS_ERR(region))
 		return PTR_ERR(region);
 	ret = ib_peer_region_pin(region);
@@ -354,25 +355,39 @@ err_free:
 }
 EXPORT_SYMBOL_GPL(ib_umem_peer_get);
 
-void ib_umem_peer_release(struct ib_umem_peer *peer)
+void ib_umem_peer_stop(struct ib_umem_peer *peer)
 {
 	if (!peer)
 		return;
 	ib_umem_peer_kill(peer);
+	ib_umem_peer_drain_faults(peer);
+}
+EXPORT_SYMBOL_GPL(ib_umem_peer_stop);
+
+void ib_umem_peer_release(struct ib_umem_peer *peer)
+{
+	if (!peer)
+		return;
+	ib_umem_peer_stop(peer);
 	mmu_interval_notifier_remove(&peer->notifier);
-	ib_umem_peer_drain_works(peer);
 	umem_end_regions(peer);
 	umem_uncharge(peer);
 	umem_free(peer);
 }
 EXPORT_SYMBOL_GPL(ib_umem_peer_release);
 
-int ib_umem_peer_check_rereg(struct ib_umem_peer *peer, int access)
+int ib_umem_peer_rereg(struct ib_umem_peer *peer, int access)
 {
 	if (access & IB_ACCESS_FLUSH_PERSISTENT)
 		return -EINVAL;
-	if (ib_access_writable(access) && !peer->umem.writable)
+	if (peer->on_demand != !!(access & IB_ACCESS_ON_DEMAND))
+		return -EOPNOTSUPP;
+	if (!ib_access_writable(access) || READ_ONCE(peer->writable))
+		return 0;
+	if (!peer->on_demand)
 		return -EACCES;
+	/* Regions claimed for reading go at the next fault. */
+	WRITE_ONCE(peer->writable, true);
 	return 0;
 }
-EXPORT_SYMBOL_GPL(ib_umem_peer_check_rereg);
+EXPORT_SYMBOL_GPL(ib_umem_peer_rereg);

@@ -161,7 +161,7 @@ static int peer_prefetch(struct ib_pd *ibpd, const struct ib_sge *sge,
 	if (mr_check_range(mr, sge->addr, sge->length))
 		goto out;
 	err = -EPERM;
-	if (write && !mr->peer->umem.writable)
+	if (write && !ib_access_writable(mr->access))
 		goto out;
 	err = ib_umem_peer_prefetch(mr->peer, sge->addr - mr->ibmr.iova,
 				    sge->length, write, fault, wait);
