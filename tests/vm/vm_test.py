@@ -18,6 +18,11 @@ import sys
 import tempfile
 import time
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                '..'))
+
+from points import Tap  # noqa: E402
+
 VM, PROVOKE = sys.argv[1:]
 
 # vm.sh's own exit statuses
@@ -59,29 +64,6 @@ ib_write_bw -d rxe0 -n 100 --mmap=/dev/peer_vram0 10.0.0.1 |
 	grep '^ 65536'
 wait
 '''
-
-
-class Tap:
-    def __init__(self):
-        self.points = self.failures = 0
-
-    def point(self, name, good, *texts):
-        self.points += 1
-        self.failures += not good
-        print(f"{'ok' if good else 'not ok'} {self.points} - {name}")
-        for text in texts if not good else ():
-            for line in str(text).splitlines():
-                print('#', line)
-        sys.stdout.flush()
-        return good
-
-    def equal(self, name, got, want, *texts):
-        return self.point(name, got == want,
-                          f'got {got!r}, want {want!r}', *texts)
-
-    def done(self):
-        print(f'1..{self.points}')
-        sys.exit(1 if self.failures else 0)
 
 
 tap = Tap()

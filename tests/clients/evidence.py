@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+#
+# What the kernel says about registrations, for tests that do not believe a
+# program which says that it used an on-demand one.
+
+import json
+import os
+import re
+import subprocess
+
+TRACING = '/sys/kernel/tracing/instances/clients'
+COUNTERS = '/sys/kernel/mm/memory_peers/peer_vram'
+
+EVENT = re.compile(r'.*: (ib_peer_\w+): (.*)')
+
+
+class Trace:
+    """The core's tracepoints while a "with" block runs, in .events: a list of
+    (name, {field: text})."""
+
+    def __enter__(self):
+        os.mkdir(TRACING)
+        with open(TRACING + '/events/ib_peer_mem/enable', 'w',
+                  encoding='ascii') as enable:
+            enable.write('1')
+        self.events = []
+        return self
+
+    def __exit__(self, *_):
+        with open(TRACING + '/trace', encoding='utf-8') as trace:
+            for line in trace:
+                event = EVENT.match(line)
+                if event:
+                    fields = dict(field.split('=', 1)
+                                  for field in event.group(2).split())
+                    self.events.append((event.group(1), fields))
+        os.rmdir(TRACING)
+
+    def named(self, name):
+        return [fields for got, fields in self.events if got == name]
+
+    def mrs_with_faults(self):
+        """How many on-demand MRs got pages because somebody came for them.
+        Others never fault."""
+        return len({fields['umem'] for fields in self.named('ib_peer_fault')
+                    if fields['ret'] == '0'})
+
+    def pages(self, device):
+        """Pages that became accessible, of device or of system memory."""
+        return sum(int(fields['pages'])
+                   for fields in self.named('ib_peer_publish')
+                   if fields['ret'] == '0' and
+                   fields['device'] == ('1' if device else '0'))
+
+
+def mr_statistics():
+    """{MR number: {counter: value}} of the on-demand MRs there are."""
+    text = subprocess.run(['rdma', '-j', 'statistic', 'show', 'mr'], text=True,
+                          capture_output=True, check=True).stdout
+    return {entry['mrn']: entry for entry in json.loads(text or '[]')
+            if 'page_faults' in entry}
+
+
+def client_counters():
+    counters = {}
+    for name in os.listdir(COUNTERS):
+        if name.startswith('num_'):
+            with open(f'{COUNTERS}/{name}', encoding='ascii') as file:
+                counters[name] = int(file.read())
+    return counters

@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+#
+# TAP for tests written in Python; import it. End with done().
+
+import sys
+
+
+class Tap:
+    def __init__(self):
+        self.points = self.failures = 0
+
+    def point(self, name, good, *texts):
+        """A point; the texts are shown as comment if it is not good."""
+        self.points += 1
+        self.failures += not good
+        print(f"{'ok' if good else 'not ok'} {self.points} - {name}")
+        for text in texts if not good else ():
+            for line in str(text).splitlines():
+                print('#', line)
+        sys.stdout.flush()
+        return good
+
+    def equal(self, name, got, want, *texts):
+        return self.point(name, got == want,
+                          f'got {got!r}, want {want!r}', *texts)
+
+    def done(self):
+        print(f'1..{self.points}')
+        sys.exit(1 if self.failures else 0)
