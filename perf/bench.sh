@@ -1,24 +1,27 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 #
-# Measures WRITE, READ and SEND, three ways, in one virtual machine:
+# Measures in one virtual machine, in rounds in which what is compared takes
+# turns; what counts is the median over the rounds of the ratio within a round.
+# "./run bench" is this program; perf/README.md says what is measured and why so.
 #
-#   stock-host  the distribution's rdma_rxe, host memory: 1.00
-#   host        the extended rdma_rxe, host memory
-#   vram        the extended rdma_rxe, both sides in video memory
-#
-# The three take turns, several rounds; what counts is the median over the
-# rounds of the ratio to stock-host in the same round. "./run bench" is this
-# program.
-#
-# usage: bench.sh [--icount] [--rounds N] [--repeats N] [--divide N] [--keep DIR]
-#   --icount   the machine counts instructions, on one processor: numbers that
-#              repeat
-#   --rounds   default 9
-#   --repeats  of each measurement within a round, default 1
-#   --divide   do only a part of the operations, e.g. 10 for a quick look
-#   --keep     where bench.json and the machine's files go
-#              (default: results/bench in the build folder)
+# usage: bench.sh [OPTION...] [GROUP...]
+#   groups (default: all)
+#     traffic     WRITE, READ, SEND: stock and extended module, host memory and
+#                 video memory, pinned and on demand
+#     qps         8 queue pairs on one MR
+#     register    registration, by length
+#     fault       a page that is not there, against a fault of the CPU
+#     invalidate  by number of pages, and under many MRs
+#     memory      of the kernel, for a page
+#     staging     against a bounce buffer in host memory
+#   --quick     a look: one round, a tenth of the operations, smaller sizes
+#   --icount    the machine counts instructions, on one processor: numbers that
+#               repeat
+#   --rounds N  default 5
+#   --divide N  do only a part of the operations
+#   --keep DIR  where bench.json and the machine's files go
+#               (default: results/bench in the build folder)
 #
 # A number never fails the run.
 
@@ -27,26 +30,35 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 project=$(dirname "$here")
 build=${PEERMEM_BUILD:-$project/build}
-icount='' rounds=9 repeats=1 divide=1 keep=$build/results/bench
+all='traffic qps register fault invalidate memory staging'
+icount='' rounds=5 divide=1 keep=$build/results/bench groups=()
 
 while [ $# -gt 0 ]; do
 	case $1 in
 	--icount) icount=1 ;;
-	--rounds|--repeats|--divide|--keep)
+	--quick) rounds=1 divide=10 ;;
+	--rounds|--divide|--keep)
 		[ $# -ge 2 ] || { echo "bench: $1 needs a value" >&2; exit 2; }
 		printf -v "${1#--}" %s "$2"
 		shift
 		;;
 	-h|--help) sed -n '/^# usage/,/^$/s/^# \{0,1\}//p' "$0"; exit 0 ;;
-	*) echo "bench: unknown option $1; try --help" >&2; exit 2 ;;
+	-*) echo "bench: unknown option $1; try --help" >&2; exit 2 ;;
+	*)
+		[[ " $all " = *" $1 "* ]] || {
+			echo "bench: no group $1; there are: $all" >&2
+			exit 2
+		}
+		groups+=("$1")
+		;;
 	esac
 	shift
 done
+[ ${#groups[@]} -gt 0 ] || read -ra groups <<< "$all"
 
 rm -rf "$keep"
 mkdir -p "$keep"
-"$project/tests/vm/vm.sh" ${icount:+--icount --smp 1} --timeout 3600 \
+"$project/tests/vm/vm.sh" ${icount:+--icount --smp 1} --mem 4G --timeout 7200 \
 	--keep "$keep" -- "$here/bench_guest.sh" \
-	"$build/perf/verbs_bench" "$rounds" --repeats "$repeats" \
-	--divide "$divide" ${icount:+--wait}
+	"$build/perf/verbs_bench" "$rounds" "$divide" "${groups[@]}"
 "$here/report.py" ${icount:+--icount} "$keep/out/raw" "$keep/bench.json"

@@ -3,9 +3,11 @@
 #
 # report.py [--icount] RAW-FOLDER JSON-FILE
 #
-# Adds up what bench_guest.sh has measured: prints a table of ratios to the
-# stock module on host memory, beside the targets, and writes all numbers, raw
-# ones included, to JSON-FILE.
+# Adds up what bench_guest.sh has measured: prints each number beside its target,
+# and writes all numbers, raw ones included, to JSON-FILE.
+#
+# A comparison is the ratio of two configurations of one case in one round; the
+# median over the rounds counts. Some targets are for a number by itself.
 
 import argparse
 import collections
@@ -15,97 +17,186 @@ import platform
 import statistics
 import sys
 
-BASE = 'stock-host'
-# Ratios to BASE: bandwidth at least, latency at most.
-TARGETS = {'host': (1.00, 1.00), 'vram': (0.99, 1.02)}
-METRICS = ('bandwidth', 'p50', 'p99')
+# group, case (None: each that has both), metric, configuration, compared with
+# (None: the number itself), '<' at most or '>' at least, target (None: told only)
+COMPARISONS = [
+    ('traffic', None, 'bandwidth', 'host', 'stock-host', '>', 1.00),
+    ('traffic', None, 'p50', 'host', 'stock-host', '<', 1.00),
+    ('traffic', None, 'bandwidth', 'vram', 'stock-host', '>', 0.99),
+    ('traffic', None, 'p50', 'vram', 'stock-host', '<', 1.02),
+    ('traffic', None, 'bandwidth', 'host-odp', 'host', '>', 0.98),
+    ('traffic', None, 'p50', 'host-odp', 'host', '<', 1.03),
+    ('traffic', None, 'bandwidth', 'vram-odp', 'vram', '>', 0.98),
+    ('traffic', None, 'p50', 'vram-odp', 'vram', '<', 1.03),
+    ('qps', None, 'bandwidth', 'on demand', 'pinned', '>', 0.95),
+    *(('register', 'register', 'ns', size, 'empty calls', '<', 2.00)
+      for size in ('4 KiB', '1 MiB', '1 GiB', '1 TiB', 'implicit')),
+    *(('register', 'register', 'ns', size, '4 KiB', '<', 1.10)
+      for size in ('1 MiB', '1 GiB', '1 TiB')),
+    ('register', 'register', 'ns', 'pinned 4 KiB', 'empty calls', '<', None),
+    *(('fault', None, 'ns', config, 'CPU', '<', 2.00)
+      for config in ('requester', 'requester, mapped', 'responder',
+                     'responder, mapped')),
+    *(('fault', None, 'ns', config, 'requester', '<', 0.05)
+      for config in ('prefetch', 'prefetch, mapped')),
+    ('invalidate', None, 'ns', 'MR of 65536', 'MR of these', '<', 1.10),
+    ('invalidate', 'each page', 'ns', 'a page of 65536', 'a page of 256',
+     '<', 1.10),
+    ('invalidate', None, 'ns', '1000 others', '0 others', '<', 1.10),
+    ('invalidate', None, 'ns', '100000 others', '0 others', '<', 1.10),
+    ('memory', None, 'bytes', 'touched page', None, '<', 16),
+    ('memory', 'untouched MR', 'bytes', '1 TiB', '4 KiB', '<', 1.01),
+    *(('staging', None, metric, config, 'staged', sense, 1.00)
+      for metric, sense in (('ns', '<'), ('bandwidth', '>'))
+      for config in ('pinned', 'on demand')),
+]
+TITLES = {
+    'traffic': 'Traffic, two buffers of one kind of memory; pages are there',
+    'qps': '8 queue pairs on one MR, WRITE',
+    'register': 'Registration and deregistration, on demand',
+    'fault': 'Fault of a page that is where it belongs',
+    'invalidate': 'Invalidation',
+    'memory': "The kernel's memory",
+    'staging': 'Straight, against a bounce buffer in host memory',
+}
 
 
 def read_raw(folder):
-    """{(op, size): {config: [of each round, {metric: [repetitions]}]}}"""
-    results = collections.defaultdict(lambda: collections.defaultdict(list))
-    names = sorted(os.listdir(folder), key=lambda n: int(n.rsplit('.', 1)[1]))
-    for name in names:
-        config = name.rsplit('.', 1)[0]
+    """{group: {case: {metric: {config: {round: value}}}}}, as in the files"""
+    def tree():
+        return collections.defaultdict(tree)
+
+    results = tree()
+    for name in os.listdir(folder):
         with open(os.path.join(folder, name), encoding='ascii') as file:
             for line in file:
                 row = json.loads(line)
-                results[row['op'], row['size']][config].append(
-                    {metric: row[metric] for metric in METRICS})
+                results[row['group']][row['case']][row['metric']][
+                    row['config']][row['round']] = row['value']
     return results
 
 
-def round_medians(rounds, metric):
-    return [statistics.median(one[metric]) for one in rounds]
+def median(rounds):
+    return statistics.median(rounds.values())
 
 
-def ratio(configs, config, metric):
-    """Median over the rounds of the ratio to BASE in the same round."""
-    return statistics.median(
-        here / base for here, base
-        in zip(round_medians(configs[config], metric),
-               round_medians(configs[BASE], metric)))
+def ratio(rounds, base):
+    """Median of the ratio in the same round; None if there is no such one."""
+    ratios = [value / base[number] for number, value in rounds.items()
+              if base.get(number)]
+    return statistics.median(ratios) if ratios else None
 
 
-def summarise(results):
-    rows = []
-    for (op, size), configs in results.items():
-        row = {'op': op, 'size': size, 'median': {}, 'ratio': {}}
-        for config, rounds in configs.items():
-            row['median'][config] = {
-                metric: statistics.median(round_medians(rounds, metric))
-                for metric in METRICS}
-            if config != BASE:
-                row['ratio'][config] = {
-                    metric: round(ratio(configs, config, metric), 4)
-                    for metric in METRICS}
-        rows.append(row)
-    return rows
+def is_met(value, sense, target):
+    """A target is met if the number is as good at the target's decimals."""
+    value = round(value, 2)
+    return value <= target if sense == '<' else value >= target
 
 
-def size_name(size):
-    for unit, name in ((1 << 20, 'MiB'), (1 << 10, 'KiB')):
-        if size >= unit:
-            return f'{size // unit} {name}'
-    return f'{size} B'
+def compare(results, comparison):
+    group, only, metric, config, base, sense, target = comparison
+    for case, metrics in results.get(group, {}).items():
+        configs = metrics.get(metric, {})
+        if only not in (None, case) or config not in configs or \
+                base not in (None, *configs):
+            continue
+        value = median(configs[config])
+        against = ratio(configs[config], configs[base]) if base else value
+        if against is None:
+            continue
+        yield {
+            'group': group, 'case': case, 'metric': metric, 'config': config,
+            'base': base, 'value': value,
+            'base_value': median(configs[base]) if base else None,
+            'measured': round(against, 4), 'sense': sense, 'target': target,
+            'met': None if target is None else
+            is_met(against, sense, target),
+        }
 
 
-def cell(value, target, at_least):
-    good = round(value, 2) >= target if at_least else \
-        round(value, 2) <= target
-    return f"{value:7.3f}{' ' if good else '*'}"
+def number(value, metric):
+    if metric == 'bandwidth':
+        return f'{value / 1e6:.2f} MB/s'
+    if metric == 'bytes':
+        return f'{value:.1f} B'
+    return f'{value / 1e3:.2f} us'
 
 
-def print_table(rows):
-    print(f"{'':13}{'stock rxe, host':>22}  {'extended, host':>17}"
-          f"  {'extended, VRAM':>17}")
-    print(f"{'':13}{'MB/s':>11}{'us':>11}  {'MB/s':>8} {'us':>8}"
-          f"  {'MB/s':>8} {'us':>8}")
+def print_rows(rows):
     for row in rows:
-        base = row['median'][BASE]
-        line = f"{row['op']:6}{size_name(row['size']):>7}" \
-               f"{base['bandwidth'] / 1e6:11.2f}{base['p50'] / 1e3:11.1f}"
-        for config, (bandwidth, latency) in TARGETS.items():
-            ratios = row['ratio'][config]
-            line += '  ' + cell(ratios['bandwidth'], bandwidth, True) + \
-                    ' ' + cell(ratios['p50'], latency, False)
-        print(line)
-    targets = '; '.join(
-        f'{config}: bandwidth >= {bandwidth:.2f}, latency <= {latency:.2f}'
-        for config, (bandwidth, latency) in TARGETS.items())
-    print(f'Ratios to the stock module on host memory. Targets: {targets}.')
-    print('* missed (at two decimals). Latency is the median of single'
-          ' operations.')
+        text = number(row['value'], row['metric'])
+        what = row['config']
+        if row['base']:
+            what += f", {row['base']}"
+            text += f" / {number(row['base_value'], row['metric'])}"
+        verdict = ''
+        if row['target'] is not None:
+            sense = {'<': '<=', '>': '>='}[row['sense']]
+            verdict = f"{sense} {row['target']:5.2f}  " + \
+                ('met' if row['met'] else 'missed')
+        print(f"  {row['case']:18} {what:30} {text:>30} "
+              f"{row['measured']:8.3f} {verdict}")
 
 
-def print_overall(rows):
-    """One number for each column: the geometric mean over all rows."""
-    for config in TARGETS:
-        means = [statistics.geometric_mean(
-            row['ratio'][config][metric] for row in rows)
-            for metric in ('bandwidth', 'p50')]
-        print(f'{config:5} over all: bandwidth {means[0]:.3f}, '
-              f'latency {means[1]:.3f}')
+def mark(row):
+    if row is None:
+        return f"{'-':>8} "
+    return f"{row['measured']:8.3f}{' ' if row['met'] else '*'}"
+
+
+def print_traffic(results, rows):
+    """Narrower than a line for each: * is a target missed."""
+    columns = ('host', 'vram', 'host-odp', 'vram-odp')
+    index = {(row['case'], row['config'], row['metric']): row for row in rows}
+    print(f"  {'':14}{'stock, host':>20}{'host / stock':>20}"
+          f"{'vram / stock':>18}{'host-odp / host':>19}"
+          f"{'vram-odp / vram':>18}")
+    print(f"  {'':14}{'MB/s':>10}{'us':>10}  "
+          + 4 * f"{'MB/s':>8} {'us':>8} ")
+    for case, metrics in results.items():
+        bandwidth = median(metrics['bandwidth']['stock-host']) / 1e6
+        latency = median(metrics['p50']['stock-host']) / 1e3
+        print(f'  {case:14}{bandwidth:10.2f}{latency:10.1f}  ' + ''.join(
+            mark(index.get((case, column, metric)))
+            for column in columns for metric in ('bandwidth', 'p50')))
+    print(f"  {'mean':36}" + ''.join(
+        mean(rows, column, metric)
+        for column in columns for metric in ('bandwidth', 'p50')))
+    print(f"  {'target':36}" + ''.join(
+        target(rows, column, metric)
+        for column in columns for metric in ('bandwidth', 'p50')))
+    print('  Latency is the median of single operations. * is a target missed.')
+
+
+def of_column(rows, config, metric):
+    return [row for row in rows
+            if row['config'] == config and row['metric'] == metric]
+
+
+def mean(rows, config, metric):
+    value = statistics.geometric_mean(
+        row['measured'] for row in of_column(rows, config, metric))
+    return f'{value:8.3f} '
+
+
+def target(rows, config, metric):
+    row = of_column(rows, config, metric)[0]
+    return f"{row['sense'] + '= ' + format(row['target'], '.2f'):>8} "
+
+
+def print_report(results, rows):
+    for group in TITLES:
+        mine = [row for row in rows if row['group'] == group]
+        if not mine:
+            continue
+        met = sum(row['met'] is True for row in mine)
+        targets = sum(row['met'] is not None for row in mine)
+        print(f'{TITLES[group]}: {met} of {targets} targets met')
+        if group == 'traffic':
+            print_traffic(results[group], mine)
+        else:
+            print_rows(mine)
+        print()
 
 
 def main():
@@ -115,18 +206,16 @@ def main():
     parser.add_argument('json')
     args = parser.parse_args()
     results = read_raw(args.raw)
-    rows = summarise(results)
+    rows = [row for comparison in COMPARISONS
+            for row in compare(results, comparison)]
     with open(args.json, 'w', encoding='ascii') as file:
         json.dump({
             'machine': platform.platform(),
             'icount': args.icount,
-            'targets': TARGETS,
-            'summary': rows,
-            'raw': [{'op': op, 'size': size, 'rounds': configs}
-                    for (op, size), configs in results.items()],
+            'comparisons': rows,
+            'raw': results,
         }, file, indent=1)
-    print_table(rows)
-    print_overall(rows)
+    print_report(results, rows)
     print(f'All numbers: {args.json}')
     return 0
 

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * What it costs that a page is not in the MR yet, while it is where it belongs:
+ * in video memory, or in the page cache.
+ *
+ * An access is timed that finds no page, then the same one again; the difference
+ * is the fault. It is done so for the CPU (a store) and for RDMA, where a READ
+ * writes its result into the on-demand MR (requester), or a WRITE goes there
+ * (responder, which hands the fault to a worker, for it must not be slow). All
+ * are write faults, on the same mapping, one in every STRIDE bytes: a fault brings
+ * pages around with it, up to 2 MiB.
+ *
+ * A fault of RDMA makes the CPU map the page, too; "mapped" is without that.
+ *
+ * Prefetch: all pages by one call that returns when they are there.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+
+#include <rdma/peer_vram.h>
+
+#include "bench.h"
+
+#define STRIDE (2UL << 20)
+#define PLACES 32
+#define LENGTH (PLACES * STRIDE)
+#define MESSAGE 8
+
+struct fault {
+	struct vt_dev *dev;
+	struct bench_link link;
+	struct vt_mem other;	/* the pinned end of each operation */
+	struct ibv_mr *other_mr;
+	struct vt_mem mem;
+};
+
+/* The CPU maps nothing of it any more; the pages stay where they are. */
+static void forget_mapping(struct vt_mem *mem)
+{
+	struct peer_vram_query query = {
+		.size = sizeof(query), .handle = mem->handle,
+	};
+
+	if (!mem->kind->client) {
+		if (madvise(mem->addr, mem->length, MADV_DONTNEED))
+			bench_die("madvise", -errno);
+		return;
+	}
+	if (ioctl(mem->fd, PEER_VRAM_IOC_QUERY, &query) ||
+	    mmap(mem->addr, mem->length, PROT_READ | PROT_WRITE,
+		 MAP_SHARED | MAP_FIXED, mem->fd, query.mmap_offset) ==
+	    MAP_FAILED)
+		bench_die("mapping again", -errno);
+}
+
+/* The median over the places of what @cold took more than @warm. */
+static double extra(const int64_t *cold, const int64_t *warm)
+{
+	int64_t took[PLACES];
+	int i;
+
+	/* The first one has more to do than find a page. */
+	for (i = 1; i < PLACES; i++)
+		took[i - 1] = cold[i] - warm[i];
+	return bench_median(took, PLACES - 1);
+}
+
+static void touch_places(struct vt_mem *mem, int64_t *took)
+{
+	volatile uint8_t *bytes = mem->addr;
+	int64_t start;
+	int i;
+
+	for (i = 0; i < PLACES; i++) {
+		start = bench_now();
+		bytes[i * STRIDE] = i;
+		took[i] = bench_now() - start;
+	}
+}
+
+static double cpu_fault(struct fault *f)
+{
+	int64_t cold[PLACES], warm[PLACES];
+
+	forget_mapping(&f->mem);
+	touch_places(&f->mem, cold);
+	touch_places(&f->mem, warm);
+	return extra(cold, warm);
+}
+
+static void reach_places(struct fault *f, struct ibv_mr *mr, enum bench_op op,
+			 int64_t *took)
+{
+	struct bench_way way;
+	uint8_t *at;
+	int i;
+
+	for (i = 0; i < PLACES; i++) {
+		at = f->mem.addr + i * STRIDE;
+		if (op == BENCH_READ)
+			way = link_way(op, mr, at, f->other_mr, f->other.addr,
+				       MESSAGE);
+		else
+			way = link_way(op, f->other_mr, f->other.addr, mr, at,
+				       MESSAGE);
+		took[i] = link_one(&f->link, &way);
+	}
+}
+
+static double rdma_fault(struct fault *f, enum bench_op op, bool mapped)
+{
+	int64_t cold[PLACES], warm[PLACES];
+	struct ibv_mr *mr;
+
+	if (mapped)
+		bench_touch(f->mem.addr, LENGTH, PAGE);
+	else
+		forget_mapping(&f->mem);
+	mr = bench_reg(f->dev->pd, f->mem.addr, LENGTH, true);
+	reach_places(f, mr, op, cold);
+	reach_places(f, mr, op, warm);
+	bench_dereg(mr);
+	return extra(cold, warm);
+}
+
+/* Nanoseconds a page. */
+static double prefetch(struct fault *f, struct vt_mem *mem, bool mapped)
+{
+	struct ibv_mr *mr;
+	int64_t took;
+
+	if (mapped)
+		bench_touch(mem->addr, mem->length, PAGE);
+	else
+		forget_mapping(mem);
+	mr = bench_reg(f->dev->pd, mem->addr, mem->length, true);
+	took = bench_now();
+	bench_prefetch(mr, mem->addr, mem->length);
+	took = bench_now() - took;
+	bench_dereg(mr);
+	return (double)took / (mem->length / PAGE);
+}
+
+static void measure(struct fault *f, struct vt_mem *large)
+{
+	const char *name = f->mem.kind->client ? "VRAM" : "host";
+
+	bench_result(name, "CPU", bench_ns, cpu_fault(f));
+	bench_result(name, "requester", bench_ns,
+		     rdma_fault(f, BENCH_READ, false));
+	bench_result(name, "requester, mapped", bench_ns,
+		     rdma_fault(f, BENCH_READ, true));
+	bench_result(name, "responder", bench_ns,
+		     rdma_fault(f, BENCH_WRITE, false));
+	bench_result(name, "responder, mapped", bench_ns,
+		     rdma_fault(f, BENCH_WRITE, true));
+	bench_result(name, "prefetch", bench_ns, prefetch(f, large, false));
+	bench_result(name, "prefetch, mapped", bench_ns,
+		     prefetch(f, large, true));
+}
+
+static void measure_kind(struct vt_dev *dev, const struct vt_mem_kind *kind,
+			 size_t large_size, const struct bench_opts *opts)
+{
+	static struct fault f;
+	struct vt_mem large;
+	int round;
+
+	f.dev = dev;
+	link_open(&f.link, dev, opts->wait);
+	bench_alloc(&f.other, &vt_mem_host, PAGE);
+	f.other_mr = bench_reg(dev->pd, f.other.addr, PAGE, false);
+	bench_alloc(&f.mem, kind, LENGTH);
+	bench_alloc(&large, kind, large_size);
+	for (round = opts->round; round < opts->round + opts->rounds; round++) {
+		bench_begin("fault", round);
+		measure(&f, &large);
+	}
+	vt_mem_free(&large);
+	vt_mem_free(&f.mem);
+	bench_dereg(f.other_mr);
+	vt_mem_free(&f.other);
+	link_close(&f.link);
+}
+
+void bench_fault(struct vt_dev *dev, const struct bench_opts *opts)
+{
+	/* The largest there is room for beside the other object. */
+	measure_kind(dev, &vt_mem_vram_named, 128UL << 20, opts);
+	measure_kind(dev, &vt_mem_host, (1UL << 30) / opts->divide, opts);
+}
