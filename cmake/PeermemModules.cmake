@@ -7,23 +7,31 @@
 
 set(PEERMEM_MODULES core vram rxe CACHE STRING "Folders of kernel/ to build")
 
-# Target "modules": kernel/, laid out in build/kernel.
-function(peermem_add_modules)
-	set(tree ${PROJECT_BINARY_DIR}/kernel)
-	file(CREATE_LINK ${PROJECT_SOURCE_DIR}/include
-		${PROJECT_BINARY_DIR}/include SYMBOLIC)
-	list(JOIN PEERMEM_MODULES " " folders)
-	add_custom_target(modules ALL
-		COMMAND flock ${PROJECT_BINARY_DIR}/kernel.lock
+# peermem_add_module_tree(TARGET TREE FOLDERS [MAKE-ARGUMENT...])
+#
+# FOLDERS (a list) of kernel/, laid out and built in build/TREE.
+function(peermem_add_module_tree target tree folders)
+	set(dir ${PROJECT_BINARY_DIR}/${tree})
+	list(JOIN folders " " names)
+	add_custom_target(${target} ALL
+		COMMAND flock ${dir}.lock
 			${PROJECT_SOURCE_DIR}/cmake/lay-out.sh
 			--linux ${PEERMEM_LINUX} ${PROJECT_SOURCE_DIR}/kernel
-			${tree} ${PEERMEM_MODULES}
-		COMMAND flock ${PROJECT_BINARY_DIR}/kernel.lock
+			${dir} ${folders}
+		COMMAND flock ${dir}.lock
 			${PROJECT_SOURCE_DIR}/cmake/build-modules.sh
-			${PEERMEM_HEADERS} ${tree} "PEERMEM_MODULES=${folders}"
+			${PEERMEM_HEADERS} ${dir} "PEERMEM_MODULES=${names}"
+			${ARGN}
 		DEPENDS ${PEERMEM_LINUX_STAMP}
-		COMMENT "Building the kernel modules for ${PEERMEM_KERNEL}"
+		COMMENT "Building ${tree} (${names}) for ${PEERMEM_KERNEL}"
 		USES_TERMINAL VERBATIM)
+endfunction()
+
+# Target "modules": what is installed.
+function(peermem_add_modules)
+	file(CREATE_LINK ${PROJECT_SOURCE_DIR}/include
+		${PROJECT_BINARY_DIR}/include SYMBOLIC)
+	peermem_add_module_tree(modules kernel "${PEERMEM_MODULES}")
 endfunction()
 
 # peermem_add_test_modules(TARGET FOLDER)

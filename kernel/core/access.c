@@ -108,6 +108,7 @@ static int peer_copy_page(struct ib_umem_peer *peer,
 	read_lock(guard);
 	ret = peer_lookup(peer, span->addr, dir == PEER_WRITE, &pte);
 	if (likely(!ret)) {
+		ib_peer_hold(IB_PEER_HOLD_COPY);
 		peer_map(pte, &map);
 		if (dir == PEER_WRITE)
 			iosys_map_memcpy_to(&map, at, buf, span->bytes);

@@ -162,10 +162,12 @@ static int fault_ask_exporter(struct ib_peer_fault *fault,
 	answer->region = region;
 
 	fault_window(fault, HUGE_SIZE, region->span.start, region->span.last);
+	ib_peer_hold(IB_PEER_HOLD_ASK);
 	ret = region->client->ops->fault(region,
 					 answer->start - region->start,
 					 answer->pages << PAGE_SHIFT,
 					 fault_is_write(fault), fault);
+	ib_peer_hold(IB_PEER_HOLD_ANSWERED);
 	if (!ret)
 		ret = fault_check(fault);
 	if (!ret)
@@ -237,6 +239,7 @@ static int fault_ask_system(struct ib_peer_fault *fault)
 		answer->ptes[i] = want;
 	range.start = answer->start;
 	range.end = answer->start + (answer->pages << PAGE_SHIFT);
+	ib_peer_hold(IB_PEER_HOLD_ASK);
 	ret = hmm_range_fault(&range);
 	if (ret == -EBUSY)
 		return -EAGAIN;
@@ -247,6 +250,7 @@ static int fault_ask_system(struct ib_peer_fault *fault)
 	for (i = 0; i < answer->pages; i++)
 		answer->ptes[i] = hmm_to_pte(fault->peer, answer->ptes[i]);
 	fault_widen(fault, pfn);
+	ib_peer_hold(IB_PEER_HOLD_ANSWERED);
 	ret = fault_check(fault);
 	return ret ?: ib_umem_peer_publish(fault->peer, answer);
 }
@@ -291,6 +295,7 @@ static struct ib_peer_region *fault_claim(struct ib_peer_fault *fault,
 	region = ib_peer_region_claim(peer, start, end, writable);
 	if (IS_ERR(region))
 		return region;
+	ib_peer_hold(IB_PEER_HOLD_CLAIMED);
 	xa_lock(&peer->pages);
 	late = region->dead || READ_ONCE(peer->revoked) ||
 	       mmu_interval_read_retry(&peer->notifier,

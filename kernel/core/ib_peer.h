@@ -20,6 +20,8 @@
 #include <rdma/ib_umem_peer.h>
 #include <rdma/peer_mem.h>
 
+#include "hold.h"
+
 /* What a client's directory in sysfs shows; all of them only ever grow. */
 enum ib_peer_counter {
 	IB_PEER_ALLOC_MRS,

@@ -13,6 +13,7 @@
  *   access.c     what a CPU importer does with it: copy, atomics, flush
  *   peerdirect.c the PeerDirect client API, as an adapter on the native one
  *   sysfs.c      counters
+ *   hold.c       holds threads at certain points; in builds for tests
  */
 #include <linux/module.h>
 
@@ -37,6 +38,7 @@ static int __init ib_peer_mem_init(void)
 	ret = ib_peerdirect_init();
 	if (ret)
 		goto err_sysfs;
+	ib_peer_hold_init();
 	return 0;
 
 err_sysfs:
@@ -50,6 +52,7 @@ err_region:
 
 static void __exit ib_peer_mem_exit(void)
 {
+	ib_peer_hold_exit();
 	ib_peerdirect_exit();
 	ib_peer_sysfs_exit();
 	ib_peer_fault_work_exit();

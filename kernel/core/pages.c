@@ -138,13 +138,15 @@ static void publish_one(struct xa_state *xas, unsigned long index,
 	xas_store(xas, pte_to_entry(pte, index));
 }
 
-static int publish_all(struct ib_umem_peer *peer, struct xa_state *xas,
-		       const struct peer_answer *answer, unsigned long *done)
+static int publish_checked(struct ib_umem_peer *peer, struct xa_state *xas,
+			   const struct peer_answer *answer,
+			   unsigned long *done)
 {
 	unsigned long first = addr_to_index(peer, answer->start);
 	bool huge = answer_is_huge(peer, answer);
 	unsigned long step = huge ? PEER_HUGE_PAGES : 1;
 
+	ib_peer_hold(IB_PEER_HOLD_PUBLISH);
 	for (; *done < answer->pages; *done += step) {
 		if (!answer->ptes[*done])
 			continue;
@@ -172,7 +174,7 @@ int ib_umem_peer_publish(struct ib_umem_peer *peer,
 		if (answer_is_old(peer, answer))
 			ret = -EAGAIN;
 		else
-			ret = publish_all(peer, &xas, answer, &done);
+			ret = publish_checked(peer, &xas, answer, &done);
 		xas_unlock(&xas);
 	} while (xas_nomem(&xas, GFP_KERNEL));
 	trace_ib_peer_publish(peer, answer->start, answer->pages,

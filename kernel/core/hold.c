@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * Holding a thread at a point, for tests. Only in builds with PEERMEM_HOLD=y.
+ *
+ * Each point is a file in debugfs, ib_peer_mem/hold/POINT. Writing N holds the
+ * next thread that comes there, and no other, for at most N milliseconds;
+ * writing 0 lets it go at once. Reading tells: idle, armed, held, passed.
+ *
+ * A test arms a point, starts what shall be held, waits for "held", does what
+ * shall come in between, sees that it is still "held", and lets go. Where a
+ * spinning lock is held, others spin on it, and the time alone lets go.
+ */
+#include <linux/atomic.h>
+#include <linux/debugfs.h>
+#include <linux/delay.h>
+#include <linux/jiffies.h>
+#include <linux/kstrtox.h>
+#include <linux/module.h>
+
+#include "hold.h"
+
+/* Long enough for any test, short enough to say what hangs. */
+#define HOLD_MAX_MS 30000
+
+enum hold_state {
+	HOLD_IDLE,
+	HOLD_ARMED,
+	HOLD_HELD,
+	HOLD_PASSED,
+};
+
+static const char * const state_names[] = {
+	[HOLD_IDLE] = "idle\n",
+	[HOLD_ARMED] = "armed\n",
+	[HOLD_HELD] = "held\n",
+	[HOLD_PASSED] = "passed\n",
+};
+
+struct hold {
+	const char *name;
+	bool spins;
+	atomic_t state;
+	atomic_t let_go;
+	unsigned int ms;
+};
+
+static struct hold holds[IB_PEER_HOLD_POINTS] = {
+	[IB_PEER_HOLD_CLAIMED] = { .name = "claimed" },
+	[IB_PEER_HOLD_ASK] = { .name = "ask" },
+	[IB_PEER_HOLD_ANSWERED] = { .name = "answered" },
+	[IB_PEER_HOLD_PUBLISH] = { .name = "publish", .spins = true },
+	[IB_PEER_HOLD_COPY] = { .name = "copy", .spins = true },
+};
+
+static struct dentry *hold_root;
+
+void ib_peer_hold(enum ib_peer_hold_point point)
+{
+	struct hold *hold = &holds[point];
+	unsigned long until;
+
+	if (atomic_read(&hold->state) != HOLD_ARMED ||
+	    atomic_cmpxchg(&hold->state, HOLD_ARMED, HOLD_HELD) != HOLD_ARMED)
+		return;
+	until = jiffies + msecs_to_jiffies(hold->ms);
+	while (!atomic_read(&hold->let_go) && time_before(jiffies, until)) {
+		if (hold->spins)
+			cpu_relax();
+		else
+			usleep_range(500, 1000);
+	}
+	atomic_set(&hold->state, HOLD_PASSED);
+}
+
+static ssize_t hold_read(struct file *file, char __user *buf, size_t length,
+			 loff_t *pos)
+{
+	struct hold *hold = file->private_data;
+	const char *name = state_names[atomic_read(&hold->state)];
+
+	return simple_read_from_buffer(buf, length, pos, name, strlen(name));
+}
+
+static ssize_t hold_write(struct file *file, const char __user *buf,
+			  size_t length, loff_t *pos)
+{
+	struct hold *hold = file->private_data;
+	unsigned int ms;
+	int ret;
+
+	ret = kstrtouint_from_user(buf, length, 0, &ms);
+	if (ret)
+		return ret;
+	if (ms > HOLD_MAX_MS)
+		return -EINVAL;
+	if (!ms) {
+		atomic_set(&hold->let_go, 1);
+		atomic_cmpxchg(&hold->state, HOLD_ARMED, HOLD_IDLE);
+		return length;
+	}
+	if (atomic_read(&hold->state) == HOLD_HELD)
+		return -EBUSY;
+	hold->ms = ms;
+	atomic_set(&hold->let_go, 0);
+	atomic_set(&hold->state, HOLD_ARMED);
+	return length;
+}
+
+static const struct file_operations hold_fops = {
+	.owner = THIS_MODULE,
+	.open = simple_open,
+	.read = hold_read,
+	.write = hold_write,
+};
+
+void ib_peer_hold_init(void)
+{
+	struct dentry *dir;
+	int i;
+
+	hold_root = debugfs_create_dir("ib_peer_mem", NULL);
+	dir = debugfs_create_dir("hold", hold_root);
+	for (i = 0; i < IB_PEER_HOLD_POINTS; i++)
+		debugfs_create_file(holds[i].name, 0600, dir, &holds[i],
+				    &hold_fops);
+}
+
+void ib_peer_hold_exit(void)
+{
+	debugfs_remove(hold_root);
+}
