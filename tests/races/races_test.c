@@ -1,0 +1,464 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * Races between faults, accesses and the ways in which pages leave, each forced:
+ * one thread is held at a point of the kernel while another does what shall come
+ * in between. Every test sees that the one was still held when the other was
+ * through, or the reverse where the other has to wait.
+ */
+#include <kselftest_harness.h>
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include <rdma/peer_vram.h>
+
+#include "../kmod/peer_test.h"
+#include "hold.h"
+#include "scene.h"
+#include "lib/buf.h"
+#include "lib/counters.h"
+#include "lib/pattern.h"
+#include "lib/proc.h"
+
+/* ---- ways to leave ---- */
+
+static int move_object(struct vt_mem *mem)
+{
+	struct peer_vram_move move = {
+		.size = sizeof(move),
+		.handle = mem->handle,
+		.domain = PEER_VRAM_DOMAIN_SYSTEM,
+	};
+
+	return ioctl(mem->fd, PEER_VRAM_IOC_MOVE, &move) ? -errno : 0;
+}
+
+static int swap_out(struct vt_mem *mem)
+{
+	return madvise(mem->addr, mem->length, MADV_PAGEOUT) ? -errno : 0;
+}
+
+/* The memory is a file's: only this takes its pages away. */
+static int take_away(struct vt_mem *mem)
+{
+	return madvise(mem->addr, mem->length, MADV_REMOVE) ? -errno : 0;
+}
+
+FIXTURE(race)
+{
+	struct scene scene;
+	struct operation op;
+};
+
+/*
+ * @leave:  the pages go, and come back elsewhere with the same bytes
+ * @forget: the same, but the bytes may be lost
+ */
+FIXTURE_VARIANT(race)
+{
+	const struct vt_mem_kind *kind;
+	int (*leave)(struct vt_mem *mem);
+	int (*forget)(struct vt_mem *mem);
+};
+
+FIXTURE_VARIANT_ADD(race, vram)
+{
+	.kind = &vt_mem_vram,
+	.leave = move_object,
+	.forget = move_object,
+};
+
+FIXTURE_VARIANT_ADD(race, host)
+{
+	.kind = &vt_mem_host,
+	.leave = swap_out,
+	.forget = take_away,
+};
+
+FIXTURE_SETUP(race)
+{
+	ASSERT_EQ(0, scene_open(&self->scene, variant->kind));
+}
+
+FIXTURE_TEARDOWN(race)
+{
+	EXPECT_EQ(0, scene_close(&self->scene));
+	EXPECT_EQ(0, vt_counters_balanced(variant->kind));
+}
+
+/*
+ * The owner says where the pages are; they leave; what was said is old, and must
+ * not be used.
+ */
+TEST_F_TIMEOUT(race, fault_against_invalidation, 60)
+{
+	struct scene *scene = &self->scene;
+
+	ASSERT_EQ(0, hold_arm("answered", HOLD_LONG));
+	ASSERT_EQ(0, operation_start(&self->op, scene, READ, "answered"));
+	ASSERT_EQ(0, variant->forget(&scene->odp.mem));
+	vt_buf_fill(&scene->odp, 3);
+	EXPECT_TRUE(hold_held("answered"));
+	ASSERT_EQ(0, hold_let_go("answered"));
+	EXPECT_EQ(0, operation_end(&self->op));
+	EXPECT_EQ(0, check_read(scene));
+}
+
+/* The same for an access by the requester's side. */
+TEST_F_TIMEOUT(race, local_fault_against_invalidation, 60)
+{
+	struct scene *scene = &self->scene;
+
+	ASSERT_EQ(0, hold_arm("answered", HOLD_LONG));
+	ASSERT_EQ(0, operation_start(&self->op, scene, WRITE_FROM, "answered"));
+	ASSERT_EQ(0, variant->forget(&scene->odp.mem));
+	vt_buf_fill(&scene->odp, 3);
+	EXPECT_TRUE(hold_held("answered"));
+	ASSERT_EQ(0, hold_let_go("answered"));
+	EXPECT_EQ(0, operation_end(&self->op));
+	EXPECT_EQ(0, check_read(scene));
+}
+
+/*
+ * Checked and not yet stored: an invalidation has to wait for the store, and
+ * then takes it away.
+ */
+TEST_F_TIMEOUT(race, publication_against_invalidation, 60)
+{
+	struct scene *scene = &self->scene;
+
+	ASSERT_EQ(0, hold_arm("publish", HOLD_SPIN));
+	ASSERT_EQ(0, operation_start(&self->op, scene, READ, "publish"));
+	ASSERT_EQ(0, variant->forget(&scene->odp.mem));
+	EXPECT_FALSE(hold_held("publish"));
+	vt_buf_fill(&scene->odp, 3);
+	EXPECT_EQ(0, operation_end(&self->op));
+	EXPECT_EQ(0, operate(scene, READ));
+	EXPECT_EQ(0, check_read(scene));
+}
+
+/*
+ * The entry was looked up, the bytes follow: pages do not leave in between, or
+ * what is written now is lost.
+ */
+TEST_F_TIMEOUT(race, copy_against_invalidation, 60)
+{
+	struct scene *scene = &self->scene;
+
+	ASSERT_EQ(0, operate(scene, READ));
+	vt_buf_fill(&scene->local, 5);
+	ASSERT_EQ(0, hold_arm("copy", HOLD_SPIN));
+	ASSERT_EQ(0, operation_start(&self->op, scene, WRITE, "copy"));
+	ASSERT_EQ(0, variant->leave(&scene->odp.mem));
+	EXPECT_FALSE(hold_held("copy"));
+	EXPECT_EQ(0, operation_end(&self->op));
+	EXPECT_EQ(0, check_written(scene));
+}
+
+/* Two faults on the same pages, by two roads; the slower one changes nothing. */
+TEST_F_TIMEOUT(race, fault_against_fault, 60)
+{
+	struct scene *scene = &self->scene;
+	struct vt_pair_opts opts = { 0 };
+	struct scene other = *scene;
+
+	ASSERT_EQ(0, vt_pair_open(&other.pair, &scene->dev, &opts));
+	ASSERT_EQ(0, hold_arm("answered", HOLD_LONG));
+	ASSERT_EQ(0, operation_start(&self->op, scene, READ, "answered"));
+	EXPECT_EQ(0, operate(&other, WRITE_FROM));
+	EXPECT_EQ(0, check_read(scene));
+	EXPECT_TRUE(hold_held("answered"));
+	ASSERT_EQ(0, hold_let_go("answered"));
+	EXPECT_EQ(0, operation_end(&self->op));
+	EXPECT_EQ(0, check_read(scene));
+	vt_pair_close(&other.pair);
+}
+
+/* ---- the end of things, while a fault is under way ---- */
+
+static int deregister(struct scene *scene)
+{
+	int ret = -ibv_dereg_mr(scene->odp.mr);
+
+	scene->odp.mr = NULL;
+	return ret;
+}
+
+/* Deregistration waits for the fault, and the fault brings nothing any more. */
+TEST_F_TIMEOUT(race, fault_against_deregistration, 60)
+{
+	struct scene *scene = &self->scene;
+	struct ending ending;
+
+	/* Before: a new thread's stack needs the mmap_lock that is held then. */
+	ASSERT_EQ(0, ending_prepare(&ending, scene, deregister));
+	ASSERT_EQ(0, hold_arm("ask", HOLD_LONG));
+	ASSERT_EQ(0, operation_start(&self->op, scene, WRITE, "ask"));
+	ASSERT_EQ(0, ending_start(&ending));
+	EXPECT_TRUE(hold_held("ask"));
+	ASSERT_EQ(0, hold_let_go("ask"));
+	EXPECT_EQ(0, ending_finish(&ending));
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, operation_end(&self->op));
+	EXPECT_EQ(0, vt_buf_check_all(&scene->odp));
+}
+
+/* A process of its own; the parent has armed the point, and kills it there. */
+static void child_run(const struct vt_mem_kind *kind)
+{
+	struct scene scene;
+
+	if (scene_open(&scene, kind))
+		_exit(1);
+	operate(&scene, WRITE);
+	_exit(0);
+}
+
+static void kill_at(struct __test_metadata *_metadata,
+		    const struct vt_mem_kind *kind, const char *point)
+{
+	pid_t pid;
+
+	ASSERT_EQ(0, hold_arm(point, HOLD_LONG));
+	fflush(NULL);
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid)
+		child_run(kind);
+	ASSERT_EQ(0, hold_wait(point));
+	ASSERT_EQ(0, kill(pid, SIGKILL));
+	usleep(100000);
+	EXPECT_TRUE(hold_held(point));
+	ASSERT_EQ(0, hold_let_go(point));
+	EXPECT_EQ(128 + SIGKILL, vt_wait_child(pid, 20000));
+}
+
+TEST_F_TIMEOUT(race, fault_against_exit, 60)
+{
+	int mrs = vt_resource_count("mr");
+
+	if (variant->kind->client)
+		kill_at(_metadata, variant->kind, "claimed");
+	kill_at(_metadata, variant->kind, "ask");
+	kill_at(_metadata, variant->kind, "answered");
+	EXPECT_EQ(mrs, vt_resource_count("mr"));
+}
+
+/*
+ * ---- what only device memory knows ----
+ *
+ * It is asked without mmap_lock, so its mapping may change meanwhile; and it has
+ * an owner.
+ */
+
+FIXTURE(device)
+{
+	struct scene scene;
+	struct operation op;
+};
+
+FIXTURE_SETUP(device)
+{
+	ASSERT_EQ(0, scene_open(&self->scene, &vt_mem_vram));
+}
+
+FIXTURE_TEARDOWN(device)
+{
+	EXPECT_EQ(0, scene_close(&self->scene));
+	EXPECT_EQ(0, vt_counters_balanced(&vt_mem_vram));
+}
+
+/* Another object takes the place of the one that is mapped. */
+static int map_other(struct vt_mem *mem)
+{
+	int fd = open("/dev/peer_vram0", O_RDWR | O_CLOEXEC);
+	void *there;
+
+	if (fd < 0)
+		return -errno;
+	there = mmap(mem->addr, mem->length, PROT_READ | PROT_WRITE,
+		     MAP_SHARED | MAP_FIXED, fd, 0);
+	close(fd);
+	return there == mem->addr ? 0 : -ENOMEM;
+}
+
+/* A region is claimed for a mapping that is no more when it is to be kept. */
+TEST_F_TIMEOUT(device, claim_against_new_mapping, 60)
+{
+	struct scene *scene = &self->scene;
+	struct vt_mem *mem = &scene->odp.mem;
+
+	ASSERT_EQ(0, hold_arm("claimed", HOLD_LONG));
+	ASSERT_EQ(0, operation_start(&self->op, scene, READ, "claimed"));
+	ASSERT_EQ(0, map_other(mem));
+	vt_pattern_fill(mem->addr, 4, 0, mem->length);
+	EXPECT_TRUE(hold_held("claimed"));
+	ASSERT_EQ(0, hold_let_go("claimed"));
+	EXPECT_EQ(0, operation_end(&self->op));
+	vt_pattern_fill(scene->local.shadow, 4, 0, LENGTH);
+	EXPECT_EQ(0, vt_buf_check(&scene->local, 0, LENGTH));
+}
+
+/* The right to write goes while the page comes for writing. */
+TEST_F_TIMEOUT(device, fault_against_mprotect, 60)
+{
+	struct scene *scene = &self->scene;
+	struct vt_mem *mem = &scene->odp.mem;
+
+	ASSERT_EQ(0, hold_arm("answered", HOLD_LONG));
+	ASSERT_EQ(0, operation_start(&self->op, scene, WRITE, "answered"));
+	ASSERT_EQ(0, mprotect(mem->addr, mem->length, PROT_READ));
+	EXPECT_TRUE(hold_held("answered"));
+	ASSERT_EQ(0, hold_let_go("answered"));
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, operation_end(&self->op));
+	EXPECT_EQ(0, vt_buf_check_all(&scene->odp));
+
+	ASSERT_EQ(0, mprotect(mem->addr, mem->length, PROT_READ | PROT_WRITE));
+	ASSERT_EQ(0, vt_pair_renew(&scene->pair));
+	EXPECT_EQ(0, operate(scene, WRITE));
+	EXPECT_EQ(0, check_written(scene));
+}
+
+/* The object dies: what was said of it is void, for ever. */
+TEST_F_TIMEOUT(device, fault_against_destruction, 60)
+{
+	struct scene *scene = &self->scene;
+
+	ASSERT_EQ(0, hold_arm("answered", HOLD_LONG));
+	ASSERT_EQ(0, operation_start(&self->op, scene, WRITE, "answered"));
+	ASSERT_EQ(0, vt_mem_destroy(&scene->odp.mem));
+	EXPECT_TRUE(hold_held("answered"));
+	ASSERT_EQ(0, hold_let_go("answered"));
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, operation_end(&self->op));
+}
+
+/* A pinned MR is being written when its object dies. */
+TEST_F_TIMEOUT(device, copy_against_destruction, 60)
+{
+	struct vt_buf pinned;
+	struct scene scene = self->scene;
+
+	ASSERT_EQ(0, vt_buf_open(&pinned, &scene.dev, &vt_mem_vram, SIZE,
+				 NULL));
+	scene.odp = pinned;
+	ASSERT_EQ(0, hold_arm("copy", HOLD_SPIN));
+	ASSERT_EQ(0, operation_start(&self->op, &scene, WRITE, "copy"));
+	ASSERT_EQ(0, vt_mem_destroy(&pinned.mem));
+	EXPECT_FALSE(hold_held("copy"));
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, operation_end(&self->op));
+	EXPECT_EQ(0, vt_buf_close(&pinned));
+}
+
+/* ---- PeerDirect clients ---- */
+
+FIXTURE(client)
+{
+	struct scene scene;
+	struct operation op;
+};
+
+FIXTURE_VARIANT(client)
+{
+	const char *flavour;
+};
+
+FIXTURE_VARIANT_ADD(client, plain)
+{
+	.flavour = "flavour=1",
+};
+
+FIXTURE_VARIANT_ADD(client, unmaps_itself)
+{
+	.flavour = "flavour=2",
+};
+
+FIXTURE_SETUP(client)
+{
+	if (access("/sys/module/peer_test_mem", F_OK))
+		ASSERT_EQ(0, vt_insmod_test("peer_test_mem.ko", NULL));
+	if (!access("/sys/module/peerdirect_test", F_OK))
+		ASSERT_EQ(0, vt_rmmod("peerdirect_test"));
+	ASSERT_EQ(0, vt_insmod_test("peerdirect_test.ko", variant->flavour));
+	ASSERT_EQ(0, scene_open(&self->scene, &vt_mem_peerdirect));
+}
+
+FIXTURE_TEARDOWN(client)
+{
+	EXPECT_EQ(0, scene_close(&self->scene));
+	if (!access("/sys/module/peerdirect_test", F_OK))
+		EXPECT_EQ(0, vt_rmmod("peerdirect_test"));
+}
+
+static unsigned long count_of(struct scene *scene, enum peer_test_count what)
+{
+	struct peer_test_stats stats = { 0 };
+
+	if (ioctl(scene->odp.mem.fd, PEER_TEST_IOC_STATS, &stats))
+		return ~0ULL;
+	return stats.count[what];
+}
+
+/* What the client took back is acquired again before it is used. */
+TEST_F_TIMEOUT(client, fault_against_invalidation, 60)
+{
+	struct scene *scene = &self->scene;
+	unsigned long before = count_of(scene, PEER_TEST_ACQUIRED);
+	enum peer_test_count wrong;
+
+	ASSERT_EQ(0, hold_arm("answered", HOLD_LONG));
+	ASSERT_EQ(0, operation_start(&self->op, scene, WRITE, "answered"));
+	EXPECT_EQ(before + 1, count_of(scene, PEER_TEST_ACQUIRED));
+	ASSERT_EQ(0, vt_mem_revoke(&scene->odp.mem));
+	EXPECT_TRUE(hold_held("answered"));
+	ASSERT_EQ(0, hold_let_go("answered"));
+	EXPECT_EQ(0, operation_end(&self->op));
+	EXPECT_EQ(before + 2, count_of(scene, PEER_TEST_ACQUIRED));
+	EXPECT_EQ(0, check_written(scene));
+	for (wrong = PEER_TEST_ERR_ORDER; wrong < PEER_TEST_NUM_COUNTS; wrong++)
+		EXPECT_EQ(0, count_of(scene, wrong));
+}
+
+static int unload(struct scene *scene)
+{
+	return syscall(SYS_delete_module, "peerdirect_test", 0) ? -errno : 0;
+}
+
+/* Unloading waits for the call into the client, and for nothing else. */
+static void unload_at(struct __test_metadata *_metadata,
+		      FIXTURE_DATA(client) *self, const char *point)
+{
+	struct scene *scene = &self->scene;
+	struct ending ending;
+
+	ASSERT_EQ(0, ending_prepare(&ending, scene, unload));
+	ASSERT_EQ(0, hold_arm(point, HOLD_LONG));
+	ASSERT_EQ(0, operation_start(&self->op, scene, WRITE, point));
+	ASSERT_EQ(0, ending_start(&ending));
+	EXPECT_TRUE(hold_held(point));
+	ASSERT_EQ(0, hold_let_go(point));
+	EXPECT_EQ(0, ending_finish(&ending));
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, operation_end(&self->op));
+	EXPECT_EQ(0, vt_buf_check_all(&scene->odp));
+}
+
+TEST_F_TIMEOUT(client, claim_against_unloading, 60)
+{
+	unload_at(_metadata, self, "claimed");
+}
+
+TEST_F_TIMEOUT(client, question_against_unloading, 60)
+{
+	unload_at(_metadata, self, "ask");
+}
+
+TEST_F_TIMEOUT(client, answer_against_unloading, 60)
+{
+	unload_at(_metadata, self, "answered");
+}
+
+TEST_HARNESS_MAIN
