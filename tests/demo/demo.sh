@@ -7,20 +7,25 @@
 #   after   with ib_peer_mem and the extended rdma_rxe, the distribution's own
 #           perftest moves data between two processes, both on video memory
 #   data    tests/verbs/data_test compares every byte of every operation
+#   paging  an on-demand registration of video memory, whose pages are moved and
+#           evicted under traffic (moving.c), with live counters
 #
-# Exits 0 only if each of the three is as it should be. That a registration was
-# served is read from the exporter's counters: a completion alone proves
-# nothing.
+# Exits 0 only if each of the four is as it should be. That a registration was
+# served is read from the exporter's counters and the core's tracepoints: a
+# completion alone proves nothing.
 #
-# usage: demo.sh DATA_TEST
+# usage: demo.sh DATA_TEST MOVING
 
 set -u
 
 data_test=$1
-here=$(cd "$(dirname "$0")" && pwd)
+moving=$2
+rxe=$(cd "$(dirname "$0")/../vm" && pwd)/rxe.sh
 vram=/dev/peer_vram0
 counters=/sys/kernel/mm/memory_peers/peer_vram
+tracing=/sys/kernel/tracing
 iterations=1000
+seconds=15
 work=$(mktemp -d)
 report=()
 
@@ -42,13 +47,14 @@ counter()
 	read -r value < "$counters/$1" && echo "$value"
 }
 
-# Runs perftest program $1, server and client, both on video memory; their
-# output goes to $work/server and $work/client. Fails if either fails.
+# Runs perftest program $1 with options, server and client, both on video memory;
+# their output goes to $work/server and $work/client. Fails if either fails.
 perftest()
 {
-	local command=("$1" -d rxe0 -F -n "$iterations" --mmap="$vram") n server
+	local command=("$1" -d rxe0 -F -n "$iterations" --mmap="$vram" "${@:2}")
+	local shown="$1 ${*:2}${2:+ }--mmap=$vram" n server
 
-	say "  \$ $1 --mmap=$vram &  $1 --mmap=$vram 10.0.0.1"
+	say "  \$ $shown &  $shown 10.0.0.1"
 	"${command[@]}" > "$work/server" 2>&1 &
 	server=$!
 	for ((n = 0; n < 100; n++)); do
@@ -69,7 +75,7 @@ bandwidth()
 before()
 {
 	say "Before: the distribution's rdma_rxe"
-	"$here/rxe.sh" stock || die "cannot load it"
+	"$rxe" stock || die "cannot load it"
 	if perftest ib_write_bw; then
 		die "video memory was registered: that is not the stock module"
 	fi
@@ -89,7 +95,7 @@ after()
 	local program size rate mrs
 
 	say "After: ib_peer_mem and the extended rdma_rxe"
-	"$here/rxe.sh" extended || die "cannot load them"
+	"$rxe" extended || die "cannot load them"
 	for program in ib_write_bw ib_read_bw ib_send_bw; do
 		mrs=$(counter num_alloc_mrs)
 		if ! perftest "$program"; then
@@ -124,10 +130,44 @@ data()
 	report+=("data    $passed checks, all bytes right")
 }
 
+# Times that pages were brought on access. Pinned registrations never do that.
+faults()
+{
+	grep -c 'ib_peer_fault: .* ret=0$' "$tracing/trace"
+}
+
+paging()
+{
+	local invalidations
+
+	say "Paging: registered on demand, moved and evicted under traffic"
+	echo 1 > "$tracing/events/ib_peer_mem/ib_peer_fault/enable"
+	perftest ib_write_bw --odp || {
+		cat "$work/client"
+		die "ib_write_bw --odp failed"
+	}
+	echo 0 > "$tracing/events/ib_peer_mem/ib_peer_fault/enable"
+	[ "$(faults)" -ge 2 ] || die "no pages were brought: not on demand"
+	say "  pages were brought on access, by $(faults) page faults"
+
+	invalidations=$(counter num_invalidations)
+	"$moving" "$seconds" | tee "$work/moving"
+	[ "${PIPESTATUS[0]}" = 0 ] || die "that was not as it should be"
+	invalidations=$(($(counter num_invalidations) - invalidations))
+	[ "$invalidations" -gt 0 ] || die "peer_vram took nothing away"
+	say "  peer_vram took its pages away $invalidations times"
+	report+=("$(awk '$1 ~ /^[0-9]+$/ && NF == 8 { faults = $4; moves = $6
+			evictions = $7 }
+		/bytes compared/ { printf "paging  %d page faults, %d moves, " \
+			"%d evictions; %s bytes compared, %s wrong", faults,
+			moves, evictions, $1, $4 }' "$work/moving")")
+}
+
 trap 'rm -rf "$work"' EXIT
 before
 after
 data
+paging
 say ""
 say "Report: Soft-RoCE of Linux $(uname -r), $(nproc) processors"
 printf '  %s\n' "${report[@]}"
