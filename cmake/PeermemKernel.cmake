@@ -74,7 +74,8 @@ macro(peermem_find_kernel)
 endmacro()
 
 # Takes what the build needs out of the source tarball, once: rxe for the
-# module, checkpatch for the tests. It lands in ${PEERMEM_LINUX}.
+# module, checkpatch and the test harness for the tests. It lands in
+# ${PEERMEM_LINUX}.
 function(peermem_extract_source)
 	set(PEERMEM_LINUX ${PROJECT_BINARY_DIR}/linux PARENT_SCOPE)
 	set(stamp ${PROJECT_BINARY_DIR}/linux.stamp)
@@ -85,7 +86,7 @@ function(peermem_extract_source)
 			${PROJECT_BINARY_DIR}/linux
 		COMMAND ${CMAKE_COMMAND} -E touch ${stamp}
 		DEPENDS ${script} ${PEERMEM_KERNEL_SOURCE}
-		COMMENT "Extracting rxe from ${PEERMEM_KERNEL_SOURCE}"
+		COMMENT "Extracting what is needed of ${PEERMEM_KERNEL_SOURCE}"
 		VERBATIM)
 	add_custom_target(linux-source DEPENDS ${stamp})
 endfunction()

@@ -17,9 +17,16 @@
 #
 #   peermem_add_host_group(NAME static [TIMEOUT S] [EACH S] COMMANDS ...)
 #   runs them here.
+#
+# C tests are written on the kernel's own harness, kselftest_harness.h: it is in
+# the folder ${PEERMEM_HARNESS} once the target kselftest-harness was built.
 
 set(PEERMEM_TAP ${PROJECT_SOURCE_DIR}/tests/tap.py)
 set(PEERMEM_COUNTS ${PROJECT_BINARY_DIR}/results)
+
+set(PEERMEM_HARNESS ${PEERMEM_LINUX}/tools/testing/selftests)
+add_custom_target(kselftest-harness)
+add_dependencies(kselftest-harness linux-source)
 
 function(peermem_add_group name timeout each vm commands)
 	set(list ${PROJECT_BINARY_DIR}/tests/${name}.list)

@@ -4,8 +4,9 @@
 # extract-source.sh TARBALL VERSION FOLDER
 #
 # Takes out of a kernel source tarball what the build needs and puts it into
-# FOLDER, replacing it: rxe, checkpatch, and the top Makefile, whose version
-# must be the beginning of VERSION (6.12.117 for 6.12.117+deb12-amd64).
+# FOLDER, replacing it: rxe, checkpatch, the harness of the kernel's selftests,
+# and the top Makefile, whose version must be the beginning of VERSION (6.12.117
+# for 6.12.117+deb12-amd64).
 
 set -euo pipefail
 
@@ -17,6 +18,8 @@ members=(
 	scripts/checkpatch.pl
 	scripts/const_structs.checkpatch
 	scripts/spelling.txt
+	tools/testing/selftests/kselftest.h
+	tools/testing/selftests/kselftest_harness.h
 )
 
 die()
