@@ -12,7 +12,8 @@
 #
 # What holds
 #   Fails closed: without "exit N" on the status port the result is a failure,
-#   and so it is with any line in the kernel log that VM_COMPLAINTS matches.
+#   and so it is with any line in the kernel log that VM_COMPLAINTS matches and
+#   VM_HARMLESS does not.
 #   The command's output travels on ports of its own and is never mixed with
 #   the kernel's messages. Whatever ends this program ends the guest.
 
@@ -35,6 +36,9 @@ VM_COMPLAINTS+='|blocked for more than|detected( expedited)? stalls|soft lockup'
 VM_COMPLAINTS+='|refcount_t:|list_(add|del) corruption|new suspected memory leaks'
 VM_COMPLAINTS+='|DMA-API:|stack-protector|scheduling while atomic'
 VM_COMPLAINTS+='|peermem-(init|guest): '
+# What a kernel with CONFIG_DMA_API_DEBUG says of itself at boot.
+VM_HARMLESS='DMA-API: preallocated [0-9]+ debug entries'
+VM_HARMLESS+='|DMA-API: debugging enabled by kernel config'
 
 # shellcheck source=kernel.sh
 . "$VM_HERE/kernel.sh"
@@ -146,6 +150,15 @@ parse_options()
 	if [ -n "$VM_TTY" ] && ! [ -t 0 ]; then
 		vm_usage_error "a terminal is needed for a shell; give a COMMAND"
 	fi
+}
+
+# Without our modules the guest would take the distribution's, and not say so.
+need_modules()
+{
+	[ -z "$VM_STOCK" ] || return 0
+	[ -f "$VM_BUILD/kernel/rxe/rdma_rxe.ko" ] ||
+		vm_die "the modules are not built in $VM_BUILD: './run build'" \
+			"does that; or use --stock for the distribution's"
 }
 
 # The run's folder: --keep's, or a temporary one.
@@ -358,13 +371,15 @@ progress_ready()
 # Fails if there is none.
 show_complaints()
 {
-	local lines
+	local lines first
 
-	lines=$(grep -E "$VM_COMPLAINTS" "$dir/kernel.log") || return
+	lines=$(grep -nE "$VM_COMPLAINTS" "$dir/kernel.log" |
+		grep -vE "$VM_HARMLESS") || return
 	vm_say "the kernel complained:"
-	printf '%s\n' "$lines" >&2
+	cut -d: -f2- <<< "$lines" >&2
 	vm_say "the first complaint:"
-	grep -E -m 1 -A 30 "$VM_COMPLAINTS" "$dir/kernel.log" >&2
+	first=${lines%%:*}
+	sed -n "$first,$((first + 30))p" "$dir/kernel.log" >&2
 }
 
 judge()
@@ -396,6 +411,7 @@ main()
 	cats=()
 	trap cleanup EXIT
 	trap interrupted INT TERM HUP
+	need_modules
 	kernel=$(vm_kernel_version)
 	vm_prepare_kernel "$kernel"
 	choose_accel

@@ -69,9 +69,9 @@ wait
 tap = Tap()
 
 
-def vm(*args):
+def vm(*args, env=None):
     return subprocess.run([VM, *args], stdin=subprocess.DEVNULL, text=True,
-                          capture_output=True)
+                          capture_output=True, env=env)
 
 
 def test_arguments_and_output():
@@ -143,6 +143,28 @@ def test_warning():
                   done.stderr)
         with open(keep + '/kernel.log', encoding='utf-8') as log:
             tap.point('the kernel log is kept', 'cut here' in log.read())
+
+
+def test_harmless():
+    harmless = ('echo DMA-API: preallocated 65536 debug entries > /dev/kmsg;'
+                'echo DMA-API: debugging enabled by kernel config > /dev/kmsg;')
+    tap.equal('what a debug kernel says at boot is no complaint',
+              vm('--stock', '--', 'sh', '-c', harmless).returncode, 0)
+    done = vm('--stock', '--', 'sh', '-c', harmless +
+              'echo DMA-API: debugging out of memory > /dev/kmsg')
+    tap.equal('what it says of errors is', done.returncode, KERNEL,
+              done.stderr)
+    tap.point('and that alone is shown as complaint',
+              'out of memory' in done.stderr and
+              'preallocated' not in done.stderr, done.stderr)
+
+
+def test_not_built():
+    with tempfile.TemporaryDirectory() as build:
+        done = vm('--', 'true', env=dict(os.environ, PEERMEM_BUILD=build))
+    tap.equal('without built modules it fails', done.returncode, MACHINE,
+              done.stderr)
+    tap.point('and says what to do', './run build' in done.stderr, done.stderr)
 
 
 def test_oops():
