@@ -7,11 +7,14 @@
  */
 #include <kselftest_harness.h>
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/mman.h>
 
 #include "lib/buf.h"
 #include "lib/counters.h"
+#include "lib/pattern.h"
 #include "lib/proc.h"
 
 #define SIZE (64 * 1024)
@@ -198,6 +201,77 @@ TEST_F_TIMEOUT(slow, survives_and_delays_nobody, 60)
 	EXPECT_LT(100, meanwhile);
 	EXPECT_EQ(0, vt_buf_close(&buf));
 	vt_pair_close(&other);
+}
+
+/*
+ * A READ that is under way already when it comes to the slow part: behind the
+ * first 2 MiB, which is what a responder prepares.
+ */
+#define EARLY (2 * 1024 * 1024)
+
+FIXTURE(late)
+{
+	struct vt_dev dev;
+	struct vt_pair pair;
+	struct vt_buf local;
+	uint8_t *addr;
+	struct ibv_mr *mr;
+};
+
+FIXTURE_SETUP(late)
+{
+	struct vt_pair_opts pair = { 0 };
+	void *slow;
+	int fd;
+
+	if (access("/sys/module/peer_test_mem", F_OK))
+		ASSERT_EQ(0, vt_insmod_test("peer_test_mem.ko", NULL));
+	ASSERT_EQ(0, vt_insmod_test("peerdirect_test.ko", "flavour=1"));
+	ASSERT_EQ(0, vt_dev_open(&self->dev));
+	ASSERT_EQ(0, vt_pair_open(&self->pair, &self->dev, &pair));
+	ASSERT_EQ(0, vt_buf_open(&self->local, &self->dev, &vt_mem_host,
+				 EARLY + SIZE, NULL));
+	self->addr = mmap(NULL, EARLY + SIZE, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, (void *)self->addr);
+	fd = open("/dev/peer_test_mem", O_RDWR | O_CLOEXEC);
+	ASSERT_LE(0, fd);
+	slow = mmap(self->addr + EARLY, SIZE, PROT_READ | PROT_WRITE,
+		    MAP_SHARED | MAP_FIXED, fd, 0);
+	ASSERT_EQ(self->addr + EARLY, slow);
+	close(fd);
+	self->mr = ibv_reg_mr(self->dev.pd, self->addr, EARLY + SIZE,
+			      VT_ACCESS_ALL | IBV_ACCESS_ON_DEMAND);
+	ASSERT_NE(NULL, self->mr);
+	ASSERT_EQ(0, set_delay(SLOW_MS));
+}
+
+FIXTURE_TEARDOWN(late)
+{
+	set_delay(0);
+	EXPECT_EQ(0, ibv_dereg_mr(self->mr));
+	munmap(self->addr, EARLY + SIZE);
+	EXPECT_EQ(0, vt_buf_close(&self->local));
+	vt_pair_close(&self->pair);
+	vt_dev_close(&self->dev);
+	EXPECT_EQ(0, vt_rmmod("peerdirect_test"));
+}
+
+TEST_F_TIMEOUT(late, read_survives, 60)
+{
+	struct ibv_sge sge = vt_sge(&self->local, 0, EARLY + SIZE);
+	struct vt_remote from = {
+		.addr = (uintptr_t)self->addr,
+		.rkey = self->mr->rkey,
+	};
+	int64_t start = vt_now_ms();
+
+	vt_pattern_fill(self->local.shadow, 7, 0, EARLY + SIZE);
+	memcpy(self->addr, self->local.shadow, EARLY + SIZE);
+	EXPECT_EQ(0, vt_rdma_read(&self->pair.end[0], &sge, 1, from));
+	EXPECT_LE(SLOW_MS, vt_now_ms() - start);
+	TH_LOG("%lld ms", (long long)(vt_now_ms() - start));
+	EXPECT_EQ(0, vt_buf_check_all(&self->local));
 }
 
 TEST_HARNESS_MAIN
