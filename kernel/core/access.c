@@ -94,10 +94,13 @@ enum peer_dir {
 	PEER_WRITE,
 };
 
-/* Return: as peer_lookup(). */
-static int peer_copy_page(struct ib_umem_peer *peer,
-			  const struct peer_span *span, void *buf,
-			  enum peer_dir dir)
+/*
+ * Inline, once for each direction: what a small access costs is calls and
+ * branches. Return: as peer_lookup().
+ */
+static __always_inline int peer_copy_page(struct ib_umem_peer *peer,
+					  const struct peer_span *span,
+					  void *buf, enum peer_dir dir)
 {
 	rwlock_t *guard = umem_guard(peer, span->addr);
 	size_t at = offset_in_page(span->addr);
@@ -120,8 +123,9 @@ static int peer_copy_page(struct ib_umem_peer *peer,
 	return ret;
 }
 
-static int peer_copy(struct ib_umem_peer *peer, u64 offset, void *buf,
-		     size_t length, enum peer_dir dir)
+static __always_inline int peer_copy(struct ib_umem_peer *peer, u64 offset,
+				     void *buf, size_t length,
+				     enum peer_dir dir)
 {
 	struct peer_span span;
 	int ret;
