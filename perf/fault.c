@@ -10,6 +10,9 @@
  * are write faults, on the same mapping, one in every STRIDE bytes: a fault brings
  * pages around with it, up to 2 MiB.
  *
+ * The same fault without packets, workers and wake-ups is a prefetch of the one
+ * page, less a prefetch that is refused (call).
+ *
  * A fault of RDMA makes the CPU map the page, too; "mapped" is without that.
  *
  * Prefetch: all pages by one call that returns when they are there.
@@ -22,6 +25,7 @@
 #include <rdma/peer_vram.h>
 
 #include "bench.h"
+#include "lib/raw.h"
 
 #define STRIDE (2UL << 20)
 #define PLACES 32
@@ -125,6 +129,44 @@ static double rdma_fault(struct fault *f, enum bench_op op, bool mapped)
 	return extra(cold, warm);
 }
 
+/* A prefetch that is refused: all of the call but the fault. */
+static void refused(struct ibv_mr *mr, void *addr)
+{
+	struct ibv_sge sge = {
+		.addr = (uintptr_t)addr,
+		.length = MESSAGE,
+		.lkey = mr->lkey ^ 1,
+	};
+
+	if (vt_advise_mr(mr->pd, IBV_ADVISE_MR_ADVICE_PREFETCH_WRITE,
+			 IBV_ADVISE_MR_FLAG_FLUSH, &sge, 1) != -ENOENT)
+		bench_die("a prefetch with a wrong key", -EINVAL);
+}
+
+static double call_fault(struct fault *f, bool mapped)
+{
+	int64_t cold[PLACES], warm[PLACES];
+	struct ibv_mr *mr;
+	uint8_t *at;
+	int i;
+
+	if (mapped)
+		bench_touch(f->mem.addr, LENGTH, PAGE);
+	else
+		forget_mapping(&f->mem);
+	mr = bench_reg(f->dev->pd, f->mem.addr, LENGTH, true);
+	for (i = 0, at = f->mem.addr; i < PLACES; i++, at += STRIDE) {
+		cold[i] = bench_now();
+		bench_prefetch(mr, at, MESSAGE);
+		warm[i] = bench_now();
+		refused(mr, at);
+		cold[i] = warm[i] - cold[i];
+		warm[i] = bench_now() - warm[i];
+	}
+	bench_dereg(mr);
+	return extra(cold, warm);
+}
+
 /* Nanoseconds a page. */
 static double prefetch(struct fault *f, struct vt_mem *mem, bool mapped)
 {
@@ -148,6 +190,8 @@ static void measure(struct fault *f, struct vt_mem *large)
 	const char *name = f->mem.kind->client ? "VRAM" : "host";
 
 	bench_result(name, "CPU", bench_ns, cpu_fault(f));
+	bench_result(name, "call", bench_ns, call_fault(f, false));
+	bench_result(name, "call, mapped", bench_ns, call_fault(f, true));
 	bench_result(name, "requester", bench_ns,
 		     rdma_fault(f, BENCH_READ, false));
 	bench_result(name, "requester, mapped", bench_ns,

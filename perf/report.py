@@ -35,9 +35,9 @@ COMPARISONS = [
       for size in ('1 MiB', '1 GiB', '1 TiB')),
     ('register', 'register', 'ns', 'pinned 4 KiB', 'empty calls', '<', None),
     *(('fault', None, 'ns', config, 'CPU', '<', 2.00)
-      for config in ('requester', 'requester, mapped', 'responder',
-                     'responder, mapped')),
-    *(('fault', None, 'ns', config, 'requester', '<', 0.05)
+      for config in ('call', 'call, mapped', 'requester',
+                     'requester, mapped', 'responder', 'responder, mapped')),
+    *(('fault', None, 'ns', config, 'call', '<', 0.05)
       for config in ('prefetch', 'prefetch, mapped')),
     ('invalidate', None, 'ns', 'MR of 65536', 'MR of these', '<', 1.10),
     ('invalidate', 'each page', 'ns', 'a page of 65536', 'a page of 256',
