@@ -8,7 +8,8 @@
  *   region.c     one claimed range: claim, pin, revoke, detach
  *   umem_peer.c  what an importer registers: regions, page table, mmu notifier
  *   pages.c      the page table, and the guards of those who use it
- *   fault.c      asks the system or the exporter where pages are
+ *   fault.c      where are the pages? whom to ask, and how often
+ *   ask.c        asks the system or the exporter
  *   fault_work.c the same in the background
  *   access.c     what a CPU importer does with it: copy, atomics, flush
  *   peerdirect.c the PeerDirect client API, as an adapter on the native one

@@ -74,5 +74,10 @@ struct peer_test_rw {
 #define PEER_TEST_IOC_PLAN	 _IOW(0xb8, 3, struct peer_test_plan)
 /* Invalidate all ranges of the object that are pinned. */
 #define PEER_TEST_IOC_INVALIDATE _IO(0xb8, 4)
+/*
+ * The object is at this address of the process, though nothing of it is mapped
+ * there: memory that only devices reach. 0: not any more.
+ */
+#define PEER_TEST_IOC_PLACE	 _IOW(0xb8, 5, __u64)
 
 #endif

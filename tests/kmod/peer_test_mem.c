@@ -8,6 +8,9 @@
  * It also keeps what the tests ask for and count: it stays when the client
  * module goes.
  *
+ * An object can also be "placed": at an address, without a mapping, as GPU memory
+ * is that the CPU does not reach.
+ *
  * Locks: invalidate_lock is held over the client's function, and nothing that
  * the function needs is taken by who sets it.
  */
@@ -44,6 +47,9 @@ struct peer_test_object {
 	unsigned long num_pages;
 	spinlock_t plan_lock; /* guards plan */
 	struct peer_test_plan plan;
+	struct list_head placed;
+	struct mm_struct *place_mm;	/* not touched, only compared */
+	unsigned long place;
 };
 
 /* An open file; the object comes with the first mmap(), under the lock. */
@@ -53,6 +59,8 @@ struct peer_test_file {
 };
 
 static atomic64_t counts[PEER_TEST_NUM_COUNTS];
+static LIST_HEAD(placed);
+static DEFINE_MUTEX(placed_lock);
 static DEFINE_MUTEX(invalidate_lock);
 static peer_test_invalidate_t client_invalidate;
 
@@ -106,6 +114,7 @@ static struct peer_test_object *object_create(unsigned long length)
 		return ERR_PTR(-ENOMEM);
 	kref_init(&object->kref);
 	spin_lock_init(&object->plan_lock);
+	INIT_LIST_HEAD(&object->placed);
 	object->num_pages = pages;
 	object->pages = kvcalloc(pages, sizeof(*object->pages), GFP_KERNEL);
 	object->pieces = kvcalloc(pages, sizeof(*object->pieces), GFP_KERNEL);
@@ -135,6 +144,38 @@ static const struct vm_operations_struct vm_ops = {
 	.close = vma_close,
 };
 
+static struct peer_test_object *find_placed(unsigned long addr, size_t size,
+					    unsigned long *first_page)
+{
+	struct peer_test_object *object;
+	unsigned long length;
+
+	mutex_lock(&placed_lock);
+	list_for_each_entry(object, &placed, placed) {
+		length = object->num_pages << PAGE_SHIFT;
+		if (object->place_mm == current->mm && addr >= object->place &&
+		    size <= length && addr - object->place <= length - size) {
+			kref_get(&object->kref);
+			*first_page = (addr - object->place) >> PAGE_SHIFT;
+			mutex_unlock(&placed_lock);
+			return object;
+		}
+	}
+	mutex_unlock(&placed_lock);
+	return NULL;
+}
+
+static void object_place(struct peer_test_object *object, unsigned long place)
+{
+	mutex_lock(&placed_lock);
+	list_del_init(&object->placed);
+	object->place = place;
+	object->place_mm = current->mm;
+	if (place)
+		list_add(&object->placed, &placed);
+	mutex_unlock(&placed_lock);
+}
+
 struct peer_test_object *peer_test_object_find(unsigned long addr, size_t size,
 					       unsigned long *first_page)
 {
@@ -151,7 +192,7 @@ struct peer_test_object *peer_test_object_find(unsigned long addr, size_t size,
 			      ((addr - vma->vm_start) >> PAGE_SHIFT);
 	}
 	mmap_read_unlock(mm);
-	return object;
+	return object ?: find_placed(addr, size, first_page);
 }
 EXPORT_SYMBOL_GPL(peer_test_object_find);
 
@@ -317,6 +358,18 @@ static int mem_plan(struct peer_test_object *object, void __user *arg)
 	return 0;
 }
 
+static int mem_place(struct peer_test_object *object, void __user *arg)
+{
+	u64 place;
+
+	if (copy_from_user(&place, arg, sizeof(place)))
+		return -EFAULT;
+	if (!PAGE_ALIGNED(place))
+		return -EINVAL;
+	object_place(object, place);
+	return 0;
+}
+
 static long mem_ioctl_object(struct peer_test_object *object, unsigned int cmd,
 			     void __user *arg)
 {
@@ -327,6 +380,8 @@ static long mem_ioctl_object(struct peer_test_object *object, unsigned int cmd,
 		return mem_plan(object, arg);
 	case PEER_TEST_IOC_INVALIDATE:
 		return mem_invalidate(object);
+	case PEER_TEST_IOC_PLACE:
+		return mem_place(object, arg);
 	default:
 		return -ENOTTY;
 	}
@@ -370,8 +425,10 @@ static int mem_release(struct inode *inode, struct file *filp)
 {
 	struct peer_test_file *file = filp->private_data;
 
-	if (file->object)
+	if (file->object) {
+		object_place(file->object, 0);
 		peer_test_object_put(file->object);
+	}
 	kfree(file);
 	return 0;
 }

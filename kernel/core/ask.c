@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * Asking where pages are: the exporter, or the system (hmm_range_fault()).
+ *
+ * The answer goes into an array of our own and from there, after the check,
+ * into the page table: what was written while asking is never what accesses
+ * read.
+ *
+ * Around the pages asked for, what is to be had for nothing is taken along: of
+ * system memory what is in the CPU's page table anyway, of device memory the
+ * 2 MiB around, for an exporter moves that much with less effort than a page.
+ */
+#include <linux/err.h>
+#include <linux/hmm.h>
+#include <linux/memremap.h>
+#include <linux/mm.h>
+
+#include "fault.h"
+
+/* Of system memory: pages around the one that is missing. */
+#define AROUND_SIZE (16 * PAGE_SIZE)
+
+/* The window of @size around the pages wanted, inside of [first, last]. */
+static void fault_window(struct ib_peer_fault *fault, unsigned long size,
+			 unsigned long first, unsigned long last)
+{
+	struct ib_umem_peer *peer = fault->peer;
+	unsigned long start = ALIGN_DOWN(fault->start, size);
+	unsigned long stop = start + size - 1;
+
+	start = max3(start, first, ib_umem_peer_first(peer));
+	stop = min3(stop, last, ib_umem_peer_last(peer));
+	fault->answer.start = start;
+	fault->answer.pages = (stop - start + 1) >> PAGE_SHIFT;
+	memset(fault->answer.ptes, 0,
+	       fault->answer.pages * sizeof(*fault->answer.ptes));
+}
+
+static unsigned long fault_index(const struct ib_peer_fault *fault,
+				 unsigned long addr)
+{
+	return (addr - fault->answer.start) >> PAGE_SHIFT;
+}
+
+/* ---- the exporter's answer ---- */
+
+static int block_to_pte(struct ib_peer_region *region,
+			const struct ib_peer_block *block, unsigned long *pte)
+{
+	const struct ib_peer_ops *ops = region->client->ops;
+	struct iosys_map map = {};
+	int ret;
+
+	if (!ops->cpu_map)
+		return -EOPNOTSUPP;
+	ret = ops->cpu_map(region, block, &map);
+	if (ret)
+		return ret;
+	*pte = map.is_iomem ? (unsigned long)map.vaddr_iomem :
+			      (unsigned long)map.vaddr;
+	if (!*pte || !PAGE_ALIGNED(*pte))
+		return -EINVAL;
+	if (map.is_iomem)
+		*pte |= PEER_PTE_IOMEM;
+	if (block->flags & IB_PEER_BLOCK_WRITE)
+		*pte |= PEER_PTE_WRITE;
+	return 0;
+}
+
+int ib_peer_fault_add(struct ib_peer_fault *fault,
+		      const struct ib_peer_block *block)
+{
+	struct peer_answer *answer = &fault->answer;
+	struct ib_peer_region *region = answer->region;
+	unsigned long first, start, stop, at, pte;
+	u64 end;
+	int ret;
+
+	if (!PAGE_ALIGNED(block->offset) || !PAGE_ALIGNED(block->length) ||
+	    check_add_overflow(block->offset, block->length, &end) ||
+	    end > region->length)
+		return -EINVAL;
+	first = region->start + block->offset;
+	start = max(first, answer->start);
+	stop = min(first + block->length,
+		   answer->start + (answer->pages << PAGE_SHIFT));
+	if (start >= stop)
+		return 0;
+
+	ret = block_to_pte(region, block, &pte);
+	if (ret)
+		return ret;
+	for (at = start; at < stop; at += PAGE_SIZE)
+		answer->ptes[fault_index(fault, at)] = pte + (at - first);
+	return 0;
+}
+EXPORT_SYMBOL_GPL(ib_peer_fault_add);
+
+/* Is everything there that was wanted? */
+static int fault_check(const struct ib_peer_fault *fault)
+{
+	unsigned long at, pte;
+
+	if (fault->flags & PEER_FAULT_SNAPSHOT)
+		return 0;
+	for (at = fault->start; at < fault->end; at += PAGE_SIZE) {
+		pte = fault->answer.ptes[fault_index(fault, at)];
+		if (!pte)
+			return -EFAULT;
+		if (fault_is_write(fault) && !(pte & PEER_PTE_WRITE))
+			return -EACCES;
+	}
+	return 0;
+}
+
+int ib_peer_ask_exporter(struct ib_peer_fault *fault,
+			 struct ib_peer_region *region)
+{
+	struct peer_answer *answer = &fault->answer;
+	int ret;
+
+	xa_lock(&fault->peer->pages);
+	answer->seq = region->seq;
+	xa_unlock(&fault->peer->pages);
+	answer->region = region;
+
+	fault_window(fault, PEER_HUGE_SIZE, region->span.start,
+		     region->span.last);
+	ib_peer_hold(IB_PEER_HOLD_ASK);
+	ret = region->client->ops->fault(region,
+					 answer->start - region->start,
+					 answer->pages << PAGE_SHIFT,
+					 fault_is_write(fault), fault);
+	ib_peer_hold(IB_PEER_HOLD_ANSWERED);
+	if (!ret)
+		ret = fault_check(fault);
+	if (!ret)
+		ret = ib_umem_peer_publish(fault->peer, answer);
+	if (!ret)
+		ib_peer_count(region->client, IB_PEER_FAULTS, 1);
+	return ret;
+}
+
+/* ---- the system's answer ---- */
+
+static unsigned long hmm_to_pte(const struct ib_umem_peer *peer,
+				unsigned long pfn)
+{
+	struct page *page = hmm_pfn_to_page(pfn);
+	unsigned long pte;
+
+	if (!(pfn & HMM_PFN_VALID) || pfn & HMM_PFN_ERROR)
+		return 0;
+	/* Memory of a device, with pages: its exporter's business. */
+	if (is_pci_p2pdma_page(page))
+		return 0;
+	pte = PFN_PHYS(page_to_pfn(page)) | PEER_PTE_PAGE;
+	if (pfn & HMM_PFN_WRITE && READ_ONCE(peer->writable))
+		pte |= PEER_PTE_WRITE;
+	return pte;
+}
+
+/* The first page wanted is part of a huge one: answer for all of that. */
+static void fault_widen(struct ib_peer_fault *fault, unsigned long pfn)
+{
+	unsigned long start = ALIGN_DOWN(fault->start, PEER_HUGE_SIZE);
+	unsigned long pte = hmm_to_pte(fault->peer, pfn);
+	unsigned long i;
+
+	if (!pte || hmm_pfn_to_map_order(pfn) < PEER_HUGE_ORDER ||
+	    start < ib_umem_peer_first(fault->peer) ||
+	    start + PEER_HUGE_SIZE - 1 > ib_umem_peer_last(fault->peer))
+		return;
+	fault->answer.start = start;
+	fault->answer.pages = PEER_HUGE_PAGES;
+	pte -= fault->start - start;
+	for (i = 0; i < PEER_HUGE_PAGES; i++)
+		fault->answer.ptes[i] = pte + (i << PAGE_SHIFT);
+}
+
+int ib_peer_ask_system(struct ib_peer_fault *fault)
+{
+	struct peer_answer *answer = &fault->answer;
+	struct hmm_range range = {
+		.notifier = &fault->peer->notifier,
+		.notifier_seq = answer->mmu_seq,
+		.hmm_pfns = answer->ptes,
+		.pfn_flags_mask = HMM_PFN_REQ_FAULT | HMM_PFN_REQ_WRITE,
+	};
+	unsigned long want = fault->flags & PEER_FAULT_SNAPSHOT ? 0 :
+			     HMM_PFN_REQ_FAULT |
+			     (fault_is_write(fault) ? HMM_PFN_REQ_WRITE : 0);
+	unsigned long i, pfn;
+	int ret;
+
+	mmap_assert_locked(fault->peer->umem.owning_mm);
+
+	answer->region = NULL;
+	fault_window(fault, fault->end - fault->start > PAGE_SIZE ?
+		     PEER_HUGE_SIZE : AROUND_SIZE, 0, ULONG_MAX);
+	for (i = fault_index(fault, fault->start);
+	     i < fault_index(fault, fault->end); i++)
+		answer->ptes[i] = want;
+	range.start = answer->start;
+	range.end = answer->start + (answer->pages << PAGE_SHIFT);
+	ib_peer_hold(IB_PEER_HOLD_ASK);
+	ret = hmm_range_fault(&range);
+	if (ret == -EBUSY)
+		return -EAGAIN;
+	if (ret)
+		return ret == -EPERM ? -EACCES : ret;
+
+	pfn = answer->ptes[fault_index(fault, fault->start)];
+	for (i = 0; i < answer->pages; i++)
+		answer->ptes[i] = hmm_to_pte(fault->peer, answer->ptes[i]);
+	fault_widen(fault, pfn);
+	ib_peer_hold(IB_PEER_HOLD_ANSWERED);
+	ret = fault_check(fault);
+	return ret ?: ib_umem_peer_publish(fault->peer, answer);
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
+/*
+ * Private to fault.c, which finds out whom to ask, and ask.c, which asks.
+ */
+#ifndef IB_PEER_FAULT_H
+#define IB_PEER_FAULT_H
+
+#include "ib_peer.h"
+
+#define PEER_HUGE_SIZE (PEER_HUGE_PAGES << PAGE_SHIFT)
+
+/*
+ * struct ib_peer_fault - a question
+ * @peer:   whose
+ * @start:  first address wanted, page aligned
+ * @end:    behind the last
+ * @flags:  PEER_FAULT_xxx
+ * @answer: the window around, and what is known of it
+ */
+struct ib_peer_fault {
+	struct ib_umem_peer *peer;
+	unsigned long start;
+	unsigned long end;
+	unsigned int flags;
+	struct peer_answer answer;
+};
+
+static inline bool fault_is_write(const struct ib_peer_fault *fault)
+{
+	return fault->flags & PEER_FAULT_WRITE;
+}
+
+/*
+ * Each asks about the window around the pages wanted, and publishes the answer.
+ * Return: 0; -EAGAIN the answer was old when it came; -EFAULT nothing there;
+ * -EACCES no such access; -ENOMEM; what the exporter said.
+ */
+
+/* The region is in use; no lock is held. */
+int ib_peer_ask_exporter(struct ib_peer_fault *fault,
+			 struct ib_peer_region *region);
+/* mmap_lock is held. */
+int ib_peer_ask_system(struct ib_peer_fault *fault);
+
+#endif
