@@ -4,7 +4,8 @@
  * both are compared with what memcpy() would have made of them, the bytes around
  * the target included, through the mapping and through the owner.
  *
- * A variant is "where the requester's buffer is"_"where the responder's is".
+ * A variant is "where the requester's buffer is"_"where the responder's is", and
+ * with "on_demand_" before it the MRs of both are on demand.
  */
 #ifndef VT_DATA_H
 #define VT_DATA_H
@@ -31,6 +32,7 @@ FIXTURE_VARIANT(data)
 {
 	const struct vt_mem_kind *local;
 	const struct vt_mem_kind *remote;
+	int on_demand;	/* the access flag, or 0 */
 };
 
 #define DATA_VARIANT(here, there)					\
@@ -40,6 +42,14 @@ FIXTURE_VARIANT(data)
 		.remote = &vt_mem_##there,				\
 	}
 
+#define ON_DEMAND_VARIANT(here, there)					\
+	FIXTURE_VARIANT_ADD(data, on_demand_##here##_##there)		\
+	{								\
+		.local = &vt_mem_##here,				\
+		.remote = &vt_mem_##there,				\
+		.on_demand = IBV_ACCESS_ON_DEMAND,			\
+	}
+
 DATA_VARIANT(host, host);
 DATA_VARIANT(host, vram);
 DATA_VARIANT(vram, host);
@@ -47,6 +57,8 @@ DATA_VARIANT(vram, vram);
 DATA_VARIANT(vram_named, vram_system);
 DATA_VARIANT(peerdirect, vram);
 DATA_VARIANT(host, peerdirect);
+ON_DEMAND_VARIANT(host, vram);
+ON_DEMAND_VARIANT(vram_system, host);
 
 /* The client that owns such memory is a module for tests. */
 static inline int need_client(const struct vt_mem_kind *kind)
@@ -64,13 +76,15 @@ static inline int need_client(const struct vt_mem_kind *kind)
 
 FIXTURE_SETUP(data)
 {
+	struct vt_buf_opts opts = { .access = VT_ACCESS_ALL | variant->on_demand };
+
 	ASSERT_EQ(0, need_client(variant->local));
 	ASSERT_EQ(0, need_client(variant->remote));
 	ASSERT_EQ(0, vt_dev_open(&self->dev));
 	ASSERT_EQ(0, vt_buf_open(&self->local, &self->dev, variant->local,
-				 SIZE, NULL));
+				 SIZE, &opts));
 	ASSERT_EQ(0, vt_buf_open(&self->remote, &self->dev, variant->remote,
-				 SIZE, NULL));
+				 SIZE, &opts));
 	vt_buf_fill(&self->local, 1);
 	ASSERT_EQ(0, vt_buf_fill_by_owner(&self->remote, 2));
 }

@@ -2,7 +2,7 @@
 /*
  * What can be done with a memory region beside moving data: re-registration,
  * memory windows, several regions over the same memory. On peer memory as on
- * host memory.
+ * host memory, pinned and on demand.
  */
 #include <kselftest_harness.h>
 
@@ -24,21 +24,35 @@ FIXTURE(mr)
 FIXTURE_VARIANT(mr)
 {
 	const struct vt_mem_kind *kind;
+	int on_demand;	/* the access flag, or 0 */
 };
 
 FIXTURE_VARIANT_ADD(mr, host) { .kind = &vt_mem_host };
 FIXTURE_VARIANT_ADD(mr, vram) { .kind = &vt_mem_vram };
 FIXTURE_VARIANT_ADD(mr, vram_named) { .kind = &vt_mem_vram_named };
+FIXTURE_VARIANT_ADD(mr, on_demand_host)
+{
+	.kind = &vt_mem_host,
+	.on_demand = IBV_ACCESS_ON_DEMAND,
+};
+
+FIXTURE_VARIANT_ADD(mr, on_demand_vram)
+{
+	.kind = &vt_mem_vram,
+	.on_demand = IBV_ACCESS_ON_DEMAND,
+};
 
 FIXTURE_SETUP(mr)
 {
+	struct vt_buf_opts opts = { .access = VT_ACCESS_ALL | variant->on_demand };
+
 	ASSERT_EQ(0, vt_dev_open(&self->dev));
 	self->mrs = vt_resource_count("mr");
 	ASSERT_EQ(0, vt_pair_open(&self->pair, &self->dev, NULL));
 	ASSERT_EQ(0, vt_buf_open(&self->local, &self->dev, &vt_mem_host, SIZE,
 				 NULL));
 	ASSERT_EQ(0, vt_buf_open(&self->buf, &self->dev, variant->kind, SIZE,
-				 NULL));
+				 &opts));
 	vt_buf_fill(&self->local, 1);
 	vt_buf_fill(&self->buf, 2);
 }
@@ -101,24 +115,29 @@ TEST_F(mr, rereg_access)
 
 	ASSERT_EQ(0, vt_rereg_mr(mr, IBV_REREG_MR_CHANGE_ACCESS, NULL,
 				 IBV_ACCESS_LOCAL_WRITE |
-				 IBV_ACCESS_REMOTE_READ));
+				 IBV_ACCESS_REMOTE_READ | variant->on_demand));
 	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, write_key(self, at, mr->rkey, 5000));
 	EXPECT_EQ(0, vt_buf_check_all(&self->buf));
 	EXPECT_EQ(0, read_key(self, at, mr->rkey, 5000));
 	expect_read(self, 4090, 5000);
 
 	ASSERT_EQ(0, vt_rereg_mr(mr, IBV_REREG_MR_CHANGE_ACCESS, NULL,
-				 VT_ACCESS_ALL));
+				 VT_ACCESS_ALL | variant->on_demand));
 	EXPECT_EQ(0, write_key(self, at, mr->rkey, 5000));
 	expect_written(self, 4090, 5000);
 }
 
-/* What was pinned for reading does not become writable by asking. */
+/*
+ * What was pinned for reading does not become writable by asking; on demand it
+ * does, as far as the mapping allows.
+ */
 TEST_F(mr, rereg_access_of_read_only)
 {
 	struct vt_buf_opts opts = { .access = IBV_ACCESS_REMOTE_READ };
 	struct vt_buf buf;
 
+	if (variant->on_demand)
+		SKIP(return, "an MR that pins is meant");
 	ASSERT_EQ(0, vt_buf_open(&buf, &self->dev, variant->kind, SIZE,
 				 &opts));
 	EXPECT_EQ(-EACCES, vt_rereg_mr(buf.mr, IBV_REREG_MR_CHANGE_ACCESS,
@@ -129,6 +148,39 @@ TEST_F(mr, rereg_access_of_read_only)
 	EXPECT_EQ(0, vt_rereg_mr(buf.mr, IBV_REREG_MR_CHANGE_ACCESS, NULL, 0));
 	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR,
 		  read_key(self, buf.iova, buf.mr->rkey, 8));
+	EXPECT_EQ(0, vt_buf_close(&buf));
+}
+
+TEST_F(mr, rereg_adds_write)
+{
+	struct vt_buf_opts opts = {
+		.access = IBV_ACCESS_REMOTE_READ | IBV_ACCESS_ON_DEMAND,
+	};
+	struct vt_buf buf;
+
+	if (!variant->on_demand)
+		SKIP(return, "an MR on demand is meant");
+	ASSERT_EQ(0, vt_buf_open(&buf, &self->dev, variant->kind, SIZE,
+				 &opts));
+	vt_buf_fill(&buf, 3);
+	EXPECT_EQ(0, read_key(self, buf.iova, buf.mr->rkey, 9000));
+	memcpy(self->local.shadow + SIZE / 2, buf.shadow, 9000);
+	EXPECT_EQ(0, vt_buf_check_all(&self->local));
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR,
+		  write_key(self, buf.iova, buf.mr->rkey, 8));
+	ASSERT_EQ(0, vt_rereg_mr(buf.mr, IBV_REREG_MR_CHANGE_ACCESS, NULL,
+				 VT_ACCESS_ALL | IBV_ACCESS_ON_DEMAND));
+	EXPECT_EQ(0, write_key(self, buf.iova + 4090, buf.mr->rkey, 5000));
+	memcpy(buf.shadow + 4090, self->local.shadow + 8, 5000);
+	EXPECT_EQ(0, vt_buf_check_all(&buf));
+
+	ASSERT_EQ(0, mprotect(buf.mem.addr, SIZE, PROT_READ));
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR,
+		  write_key(self, buf.iova, buf.mr->rkey, 8));
+	EXPECT_EQ(0, vt_buf_check_all(&buf));
+	/* Whether it pins cannot be changed. */
+	EXPECT_EQ(-EOPNOTSUPP, vt_rereg_mr(buf.mr, IBV_REREG_MR_CHANGE_ACCESS,
+					   NULL, VT_ACCESS_ALL));
 	EXPECT_EQ(0, vt_buf_close(&buf));
 }
 
@@ -158,7 +210,7 @@ TEST_F(mr, rereg_pd)
 	EXPECT_EQ(EBUSY, ibv_dealloc_pd(pd));
 	ASSERT_EQ(0, vt_rereg_mr(mr, IBV_REREG_MR_CHANGE_PD |
 				 IBV_REREG_MR_CHANGE_ACCESS, self->dev.pd,
-				 VT_ACCESS_ALL));
+				 VT_ACCESS_ALL | variant->on_demand));
 	EXPECT_EQ(0, ibv_dealloc_pd(pd));
 	EXPECT_EQ(0, write_key(self, at, mr->rkey, 100));
 	expect_written(self, 12287, 100);
@@ -243,7 +295,8 @@ TEST_F(mr, window_type2)
 TEST_F(mr, window_refused)
 {
 	struct vt_buf_opts opts = {
-		.access = IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE,
+		.access = IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE |
+			  variant->on_demand,
 	};
 	struct ibv_mw_bind_info info;
 	struct vt_buf buf;
@@ -314,10 +367,14 @@ TEST_F(mr, split_mapping)
 /* Changes of protection after the registration do not reach pinned pages. */
 TEST_F(mr, protection_after_registration)
 {
+	int status;
+
 	ASSERT_EQ(0, mprotect(self->buf.mem.addr, SIZE, PROT_NONE));
-	EXPECT_EQ(0, write_key(self, self->buf.iova + 4093, self->buf.mr->rkey,
-			       4099));
-	expect_written(self, 4093, 4099);
+	status = write_key(self, self->buf.iova + 4093, self->buf.mr->rkey,
+			   4099);
+	EXPECT_EQ(variant->on_demand ? IBV_WC_REM_ACCESS_ERR : 0, status);
+	if (!variant->on_demand)
+		expect_written(self, 4093, 4099);
 	ASSERT_EQ(0, mprotect(self->buf.mem.addr, SIZE,
 			      PROT_READ | PROT_WRITE));
 }

@@ -10,7 +10,10 @@
 static void run_at_iova(struct __test_metadata *_metadata, data_t *self,
 			const FIXTURE_VARIANT(data) *variant, uint64_t iova)
 {
-	struct vt_buf_opts opts = { .iova = iova };
+	struct vt_buf_opts opts = {
+		.access = VT_ACCESS_ALL | variant->on_demand,
+		.iova = iova,
+	};
 
 	ASSERT_EQ(0, vt_buf_close(&self->local));
 	ASSERT_EQ(0, vt_buf_close(&self->remote));
@@ -41,7 +44,10 @@ TEST_F_TIMEOUT(data, iova_zero_based, 120)
 /* The last page that a 64-bit address can name. */
 TEST_F(data, iova_top)
 {
-	struct vt_buf_opts opts = { .iova = 0 - (uint64_t)SIZE - 4096 };
+	struct vt_buf_opts opts = {
+		.access = VT_ACCESS_ALL | variant->on_demand,
+		.iova = 0 - (uint64_t)SIZE - 4096,
+	};
 
 	ASSERT_EQ(0, vt_buf_close(&self->remote));
 	ASSERT_EQ(0, vt_buf_open(&self->remote, &self->dev, variant->remote,
@@ -68,7 +74,11 @@ TEST_F(data, bounds)
 	};
 	const uint32_t skip = 4099, tail = 8191;
 	const uint64_t last = SIZE - tail - 1;
-	struct vt_buf_opts opts = { .skip = skip, .tail = tail };
+	struct vt_buf_opts opts = {
+		.skip = skip,
+		.tail = tail,
+		.access = VT_ACCESS_ALL | variant->on_demand,
+	};
 	size_t i;
 
 	ASSERT_EQ(0, vt_buf_close(&self->remote));
@@ -103,7 +113,9 @@ TEST_F(data, bounds)
 /* Operations that the access flags do not allow fail and change nothing. */
 TEST_F(data, access_flags)
 {
-	struct vt_buf_opts read_only = { .access = IBV_ACCESS_REMOTE_READ };
+	struct vt_buf_opts read_only = {
+		.access = IBV_ACCESS_REMOTE_READ | variant->on_demand,
+	};
 	struct ibv_sge local = vt_sge(&self->local, 0, 64);
 	struct vt_end *end = &self->pair.end[0];
 	struct vt_remote there;
@@ -137,6 +149,7 @@ TEST_F(data, atomics_within_pages)
 	static const uint32_t at[] = { 4104, 8184, 8192, SIZE - 16 };
 	struct vt_buf_opts opts = {
 		.skip = 4104, .tail = 8, .iova = 0x123456789000ULL,
+		.access = VT_ACCESS_ALL | variant->on_demand,
 	};
 	struct vt_end *end = &self->pair.end[0];
 	struct ibv_sge result = vt_sge(&self->local, 7, 8);
