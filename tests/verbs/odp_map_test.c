@@ -238,6 +238,39 @@ TEST_F(map, read_only_pages)
 	EXPECT_EQ(0, memcmp(self->area + 2 * PAGE, zero, PAGE));
 }
 
+/* A file mapped for reading only, shared: nothing to copy to. */
+TEST_F(map, read_only_shared_file)
+{
+	uint8_t have[PAGE];
+
+	memset(self->area + FILE_ * PART, 0x5a, PART);
+	ASSERT_TRUE(map_at(self->area + FILE_ * PART, PART, PROT_READ,
+			   MAP_SHARED, self->file));
+	EXPECT_GET(0, FILE_ * PART, PART);
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR,
+		  put(self, PART, at(self, FILE_ * PART + 100), 5000));
+	ASSERT_EQ(PAGE, pread(self->file, have, PAGE, 0));
+	EXPECT_EQ(0x5a, have[100]);
+	EXPECT_EQ(0, memcmp(have, have + 1, PAGE - 1));
+}
+
+/* Reading what nobody has touched shows the page of zeroes, which is all's. */
+TEST_F(map, page_of_zeroes)
+{
+	uint8_t *other = mmap(NULL, PART, PROT_READ | PROT_WRITE,
+			      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	static const uint8_t zero[PART];
+
+	ASSERT_NE(MAP_FAILED, (void *)other);
+	ASSERT_EQ(0, madvise(self->area, PART, MADV_NOHUGEPAGE));
+	ASSERT_EQ(0, get(self, 0, at(self, HEAP * PART), PART));
+	EXPECT_EQ(0, memcmp(self->local.mem.addr, zero, PART));
+	ASSERT_EQ(0, put(self, PART, at(self, HEAP * PART), PART));
+	EXPECT_EQ(0, memcmp(other, zero, PART));
+	EXPECT_EQ(0, memcmp(self->area, self->local.shadow + PART, PART));
+	munmap(other, PART);
+}
+
 /* After a fork each side has pages of its own as soon as one writes. */
 TEST_F(map, copy_on_write_after_fork)
 {
@@ -302,6 +335,32 @@ TEST_F(map, whole_address_space)
 	there.addr = ~0ULL - 7;
 	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, put(self, 0, there, 8));
 	EXPECT_EQ(0, ibv_dereg_mr(all));
+}
+
+TEST_F(map, parts_of_whole_address_space)
+{
+	struct ibv_mr *part_mr = self->mr;
+	enum part part;
+
+	self->mr = ibv_reg_mr(self->dev.pd, NULL, SIZE_MAX, ON_DEMAND);
+	ASSERT_TRUE(self->mr);
+	for (part = HEAP; part <= FILE_; part++) {
+		EXPECT_PUT(PART, part * PART + 3, PART - 3);
+		EXPECT_GET(0, part * PART + 5, 9000);
+	}
+	EXPECT_PUT(7, PART - 5000, PART + 10000);
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR,
+		  put(self, 0, at(self, HOLE * PART - 10), 20));
+	/* The local side, too. */
+	struct ibv_sge sge = {
+		(uintptr_t)self->area + VRAM * PART + 77, 20000, self->mr->lkey
+	};
+	ASSERT_EQ(0, vt_rdma_write(&self->pair.end[0], &sge, 1,
+				   vt_remote(&self->local, 99)));
+	EXPECT_EQ(0, memcmp(self->area + VRAM * PART + 77,
+			    self->local.mem.addr + 99, 20000));
+	EXPECT_EQ(0, ibv_dereg_mr(self->mr));
+	self->mr = part_mr;
 }
 
 TEST_F(map, odd_registrations)
@@ -381,7 +440,9 @@ static int domain(struct vt_mem *mem)
 							     (int)query.domain;
 }
 
-TEST_F(map, prefetch)
+/* Of an MR over the memory only, or over the whole address space. */
+static void run_prefetch(struct __test_metadata *_metadata, map_t *self,
+			 bool whole)
 {
 	struct ibv_sge sge;
 	struct vt_mem mem;
@@ -389,7 +450,8 @@ TEST_F(map, prefetch)
 	int n;
 
 	ASSERT_EQ(0, vt_mem_alloc(&mem, &vt_mem_vram_system, PART, 0));
-	mr = ibv_reg_mr(self->dev.pd, mem.addr, PART, ON_DEMAND);
+	mr = ibv_reg_mr(self->dev.pd, whole ? NULL : mem.addr,
+			whole ? SIZE_MAX : PART, ON_DEMAND);
 	ASSERT_TRUE(mr);
 	sge = (struct ibv_sge){ (uintptr_t)mem.addr, PART, mr->lkey };
 	EXPECT_EQ(PEER_VRAM_DOMAIN_SYSTEM, domain(&mem));
@@ -408,6 +470,16 @@ TEST_F(map, prefetch)
 	EXPECT_EQ(PEER_VRAM_DOMAIN_VRAM, domain(&mem));
 	EXPECT_EQ(0, ibv_dereg_mr(mr));
 	vt_mem_free(&mem);
+}
+
+TEST_F(map, prefetch)
+{
+	run_prefetch(_metadata, self, false);
+}
+
+TEST_F(map, prefetch_of_whole_address_space)
+{
+	run_prefetch(_metadata, self, true);
 }
 
 TEST_F(map, prefetch_refusals)
