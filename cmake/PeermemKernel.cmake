@@ -5,8 +5,13 @@
 
 # Sets ${out} to the newest kernel version with headers, or to "".
 function(peermem_newest_kernel out)
-	file(GLOB found /usr/src/linux-headers-6.12.*-amd64)
-	list(TRANSFORM found REPLACE ".*/linux-headers-" "")
+	if(PEERMEM_KERNEL_ROOT)
+		file(GLOB found ${PEERMEM_KERNEL_ROOT}/lib/modules/*)
+		list(TRANSFORM found REPLACE ".*/" "")
+	else()
+		file(GLOB found /usr/src/linux-headers-6.12.*-amd64)
+		list(TRANSFORM found REPLACE ".*/linux-headers-" "")
+	endif()
 	list(SORT found COMPARE NATURAL ORDER DESCENDING)
 	list(POP_FRONT found newest)
 	set(${out} "${newest}" PARENT_SCOPE)
@@ -39,6 +44,8 @@ function(peermem_check_packages series)
 endfunction()
 
 macro(peermem_find_kernel)
+	set(PEERMEM_KERNEL_ROOT "" CACHE PATH
+		"Folder of a kernel that is not installed")
 	if(NOT PEERMEM_KERNEL)
 		peermem_newest_kernel(newest)
 		if(NOT newest)
@@ -51,8 +58,9 @@ macro(peermem_find_kernel)
 	endif()
 
 	set(PEERMEM_HEADERS /usr/src/linux-headers-${PEERMEM_KERNEL})
-	if(NOT EXISTS ${PEERMEM_HEADERS}/Makefile)
-		set(PEERMEM_HEADERS /lib/modules/${PEERMEM_KERNEL}/build)
+	if(PEERMEM_KERNEL_ROOT OR NOT EXISTS ${PEERMEM_HEADERS}/Makefile)
+		set(PEERMEM_HEADERS
+			${PEERMEM_KERNEL_ROOT}/lib/modules/${PEERMEM_KERNEL}/build)
 	endif()
 	if(NOT EXISTS ${PEERMEM_HEADERS}/Makefile)
 		message(FATAL_ERROR "No headers of kernel ${PEERMEM_KERNEL} found. "

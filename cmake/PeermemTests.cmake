@@ -8,7 +8,8 @@
 #
 #   peermem_add_vm_group(NAME verbs
 #       [VM --stock --smp 4]    options of "./run vm"
-#       [TIMEOUT 900]           seconds for all; default 600
+#       [TIMEOUT 900]           seconds for all; default 600. With the debug
+#                               kernel all times are four times as long
 #       [EACH 120]              seconds for one program; default 300
 #       COMMANDS "${dir}/mr_data --odd" "python3 ${dir}/x.py")
 #   boots one machine and runs the commands in it one after the other, as root,
@@ -27,6 +28,12 @@ set(PEERMEM_COUNTS ${PROJECT_BINARY_DIR}/results)
 set(PEERMEM_HARNESS ${PEERMEM_LINUX}/tools/testing/selftests)
 add_custom_target(kselftest-harness)
 add_dependencies(kselftest-harness linux-source)
+
+# A kernel that looks at everything takes its time.
+set(PEERMEM_SLOWNESS 1)
+if(PEERMEM_KERNEL_ROOT)
+	set(PEERMEM_SLOWNESS 4)
+endif()
 
 function(peermem_add_group name timeout each vm commands)
 	set(list ${PROJECT_BINARY_DIR}/tests/${name}.list)
@@ -52,6 +59,8 @@ function(peermem_add_vm_group)
 	if(NOT arg_EACH)
 		set(arg_EACH 300)
 	endif()
+	math(EXPR arg_TIMEOUT "${arg_TIMEOUT} * ${PEERMEM_SLOWNESS}")
+	math(EXPR arg_EACH "${arg_EACH} * ${PEERMEM_SLOWNESS}")
 	set(vm --vm -- ${PROJECT_SOURCE_DIR}/tests/vm/vm.sh
 		--timeout ${arg_TIMEOUT}
 		--keep ${PEERMEM_COUNTS}/${arg_NAME} ${arg_VM} --)
@@ -67,6 +76,8 @@ function(peermem_add_host_group)
 	if(NOT arg_EACH)
 		set(arg_EACH 300)
 	endif()
+	math(EXPR arg_TIMEOUT "${arg_TIMEOUT} * ${PEERMEM_SLOWNESS}")
+	math(EXPR arg_EACH "${arg_EACH} * ${PEERMEM_SLOWNESS}")
 	peermem_add_group(${arg_NAME} ${arg_TIMEOUT} ${arg_EACH} "--"
 		"${arg_COMMANDS}")
 endfunction()

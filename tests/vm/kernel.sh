@@ -32,22 +32,34 @@ vm_kernel_version()
 	echo "$version"
 }
 
+# Where that kernel is: below / if it is installed. Empty, or the folder of one
+# that is not; that one is a debug kernel.
+vm_kernel_root()
+{
+	[ ! -f "$VM_BUILD/CMakeCache.txt" ] ||
+		sed -n 's/^PEERMEM_KERNEL_ROOT:[A-Z]*=//p' \
+			"$VM_BUILD/CMakeCache.txt"
+}
+
 # Puts kernel $1 and its modules into folder $2: links where it can, as they are
 # 100 MB. Not what else is below /lib/modules: our own modules may be
 # installed there, and the guest chooses for itself.
 vm_collect_kernel()
 {
-	local version=$1 into=$2 modules=/lib/modules/$1
+	local version=$1 into=$2 to=$2/lib/modules/$1 root modules
 
-	if [ ! -f "/boot/vmlinuz-$version" ] || [ ! -d "$modules/kernel" ]; then
+	root=$(vm_kernel_root)
+	modules=$root/lib/modules/$version
+	if [ ! -f "$root/boot/vmlinuz-$version" ] ||
+			[ ! -d "$modules/kernel" ]; then
 		vm_die "the kernel $version is not installed; as root:" \
 			"apt-get install linux-image-$version"
 	fi
-	mkdir -p "$into$modules"
-	cp "/boot/vmlinuz-$version" "$into/vmlinuz"
-	cp -al "$modules/kernel" "$into$modules/" 2> /dev/null ||
-		cp -a "$modules/kernel" "$into$modules/"
-	cp "$modules"/modules.{order,builtin,builtin.modinfo} "$into$modules/"
+	mkdir -p "$to"
+	cp "$root/boot/vmlinuz-$version" "$into/vmlinuz"
+	cp -al "$modules/kernel" "$to/" 2> /dev/null ||
+		cp -a "$modules/kernel" "$to/"
+	cp "$modules"/modules.{order,builtin,builtin.modinfo} "$to/"
 	vm_say "indexing the modules of $version"
 	depmod -b "$into" "$version"
 }

@@ -59,7 +59,10 @@ The guest sees the host's file system read-only. It can write anywhere, but only
 what it puts into the folder $PEERMEM_OUT stays (see --keep).
 
   --stock         the distribution's rdma_rxe and none of our modules
-  --mem SIZE      memory of the guest, e.g. 4G (default 2G)
+  --debug         a kernel that looks for mistakes (KASAN, lockdep, kmemleak and
+                  more), built from the distribution's source: once, a quarter of
+                  an hour. Everything is slower by a factor of five or more
+  --mem SIZE      memory of the guest, e.g. 4G (default 2G; --debug: 4G)
   --smp N         processors (default 2)
   --iommu         with an emulated IOMMU, switched on
   --icount        count instructions instead of time: measurements repeat
@@ -109,7 +112,7 @@ vm_usage_error()
 
 parse_options()
 {
-	VM_STOCK='' VM_TTY='' mem=2G smp=2 iommu='' icount='' timeout='' keep=''
+	VM_STOCK='' VM_TTY='' mem='' smp=2 iommu='' icount='' timeout='' keep=''
 	verbose=''
 	while [ $# -gt 0 ]; do
 		case $1 in
@@ -126,7 +129,7 @@ parse_options()
 		--iommu) iommu=1 ;;
 		--icount) icount=1 ;;
 		--tty) VM_TTY=1 ;;
-		--no-build) ;;	# for ./run
+		--no-build|--debug) ;;	# for ./run
 		--verbose) verbose=1 ;;
 		-h|--help) usage; exit 0 ;;
 		--) shift; break ;;
@@ -138,6 +141,8 @@ parse_options()
 	command=("$@")
 	[ ${#command[@]} -gt 0 ] || VM_TTY=1
 	[[ $smp =~ ^[1-9][0-9]*$ ]] || vm_usage_error "--smp $smp: not a number"
+	# A debug kernel has a book about every byte.
+	[ -n "$mem" ] || if [ -n "$(vm_kernel_root)" ]; then mem=4G; else mem=2G; fi
 	[[ $mem =~ ^[1-9][0-9]*[MG]$ ]] ||
 		vm_usage_error "--mem $mem: not like 512M or 2G"
 	if [ ${#command[@]} -gt 0 ]; then
