@@ -337,6 +337,32 @@ TEST_F(map, whole_address_space)
 	EXPECT_EQ(0, ibv_dereg_mr(all));
 }
 
+TEST_F(map, parts_of_whole_address_space)
+{
+	struct ibv_mr *part_mr = self->mr;
+	enum part part;
+
+	self->mr = ibv_reg_mr(self->dev.pd, NULL, SIZE_MAX, ON_DEMAND);
+	ASSERT_TRUE(self->mr);
+	for (part = HEAP; part <= FILE_; part++) {
+		EXPECT_PUT(PART, part * PART + 3, PART - 3);
+		EXPECT_GET(0, part * PART + 5, 9000);
+	}
+	EXPECT_PUT(PART, PART - 5000, PART + 10000);
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR,
+		  put(self, 0, at(self, HOLE * PART - 10), 20));
+	/* The local side, too. */
+	struct ibv_sge sge = {
+		(uintptr_t)self->area + VRAM * PART + 77, 20000, self->mr->lkey
+	};
+	ASSERT_EQ(0, vt_rdma_write(&self->pair.end[0], &sge, 1,
+				   vt_remote(&self->local, 99)));
+	EXPECT_EQ(0, memcmp(self->area + VRAM * PART + 77,
+			    self->local.mem.addr + 99, 20000));
+	EXPECT_EQ(0, ibv_dereg_mr(self->mr));
+	self->mr = part_mr;
+}
+
 TEST_F(map, odd_registrations)
 {
 	struct vt_remote there;
