@@ -8,6 +8,10 @@
  * there is no fragmentation, so an object fits whenever enough blocks are free,
  * and eviction never evicts more than it must.
  *
+ * Every 2 MiB of an object come as one aligned piece where there is one, for
+ * then one fault of a device brings them and one entry of its table holds them;
+ * else block by block.
+ *
  * With the module parameter "scatter" (default) neighbouring blocks of an
  * object are kept apart, as on a GPU after weeks of use, so that whoever
  * believes in contiguous device memory finds out at once.
@@ -66,6 +70,45 @@ static u32 peer_vram_take_block(struct peer_vram_manager *man)
 	return bit;
 }
 
+/* Blocks of a piece that is worth looking for. */
+#define PEER_VRAM_PIECE (SZ_2M >> PEER_VRAM_BLOCK_SHIFT)
+
+/* PEER_VRAM_PIECE blocks side by side; false: there are none. */
+static bool peer_vram_take_piece(struct peer_vram_manager *man, u32 *block)
+{
+	unsigned long bit;
+	u32 i;
+
+	lockdep_assert_held(&man->lock);
+
+	bit = bitmap_find_next_zero_area(man->used, man->count, 0,
+					 PEER_VRAM_PIECE, PEER_VRAM_PIECE - 1);
+	if (bit >= man->count)
+		return false;
+	bitmap_set(man->used, bit, PEER_VRAM_PIECE);
+	man->free -= PEER_VRAM_PIECE;
+	for (i = 0; i < PEER_VRAM_PIECE; i++)
+		block[i] = bit + i;
+	return true;
+}
+
+/* There are enough of them. */
+static void peer_vram_take_blocks(struct peer_vram_manager *man,
+				  struct peer_vram_resource *res)
+{
+	bool pieces = !scatter;
+	u32 i = 0;
+
+	while (i < res->count) {
+		pieces = pieces && res->count - i >= PEER_VRAM_PIECE &&
+			 peer_vram_take_piece(man, &res->block[i]);
+		if (pieces)
+			i += PEER_VRAM_PIECE;
+		else
+			res->block[i++] = peer_vram_take_block(man);
+	}
+}
+
 static int peer_vram_blocks_alloc(struct ttm_resource_manager *base,
 				  struct ttm_buffer_object *bo,
 				  const struct ttm_place *place,
@@ -74,7 +117,6 @@ static int peer_vram_blocks_alloc(struct ttm_resource_manager *base,
 	struct peer_vram_manager *man = to_manager(base);
 	u32 count = DIV_ROUND_UP_ULL(bo->base.size, PEER_VRAM_BLOCK_SIZE);
 	struct peer_vram_resource *res;
-	u32 i;
 
 	/* Without this, everything would be evicted before the failure. */
 	if (count > man->count)
@@ -91,8 +133,7 @@ static int peer_vram_blocks_alloc(struct ttm_resource_manager *base,
 		kvfree(res);
 		return -ENOSPC;
 	}
-	for (i = 0; i < count; i++)
-		res->block[i] = peer_vram_take_block(man);
+	peer_vram_take_blocks(man, res);
 	mutex_unlock(&man->lock);
 
 	ttm_resource_init(bo, place, &res->base);

@@ -10,8 +10,16 @@
  * The lock that the core wants over "invalidate, then move" and "report" is
  * resv. A region that was revoked is on no list any more and is never reported
  * again; its pin goes at once, so that nobody waits for the core's unpin().
+ *
+ * Policy of fault(), that is, of on-demand regions (the core asks for the pages
+ * of pinned ones this way as well; those are in VRAM): where the object is in
+ * VRAM, that is the answer. Else it is brought there, evicting others, unless
+ * its user wants it in place. If that cannot be had soon, the answer is its
+ * system pages. They stay the answer until they are taken away: a later access
+ * does not ask again whether there is room by now; MOVE brings it back.
  */
 #include <drm/drm_drv.h>
+#include <drm/ttm/ttm_tt.h>
 #include <linux/slab.h>
 
 #include "peer_vram_priv.h"
@@ -56,6 +64,8 @@ static int peer_vram_pin_locked(struct peer_vram_region *reg)
 	struct peer_vram_object *obj = reg->object;
 	int ret;
 
+	if (!obj->export)
+		return -EACCES;
 	if (peer_vram_region_revoked(reg))
 		return -ENODEV;
 	if (!obj->pins) {
@@ -111,10 +121,6 @@ static int peer_vram_claim(struct ib_peer_region *region)
 	if (IS_ERR(obj))
 		return PTR_ERR(obj);
 	vram = peer_vram_object_device(obj);
-	if (!obj->export) {
-		ret = -EACCES;
-		goto err_put;
-	}
 
 	reg = kzalloc(sizeof(*reg), GFP_KERNEL_ACCOUNT);
 	if (!reg) {
@@ -129,9 +135,14 @@ static int peer_vram_claim(struct ib_peer_region *region)
 	ret = peer_vram_object_lock(obj);
 	if (ret)
 		goto err_free;
-	list_add_tail(&reg->node, &obj->regions);
-	peer_vram_object_unlock(obj);
-	return 0;
+	if (obj->export)
+		list_add_tail(&reg->node, &obj->regions);
+	else
+		ret = -EACCES;
+	/* No use yet: the place in the LRU order stays. */
+	dma_resv_unlock(obj->bo.base.resv);
+	if (!ret)
+		return 0;
 
 err_free:
 	kfree(reg);
@@ -165,6 +176,22 @@ static void peer_vram_unpin(struct ib_peer_region *region)
 	peer_vram_object_unlock(reg->object);
 }
 
+/* As peer_vram_run(), for system pages; @where is their kernel address. */
+static u64 peer_vram_run_system(struct peer_vram_object *obj, u64 offset,
+				u64 max, u64 *where)
+{
+	struct page **pages = obj->bo.ttm->pages;
+	u64 first = offset >> PAGE_SHIFT;
+	u64 count = 1;
+
+	while (count < max >> PAGE_SHIFT &&
+	       page_to_pfn(pages[first + count]) ==
+	       page_to_pfn(pages[first]) + count)
+		count++;
+	*where = (unsigned long)page_address(pages[first]);
+	return count << PAGE_SHIFT;
+}
+
 /* Report the pieces of [offset, offset + length) of the region. */
 static int peer_vram_report(struct peer_vram_region *reg, u64 offset,
 			    u64 length, struct ib_peer_fault *fault)
@@ -172,15 +199,25 @@ static int peer_vram_report(struct peer_vram_region *reg, u64 offset,
 	struct ib_peer_block block = {
 		.flags = reg->region->writable ? IB_PEER_BLOCK_WRITE : 0,
 	};
+	struct peer_vram_object *obj = reg->object;
+	struct ttm_resource *res = obj->bo.resource;
 	u64 end = offset + length;
 	int ret;
 
 	reg->told = true;
+	if (res->mem_type == TTM_PL_SYSTEM)
+		atomic64_inc(&peer_vram_object_device(obj)->substituted);
 	for (; offset < end; offset += block.length) {
 		block.offset = offset;
-		block.length = peer_vram_run(reg->object->bo.resource,
-					     reg->offset + offset, end - offset,
-					     &block.where);
+		if (res->mem_type == TTM_PL_SYSTEM)
+			block.length = peer_vram_run_system(obj,
+							    reg->offset + offset,
+							    end - offset,
+							    &block.where);
+		else
+			block.length = peer_vram_run(res, reg->offset + offset,
+						     end - offset,
+						     &block.where);
 		ret = ib_peer_fault_add(fault, &block);
 		if (ret)
 			return ret;
@@ -197,19 +234,22 @@ static int peer_vram_fault(struct ib_peer_region *region, u64 offset,
 	if (write && !region->writable)
 		return -EACCES;
 
-	ret = peer_vram_object_lock_in(reg->object, TTM_PL_VRAM);
+	ret = peer_vram_object_lock_resident(reg->object);
 	if (ret == -ENODEV)
 		return -EFAULT;
 	if (ret)
 		return ret;
 	if (peer_vram_region_revoked(reg))
 		ret = -EFAULT;
+	else if (!reg->object->export && !reg->pinned)
+		ret = -EACCES;
 	else
 		ret = peer_vram_report(reg, offset, length, fault);
 	peer_vram_object_unlock(reg->object);
 	return ret;
 }
 
+/* Called from peer_vram_report(), so with resv held. */
 static int peer_vram_cpu_map(struct ib_peer_region *region,
 			     const struct ib_peer_block *block,
 			     struct iosys_map *map)
@@ -217,7 +257,12 @@ static int peer_vram_cpu_map(struct ib_peer_region *region,
 	struct peer_vram_region *reg = region->priv;
 	struct peer_vram_device *vram = peer_vram_object_device(reg->object);
 
-	iosys_map_set_vaddr_iomem(map, vram->io + block->where);
+	dma_resv_assert_held(reg->object->bo.base.resv);
+
+	if (reg->object->bo.resource->mem_type == TTM_PL_SYSTEM)
+		iosys_map_set_vaddr(map, (void *)(uintptr_t)block->where);
+	else
+		iosys_map_set_vaddr_iomem(map, vram->io + block->where);
 	return 0;
 }
 
@@ -262,9 +307,10 @@ void peer_vram_regions_revoke(struct peer_vram_object *obj)
 }
 
 /*
- * The object is about to leave its place; none of its regions is pinned. Who was
- * never told of the place need not be told that it is over: a registration
- * under way would take that for its end.
+ * The object is about to leave its place, or may not be accessed on demand any
+ * more. Pinned regions are not concerned: with one of these it does not move.
+ * Who was never told of the place need not be told that it is over: a
+ * registration under way would take that for its end.
  */
 void peer_vram_regions_invalidate(struct peer_vram_object *obj)
 {
@@ -273,7 +319,7 @@ void peer_vram_regions_invalidate(struct peer_vram_object *obj)
 	dma_resv_assert_held(obj->bo.base.resv);
 
 	list_for_each_entry(reg, &obj->regions, node) {
-		if (!reg->told)
+		if (!reg->told || reg->pinned)
 			continue;
 		reg->told = false;
 		ib_peer_invalidate(reg->region, 0, reg->region->length);

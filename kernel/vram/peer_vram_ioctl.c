@@ -42,6 +42,7 @@ struct peer_vram_cmd {
 		struct peer_vram_rw rw;
 		struct peer_vram_blocks blocks;
 		struct peer_vram_share share;
+		struct peer_vram_set_flags set_flags;
 	} arg;
 };
 
@@ -107,6 +108,8 @@ static int peer_vram_ioc_info(struct peer_vram_cmd *cmd)
 	arg->evictions = atomic64_read(&vram->evictions);
 	arg->moves = atomic64_read(&vram->moves);
 	arg->creatable = peer_vram_creatable();
+	arg->swapouts = atomic64_read(&vram->swapouts);
+	arg->substituted = atomic64_read(&vram->substituted);
 	return peer_vram_respond(cmd);
 }
 
@@ -116,7 +119,8 @@ static int peer_vram_ioc_create(struct peer_vram_cmd *cmd)
 	struct peer_vram_object *obj;
 
 	if (arg->reserved || arg->flags & ~(PEER_VRAM_CREATE_NO_EXPORT |
-					    PEER_VRAM_CREATE_SYSTEM))
+					    PEER_VRAM_CREATE_SYSTEM |
+					    PEER_VRAM_CREATE_IN_PLACE))
 		return -EINVAL;
 
 	obj = peer_vram_object_create(cmd->file->vram, arg->length, arg->flags);
@@ -207,7 +211,8 @@ static int peer_vram_ioc_query(struct peer_vram_cmd *cmd)
 	if (ret)
 		goto out_put;
 	arg->domain = peer_vram_domain(obj);
-	arg->flags = obj->export ? PEER_VRAM_QUERY_EXPORTABLE : 0;
+	arg->flags = (obj->export ? PEER_VRAM_QUERY_EXPORTABLE : 0) |
+		     (obj->in_place ? PEER_VRAM_QUERY_IN_PLACE : 0);
 	arg->length = peer_vram_object_size(obj);
 	arg->mmap_offset = peer_vram_mmap_offset(obj);
 	arg->regions = peer_vram_regions_count(obj);
@@ -377,6 +382,31 @@ static int peer_vram_ioc_import(struct peer_vram_cmd *cmd)
 	return peer_vram_respond_handle(cmd, obj, &arg->handle);
 }
 
+static int peer_vram_ioc_set_flags(struct peer_vram_cmd *cmd)
+{
+	struct peer_vram_set_flags *arg = &cmd->arg.set_flags;
+	struct peer_vram_object *obj;
+	int ret;
+
+	if (arg->reserved || arg->flags & ~(PEER_VRAM_CREATE_NO_EXPORT |
+					    PEER_VRAM_CREATE_IN_PLACE))
+		return -EINVAL;
+
+	obj = peer_vram_handle_get(cmd->file, arg->handle);
+	if (IS_ERR(obj))
+		return PTR_ERR(obj);
+	ret = peer_vram_object_lock(obj);
+	if (!ret) {
+		obj->in_place = arg->flags & PEER_VRAM_CREATE_IN_PLACE;
+		obj->export = !(arg->flags & PEER_VRAM_CREATE_NO_EXPORT);
+		if (!obj->export)
+			peer_vram_regions_invalidate(obj);
+		dma_resv_unlock(obj->bo.base.resv);
+	}
+	peer_vram_object_put(obj);
+	return ret;
+}
+
 /* ---- dispatch --------------------------------------------------------- */
 
 /**
@@ -415,6 +445,7 @@ static const struct peer_vram_ioctl peer_vram_ioctls[] = {
 	PEER_VRAM_IOCTL(BLOCKS, blocks, blocks, blocks, false),
 	PEER_VRAM_IOCTL(SHARE, share, share, reserved, true),
 	PEER_VRAM_IOCTL(IMPORT, import, share, reserved, false),
+	PEER_VRAM_IOCTL(SET_FLAGS, set_flags, set_flags, reserved, true),
 };
 
 static const struct peer_vram_ioctl *peer_vram_ioctl_find(unsigned int nr)

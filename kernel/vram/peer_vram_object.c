@@ -12,6 +12,12 @@
  * - CPU faults map an object where it is; only a device (pin, fault) or its
  *   user (MOVE) brings it back to VRAM.
  *
+ * What takes an object from its place, always with resv held, tells its regions
+ * first: TTM's move() (eviction, MOVE) and swap_notify() (system pages that TTM
+ * swaps out when all its users together have too many), and killing. An object
+ * is freed (delete_mem_notify()) only when it has no regions any more, for each
+ * holds a reference.
+ *
  * The bytes of all objects of all devices, wherever they are, are limited:
  * every one of them may have to live in system memory some day.
  */
@@ -189,6 +195,16 @@ static int peer_vram_move(struct ttm_buffer_object *bo, bool evict,
 	return 0;
 }
 
+/*
+ * The system pages go to swap; TTM has zapped the page tables. If that fails
+ * after all, they are just asked for again.
+ */
+static void peer_vram_swap_notify(struct ttm_buffer_object *bo)
+{
+	peer_vram_regions_invalidate(to_peer_vram_object(bo));
+	atomic64_inc(&to_peer_vram(bo->bdev)->swapouts);
+}
+
 static int peer_vram_io_mem_reserve(struct ttm_device *ttm,
 				    struct ttm_resource *res)
 {
@@ -220,6 +236,7 @@ const struct ttm_device_funcs peer_vram_ttm_funcs = {
 	.eviction_valuable = ttm_bo_eviction_valuable,
 	.evict_flags = peer_vram_evict_flags,
 	.move = peer_vram_move,
+	.swap_notify = peer_vram_swap_notify,
 	.io_mem_reserve = peer_vram_io_mem_reserve,
 	.io_mem_pfn = peer_vram_io_mem_pfn,
 };
@@ -283,19 +300,33 @@ static int peer_vram_object_place(struct peer_vram_object *obj, u32 mem_type)
 	return ttm_bo_validate(&obj->bo, &peer_vram_in_vram, &ctx);
 }
 
-/**
- * peer_vram_object_lock_in() - take resv and bring the object somewhere
- * @obj:      not locked
- * @mem_type: TTM_PL_SYSTEM or TTM_PL_VRAM
- *
- * Eviction only tries the locks of other objects, so TTM finds no room while
- * others are busy with what could be evicted. That passes: let go, sleep, and
- * try again, for half a minute at most; a signal ends it.
- *
- * Return: 0 with resv held and the object there; -ENOMEM no room, -EBUSY
- * pinned elsewhere, -ENODEV destroyed, -ERESTARTSYS.
- */
-int peer_vram_object_lock_in(struct peer_vram_object *obj, u32 mem_type)
+/* Where a device finds the object; @nap says for how long it was tried. */
+static int peer_vram_object_reside(struct peer_vram_object *obj,
+				   unsigned int nap)
+{
+	struct ttm_operation_ctx ctx = {
+		.interruptible = true,
+		.gfp_retry_mayfail = true,
+	};
+	struct ttm_buffer_object *bo = &obj->bo;
+	int ret;
+
+	if (bo->resource->mem_type == TTM_PL_VRAM)
+		return 0;
+	if (!obj->in_place) {
+		ret = peer_vram_object_place(obj, TTM_PL_VRAM);
+		if (ret != -ENOSPC &&
+		    (ret != -ENOMEM || nap < PEER_VRAM_NAP_MS_MAX))
+			return ret;
+	}
+	return ttm_tt_populate(bo->bdev, bo->ttm, &ctx);
+}
+
+/* In TTM_PL_xxx, or wherever it is best for a device. */
+#define PEER_VRAM_ANYWHERE U32_MAX
+
+static int peer_vram_object_lock_retry(struct peer_vram_object *obj,
+				       u32 mem_type)
 {
 	unsigned long end = jiffies + msecs_to_jiffies(PEER_VRAM_RETRY_MS);
 	unsigned int nap = 1;
@@ -305,7 +336,10 @@ int peer_vram_object_lock_in(struct peer_vram_object *obj, u32 mem_type)
 		ret = peer_vram_object_lock(obj);
 		if (ret)
 			return ret;
-		ret = peer_vram_object_place(obj, mem_type);
+		if (mem_type == PEER_VRAM_ANYWHERE)
+			ret = peer_vram_object_reside(obj, nap);
+		else
+			ret = peer_vram_object_place(obj, mem_type);
 		if (!ret)
 			return 0;
 		peer_vram_object_unlock(obj);
@@ -320,6 +354,37 @@ int peer_vram_object_lock_in(struct peer_vram_object *obj, u32 mem_type)
 			return -ERESTARTSYS;
 		nap = min(2 * nap, PEER_VRAM_NAP_MS_MAX);
 	}
+}
+
+/**
+ * peer_vram_object_lock_in() - take resv and bring the object somewhere
+ * @obj:      not locked
+ * @mem_type: TTM_PL_SYSTEM or TTM_PL_VRAM
+ *
+ * Eviction only tries the locks of other objects, so TTM finds no room while
+ * others are busy with what could be evicted. That passes: let go, sleep, and
+ * try again, for half a minute at most; a signal ends it.
+ *
+ * Return: 0 with resv held and the object there; -ENOMEM no room, -EBUSY
+ * pinned elsewhere, -ENODEV destroyed, -ERESTARTSYS.
+ */
+int peer_vram_object_lock_in(struct peer_vram_object *obj, u32 mem_type)
+{
+	return peer_vram_object_lock_retry(obj, mem_type);
+}
+
+/**
+ * peer_vram_object_lock_resident() - take resv of an object that has memory
+ * @obj: not locked
+ *
+ * In VRAM, if it can be had within some naps; else in system pages, which are
+ * there when this returns. Only these are waited for as above.
+ *
+ * Return: 0 with resv held; -ENOMEM, -ENODEV destroyed, -ERESTARTSYS.
+ */
+int peer_vram_object_lock_resident(struct peer_vram_object *obj)
+{
+	return peer_vram_object_lock_retry(obj, PEER_VRAM_ANYWHERE);
 }
 
 /* ---- making ----------------------------------------------------------- */
@@ -413,6 +478,7 @@ struct peer_vram_object *peer_vram_object_create(struct peer_vram_device *vram,
 		return ERR_PTR(ret);
 	}
 	obj->export = !(flags & PEER_VRAM_CREATE_NO_EXPORT);
+	obj->in_place = flags & PEER_VRAM_CREATE_IN_PLACE;
 	obj->settled = true;
 	peer_vram_object_unlock(obj);
 	return obj;

@@ -79,6 +79,8 @@ struct peer_vram_manager {
  * @pinned:    bytes of blocks that pinned objects take
  * @moves:     objects moved
  * @evictions: objects moved out by others
+ * @swapouts:  objects swapped out of system memory
+ * @substituted: faults of devices answered with system pages
  */
 struct peer_vram_device {
 	struct drm_device drm;
@@ -101,6 +103,8 @@ struct peer_vram_device {
 
 	atomic64_t moves;
 	atomic64_t evictions;
+	atomic64_t swapouts;
+	atomic64_t substituted;
 };
 
 /**
@@ -111,7 +115,8 @@ struct peer_vram_device {
  * @pins:    how many of @regions are pinned; under resv
  * @dead:    no memory any more, and no way back; under resv
  * @settled: the first placement is done: moves count from now; under resv
- * @export:  RDMA devices may register it; constant
+ * @export:  RDMA devices may register it; under resv
+ * @in_place: on-demand accesses do not bring it to VRAM; under resv
  */
 struct peer_vram_object {
 	struct ttm_buffer_object bo;
@@ -121,6 +126,7 @@ struct peer_vram_object {
 	bool dead;
 	bool settled;
 	bool export;
+	bool in_place;
 };
 
 /**
@@ -202,6 +208,7 @@ struct peer_vram_object *peer_vram_object_create(struct peer_vram_device *vram,
 						 u64 length, u32 flags);
 int peer_vram_object_lock(struct peer_vram_object *obj);
 int peer_vram_object_lock_in(struct peer_vram_object *obj, u32 mem_type);
+int peer_vram_object_lock_resident(struct peer_vram_object *obj);
 void peer_vram_object_unlock(struct peer_vram_object *obj);
 int peer_vram_object_kill(struct peer_vram_object *obj);
 void peer_vram_objects_kill(struct peer_vram_device *vram);

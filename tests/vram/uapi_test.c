@@ -54,6 +54,7 @@ union any {
 	struct peer_vram_rw rw;
 	struct peer_vram_blocks blocks;
 	struct peer_vram_share share;
+	struct peer_vram_set_flags set_flags;
 	char bytes[512];
 };
 
@@ -75,12 +76,22 @@ static const struct call calls[] = {
 	{ "BLOCKS", PEER_VRAM_IOC_BLOCKS, sizeof(struct peer_vram_blocks) },
 	{ "SHARE", PEER_VRAM_IOC_SHARE, sizeof(struct peer_vram_share) },
 	{ "IMPORT", PEER_VRAM_IOC_IMPORT, sizeof(struct peer_vram_share) },
+	{ "SET_FLAGS", PEER_VRAM_IOC_SET_FLAGS,
+	  sizeof(struct peer_vram_set_flags) },
 	{ "REVOKE", PEER_VRAM_IOC_REVOKE, sizeof(struct peer_vram_handle) },
 	{ "DESTROY", PEER_VRAM_IOC_DESTROY, sizeof(struct peer_vram_handle) },
 	{ "CLOSE", PEER_VRAM_IOC_CLOSE, sizeof(struct peer_vram_handle) },
 };
 
 #define CALLS (sizeof(calls) / sizeof(calls[0]))
+
+/* Of the struct in its first version. */
+static size_t first_size(const struct call *call)
+{
+	if (call->nr == PEER_VRAM_IOC_INFO)
+		return offsetof(struct peer_vram_info, swapouts);
+	return call->size;
+}
 
 /* What makes the call succeed, or at least get beyond its struct. */
 static void fill_in(union any *arg, const struct call *call, uint32_t handle,
@@ -124,12 +135,17 @@ TEST_F(uapi, struct_sizes)
 	for (i = 0; i < CALLS; i++) {
 		const struct call *call = &calls[i];
 
-		for (size = 0; size < call->size; size += 4) {
+		for (size = 0; size < first_size(call); size += 4) {
 			fill_in(&arg, call, self->handle, self->share, map);
 			arg.size = size;
 			EXPECT_EQ(-EINVAL, vram_ioctl(self->fd, call->nr, &arg))
 				TH_LOG("%s, size %zu", call->name, size);
 		}
+		fill_in(&arg, call, self->handle, self->share, map);
+		arg.size = first_size(call);
+		if (arg.size < call->size)
+			EXPECT_EQ(0, vram_ioctl(self->fd, call->nr, &arg))
+				TH_LOG("%s, first version", call->name);
 		fill_in(&arg, call, self->handle, self->share, map);
 		arg.size = call->size + 8;
 		arg.bytes[call->size + 7] = 1;
@@ -208,6 +224,7 @@ TEST_F(uapi, bad_pointers)
 		if (call->nr != PEER_VRAM_IOC_MOVE &&
 		    call->nr != PEER_VRAM_IOC_READ &&
 		    call->nr != PEER_VRAM_IOC_WRITE &&
+		    call->nr != PEER_VRAM_IOC_SET_FLAGS &&
 		    call->nr != PEER_VRAM_IOC_REVOKE)
 			EXPECT_EQ(-EFAULT, vram_ioctl(self->fd, call->nr, page))
 				TH_LOG("%s, read-only struct", call->name);
@@ -229,7 +246,7 @@ TEST_F(uapi, unknown_calls)
 {
 	union any arg = { .size = sizeof(struct peer_vram_info) };
 
-	EXPECT_EQ(-ENOTTY, vram_ioctl(self->fd, PEER_VRAM_IOC(13), &arg));
+	EXPECT_EQ(-ENOTTY, vram_ioctl(self->fd, PEER_VRAM_IOC(14), &arg));
 	EXPECT_EQ(-ENOTTY, vram_ioctl(self->fd, PEER_VRAM_IOC(255), &arg));
 	EXPECT_EQ(-ENOTTY, vram_ioctl(self->fd, _IO('x', 0), &arg));
 	EXPECT_EQ(-ENOTTY, vram_ioctl(self->fd, _IOWR(PEER_VRAM_IOC_MAGIC, 0,
@@ -251,7 +268,7 @@ TEST_F(uapi, reserved_and_flags)
 	create.reserved = 1;
 	EXPECT_EQ(-EINVAL, vram_ioctl(self->fd, PEER_VRAM_IOC_CREATE, &create));
 	create.reserved = 0;
-	create.flags = 1 << 2;
+	create.flags = 1 << 3;
 	EXPECT_EQ(-EINVAL, vram_ioctl(self->fd, PEER_VRAM_IOC_CREATE, &create));
 
 	move.handle = self->handle;
@@ -449,6 +466,7 @@ TEST_F(uapi, share_and_import)
 
 TEST_F(uapi, read_only_file)
 {
+	struct peer_vram_set_flags flags = { .size = sizeof(flags) };
 	int fd = vram_open(O_RDONLY);
 	struct peer_vram_query query;
 	uint32_t handle;
@@ -464,6 +482,7 @@ TEST_F(uapi, read_only_file)
 	EXPECT_EQ(-EACCES, vram_move(fd, handle, 0));
 	EXPECT_EQ(-EACCES, vram_destroy(fd, handle));
 	EXPECT_EQ(-EACCES, vram_revoke(fd, handle));
+	EXPECT_EQ(-EACCES, vram_ioctl(fd, PEER_VRAM_IOC_SET_FLAGS, &flags));
 	EXPECT_EQ(-EACCES, vram_share(fd, handle));
 
 	EXPECT_EQ(NULL, vram_map(fd, handle, MIB, PROT_READ | PROT_WRITE));

@@ -15,7 +15,16 @@
  * the kernel does not know is zero (else E2BIG). Reserved fields must be zero.
  *
  * A file opened read-only may map, read and query, and nothing else: WRITE,
- * MOVE, DESTROY, REVOKE and SHARE give EACCES.
+ * MOVE, DESTROY, REVOKE, SHARE and SET_FLAGS give EACCES.
+ *
+ * Where RDMA devices find an object: a pinned memory region keeps it in video
+ * memory. An on-demand one pins nothing; an access to an object that is in
+ * system memory brings it back, evicting others that are not pinned. If there
+ * is no room (all else is pinned, or just being used), or the object is to stay
+ * in place (PEER_VRAM_CREATE_IN_PLACE), the access is served from the system
+ * pages as they are; so it does not fail for want of video memory. Whatever
+ * takes pages away (eviction, MOVE, swapping, DESTROY) waits for no device and
+ * no network peer; the next access asks again.
  *
  * Errors, the same for every call:
  *   EINVAL  unknown flag or domain, non-zero reserved field, length 0, size too
@@ -62,6 +71,8 @@ enum peer_vram_create_flags {
 	PEER_VRAM_CREATE_NO_EXPORT = 1 << 0,
 	/* Begin in system memory instead of video memory. */
 	PEER_VRAM_CREATE_SYSTEM = 1 << 1,
+	/* On-demand accesses of RDMA devices do not bring it to video memory. */
+	PEER_VRAM_CREATE_IN_PLACE = 1 << 2,
 };
 
 /**
@@ -127,6 +138,7 @@ struct peer_vram_move {
 /* Flags in peer_vram_query.flags. */
 enum peer_vram_query_flags {
 	PEER_VRAM_QUERY_EXPORTABLE = 1 << 0,
+	PEER_VRAM_QUERY_IN_PLACE = 1 << 1,
 };
 
 /**
@@ -211,6 +223,21 @@ struct peer_vram_share {
 };
 
 /**
+ * struct peer_vram_set_flags - PEER_VRAM_IOC_SET_FLAGS
+ * @flags: PEER_VRAM_CREATE_NO_EXPORT and _IN_PLACE, as they are to be
+ *
+ * With NO_EXPORT newly set, registering gives EACCES from now on, and accesses
+ * through on-demand memory regions that exist end in protection errors, until
+ * it is cleared again. Pinned ones go on; REVOKE ends them.
+ */
+struct peer_vram_set_flags {
+	__u32 size;
+	__u32 handle;
+	__u32 flags;
+	__u32 reserved;
+};
+
+/**
  * struct peer_vram_info - PEER_VRAM_IOC_INFO
  * @vram_size:     out: bytes of video memory
  * @vram_used:     out: bytes taken by objects
@@ -224,6 +251,9 @@ struct peer_vram_share {
  * @moves:         out: objects moved, both directions, for any reason
  * @creatable:     out: bytes of objects that can still be made; all devices
  *                 share this limit (module parameter limit_mb)
+ * @swapouts:      out: objects in system memory that were swapped out
+ * @substituted:   out: faults of on-demand memory regions answered with system
+ *                 pages
  */
 struct peer_vram_info {
 	__u32 size;
@@ -238,6 +268,8 @@ struct peer_vram_info {
 	__aligned_u64 evictions;
 	__aligned_u64 moves;
 	__aligned_u64 creatable;
+	__aligned_u64 swapouts;
+	__aligned_u64 substituted;
 };
 
 #define PEER_VRAM_IOC(nr) _IO(PEER_VRAM_IOC_MAGIC, nr)
@@ -255,5 +287,6 @@ struct peer_vram_info {
 #define PEER_VRAM_IOC_BLOCKS  PEER_VRAM_IOC(10)
 #define PEER_VRAM_IOC_SHARE   PEER_VRAM_IOC(11)
 #define PEER_VRAM_IOC_IMPORT  PEER_VRAM_IOC(12)
+#define PEER_VRAM_IOC_SET_FLAGS PEER_VRAM_IOC(13)
 
 #endif
