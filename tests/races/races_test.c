@@ -96,13 +96,14 @@ FIXTURE_TEARDOWN(race)
  * The owner says where the pages are; they leave; what was said is old, and must
  * not be used.
  */
-TEST_F_TIMEOUT(race, fault_against_invalidation, 60)
+static void overtake(struct __test_metadata *_metadata, FIXTURE_DATA(race) *self,
+		     int (*forget)(struct vt_mem *mem), enum kind kind)
 {
 	struct scene *scene = &self->scene;
 
 	ASSERT_EQ(0, hold_arm("answered", HOLD_LONG));
-	ASSERT_EQ(0, operation_start(&self->op, scene, READ, "answered"));
-	ASSERT_EQ(0, variant->forget(&scene->odp.mem));
+	ASSERT_EQ(0, operation_start(&self->op, scene, kind, "answered"));
+	ASSERT_EQ(0, forget(&scene->odp.mem));
 	vt_buf_fill(&scene->odp, 3);
 	EXPECT_TRUE(hold_held("answered"));
 	ASSERT_EQ(0, hold_let_go("answered"));
@@ -110,19 +111,15 @@ TEST_F_TIMEOUT(race, fault_against_invalidation, 60)
 	EXPECT_EQ(0, check_read(scene));
 }
 
+TEST_F_TIMEOUT(race, fault_against_invalidation, 60)
+{
+	overtake(_metadata, self, variant->forget, READ);
+}
+
 /* The same for an access by the requester's side. */
 TEST_F_TIMEOUT(race, local_fault_against_invalidation, 60)
 {
-	struct scene *scene = &self->scene;
-
-	ASSERT_EQ(0, hold_arm("answered", HOLD_LONG));
-	ASSERT_EQ(0, operation_start(&self->op, scene, WRITE_FROM, "answered"));
-	ASSERT_EQ(0, variant->forget(&scene->odp.mem));
-	vt_buf_fill(&scene->odp, 3);
-	EXPECT_TRUE(hold_held("answered"));
-	ASSERT_EQ(0, hold_let_go("answered"));
-	EXPECT_EQ(0, operation_end(&self->op));
-	EXPECT_EQ(0, check_read(scene));
+	overtake(_metadata, self, variant->forget, WRITE_FROM);
 }
 
 /*
