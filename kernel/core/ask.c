@@ -178,18 +178,52 @@ static void fault_widen(struct ib_peer_fault *fault, unsigned long pfn)
 		fault->answer.ptes[i] = pte + (i << PAGE_SHIFT);
 }
 
-int ib_peer_ask_system(struct ib_peer_fault *fault)
+/* Asks hmm about [start, end) of the answer's window. */
+static int system_ask(struct ib_peer_fault *fault, unsigned long start,
+		      unsigned long end, unsigned long want)
 {
-	struct peer_answer *answer = &fault->answer;
 	struct hmm_range range = {
 		.notifier = &fault->peer->notifier,
-		.notifier_seq = answer->mmu_seq,
-		.hmm_pfns = answer->ptes,
-		.pfn_flags_mask = HMM_PFN_REQ_FAULT | HMM_PFN_REQ_WRITE,
+		.notifier_seq = fault->answer.mmu_seq,
+		.hmm_pfns = fault->answer.ptes + fault_index(fault, start),
+		.default_flags = want,
+		.start = start,
+		.end = end,
 	};
+	int ret;
+
+	if (start == end)
+		return 0;
+	ret = hmm_range_fault(&range);
+	if (ret == -EBUSY)
+		return -EAGAIN;
+	return ret == -EPERM ? -EACCES : ret;
+}
+
+/*
+ * The pages wanted, and on both sides of them what is there anyway: one question
+ * about all would fault in all, from the first that is missing on.
+ */
+static int system_ask_all(struct ib_peer_fault *fault)
+{
+	const struct peer_answer *answer = &fault->answer;
 	unsigned long want = fault->flags & PEER_FAULT_SNAPSHOT ? 0 :
 			     HMM_PFN_REQ_FAULT |
 			     (fault_is_write(fault) ? HMM_PFN_REQ_WRITE : 0);
+	int ret;
+
+	ret = system_ask(fault, fault->start, fault->end, want);
+	if (!ret)
+		ret = system_ask(fault, answer->start, fault->start, 0);
+	if (!ret)
+		ret = system_ask(fault, fault->end, answer->start +
+				 (answer->pages << PAGE_SHIFT), 0);
+	return ret;
+}
+
+int ib_peer_ask_system(struct ib_peer_fault *fault)
+{
+	struct peer_answer *answer = &fault->answer;
 	unsigned long i, pfn;
 	int ret;
 
@@ -198,17 +232,10 @@ int ib_peer_ask_system(struct ib_peer_fault *fault)
 	answer->region = NULL;
 	fault_window(fault, fault->end - fault->start > PAGE_SIZE ?
 		     PEER_HUGE_SIZE : AROUND_SIZE, 0, ULONG_MAX);
-	for (i = fault_index(fault, fault->start);
-	     i < fault_index(fault, fault->end); i++)
-		answer->ptes[i] = want;
-	range.start = answer->start;
-	range.end = answer->start + (answer->pages << PAGE_SHIFT);
 	ib_peer_hold(IB_PEER_HOLD_ASK);
-	ret = hmm_range_fault(&range);
-	if (ret == -EBUSY)
-		return -EAGAIN;
+	ret = system_ask_all(fault);
 	if (ret)
-		return ret == -EPERM ? -EACCES : ret;
+		return ret;
 
 	pfn = answer->ptes[fault_index(fault, fault->start)];
 	for (i = 0; i < answer->pages; i++)

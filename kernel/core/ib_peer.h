@@ -108,6 +108,10 @@ void ib_umem_peer_region_gone(struct ib_umem_peer *peer);
 #define PEER_HUGE_ORDER	9
 #define PEER_HUGE_PAGES	BIT(PEER_HUGE_ORDER)
 
+/* So does the entry of a run, which is cheaper to make than that many. */
+#define PEER_RUN_ORDER	4
+#define PEER_RUN_PAGES	BIT(PEER_RUN_ORDER)
+
 unsigned long ib_umem_peer_pte(struct ib_umem_peer *peer, unsigned long addr);
 void ib_umem_peer_erase(struct ib_umem_peer *peer, unsigned long first,
 			unsigned long last);

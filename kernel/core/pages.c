@@ -72,6 +72,7 @@ void ib_umem_peer_erase(struct ib_umem_peer *peer, unsigned long first,
 			unsigned long last)
 {
 	XA_STATE(xas, &peer->pages, 0);
+	unsigned int batch = 0;
 	void *entry;
 	u64 n = 0;
 
@@ -83,8 +84,9 @@ void ib_umem_peer_erase(struct ib_umem_peer *peer, unsigned long first,
 		return;
 	xas_set(&xas, addr_to_index(peer, first));
 	xas_for_each(&xas, entry, addr_to_index(peer, last)) {
+		n += BIT(xas_get_order(&xas));
 		xas_store(&xas, NULL);
-		if (++n % ERASE_BATCH)
+		if (++batch % ERASE_BATCH)
 			continue;
 		xas_pause(&xas);
 		xas_unlock(&xas);
@@ -104,19 +106,38 @@ static bool answer_is_old(struct ib_umem_peer *peer,
 	       (region && (region->dead || region->seq != answer->seq));
 }
 
-/* Do all pages lie side by side, under the same rules? */
-static bool answer_is_huge(const struct ib_umem_peer *peer,
-			   const struct peer_answer *answer)
+/* Do as many pages, from number @i on, lie side by side, under the same rules? */
+static bool answer_is_run(const struct ib_umem_peer *peer,
+			  const struct peer_answer *answer, unsigned long i,
+			  unsigned long pages)
 {
-	unsigned long i;
+	const unsigned long *ptes = answer->ptes + i;
+	unsigned long n;
 
-	if (answer->pages != PEER_HUGE_PAGES || !answer->ptes[0] ||
-	    addr_to_index(peer, answer->start) % PEER_HUGE_PAGES)
+	if (pages > answer->pages - i || !ptes[0] ||
+	    (addr_to_index(peer, answer->start) + i) % pages)
 		return false;
-	for (i = 1; i < answer->pages; i++)
-		if (answer->ptes[i] != answer->ptes[0] + (i << PAGE_SHIFT))
+	for (n = 1; n < pages; n++)
+		if (ptes[n] != ptes[0] + (n << PAGE_SHIFT))
 			return false;
 	return true;
+}
+
+/* Of the largest entry that can stand for the pages from number @i on. */
+static unsigned int answer_order(const struct ib_umem_peer *peer,
+				 const struct peer_answer *answer,
+				 unsigned long i)
+{
+	if (answer_is_run(peer, answer, i, PEER_HUGE_PAGES))
+		return PEER_HUGE_ORDER;
+	/*
+	 * Pages of the system come and go one by one; and what may be there
+	 * already, and permit more, is looked at one by one.
+	 */
+	if (answer->region && answer->ptes[i] & PEER_PTE_WRITE &&
+	    answer_is_run(peer, answer, i, PEER_RUN_PAGES))
+		return PEER_RUN_ORDER;
+	return 0;
 }
 
 /* Stores one entry; what is there already and permits as much stays. */
@@ -127,14 +148,18 @@ static void publish_one(struct xa_state *xas, unsigned long index,
 
 	xas_set_order(xas, index, 0);
 	old = xas_load(xas);
-	if (old && !order) {
-		if (entry_to_pte(old, index) & ~pte & PEER_PTE_WRITE ||
-		    entry_to_pte(old, index) == pte)
-			return;
-		/* It may be a huge one, which cannot be replaced in part. */
+	if (old && !order &&
+	    (entry_to_pte(old, index) & ~pte & PEER_PTE_WRITE ||
+	     entry_to_pte(old, index) == pte))
+		return;
+	if (old && order < PEER_HUGE_ORDER) {
+		/* It may be a larger one, which cannot be replaced in part. */
 		xas_store(xas, NULL);
+		xas_set(xas, index);
 	}
-	xas_set_order(xas, index, order);
+	/* Else the store goes on from where the load has ended. */
+	if (order)
+		xas_set_order(xas, index, order);
 	xas_store(xas, pte_to_entry(pte, index));
 }
 
@@ -143,15 +168,15 @@ static int publish_checked(struct ib_umem_peer *peer, struct xa_state *xas,
 			   unsigned long *done)
 {
 	unsigned long first = addr_to_index(peer, answer->start);
-	bool huge = answer_is_huge(peer, answer);
-	unsigned long step = huge ? PEER_HUGE_PAGES : 1;
+	unsigned int order;
 
 	ib_peer_hold(IB_PEER_HOLD_PUBLISH);
-	for (; *done < answer->pages; *done += step) {
+	for (; *done < answer->pages; *done += BIT(order)) {
+		order = 0;
 		if (!answer->ptes[*done])
 			continue;
-		publish_one(xas, first + *done, huge ? PEER_HUGE_ORDER : 0,
-			    answer->ptes[*done]);
+		order = answer_order(peer, answer, *done);
+		publish_one(xas, first + *done, order, answer->ptes[*done]);
 		if (xas_error(xas))
 			return xas_error(xas);
 	}

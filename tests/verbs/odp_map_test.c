@@ -271,6 +271,19 @@ TEST_F(map, page_of_zeroes)
 	munmap(other, PART);
 }
 
+/* One page is wanted, or two; what nobody has touched beside them stays so. */
+TEST_F(map, leaves_neighbours_alone)
+{
+	unsigned char there[PART / PAGE];
+	unsigned int i;
+
+	ASSERT_EQ(0, put(self, 0, at(self, 5 * PAGE + 100), 10));
+	ASSERT_EQ(0, put(self, 0, at(self, 9 * PAGE - 5), 10));
+	ASSERT_EQ(0, mincore(self->area, PART, there));
+	for (i = 0; i < PART / PAGE; i++)
+		EXPECT_EQ(i == 5 || i == 8 || i == 9, there[i] & 1);
+}
+
 /* After a fork each side has pages of its own as soon as one writes. */
 TEST_F(map, copy_on_write_after_fork)
 {

@@ -229,13 +229,13 @@ static int qp_to_rtr(struct ibv_qp *qp, struct vt_dev *dev, enum ibv_mtu mtu,
 	return -ibv_modify_qp(qp, &attr, mask);
 }
 
-static int qp_to_rts(struct ibv_qp *qp, unsigned int retries)
+static int qp_to_rts(struct ibv_qp *qp, const struct vt_pair_opts *opts)
 {
 	struct ibv_qp_attr attr = {
 		.qp_state = IBV_QPS_RTS,
 		.sq_psn = VT_PSN,
-		.timeout = 14,
-		.retry_cnt = retries ? retries : 7,
+		.timeout = opts->timeout ? opts->timeout : 14,
+		.retry_cnt = opts->retries ? opts->retries : 7,
 		.rnr_retry = 7,
 		.max_rd_atomic = 16,
 	};
@@ -257,7 +257,7 @@ int vt_end_connect(struct vt_end *end, struct vt_dev *dev,
 	if (!ret)
 		ret = qp_to_rtr(end->qp, dev, opts->mtu, peer);
 	if (!ret)
-		ret = qp_to_rts(end->qp, opts->retries);
+		ret = qp_to_rts(end->qp, opts);
 	if (!ret && end->qp->qp_type == IBV_QPT_UD) {
 		struct ibv_ah_attr attr = path_to(dev, peer);
 

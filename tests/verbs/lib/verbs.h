@@ -46,6 +46,7 @@ struct vt_end {
  * @depth: work requests of each queue, 0: 16
  * @pd:   of end 1, NULL: the device's
  * @channel: for the events of both CQs, NULL: none
+ * @timeout: of an answer, as in struct ibv_qp_attr; 0: 14
  * @retries: of a request that is not answered, 0: 7, which Soft-RoCE takes for
  *        "for ever"
  */
@@ -56,6 +57,7 @@ struct vt_pair_opts {
 	unsigned int depth;
 	struct ibv_pd *pd;
 	struct ibv_comp_channel *channel;
+	unsigned int timeout;
 	unsigned int retries;
 };
 
