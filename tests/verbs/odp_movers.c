@@ -45,23 +45,31 @@ static int import_objects(struct world *w)
 	return 0;
 }
 
+static int vram_info(int fd, struct peer_vram_info *info)
+{
+	*info = (struct peer_vram_info){ .size = sizeof(*info) };
+	return ioctl(fd, PEER_VRAM_IOC_INFO, info) ? -errno : 0;
+}
+
+/* Counted is what did move: there, and back by a fault. */
 int move_objects(struct world *w, uint64_t random)
 {
 	int ret = w->handle[0] ? 0 : import_objects(w);
+	struct peer_vram_info info;
+	static uint64_t before;
+	uint64_t moved;
 
-	return ret ? ret : move_to(w->vram, w->handle[random % OBJECTS],
-				   random >> 8 & 1 ? PEER_VRAM_DOMAIN_VRAM :
-						     PEER_VRAM_DOMAIN_SYSTEM);
-}
-
-static int evictions(int fd, uint64_t *count)
-{
-	struct peer_vram_info info = { .size = sizeof(info) };
-
-	if (ioctl(fd, PEER_VRAM_IOC_INFO, &info))
-		return -errno;
-	*count = info.evictions;
-	return 0;
+	if (!ret)
+		ret = move_to(w->vram, w->handle[random % OBJECTS],
+			      random >> 8 & 1 ? PEER_VRAM_DOMAIN_VRAM :
+						PEER_VRAM_DOMAIN_SYSTEM);
+	if (ret >= 0)
+		ret = vram_info(w->vram, &info);
+	if (ret < 0)
+		return ret;
+	moved = before ? info.moves - before : 0;
+	before = info.moves;
+	return moved;
 }
 
 /* More objects want to be in video memory than there is room for. */
@@ -89,20 +97,20 @@ static int make_hogs(struct world *w, uint32_t *hog)
 int move_evict(struct world *w, uint64_t random)
 {
 	static uint32_t hog[HOGS];
-	uint64_t before = 0, after = 0;
+	struct peer_vram_info before = { 0 }, after = { 0 };
 	static int next;
 	int ret = 0;
 
 	if (!hog[0])
 		ret = make_hogs(w, hog);
 	if (!ret)
-		ret = evictions(w->vram, &before);
+		ret = vram_info(w->vram, &before);
 	if (!ret)
 		ret = move_to(w->vram, hog[next++ % HOGS],
 			      PEER_VRAM_DOMAIN_VRAM);
 	if (ret >= 0)
-		ret = evictions(w->vram, &after);
-	return ret < 0 ? ret : (int)(after - before);
+		ret = vram_info(w->vram, &after);
+	return ret < 0 ? ret : (int)(after.evictions - before.evictions);
 }
 
 /* madvise() of the owner's memory by another process. */

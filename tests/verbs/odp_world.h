@@ -34,7 +34,7 @@ struct progress {
 
 struct world;
 
-/* Return: 1 moved, 0 had no chance to, or -errno. */
+/* Return: how many moved, 0 if there was no chance to, or -errno. */
 typedef int (*move_fn)(struct world *world, uint64_t random);
 
 struct world {
