@@ -300,9 +300,9 @@ MOVES_VARIANT(host_forked, make_host, move_fork, false, 300);
 FIXTURE_SETUP(moves)
 {
 	/*
-	 * Long enough that no answer is late. When Soft-RoCE sends again what
-	 * was only slow, with more requests behind it, it may complete an
-	 * atomic without its result: also on host memory, the stock one, too.
+	 * Long enough that no answer is late. Soft-RoCE acknowledges a SEND or
+	 * WRITE that comes twice with the number of the newest request; if that
+	 * is an atomic, it completes without its result. So does the stock one.
 	 */
 	struct vt_pair_opts opts = { .timeout = 20 };
 	struct world *w = &self->w;
