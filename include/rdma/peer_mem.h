@@ -109,10 +109,10 @@ struct ib_peer_block {
  *
  * @claim: Is [region->start, +length) of region->mm yours, as a whole, and may
  *         region->importer have it? Comes at registration, in the task that
- *         registers, for a pinned MR; and at the first access to a mapping, or to
- *         an address where the CPU has none, in any task, for one on demand. Sets region->priv on success and takes
- *         whatever references the region needs; must not take a reference on
- *         the exporter's module.
+ *         registers, for a pinned MR; and at the first access to a mapping, or
+ *         to an address where the CPU has none, in any task, for one on demand.
+ *         Sets region->priv on success and takes whatever references the
+ *         region needs; must not take a reference on the exporter's module.
  *         Return: 0 claimed; -ENXIO not mine, the core asks the next client;
  *         -EACCES mine, and refused by policy or by the mapping's permissions;
  *         any other -errno mine, and failed. All but -ENXIO end the search and
