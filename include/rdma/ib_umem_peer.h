@@ -54,6 +54,7 @@ struct ib_umem_peer {
 	bool writable;
 	unsigned long base;
 	struct xarray pages;
+	u64 generation;
 	rwlock_t guard[IB_UMEM_PEER_GUARDS];
 	struct rb_root_cached regions;
 	refcount_t regions_left;

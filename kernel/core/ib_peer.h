@@ -112,6 +112,7 @@ void ib_umem_peer_region_gone(struct ib_umem_peer *peer);
 #define PEER_RUN_ORDER	4
 #define PEER_RUN_PAGES	BIT(PEER_RUN_ORDER)
 
+void ib_umem_peer_new_generation(struct ib_umem_peer *peer);
 unsigned long ib_umem_peer_pte(struct ib_umem_peer *peer, unsigned long addr);
 void ib_umem_peer_erase(struct ib_umem_peer *peer, unsigned long first,
 			unsigned long last);

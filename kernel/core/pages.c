@@ -18,8 +18,16 @@
  * guards for writing, and knows that no access that saw an old entry is still
  * under way. Accesses hold a guard for less than a page at a time and do not
  * sleep, so the wait is short and depends on no user and no network peer.
+ *
+ * Walking the table costs more than the rest of a small access, so each
+ * processor keeps hints: what it has looked up last. A hint is of one generation
+ * of one table. Taking entries away begins a new generation before it passes
+ * through the guards, so who holds a guard and finds the generation unchanged may
+ * believe the hint. Only entries that may be written are kept: these never change
+ * but by being taken away.
  */
 #include <linux/mm.h>
+#include <linux/percpu.h>
 
 #include "ib_peer.h"
 #include "trace.h"
@@ -43,13 +51,48 @@ static unsigned long entry_to_pte(const void *entry, unsigned long index)
 	return (xa_to_value(entry) << 1) + (index << PAGE_SHIFT);
 }
 
+struct peer_hint {
+	u64 generation;
+	unsigned long index;
+	unsigned long pte;
+};
+
+/* A power of two. Both sides of a transfer, and a page border in each. */
+#define PEER_HINTS 4
+
+static DEFINE_PER_CPU(struct peer_hint, peer_hints[PEER_HINTS]);
+static atomic64_t last_generation;
+
+/* Never one that any table had before. */
+void ib_umem_peer_new_generation(struct ib_umem_peer *peer)
+{
+	/* Whoever sees it, in ib_umem_peer_pte(), sees what went before. */
+	smp_store_release(&peer->generation,
+			  (u64)atomic64_inc_return(&last_generation));
+}
+
 /* The entry for an address; 0: none. */
 unsigned long ib_umem_peer_pte(struct ib_umem_peer *peer, unsigned long addr)
 {
 	unsigned long index = addr_to_index(peer, addr);
-	const void *entry = xa_load(&peer->pages, index);
+	/* First: what the table says afterwards is no older than that. */
+	u64 generation = smp_load_acquire(&peer->generation);
+	unsigned long pte = 0;
+	struct peer_hint *hint;
+	const void *entry;
 
-	return entry ? entry_to_pte(entry, index) : 0;
+	hint = &get_cpu_var(peer_hints[(index + generation) % PEER_HINTS]);
+	if (hint->generation == generation && hint->index == index) {
+		pte = hint->pte;
+	} else {
+		entry = xa_load(&peer->pages, index);
+		if (entry)
+			pte = entry_to_pte(entry, index);
+		if (pte & PEER_PTE_WRITE)
+			*hint = (struct peer_hint){ generation, index, pte };
+	}
+	put_cpu_var(peer_hints);
+	return pte;
 }
 
 void ib_umem_peer_pass_guards(struct ib_umem_peer *peer)
@@ -93,6 +136,8 @@ void ib_umem_peer_erase(struct ib_umem_peer *peer, unsigned long first,
 		cpu_relax();
 		xas_lock(&xas);
 	}
+	if (n)
+		ib_umem_peer_new_generation(peer);
 	atomic64_add(n, &peer->stats.invalidations);
 }
 

@@ -221,6 +221,7 @@ static struct ib_umem_peer *umem_alloc(struct ib_device *ibdev,
 	spin_lock_init(&peer->work_lock);
 	INIT_LIST_HEAD(&peer->works);
 	xa_init(&peer->pages);
+	ib_umem_peer_new_generation(peer);
 	for (i = 0; i < IB_UMEM_PEER_GUARDS; i++)
 		rwlock_init(&peer->guard[i]);
 	return peer;
