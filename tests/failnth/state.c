@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/* See state.h. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../vram/vram.h"
+#include "lib/counters.h"
+#include "lib/proc.h"
+#include "inject.h"
+#include "state.h"
+
+/* For work items, on an emulated machine with all processors busy. */
+#define PATIENCE_MS 5000
+
+static const char *const names[STATE_ITEMS] = {
+	"objects", "video memory used", "video memory pinned",
+	"system memory of objects", "creatable", "regions of peer_vram",
+	"pages of peer_vram", "bytes of peer_vram",
+	"regions of the PeerDirect client", "pages of the PeerDirect client",
+	"bytes of the PeerDirect client", "RDMA objects",
+	"pinned memory", "descriptors",
+};
+
+static int read_vram(struct state *state)
+{
+	struct peer_vram_info info;
+	int fd = vram_open(O_RDWR);
+	int ret;
+
+	if (fd < 0)
+		return fd;
+	ret = vram_info(fd, &info);
+	close(fd);
+	state->item[STATE_VRAM_OBJECTS] = info.objects;
+	state->item[STATE_VRAM_USED] = info.vram_used;
+	state->item[STATE_VRAM_PINNED] = info.vram_pinned;
+	state->item[STATE_VRAM_SYSTEM_USED] = info.system_used;
+	state->item[STATE_VRAM_CREATABLE] = info.creatable;
+	return ret;
+}
+
+static int read_client(const struct vt_mem_kind *kind, uint64_t *items)
+{
+	struct vt_counters c;
+	int ret = vt_counters_read(kind, &c);
+
+	/* The module of a client that is not needed is not there. */
+	if (ret == -ENOENT)
+		return 0;
+	items[0] = c.alloc_mrs - c.dealloc_mrs;
+	items[1] = c.reg_pages - c.dereg_pages;
+	items[2] = c.reg_bytes - c.dereg_bytes;
+	return ret;
+}
+
+static int read_pinned(uint64_t *pinned)
+{
+	FILE *file = fopen("/proc/self/status", "re");
+	char line[256];
+	int ret = -ENOENT;
+
+	if (!file)
+		return -errno;
+	while (ret && fgets(line, sizeof(line), file))
+		if (sscanf(line, "VmPin: %" SCNu64, pinned) == 1)
+			ret = 0;
+	fclose(file);
+	return ret;
+}
+
+static int count_descriptors(uint64_t *count)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	struct dirent *entry;
+
+	if (!dir)
+		return -errno;
+	while ((entry = readdir(dir)))
+		*count += atoi(entry->d_name) < INJECT_FIRST_FD;
+	closedir(dir);
+	return 0;
+}
+
+int state_read(struct state *state)
+{
+	int ret;
+
+	memset(state, 0, sizeof(*state));
+	ret = read_vram(state);
+	if (!ret)
+		ret = read_client(&vt_mem_vram, &state->item[STATE_VRAM_MRS]);
+	if (!ret)
+		ret = read_client(&vt_mem_peerdirect,
+				  &state->item[STATE_PEERDIRECT_MRS]);
+	if (!ret)
+		ret = count_rdma_objects(&state->item[STATE_RDMA_OBJECTS]);
+	if (!ret)
+		ret = read_pinned(&state->item[STATE_PINNED]);
+	if (!ret)
+		ret = count_descriptors(&state->item[STATE_DESCRIPTORS]);
+	return ret;
+}
+
+static void tell(const struct state *before, const struct state *now)
+{
+	int i;
+
+	for (i = 0; i < STATE_ITEMS; i++)
+		if (before->item[i] != now->item[i])
+			fprintf(stderr, "# %s: %" PRIu64 ", not %" PRIu64 "\n",
+				names[i], now->item[i], before->item[i]);
+}
+
+int state_same(const struct state *before)
+{
+	int64_t until = vt_now_ms() + PATIENCE_MS;
+	struct state now;
+	int ret;
+
+	do {
+		ret = state_read(&now);
+		if (ret || !memcmp(before, &now, sizeof(now)))
+			return ret;
+		usleep(2000);
+	} while (vt_now_ms() < until);
+	tell(before, &now);
+	return -EBUSY;
+}
