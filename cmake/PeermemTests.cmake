@@ -7,17 +7,21 @@
 # comment. The group's name is also its label: ./run test NAME runs it.
 #
 #   peermem_add_vm_group(NAME verbs
+#       [LANES plain debug]     kernels to run on: the distribution's (plain),
+#                               that of tests/debug/debug.config, that of
+#                               kcsan.config; default: plain and debug
 #       [VM --stock --smp 4]    options of "./run vm"
-#       [TIMEOUT 900]           seconds for all; default 600. With the debug
-#                               kernel all times are four times as long
+#       [TIMEOUT 900]           seconds for all; default 600. On other kernels
+#                               than the plain one, four times as long
 #       [EACH 120]              seconds for one program; default 300
 #       COMMANDS "${dir}/mr_data --odd" "python3 ${dir}/x.py")
 #   boots one machine and runs the commands in it one after the other, as root,
 #   in the source folder. The machine itself is one more point: its kernel log
 #   must be clean.
 #
-#   peermem_add_host_group(NAME static [TIMEOUT S] [EACH S] COMMANDS ...)
-#   runs them here.
+#   peermem_add_host_group(NAME static [LANES ...] [TIMEOUT S] [EACH S]
+#       COMMANDS ...)
+#   runs them here; default: only with the plain lane.
 #
 # C tests are written on the kernel's own harness, kselftest_harness.h: it is in
 # the folder ${PEERMEM_HARNESS} once the target kselftest-harness was built.
@@ -31,17 +35,28 @@ add_dependencies(kselftest-harness linux-source)
 
 # A kernel that looks at everything takes its time.
 set(PEERMEM_SLOWNESS 1)
-if(PEERMEM_KERNEL_ROOT)
+if(NOT PEERMEM_LANE STREQUAL plain)
 	set(PEERMEM_SLOWNESS 4)
 endif()
 
-function(peermem_add_group name timeout each vm commands)
+function(peermem_add_group name timeout each lanes vm commands)
+	if(NOT PEERMEM_LANE IN_LIST lanes)
+		return()
+	endif()
+	math(EXPR timeout "${timeout} * ${PEERMEM_SLOWNESS}")
+	math(EXPR each "${each} * ${PEERMEM_SLOWNESS}")
+	if(vm)
+		set(before --vm -- ${PROJECT_SOURCE_DIR}/tests/vm/vm.sh
+			--timeout ${timeout} --keep ${PEERMEM_COUNTS}/${name} ${vm})
+	else()
+		set(before --)
+	endif()
 	set(list ${PROJECT_BINARY_DIR}/tests/${name}.list)
 	list(JOIN commands "\n" text)
 	file(GENERATE OUTPUT ${list} CONTENT "${text}\n")
 	add_test(NAME ${name}
 		COMMAND ${PEERMEM_TAP} check ${name}
-			${PEERMEM_COUNTS}/${name}.counts ${vm}
+			${PEERMEM_COUNTS}/${name}.counts ${before}
 			${PEERMEM_TAP} run --timeout ${each} ${list}
 		WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
 	math(EXPR limit "${timeout} + 120")
@@ -50,34 +65,29 @@ function(peermem_add_group name timeout each vm commands)
 		ENVIRONMENT "PEERMEM_BUILD=${PROJECT_BINARY_DIR}")
 endfunction()
 
-function(peermem_add_vm_group)
-	cmake_parse_arguments(PARSE_ARGV 0 arg "" "NAME;TIMEOUT;EACH"
-		"VM;COMMANDS")
+# Sets arg_* for the two below. Not PARSE_ARGV: an empty VM is to stay away.
+macro(peermem_parse_group lanes)
+	cmake_parse_arguments(arg "" "NAME;TIMEOUT;EACH" "LANES;VM;COMMANDS"
+		${ARGN})
+	if(NOT arg_LANES)
+		set(arg_LANES ${lanes})
+	endif()
 	if(NOT arg_TIMEOUT)
 		set(arg_TIMEOUT 600)
 	endif()
 	if(NOT arg_EACH)
 		set(arg_EACH 300)
 	endif()
-	math(EXPR arg_TIMEOUT "${arg_TIMEOUT} * ${PEERMEM_SLOWNESS}")
-	math(EXPR arg_EACH "${arg_EACH} * ${PEERMEM_SLOWNESS}")
-	set(vm --vm -- ${PROJECT_SOURCE_DIR}/tests/vm/vm.sh
-		--timeout ${arg_TIMEOUT}
-		--keep ${PEERMEM_COUNTS}/${arg_NAME} ${arg_VM} --)
-	peermem_add_group(${arg_NAME} ${arg_TIMEOUT} ${arg_EACH} "${vm}"
-		"${arg_COMMANDS}")
+endmacro()
+
+function(peermem_add_vm_group)
+	peermem_parse_group("plain;debug" ${ARGN})
+	peermem_add_group(${arg_NAME} ${arg_TIMEOUT} ${arg_EACH} "${arg_LANES}"
+		"${arg_VM};--" "${arg_COMMANDS}")
 endfunction()
 
 function(peermem_add_host_group)
-	cmake_parse_arguments(PARSE_ARGV 0 arg "" "NAME;TIMEOUT;EACH" "COMMANDS")
-	if(NOT arg_TIMEOUT)
-		set(arg_TIMEOUT 600)
-	endif()
-	if(NOT arg_EACH)
-		set(arg_EACH 300)
-	endif()
-	math(EXPR arg_TIMEOUT "${arg_TIMEOUT} * ${PEERMEM_SLOWNESS}")
-	math(EXPR arg_EACH "${arg_EACH} * ${PEERMEM_SLOWNESS}")
-	peermem_add_group(${arg_NAME} ${arg_TIMEOUT} ${arg_EACH} "--"
-		"${arg_COMMANDS}")
+	peermem_parse_group(plain ${ARGN})
+	peermem_add_group(${arg_NAME} ${arg_TIMEOUT} ${arg_EACH} "${arg_LANES}"
+		"" "${arg_COMMANDS}")
 endfunction()

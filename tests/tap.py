@@ -11,9 +11,9 @@
 #       Runs COMMAND, which prints one TAP stream, shows it, and writes what
 #       it counted to file COUNTS. With --vm, COMMAND is vm.sh and the machine
 #       itself is one more point: it booted, the kernel log is clean.
-#   tap.py sum FOLDER JUNIT
+#   tap.py sum LANE=FOLDER...
 #       Prints "N passed, N failed, N skipped" over the tests that ctest ran
-#       (JUNIT is its report) from the counts in FOLDER.
+#       (junit.xml in FOLDER is its report) from the counts in FOLDER.
 #
 # Whatever is not a well-formed success is a failure: a missing plan, a point
 # too few, an exit status other than 0 (or 4, for "skipped", without points), a
@@ -191,25 +191,36 @@ def check(args):
     return 1 if counts[1] else 0
 
 
-def add_up(args):
-    total = [0, 0, 0]
-    notes = []
-    for case in xml.etree.ElementTree.parse(args.junit).iter('testcase'):
+def lane_counts(folder):
+    """Yields counts and notes of each test of a lane."""
+    report = xml.etree.ElementTree.parse(os.path.join(folder, 'junit.xml'))
+    for case in report.iter('testcase'):
         name = case.get('name')
-        path = os.path.join(args.folder, name + '.counts')
-        counts = [0, 0, 0]
+        path = os.path.join(folder, name + '.counts')
+        counts, notes = [0, 0, 0], []
         if os.path.exists(path):
             with open(path, encoding='utf-8') as lines:
                 counts = [int(word) for word in lines.readline().split()]
-                notes += [line.rstrip('\n') for line in lines]
+                notes = [line.rstrip('\n') for line in lines]
         if case.get('status') != 'run' and not counts[1]:
             counts[1] = 1
             notes.append(f'failed: {name}: the test as a whole')
-        total = [a + b for a, b in zip(total, counts)]
-    for kind in ('skipped', 'failed'):
+        yield counts, notes
+
+
+def add_up(args):
+    total = [0, 0, 0]
+    said = {'skipped': [], 'failed': []}
+    for lane in args.lanes:
+        lane, folder = lane.split('=', 1)
+        for counts, notes in lane_counts(folder):
+            total = [a + b for a, b in zip(total, counts)]
+            for note in notes:
+                kind, text = note.split(': ', 1)
+                said[kind].append(f'{kind}: {lane}: {text}')
+    for notes in said.values():
         for note in notes:
-            if note.startswith(kind + ':'):
-                say(note)
+            say(note)
     say('{} passed, {} failed, {} skipped'.format(*total))
     return 0 if total[0] and not total[1] else 1
 
@@ -228,8 +239,7 @@ def main():
     mode.add_argument('command', nargs='+')
     mode.set_defaults(call=check)
     mode = modes.add_parser('sum')
-    mode.add_argument('folder')
-    mode.add_argument('junit')
+    mode.add_argument('lanes', nargs='+')
     mode.set_defaults(call=add_up)
     args = parser.parse_args()
     return args.call(args)

@@ -1,10 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 #
-# kernel.sh TARBALL
+# kernel.sh LANE TARBALL
 #
-# Builds the debug kernel of kernel.config out of a kernel source tarball, unless
-# that was done before, and prints its folder, which has
+# Builds the kernel of a lane ("debug" or "kcsan": LANE.config on top of
+# machine.config) out of a kernel source tarball, unless that was done before,
+# and prints its folder, which has
 #   boot/vmlinuz-VERSION
 #   lib/modules/VERSION    build in it is what modules are built against
 #
@@ -15,13 +16,14 @@
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
-tarball=$1
-fragment=$here/kernel.config
+lane=$1
+tarball=$2
+fragments=("$here/machine.config" "$here/$lane.config")
 cache=${PEERMEM_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/peermem}
 
 say()
 {
-	echo "debug kernel: $*" >&2
+	echo "$lane kernel: $*" >&2
 }
 
 die()
@@ -36,10 +38,10 @@ run_make()
 	local log=$work/log
 
 	# shellcheck disable=SC2024
-	if ! nice make -C "$work/source" -j "$(nproc)" "$@" 2>&1 < /dev/null |
+	if ! make -C "$work/source" -j "$(nproc)" "$@" 2>&1 < /dev/null |
 			tee -a "$log" |
-			awk '/^  [A-Z]+ /{ if (++n % 250 == 0)
-				print "debug kernel: " n " files"
+			awk -v lane="$lane" '/^  [A-Z]+ /{ if (++n % 250 == 0)
+				print lane " kernel: " n " files"
 				fflush() }' >&2; then
 		tail -n 20 "$log" >&2
 		die "make $* failed; the whole log is $log"
@@ -57,7 +59,7 @@ extract()
 	touch "$work/extracted"
 }
 
-# Every line of the fragment is in the configuration, or the kernel would be
+# Every line of the fragments is in the configuration, or the kernel would be
 # another one than asked for.
 configure()
 {
@@ -66,9 +68,9 @@ configure()
 	[ ! -f "$work/configured" ] || return 0
 	run_make tinyconfig
 	(cd "$work/source" && scripts/kconfig/merge_config.sh -m .config \
-		"$fragment") >> "$work/log" 2>&1
+		"${fragments[@]}") >> "$work/log" 2>&1
 	run_make olddefconfig
-	missing=$(grep -E '^(CONFIG_|# CONFIG_)' "$fragment" | sort |
+	missing=$(grep -hE '^(CONFIG_|# CONFIG_)' "${fragments[@]}" | sort |
 		comm -23 - <(sort "$work/source/.config") |
 		while read -r line; do
 			# What does not exist at all is not set either.
@@ -97,8 +99,8 @@ build()
 
 	extract
 	configure
-	say "building; on two processors it takes a quarter of an hour, once"
-	run_make bzImage modules
+	say "building; on two processors it takes ten minutes or more, once"
+	run_make "${options[@]}" bzImage modules
 	version=$(< "$work/source/include/config/kernel.release")
 	mkdir -p "$work/boot"
 	cp "$work/source/arch/x86/boot/bzImage" "$work/boot/vmlinuz-$version"
@@ -107,8 +109,12 @@ build()
 	prune
 }
 
-key=$(cat "$tarball" "$fragment" "${BASH_SOURCE[0]}" | sha256sum)
-folder=$cache/debug-${key:0:16}
+options=()
+# The races looked for are those of our modules. Without this, the kernel would
+# report its own, and take three times as long for all it does.
+[ "$lane" != kcsan ] || options=(KCSAN_SANITIZE=n)
+key=$(cat "$tarball" "${fragments[@]}" "${BASH_SOURCE[0]}" | sha256sum)
+folder=$cache/$lane-${key:0:16}
 work=$folder.new
 mkdir -p "$cache"
 exec {lock}> "$folder.lock"

@@ -12,7 +12,8 @@
 # and /dev/hvc0 is the terminal when there is one.
 #
 # "exit N" is sent only after all processes of the guest are gone: one that not
-# even SIGKILL ends is stuck in the kernel, and that is a failure.
+# even SIGKILL ends is stuck in the kernel, and that is a failure. So is memory
+# that the kernel lost, if it knows (leaks.sh): it is in the kernel's log then.
 
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 cd /
@@ -221,6 +222,9 @@ echo "127.0.1.1 peermem" >> /etc/hosts
 mount_all
 load_modules
 network_up
+# shellcheck source=leaks.sh
+. "$VM_PROJECT/tests/vm/leaks.sh"
+leaks_start
 echo 1 > /proc/sys/kernel/sysrq
 if [ "$VM_TIMEOUT" -gt 0 ]; then
 	watch_time {status}>&- &
@@ -232,5 +236,6 @@ if [ -n "$VM_TTY" ]; then
 else
 	run_command
 fi
+leaks_none > /dev/kmsg
 echo "exit $result" >&"$status"
 power_off

@@ -33,7 +33,7 @@ VM_COMPLAINTS+='|general protection fault|Unable to handle|double fault'
 VM_COMPLAINTS+='|possible (circular|recursive|irq lock inversion)'
 VM_COMPLAINTS+='|inconsistent lock state|suspicious RCU usage'
 VM_COMPLAINTS+='|blocked for more than|detected( expedited)? stalls|soft lockup'
-VM_COMPLAINTS+='|refcount_t:|list_(add|del) corruption|new suspected memory leaks'
+VM_COMPLAINTS+='|refcount_t:|list_(add|del) corruption'
 VM_COMPLAINTS+='|DMA-API:|stack-protector|scheduling while atomic'
 VM_COMPLAINTS+='|peermem-(init|guest): '
 # What a kernel with CONFIG_DMA_API_DEBUG says of itself at boot.
@@ -60,9 +60,10 @@ what it puts into the folder $PEERMEM_OUT stays (see --keep).
 
   --stock         the distribution's rdma_rxe and none of our modules
   --debug         a kernel that looks for mistakes (KASAN, lockdep, kmemleak and
-                  more), built from the distribution's source: once, a quarter of
-                  an hour. Everything is slower by a factor of five or more
-  --mem SIZE      memory of the guest, e.g. 4G (default 2G; --debug: 4G)
+                  more), built from the distribution's source: once, ten minutes
+                  on two processors. Everything is slower, some of it ten times
+  --kcsan         another one, that looks for data races
+  --mem SIZE      memory of the guest, e.g. 4G (default 2G; of these: 4G)
   --smp N         processors (default 2)
   --iommu         with an emulated IOMMU, switched on
   --icount        count instructions instead of time: measurements repeat
@@ -129,7 +130,7 @@ parse_options()
 		--iommu) iommu=1 ;;
 		--icount) icount=1 ;;
 		--tty) VM_TTY=1 ;;
-		--no-build|--debug) ;;	# for ./run
+		--no-build|--debug|--kcsan) ;;	# for ./run
 		--verbose) verbose=1 ;;
 		-h|--help) usage; exit 0 ;;
 		--) shift; break ;;
@@ -141,7 +142,7 @@ parse_options()
 	command=("$@")
 	[ ${#command[@]} -gt 0 ] || VM_TTY=1
 	[[ $smp =~ ^[1-9][0-9]*$ ]] || vm_usage_error "--smp $smp: not a number"
-	# A debug kernel has a book about every byte.
+	# Such a kernel keeps a book about every byte.
 	[ -n "$mem" ] || if [ -n "$(vm_kernel_root)" ]; then mem=4G; else mem=2G; fi
 	[[ $mem =~ ^[1-9][0-9]*[MG]$ ]] ||
 		vm_usage_error "--mem $mem: not like 512M or 2G"

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -24,6 +25,13 @@ int64_t vt_now_ms(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return ts.tv_sec * 1000LL + ts.tv_nsec / 1000000;
+}
+
+bool vt_slow_kernel(void)
+{
+	struct utsname name;
+
+	return !uname(&name) && strstr(name.release, "-peermem-");
 }
 
 /* Return: as waitpid(), but 0 when the time is over. */

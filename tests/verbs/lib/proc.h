@@ -1,15 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
 /*
  * Other processes: commands with a bound on their time, descriptors over
- * sockets, clocks.
+ * sockets; clocks; the kernel below.
  */
 #ifndef VT_PROC_H
 #define VT_PROC_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
 int64_t vt_now_ms(void);
+
+/*
+ * Is this one of the project's own kernels, which look for mistakes? They are
+ * slower many times, so tests that count do less there.
+ */
+bool vt_slow_kernel(void);
 
 /*
  * Runs a command (by PATH) and waits, but not for ever.

@@ -1,0 +1,56 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+#
+# What the kernel lost, where it keeps book of that (kmemleak). Sourced by
+# guest.sh.
+
+kmemleak=/sys/kernel/debug/kmemleak
+
+# Its own thread would scan in the middle of a test, at its cost.
+leaks_start()
+{
+	[ ! -w $kmemleak ] || echo scan=off > $kmemleak
+}
+
+# What only a loaded module still points to is a leak, too.
+leaks_unload()
+{
+	local name
+
+	[ ! -e /sys/class/infiniband/rxe0 ] ||
+		timeout 60 rdma link delete rxe0 || return
+	for name in peerdirect_test peer_test_mem rdma_rxe peer_vram \
+			ib_peer_mem; do
+		[ -e "/sys/module/$name" ] || continue
+		timeout 60 rmmod "$name" || return
+	done
+}
+
+# Twice: what was lost counts only if it did not change since the scan before, and
+# if it was five seconds old by then.
+leaks_scan()
+{
+	echo scan > $kmemleak
+	sleep 5
+	echo scan > $kmemleak
+}
+
+# Fails, and tells the kernel's log, if something was lost. Takes the modules
+# down for that.
+leaks_none()
+{
+	local line
+
+	[ -w $kmemleak ] || return 0
+	[ -n "$VM_STOCK" ] || leaks_unload || {
+		echo "peermem-guest: the modules cannot be unloaded"
+		return 1
+	}
+	leaks_scan
+	read -r line < $kmemleak || return 0
+	echo "peermem-guest: kmemleak found"
+	while IFS= read -r line; do
+		echo "$line"
+	done < $kmemleak
+	return 1
+}
