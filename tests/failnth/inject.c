@@ -23,6 +23,7 @@ static const char *const faults[] = {
 	DEBUGFS "failslab", DEBUGFS "fail_page_alloc",
 };
 
+/* Of both kinds of failures. */
 static int write_knob(const char *name, const char *value)
 {
 	char path[128];
@@ -37,12 +38,12 @@ static int write_knob(const char *name, const char *value)
 }
 
 /* Only allocations below functions in this range, by the script's variables. */
-static int require(const char *start, const char *end)
+static int only_below(const char *start, const char *end)
 {
 	int ret;
 
 	if (!start || !end)
-		return -ENOSYS;
+		return -EOPNOTSUPP;
 	ret = write_knob("require-start", start);
 	return ret ? ret : write_knob("require-end", end);
 }
@@ -177,10 +178,10 @@ static int disarm_workers(struct inject *in)
 		ret = read_nth(in->workers[i].fd, &left);
 		if (!ret)
 			ret = write_nth(in->workers[i].fd, 0);
-		if (ret == -ESRCH)
-			drop_worker(in, i--);
-		else if (ret)
+		if (ret && ret != -ESRCH)
 			return ret;
+		if (ret)
+			drop_worker(in, i--);
 		else
 			happened |= !left;
 	}
@@ -196,7 +197,7 @@ int inject_open(struct inject *in)
 {
 	memset(in, 0, sizeof(*in));
 	if (!getenv("FAILNTH_CORE_START"))
-		return -ENOSYS;
+		return -EOPNOTSUPP;
 	in->self = open_nth("thread-self");
 	return in->self < 0 ? in->self : inject_aim(in, INJECT_SELF);
 }
@@ -212,16 +213,16 @@ int inject_aim(struct inject *in, enum inject_whom whom)
 {
 	in->whom = whom;
 	if (whom == INJECT_SELF)
-		return require("0x0", "0xffffffffffffffff");
-	return require(getenv("FAILNTH_CORE_START"),
+		return only_below("0x0", "0xffffffffffffffff");
+	return only_below(getenv("FAILNTH_CORE_START"),
 		       getenv("FAILNTH_CORE_END"));
 }
 
 int inject_arm(struct inject *in, unsigned int n)
 {
-	if (in->whom == INJECT_SELF)
-		return write_nth(in->self, n);
-	return arm_workers(in, n);
+	if (in->whom == INJECT_WORKERS_IN_CORE)
+		return arm_workers(in, n);
+	return write_nth(in->self, n);
 }
 
 int inject_disarm(struct inject *in)
@@ -229,7 +230,7 @@ int inject_disarm(struct inject *in)
 	unsigned int left;
 	int ret;
 
-	if (in->whom != INJECT_SELF)
+	if (in->whom == INJECT_WORKERS_IN_CORE)
 		return disarm_workers(in);
 	ret = read_nth(in->self, &left);
 	if (!ret)

@@ -17,8 +17,9 @@
 
 /* Whose allocations. */
 enum inject_whom {
-	INJECT_SELF,	/* the calling thread's, all of them */
-	INJECT_WORKERS_OF_CORE,	/* kworkers', below functions of ib_peer_mem */
+	INJECT_SELF,		/* the calling thread's, all of them */
+	INJECT_SELF_IN_CORE,	/* its, below functions of ib_peer_mem */
+	INJECT_WORKERS_IN_CORE,	/* kworkers', below functions of ib_peer_mem */
 };
 
 /*
@@ -36,7 +37,7 @@ struct inject {
 	pid_t newest;
 };
 
-/* Return: 0, -ENOSYS the kernel cannot or the knobs are not set, -errno. */
+/* Return: 0, -EOPNOTSUPP the kernel cannot or the knobs are not set, -errno. */
 int inject_open(struct inject *in);
 void inject_close(struct inject *in);
 

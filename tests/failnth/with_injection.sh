@@ -32,7 +32,7 @@ find_ranges()
 				core_end = $1
 		}
 		END {
-			printf "kmemleak_start=0x%s kmemleak_end=0x%s\n",
+			printf "KMEMLEAK_START=0x%s KMEMLEAK_END=0x%s\n",
 				kmemleak, kmemleak_end
 			printf "FAILNTH_CORE_START=0x%s FAILNTH_CORE_END=0x%s\n",
 				core, core_end
@@ -43,14 +43,15 @@ find_ranges()
 [ -e $ranges ] || find_ranges > $ranges
 # shellcheck source=/dev/null
 . $ranges
+kmemleak=${KMEMLEAK_START:?} kmemleak_end=${KMEMLEAK_END:?}
 export FAILNTH_CORE_START FAILNTH_CORE_END
 
 for knobs in /sys/kernel/debug/{failslab,fail_page_alloc}; do
-	echo N > $knobs/ignore-gfp-wait
-	echo 0 > $knobs/verbose
-	echo 32 > $knobs/stacktrace-depth
-	echo "$kmemleak_start" > $knobs/reject-start
-	echo "$kmemleak_end" > $knobs/reject-end
+	echo N > "$knobs"/ignore-gfp-wait
+	echo 0 > "$knobs"/verbose
+	echo 32 > "$knobs"/stacktrace-depth
+	echo "$kmemleak" > "$knobs"/reject-start
+	echo "$kmemleak_end" > "$knobs"/reject-end
 done
 echo N > /sys/kernel/debug/fail_page_alloc/ignore-gfp-highmem
 echo 0 > /sys/kernel/debug/fail_page_alloc/min-order

@@ -27,6 +27,8 @@ int world_need_client(const struct vt_mem_kind *kind)
 
 int world_open(struct world *w)
 {
+	/* On a slow machine answers are late, and Soft-RoCE asks again too soon. */
+	struct vt_pair_opts opts = { .timeout = 18 };
 	int ret = world_need_client(w->kind);
 
 	if (!w->length)
@@ -34,7 +36,7 @@ int world_open(struct world *w)
 	if (!ret)
 		ret = vt_dev_open(&w->dev);
 	if (!ret)
-		ret = vt_pair_open(&w->pair, &w->dev, NULL);
+		ret = vt_pair_open(&w->pair, &w->dev, &opts);
 	if (!ret)
 		ret = vt_buf_open(&w->other, &w->dev, &vt_mem_host, SIZE, NULL);
 	return ret;

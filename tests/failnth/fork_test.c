@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * fork() with a mapping of an object while allocations fail. A program of its
+ * own, linked statically: a fork allocates for each mapping that the process has,
+ * and libraries have many.
+ */
+#include <kselftest_harness.h>
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+
+#include "../vram/vram.h"
+#include "sweep.h"
+
+#define LENGTH (128 * KIB)
+#define SEED 5
+
+struct forker {
+	int fd;
+	char *map;
+	pid_t child;
+};
+
+static int call_fork(void *world)
+{
+	struct forker *f = world;
+
+	f->child = fork();
+	if (f->child < 0)
+		return -errno;
+	if (!f->child)
+		_exit(pattern_check(f->map, LENGTH, SEED, 0) < 0 ? 0 : 1);
+	return 0;
+}
+
+static int settle_fork(void *world, int ret)
+{
+	struct forker *f = world;
+	int status = 0;
+
+	if (!ret && waitpid(f->child, &status, 0) != f->child)
+		return -errno;
+	if (status || pattern_check(f->map, LENGTH, SEED, 0) >= 0)
+		return -EILSEQ;
+	return 0;
+}
+
+FIXTURE(mapping)
+{
+	struct forker f;
+};
+
+FIXTURE_SETUP(mapping)
+{
+	struct forker *f = &self->f;
+
+	f->fd = vram_open(O_RDWR);
+	ASSERT_LE(0, f->fd);
+	f->map = vram_map(f->fd, 0, LENGTH, PROT_READ | PROT_WRITE);
+	ASSERT_NE(NULL, f->map);
+	pattern_fill(f->map, LENGTH, SEED, 0);
+}
+
+FIXTURE_TEARDOWN(mapping)
+{
+	EXPECT_EQ(0, munmap(self->f.map, LENGTH));
+	EXPECT_EQ(0, close(self->f.fd));
+	EXPECT_EQ(0, vram_wait_empty(10));
+}
+
+TEST_F_TIMEOUT(mapping, fork, 300)
+{
+	struct sweep sweep = {
+		.name = "fork", .call = call_fork, .settle = settle_fork,
+		.errors = { EAGAIN }, .at_least = 20,
+	};
+
+	EXPECT_EQ(0, sweep_run(&sweep, &self->f));
+}
+
+TEST_HARNESS_MAIN
