@@ -30,6 +30,7 @@ int rxe_peer_init_on_demand(struct rxe_mr *mr, u64 start, u64 length,
 			    int access);
 bool rxe_peer_recv_held(struct rxe_qp *qp);
 enum resp_states rxe_peer_prepare(struct rxe_qp *qp, struct rxe_pkt_info *pkt);
+u64 rxe_peer_retry_va(const struct rxe_send_wqe *wqe, unsigned int mask);
 int rxe_peer_advise_mr(struct ib_pd *ibpd,
 		       enum ib_uverbs_advise_mr_advice advice, u32 flags,
 		       struct ib_sge *sg_list, u32 num_sge,

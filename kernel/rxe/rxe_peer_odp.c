@@ -144,6 +144,21 @@ enum resp_states rxe_peer_prepare(struct rxe_qp *qp, struct rxe_pkt_info *pkt)
 	return RESPST_ERR_RNR;
 }
 
+/* ---- the requester ---- */
+
+/*
+ * Where an operation that is sent again goes to, of those for which rxe forgets
+ * it: behind one that was put off they all are sent again.
+ */
+u64 rxe_peer_retry_va(const struct rxe_send_wqe *wqe, unsigned int mask)
+{
+	if (mask & WR_ATOMIC_WRITE_MASK)
+		return wqe->wr.wr.rdma.remote_addr;
+	if (mask & WR_FLUSH_MASK)
+		return wqe->wr.wr.flush.remote_addr;
+	return 0;
+}
+
 /* ---- prefetch ---- */
 
 static int peer_prefetch(struct ib_pd *ibpd, const struct ib_sge *sge,

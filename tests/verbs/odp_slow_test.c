@@ -16,6 +16,7 @@
 #include "lib/counters.h"
 #include "lib/pattern.h"
 #include "lib/proc.h"
+#include "lib/raw.h"
 
 #define SIZE (64 * 1024)
 #define SLOW_MS 5000
@@ -89,6 +90,42 @@ static int add_to(struct vt_pair *pair, struct vt_buf *fast,
 	return ret ? ret : vt_buf_check(slow, 8, 8);
 }
 
+static int store_to(struct vt_pair *pair, struct vt_buf *fast,
+		    struct vt_buf *slow)
+{
+	uint64_t value = 0x0123456789abcdefULL;
+	int ret = vt_atomic_write(&pair->end[0], vt_remote(slow, 8), value);
+
+	memcpy(slow->shadow + 8, &value, sizeof(value));
+	return ret ? ret : vt_buf_check(slow, 8, 8);
+}
+
+/* It needs no pages, but was on its way behind an operation that does. */
+static int flush_behind(struct vt_pair *pair, struct vt_buf *fast,
+			struct vt_buf *slow)
+{
+	struct vt_remote to = vt_remote(slow, 4000);
+	struct ibv_sge sge = vt_sge(fast, 100, 20000);
+	struct ibv_send_wr wr = {
+		.opcode = IBV_WR_RDMA_WRITE,
+		.send_flags = IBV_SEND_SIGNALED,
+		.sg_list = &sge,
+		.num_sge = 1,
+		.wr.rdma = { to.addr, to.rkey },
+	};
+	struct ibv_wc wc = { 0 };
+	int ret = vt_post_send(&pair->end[0], &wr);
+
+	/* Two completions: the first that it sees is that of the WRITE. */
+	if (!ret)
+		ret = vt_flush(&pair->end[0], to, 20000, VT_FLUSH_GLOBAL);
+	if (!ret)
+		ret = vt_wait(&pair->end[0], &wc, VT_TIMEOUT_MS);
+	if (!ret)
+		ret = wc.status;
+	return ret ? ret : copied(slow, 4000, fast, 100, 20000);
+}
+
 /* The requester's are. */
 static int write_from(struct vt_pair *pair, struct vt_buf *fast,
 		      struct vt_buf *slow)
@@ -119,6 +156,8 @@ SLOW_VARIANT(write_to, false);
 SLOW_VARIANT(read_from, false);
 SLOW_VARIANT(receive_into, true);
 SLOW_VARIANT(add_to, false);
+SLOW_VARIANT(store_to, false);
+SLOW_VARIANT(flush_behind, false);
 SLOW_VARIANT(write_from, false);
 SLOW_VARIANT(read_to, false);
 
