@@ -1,0 +1,211 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+#
+# Everything at once, in the guest: traffic of all kinds, pages that move, workers
+# that are killed, memory that ends under traffic, too little memory. In rounds
+# (stress.c); between rounds all modules are unloaded and loaded again. Every
+# second round has a control group with less memory than its workers want.
+#
+# usage: stress.sh [--minutes N | --seconds N] [--moves N] [--seed N] [--round S]
+#   --minutes, --seconds  how long (default: 10 seconds; 40 on a kernel that
+#              looks for mistakes)
+#   --moves    pages that must have moved by then (default: 10000 or 1000)
+#   --seed     of all random choices (default: 1)
+#   --round    seconds of a round (default: half of the time, at most 60)
+#
+# The last line but one is the result, in this form:
+#   stress: N moves, N bytes compared, 0 wrong bytes, 0 leaks, 0 splats
+#
+# shellcheck disable=SC2317 # tap_run calls them
+
+set -u
+
+here=$(cd "$(dirname "$0")" && pwd)
+[ "$(wc -l < /proc/swaps)" -gt 1 ] ||
+	exec "$here/../verbs/with_swap.sh" "$0" "$@"
+# shellcheck source=../tap.sh
+. "$here/../tap.sh"
+
+program=$PEERMEM_BUILD/tests/stress/stress
+rxe=$here/../vm/rxe.sh
+cgroups=/sys/fs/cgroup
+group=$cgroups/stress
+limit_mb=40		# for four workers, which want 60 and pin 4
+settled_mb=16		# what memory in use may differ by, at the end
+kmemleak=/sys/kernel/debug/kmemleak
+declare -A sum=()
+before=0 splats=0 leaks=0 reloads=0 rounds=0 failures=0
+
+case $(uname -r) in
+*-peermem-*) seconds=40 moves=1000 ;;
+*) seconds=10 moves=10000 ;;
+esac
+seed=1 round=''
+while [ $# -gt 0 ]; do
+	[[ ${2-} =~ ^[1-9][0-9]*$ ]] || {
+		echo "stress.sh: $1 needs a number" >&2
+		exit 2
+	}
+	case $1 in
+	--minutes) seconds=$(($2 * 60)) ;;
+	--seconds) seconds=$2 ;;
+	--moves) moves=$2 ;;
+	--seed) seed=$2 ;;
+	--round) round=$2 ;;
+	*) echo "stress.sh: unknown option $1" >&2; exit 2 ;;
+	esac
+	shift 2
+done
+[ -n "$round" ] || round=$((seconds / 2 < 60 ? (seconds + 1) / 2 : 60))
+
+# What counts as a complaint of the kernel is written in one place.
+eval "$(grep -E '^VM_(COMPLAINTS|HARMLESS)\+?=' "$here/../vm/vm.sh")"
+
+# Takes the kernel's log away, so that it does not run over. The host has it all.
+count_splats()
+{
+	local lines
+
+	lines=$(dmesg -c | grep -E "$VM_COMPLAINTS" | grep -vE "$VM_HARMLESS") ||
+		return 0
+	echo "# ${lines//$'\n'/$'\n'# }"
+	splats=$((splats + $(wc -l <<< "$lines")))
+}
+
+unload_all()
+{
+	"$rxe" off && rmmod peer_vram && rmmod ib_peer_mem
+}
+
+# Nearly all of the video memory may be pinned, and then the rest is soon full.
+load_all()
+{
+	modprobe -a ib_peer_mem && modprobe peer_vram pin_percent=97 &&
+		"$rxe" extended > /dev/null
+}
+
+reload()
+{
+	if unload_all && load_all; then
+		: $((++reloads))
+	else
+		: $((++failures))
+		return 1
+	fi
+}
+
+make_group()
+{
+	mountpoint -q "$cgroups" || mount -t cgroup2 cgroup2 "$cgroups" || return
+	echo +memory > "$cgroups"/cgroup.subtree_control &&
+		mkdir -p "$group" &&
+		echo $((limit_mb << 20)) > "$group"/memory.max
+}
+
+event()
+{
+	awk -v name="$1" '$1 == name { print $2 }' "$2"
+}
+
+# MiB in use, when what is only cached has gone.
+used_mb()
+{
+	sync
+	echo 3 > /proc/sys/vm/drop_caches
+	awk '/^MemTotal:/ { t = $2 } /^MemFree:/ { f = $2 }
+		END { print int((t - f) / 1024) }' /proc/meminfo
+}
+
+add_up()
+{
+	local pair
+
+	for pair in $1; do
+		sum[${pair%=*}]=$((${sum[${pair%=*}]-0} + ${pair#*=}))
+	done
+}
+
+one_round()
+{
+	local line cgroup=()
+
+	[ $((rounds % 2)) = 0 ] || cgroup=("$group")
+	if ! line=$("$program" "$1" "$2" $((seed + rounds)) "${cgroup[@]}"); then
+		: $((++failures))
+	fi
+	: $((++rounds))
+	echo "# $((SECONDS))s: $line"
+	add_up "$line"
+}
+
+# Twice: only what did not change since the scan before is reported.
+scan_for_leaks()
+{
+	local found
+
+	[ -w "$kmemleak" ] || return 0
+	echo scan > "$kmemleak"
+	sleep 6
+	echo scan > "$kmemleak"
+	found=$(grep -c '^unreferenced object' "$kmemleak")
+	[ "$found" = 0 ] || sed 's/^/# /' "$kmemleak"
+	leaks=$((leaks + found))
+}
+
+at_least()
+{
+	if [ "$2" -ge "$3" ]; then
+		tap_ok "$1"
+	else
+		tap_fail "$1" "$2, want at least $3"
+	fi
+}
+
+tap_run "there can be a limit of memory" make_group
+tap_run "modules can be loaded anew" reload
+dmesg -C
+SECONDS=0
+while [ $rounds -lt 2 ] || [ $SECONDS -lt "$seconds" ]; do
+	one_round "$round" 1000000000
+	[ $failures = 0 ] || break
+	reload || break
+	count_splats
+	[ $rounds -gt 1 ] || before=$(used_mb)
+done
+after=$(used_mb)
+unload_all
+scan_for_leaks
+load_all
+count_splats
+leaks=$((leaks + ${sum[leaks]-0}))
+
+tap_is "nothing unforeseen happened" "$failures" 0
+at_least "pages moved" "${sum[moves]-0}" "$moves"
+at_least "bytes were compared" "${sum[compared]-0}" 1
+tap_is "wrong bytes" "${sum[wrong]-0}" 0
+at_least "workers were killed" "${sum[kills]-0}" 1
+at_least "memory ended under traffic" "${sum[refused]-0}" 1
+at_least "modules in use could not be unloaded" "${sum[unloads]-0}" 1
+at_least "modules were unloaded and loaded" "$reloads" 2
+at_least "memory was short" "$(event max "$group"/memory.events)" 1
+tap_is "things left over" "$leaks" 0
+tap_is "complaints of the kernel" "$splats" 0
+if [ $((after - before)) -le $settled_mb ]; then
+	tap_ok "memory in use is as before"
+else
+	tap_fail "memory in use is as before" "$before MiB, then $after MiB"
+fi
+echo "stress: ${sum[moves]-0} moves, ${sum[compared]-0} bytes compared," \
+	"${sum[wrong]-0} wrong bytes, $leaks leaks, $splats splats"
+echo "stress: $SECONDS s, $rounds rounds, seed $seed; ${sum[operations]-0}" \
+	"operations, ${sum[vram_moves]-0} pages of objects and" \
+	"${sum[host_moves]-0} of the host moved, ${sum[evictions]-0} evictions," \
+	"${sum[swapouts]-0} objects swapped, ${sum[faults]-0} faults," \
+	"${sum[invalidations]-0} invalidations, ${sum[kills]-0} kills," \
+	"${sum[ooms]-0} OOM kills, ${sum[destroyed]-0} destroyed," \
+	"${sum[revoked]-0} revoked, ${sum[unmapped]-0} unmapped," \
+	"${sum[registered]-0} registered anew, $reloads reloads," \
+	"${sum[unloads]-0} unloads refused," \
+	"$(event max "$group"/memory.events) times at the limit," \
+	"$(event pswpout /proc/vmstat) pages swapped, memory $before to $after MiB"
+tap_done
