@@ -25,6 +25,7 @@ static const char *const names[STATE_ITEMS] = {
 	"regions of the PeerDirect client", "pages of the PeerDirect client",
 	"bytes of the PeerDirect client", "RDMA objects",
 	"pinned memory", "descriptors",
+	"next descriptor",
 };
 
 static int read_vram(struct state *state)
@@ -74,13 +75,14 @@ static int read_pinned(uint64_t *pinned)
 	return ret;
 }
 
-static int count_descriptors(uint64_t *count)
+static int count_descriptors(uint64_t *count, uint64_t *next)
 {
 	DIR *dir = opendir("/proc/self/fd");
 	struct dirent *entry;
 
 	if (!dir)
 		return -errno;
+	*next = dirfd(dir);
 	while ((entry = readdir(dir)))
 		*count += atoi(entry->d_name) < INJECT_FIRST_FD;
 	closedir(dir);
@@ -103,7 +105,8 @@ int state_read(struct state *state)
 	if (!ret)
 		ret = read_pinned(&state->item[STATE_PINNED]);
 	if (!ret)
-		ret = count_descriptors(&state->item[STATE_DESCRIPTORS]);
+		ret = count_descriptors(&state->item[STATE_DESCRIPTORS],
+					&state->item[STATE_NEXT_DESCRIPTOR]);
 	return ret;
 }
 

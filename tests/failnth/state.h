@@ -22,6 +22,7 @@ enum state_item {
 	STATE_RDMA_OBJECTS,
 	STATE_PINNED,		/* VmPin of the process */
 	STATE_DESCRIPTORS,
+	STATE_NEXT_DESCRIPTOR,	/* a number may be taken and name nothing */
 	STATE_ITEMS,
 };
 
