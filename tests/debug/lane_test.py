@@ -48,7 +48,7 @@ tap = Tap()
 what, headline, function = PROVOKED[LANE]
 done = subprocess.run(
     [VM, '--timeout', '500', '--', 'bash', '-c',
-     'zcat /proc/config.gz; grep debug_locks: /proc/lockdep_stats;'
+     'zcat /proc/config.gz; grep -s debug_locks: /proc/lockdep_stats;'
      f'insmod {PROVOKE} what={what}'],
     text=True, errors='replace', capture_output=True, check=False)
 

@@ -44,6 +44,7 @@ static int provoke_race(void *unused)
 
 	while (time_before(jiffies, end)) {
 		count++;
+		barrier();	/* or it would be kept in a register */
 		cond_resched();
 	}
 	return 0;
