@@ -60,8 +60,7 @@ function(peermem_add_group name timeout each lanes vm commands)
 			${PEERMEM_TAP} run --timeout ${each} ${list}
 		WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
 	math(EXPR limit "${timeout} + 120")
-	set_tests_properties(${name} PROPERTIES LABELS ${name}
-		TIMEOUT ${limit} RUN_SERIAL ON
+	set_tests_properties(${name} PROPERTIES LABELS ${name} TIMEOUT ${limit}
 		ENVIRONMENT "PEERMEM_BUILD=${PROJECT_BINARY_DIR}")
 endfunction()
 

@@ -11,6 +11,10 @@
 #       Runs COMMAND, which prints one TAP stream, shows it, and writes what
 #       it counted to file COUNTS. With --vm, COMMAND is vm.sh and the machine
 #       itself is one more point: it booted, the kernel log is clean.
+#   tap.py show [--jobs N]
+#       Shows what "ctest --verbose" prints, without what is ctest's own: the
+#       tests' lines as they come, a headline a group, and the verdict on it.
+#       With groups running at the same time each line tells whose it is.
 #   tap.py sum LANE=FOLDER...
 #       Prints "N passed, N failed, N skipped" over the tests that ctest ran
 #       (junit.xml in FOLDER is its report) from the counts in FOLDER.
@@ -191,6 +195,30 @@ def check(args):
     return 1 if counts[1] else 0
 
 
+CTEST_START = re.compile(r' *Start +(\d+): (.*)')
+CTEST_OWN = re.compile(r'\d+: (Test command|Working Directory|Environment '
+                       r'variables|Test timeout)|\d+:  [A-Z_]+=')
+CTEST_LINE = re.compile(r'(\d+): (.*)')
+CTEST_END = re.compile(r' *\d+/\d+ +Test +#\d+: (\S+) [.*]*(.*)')
+
+
+def show(args):
+    names = {}
+    for line in sys.stdin:
+        line = line.rstrip('\n')
+        if CTEST_OWN.match(line):
+            continue
+        if match := CTEST_START.match(line):
+            names[match.group(1)] = match.group(2)
+            say(f'\n=== {match.group(2)}')
+        elif match := CTEST_LINE.match(line):
+            whose = names.get(match.group(1), '?') + ': '
+            say((whose if args.jobs > 1 else '') + match.group(2))
+        elif match := CTEST_END.match(line):
+            say(f'=== {match.group(1)}:{match.group(2)}')
+    return 0
+
+
 def lane_counts(folder):
     """Yields counts and notes of each test of a lane."""
     report = xml.etree.ElementTree.parse(os.path.join(folder, 'junit.xml'))
@@ -238,6 +266,9 @@ def main():
     mode.add_argument('--vm', action='store_true')
     mode.add_argument('command', nargs='+')
     mode.set_defaults(call=check)
+    mode = modes.add_parser('show')
+    mode.add_argument('--jobs', type=int, default=1)
+    mode.set_defaults(call=show)
     mode = modes.add_parser('sum')
     mode.add_argument('lanes', nargs='+')
     mode.set_defaults(call=add_up)

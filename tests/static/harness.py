@@ -39,6 +39,21 @@ PROGRAMS = [
 MACHINES = [(0, (2, 0, 0)), (123, (1, 1, 0)), (124, (1, 1, 0)),
             (125, (1, 1, 0)), (77, (2, 1, 0))]
 
+# What ctest prints of two groups at the same time, and what is shown of it.
+CTEST = """Test project /x
+      Start  1: one
+1: Test command: /x "1: y"
+1: Environment variables:
+1:  PEERMEM_BUILD=/x
+      Start 12: two
+12: ok 1 - a: 1: b
+1: ok 1 - c
+ 1/12 Test  #1: one ..................   Passed    1.00 sec
+ 2/12 Test #12: two ..................***Failed    2.00 sec
+"""
+SHOWN = ['', '=== one', '', '=== two', 'two: ok 1 - a: 1: b', 'one: ok 1 - c',
+         '=== one:   Passed    1.00 sec', '=== two:Failed    2.00 sec']
+
 points = failures = 0
 
 
@@ -97,6 +112,9 @@ def main():
                 work, f'echo 1..1; echo ok 1; exit {status}', '--vm')
             check(f'a machine that ends with {status}', (got, agrees),
                   (want, True), text)
+        done = subprocess.run([TAP, 'show', '--jobs', '2'], input=CTEST,
+                              text=True, capture_output=True)
+        check('two groups at the same time', done.stdout.splitlines(), SHOWN)
         check('a sum', sum_of(work, (3, 0, 1), 'run'),
               ('3 passed, 0 failed, 1 skipped', 0))
         check('a sum with a failure', sum_of(work, (3, 2, 1), 'fail'),
