@@ -219,6 +219,11 @@ static int fault_vma(struct ib_peer_fault *fault)
 	bool device = vma && vma->vm_flags & (VM_IO | VM_PFNMAP);
 	int ret;
 
+	/* No process has memory there, and no exporter has to know that. */
+	if (fault->start >= TASK_SIZE_MAX) {
+		mmap_read_unlock(mm);
+		return -EFAULT;
+	}
 	if (!vma || (!device && !(vma->vm_flags & VM_ACCESS_FLAGS)))
 		return fault_unmapped(fault);
 	if (!(vma->vm_flags & VM_READ) ||

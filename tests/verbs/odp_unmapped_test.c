@@ -212,4 +212,52 @@ TEST_F(unmapped, replaced_by_memory)
 	EXPECT_EQ(0, memcmp(self->object, self->local.shadow, LENGTH));
 }
 
+/* The last page that a process can have, as far as the CPU goes. */
+static uint8_t *last_page(void)
+{
+	static const uintptr_t ends[] = { 1UL << 56, 1UL << 47 };
+	uint8_t *page;
+	size_t i;
+
+	for (i = 0; i < 2; i++) {
+		page = (uint8_t *)ends[i] - 2 * 4096;
+		if (mmap(page - 4096, 4096, PROT_READ, MAP_PRIVATE |
+			 MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) ==
+		    page - 4096)
+			return page;
+	}
+	return NULL;
+}
+
+/*
+ * Addresses that no process can have are nobody's, whoever has what is last: an
+ * owner is asked about a gap, and that before the end is none around them.
+ */
+TEST_F(unmapped, beyond_all_addresses)
+{
+	uint8_t *last = last_page();
+	uint8_t *beyond[] = {
+		last + 4096, last + HUGE, (uint8_t *)0xffff888000000000,
+		(uint8_t *)0xffffffff81000000, (uint8_t *)-HUGE,
+		(uint8_t *)-(LENGTH + 1UL),
+	};
+	size_t i;
+
+	ASSERT_NE(NULL, last);
+	ASSERT_EQ(0, ibv_dereg_mr(self->mr));
+	self->mr = ibv_reg_mr(self->dev.pd, NULL, SIZE_MAX,
+			      VT_ACCESS_ALL | IBV_ACCESS_ON_DEMAND);
+	ASSERT_NE(NULL, self->mr);
+	ASSERT_EQ(0, place(self->fd, last));
+	for (i = 0; i < sizeof(beyond) / sizeof(beyond[0]); i++) {
+		EXPECT_EQ(IBV_WC_REM_ACCESS_ERR,
+			  transfer(self, false, beyond[i]))
+			TH_LOG("%p", beyond[i]);
+		EXPECT_EQ(IBV_WC_REM_ACCESS_ERR,
+			  transfer(self, true, beyond[i]))
+			TH_LOG("%p", beyond[i]);
+	}
+	munmap(last - 4096, 4096);
+}
+
 TEST_HARNESS_MAIN
