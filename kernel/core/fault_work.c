@@ -140,6 +140,9 @@ int ib_umem_peer_prefetch(struct ib_umem_peer *peer, u64 offset, size_t length,
 	unsigned long addr = peer->umem.address + offset;
 	struct fault_work *work;
 
+	/* Not even the page that it would lie in. */
+	if (!length)
+		return 0;
 	atomic64_add(DIV_ROUND_UP(length + offset_in_page(addr), PAGE_SIZE),
 		     &peer->stats.prefetched);
 	if (wait)
