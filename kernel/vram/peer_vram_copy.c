@@ -148,7 +148,7 @@ static int peer_vram_copy_chunk(struct peer_vram_object *obj, u64 offset,
  * @obj:    not locked
  * @offset: in the object
  * @buf:    user memory
- * @length: bytes; the range lies within the object
+ * @length: bytes, may be 0; the range lies within the object
  * @write:  into the object
  *
  * The object may move between the chunks. A signal ends it early.
@@ -161,8 +161,9 @@ int peer_vram_copy_user(struct peer_vram_object *obj, u64 offset,
 	void *bounce;
 	int ret = 0;
 
+	/* Whether the object is alive counts for nothing at all as well. */
 	if (!length)
-		return 0;
+		return peer_vram_copy_chunk(obj, offset, buf, NULL, 0, write);
 
 	bounce = kvmalloc(min_t(u64, length, PEER_VRAM_BOUNCE_SIZE),
 			  GFP_KERNEL);
