@@ -1,0 +1,449 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * Each ioctl of the node: what makes it work, what the header says can be wrong
+ * with it, and what it does.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "ioctls.h"
+
+static struct fz_object *object_of(struct fz_run *run, const struct fz_try *try)
+{
+	return try->object < 0 ? NULL : &run->world->objects[try->object];
+}
+
+/* An address in the arena, or anywhere. */
+static uint64_t some_address(struct fz_run *run)
+{
+	if (fz_chance(&run->rng, 10))
+		return fz_boundary(&run->rng);
+	return FZ_ARENA + fz_below(&run->rng, FZ_PAGES * FZ_PAGE);
+}
+
+/* ---- handles that come ---- */
+
+static void add_handle(struct fz_run *run, struct fz_try *try, uint32_t handle,
+		       int object)
+{
+	struct peer_vram_handle close = { .size = sizeof(close),
+					  .handle = handle };
+	int slot = fz_free_handle(run->world);
+
+	if (slot < 0 || object < 0) {
+		if (ioctl(try->fd, PEER_VRAM_IOC_CLOSE, &close) &&
+		    !run->world->racing)
+			fz_fail(run, "a new handle cannot be closed");
+		return;
+	}
+	if (!run->world->racing &&
+	    fz_find_handle(run->world, try->file, handle) >= 0)
+		fz_fail(run, "handle %u was given twice", handle);
+	run->world->handles[slot] = (struct fz_handle){
+		.handle = handle, .file = try->file, .object = object,
+	};
+}
+
+/* ---- CREATE ---- */
+
+static void fill_create(struct fz_run *run, struct fz_try *try)
+{
+	try->as.create.length = 1 + fz_below(&run->rng, FZ_OBJECT_PAGES * FZ_PAGE);
+	try->as.create.flags = fz_below(&run->rng, 8);
+	if (fz_chance(&run->rng, 60))
+		try->as.create.flags &= ~PEER_VRAM_CREATE_NO_EXPORT;
+}
+
+static void want_create(struct fz_run *run, struct fz_try *try)
+{
+	const struct peer_vram_create *arg = &try->as.create;
+
+	if (arg->reserved || arg->flags > 7 || !arg->length)
+		fz_must(&try->want, EINVAL);
+	if (arg->length > run->world->vram_size)
+		fz_must(&try->want, E2BIG);
+	fz_may(&try->want, ENOMEM);
+}
+
+static void done_create(struct fz_run *run, struct fz_try *try,
+			const union fz_arg *arg)
+{
+	uint64_t length = (try->as.create.length + FZ_PAGE - 1) & -FZ_PAGE;
+	int object = -1;
+
+	if (!arg->create.handle || arg->create.length != length ||
+	    !arg->create.mmap_offset)
+		fz_fail(run, "CREATE says handle %u, length %#llx, offset %#llx",
+			arg->create.handle, arg->create.length,
+			arg->create.mmap_offset);
+	if (length <= FZ_OBJECT_PAGES * FZ_PAGE &&
+	    fz_free_handle(run->world) >= 0)
+		object = fz_free_object(run->world);
+	if (object >= 0) {
+		fz_new_object(run, object, length, arg->create.mmap_offset);
+		run->world->objects[object].no_export =
+			arg->create.flags & PEER_VRAM_CREATE_NO_EXPORT;
+	}
+	add_handle(run, try, arg->create.handle, object);
+}
+
+/* ---- CLOSE, DESTROY, REVOKE ---- */
+
+static void done_close(struct fz_run *run, struct fz_try *try,
+		       const union fz_arg *arg)
+{
+	int slot = fz_find_handle(run->world, try->file, arg->handle);
+
+	if (slot >= 0)
+		run->world->handles[slot].handle = 0;
+}
+
+static void done_destroy(struct fz_run *run, struct fz_try *try,
+			 const union fz_arg *arg)
+{
+	(void)arg;
+	if (try->object >= 0)
+		fz_kill_object(run->world, try->object);
+}
+
+static void done_revoke(struct fz_run *run, struct fz_try *try,
+			const union fz_arg *arg)
+{
+	int i;
+
+	(void)arg;
+	if (try->object < 0)
+		return;
+	run->world->objects[try->object].revoked = true;
+	for (i = 0; i < FZ_MRS; i++)
+		if (run->world->mrs[i].object == try->object)
+			run->world->mrs[i].dead = true;
+}
+
+/* ---- LOOKUP ---- */
+
+static void fill_lookup(struct fz_run *run, struct fz_try *try)
+{
+	try->as.lookup.addr = some_address(run);
+}
+
+static void want_lookup(struct fz_run *run, struct fz_try *try)
+{
+	struct fz_page *page = fz_page_at(run->world, try->as.lookup.addr);
+
+	if (!page || page->kind != FZ_VRAM) {
+		fz_must(&try->want, ENOENT);
+		return;
+	}
+	try->object = page->object;
+	if (run->world->files[try->file].writable && !page->may_write)
+		fz_must(&try->want, EACCES);
+}
+
+static void done_lookup(struct fz_run *run, struct fz_try *try,
+			const union fz_arg *arg)
+{
+	struct fz_page *page = fz_page_at(run->world, try->as.lookup.addr);
+
+	if (!run->world->racing &&
+	    arg->lookup.offset != page->index * FZ_PAGE +
+				  try->as.lookup.addr % FZ_PAGE)
+		fz_fail(run, "LOOKUP says offset %#llx", arg->lookup.offset);
+	add_handle(run, try, arg->handle, try->object);
+}
+
+/* ---- MOVE, QUERY, SET_FLAGS, INFO ---- */
+
+static void fill_move(struct fz_run *run, struct fz_try *try)
+{
+	try->as.move.domain = fz_below(&run->rng, 2);
+}
+
+static void want_move(struct fz_run *run, struct fz_try *try)
+{
+	(void)run;
+	if (try->as.move.reserved || try->as.move.domain > 1)
+		fz_must(&try->want, EINVAL);
+	/* Pinned ones do not move; there may be no room. */
+	fz_may(&try->want, EBUSY);
+	fz_may(&try->want, ENOMEM);
+}
+
+static void done_query(struct fz_run *run, struct fz_try *try,
+		       const union fz_arg *arg)
+{
+	struct fz_object *obj = object_of(run, try);
+
+	if (run->world->racing || !obj)
+		return;
+	if (arg->query.length != obj->length ||
+	    arg->query.mmap_offset != obj->offset || arg->query.domain > 1 ||
+	    !(arg->query.flags & PEER_VRAM_QUERY_EXPORTABLE) != obj->no_export)
+		fz_fail(run, "QUERY says length %#llx, offset %#llx, flags %#x",
+			arg->query.length, arg->query.mmap_offset,
+			arg->query.flags);
+}
+
+static void fill_set_flags(struct fz_run *run, struct fz_try *try)
+{
+	try->as.set_flags.flags = fz_chance(&run->rng, 30) ?
+		PEER_VRAM_CREATE_NO_EXPORT : 0;
+	if (fz_chance(&run->rng, 50))
+		try->as.set_flags.flags |= PEER_VRAM_CREATE_IN_PLACE;
+}
+
+static void want_set_flags(struct fz_run *run, struct fz_try *try)
+{
+	(void)run;
+	if (try->as.set_flags.reserved ||
+	    try->as.set_flags.flags & ~(PEER_VRAM_CREATE_NO_EXPORT |
+					PEER_VRAM_CREATE_IN_PLACE))
+		fz_must(&try->want, EINVAL);
+}
+
+static void done_set_flags(struct fz_run *run, struct fz_try *try,
+			   const union fz_arg *arg)
+{
+	struct fz_object *obj = object_of(run, try);
+
+	if (obj)
+		obj->no_export = arg->set_flags.flags &
+				 PEER_VRAM_CREATE_NO_EXPORT;
+}
+
+static void want_info(struct fz_run *run, struct fz_try *try)
+{
+	(void)run;
+	if (try->as.info.reserved)
+		fz_must(&try->want, EINVAL);
+}
+
+static void done_info(struct fz_run *run, struct fz_try *try,
+		      const union fz_arg *arg)
+{
+	(void)try;
+	if (arg->info.vram_size != run->world->vram_size ||
+	    arg->info.vram_used > arg->info.vram_size ||
+	    arg->info.vram_pinned > arg->info.vram_size)
+		fz_fail(run, "INFO says size %#llx, used %#llx, pinned %#llx",
+			arg->info.vram_size, arg->info.vram_used,
+			arg->info.vram_pinned);
+}
+
+/* ---- READ, WRITE ---- */
+
+/* A buffer: most often one that can be used. */
+static uint64_t some_buffer(struct fz_run *run, uint64_t length)
+{
+	uint64_t room = length < FZ_SCRATCH ? FZ_SCRATCH - length : 0;
+
+	if (fz_chance(&run->rng, 75))
+		return (uintptr_t)run->scratch + fz_below(&run->rng, room + 1);
+	return some_address(run);
+}
+
+static void fill_rw(struct fz_run *run, struct fz_try *try)
+{
+	const struct fz_object *obj = object_of(run, try);
+	struct peer_vram_rw *arg = &try->as.rw;
+	uint64_t size = obj ? obj->length : FZ_PAGE;
+
+	arg->offset = fz_below(&run->rng, size);
+	arg->length = fz_below(&run->rng, size - arg->offset + 1);
+	if (arg->length > FZ_SCRATCH)
+		arg->length = FZ_SCRATCH;
+	if (fz_chance(&run->rng, 50))
+		arg->length %= 100;
+	arg->buffer = some_buffer(run, arg->length);
+}
+
+/* Of the scratch and the arena we know what can be used; else nothing can. */
+static void want_buffer(struct fz_run *run, struct fz_try *try, int prot)
+{
+	const struct peer_vram_rw *arg = &try->as.rw;
+	uint64_t from = (uintptr_t)run->scratch;
+
+	if (!arg->length)
+		return;
+	if (arg->buffer >= from && arg->buffer < from + FZ_SCRATCH) {
+		if (arg->length > from + FZ_SCRATCH - arg->buffer)
+			fz_must(&try->want, EFAULT);
+	} else if (!fz_accessible(run->world, arg->buffer, arg->length, prot)) {
+		fz_must(&try->want, EFAULT);
+	}
+}
+
+static void want_rw(struct fz_run *run, struct fz_try *try)
+{
+	const struct fz_object *obj = object_of(run, try);
+	const struct peer_vram_rw *arg = &try->as.rw;
+
+	if (obj && (arg->length > obj->length ||
+		    arg->offset > obj->length - arg->length))
+		fz_must(&try->want, ERANGE);
+	want_buffer(run, try, try->ioctl->nr == PEER_VRAM_IOC_READ ?
+		    PROT_WRITE : PROT_READ);
+}
+
+static bool in_scratch(struct fz_run *run, uint64_t addr)
+{
+	return addr >= (uintptr_t)run->scratch &&
+	       addr < (uintptr_t)run->scratch + FZ_SCRATCH;
+}
+
+static void done_read(struct fz_run *run, struct fz_try *try,
+		      const union fz_arg *arg)
+{
+	struct fz_object *obj = object_of(run, try);
+
+	if (run->world->racing || !obj || !in_scratch(run, arg->rw.buffer) ||
+	    !obj->known)
+		return;
+	if (memcmp((void *)(uintptr_t)arg->rw.buffer,
+		   obj->shadow + arg->rw.offset, arg->rw.length))
+		fz_fail(run, "READ of object %d: wrong bytes", try->object);
+}
+
+static void done_write(struct fz_run *run, struct fz_try *try,
+		       const union fz_arg *arg)
+{
+	struct fz_object *obj = object_of(run, try);
+
+	if (run->world->racing || !obj)
+		return;
+	if (in_scratch(run, arg->rw.buffer))
+		memcpy(obj->shadow + arg->rw.offset,
+		       (void *)(uintptr_t)arg->rw.buffer, arg->rw.length);
+	else if (arg->rw.length)
+		obj->known = false;
+}
+
+/* ---- BLOCKS, SHARE, IMPORT ---- */
+
+static void fill_blocks(struct fz_run *run, struct fz_try *try)
+{
+	try->as.blocks.count = fz_below(&run->rng, 32);
+	try->as.blocks.blocks = (uintptr_t)run->scratch;
+}
+
+static void want_blocks(struct fz_run *run, struct fz_try *try)
+{
+	const struct peer_vram_blocks *arg = &try->as.blocks;
+
+	if (arg->reserved)
+		fz_must(&try->want, EINVAL);
+	if (!run->world->privileged)
+		fz_must(&try->want, EPERM);
+	/* Nothing is written if the object is in system memory. */
+	if (arg->blocks != (uintptr_t)run->scratch)
+		fz_may(&try->want, EFAULT);
+	if (arg->blocks >= FZ_ARENA)
+		fz_forget_bytes(run->world, arg->blocks, FZ_PAGE);
+}
+
+static void want_share(struct fz_run *run, struct fz_try *try)
+{
+	(void)run;
+	if (try->as.share.reserved)
+		fz_must(&try->want, EINVAL);
+}
+
+static void done_share(struct fz_run *run, struct fz_try *try,
+		       const union fz_arg *arg)
+{
+	int slot;
+
+	for (slot = 0; slot < FZ_SHARES; slot++)
+		if (run->world->shares[slot].fd < 0)
+			break;
+	if (slot == FZ_SHARES || try->object < 0) {
+		if (close(arg->share.fd) && !run->world->racing)
+			fz_fail(run, "SHARE gave no descriptor");
+		return;
+	}
+	run->world->shares[slot] = (struct fz_share){ arg->share.fd,
+						      try->object };
+}
+
+static void fill_import(struct fz_run *run, struct fz_try *try)
+{
+	int slot = fz_pick_share(run);
+
+	try->as.share.fd = slot < 0 ? -1 : run->world->shares[slot].fd;
+}
+
+static void want_import(struct fz_run *run, struct fz_try *try)
+{
+	int i;
+
+	if (try->as.share.reserved)
+		fz_must(&try->want, EINVAL);
+	for (i = 0; i < FZ_SHARES; i++)
+		if (run->world->shares[i].fd >= 0 &&
+		    run->world->shares[i].fd == try->as.share.fd)
+			try->object = run->world->shares[i].object;
+	if (try->object < 0) {
+		fz_must(&try->want, EBADF);
+		fz_must(&try->want, EINVAL);
+	}
+}
+
+static void done_import(struct fz_run *run, struct fz_try *try,
+			const union fz_arg *arg)
+{
+	add_handle(run, try, arg->handle, try->object);
+}
+
+/* ---- the table ---- */
+
+#define IOCTL(_name, _struct, ...)					\
+	{								\
+		.name = #_name,						\
+		.nr = PEER_VRAM_IOC_##_name,				\
+		.size = sizeof(struct peer_vram_##_struct),		\
+		.first = sizeof(struct peer_vram_##_struct),		\
+		__VA_ARGS__						\
+	}
+#define NAMED .named = true
+#define ALIVE .named = true, .alive = true
+#define WRITES .write = true
+
+const struct fz_ioctl fz_ioctls[FZ_IOCTLS] = {
+	IOCTL(CREATE, create, .fill = fill_create, .want = want_create,
+	      .done = done_create),
+	IOCTL(CREATE, create, .fill = fill_create, .want = want_create,
+	      .done = done_create),
+	IOCTL(CLOSE, handle, NAMED, .done = done_close),
+	IOCTL(DESTROY, handle, ALIVE, WRITES, .done = done_destroy),
+	IOCTL(REVOKE, handle, ALIVE, WRITES, .done = done_revoke),
+	IOCTL(LOOKUP, lookup, .fill = fill_lookup, .want = want_lookup,
+	      .done = done_lookup),
+	IOCTL(MOVE, move, ALIVE, WRITES, .fill = fill_move, .want = want_move),
+	IOCTL(QUERY, query, ALIVE, .done = done_query),
+	IOCTL(READ, rw, ALIVE, .fill = fill_rw, .want = want_rw,
+	      .done = done_read),
+	IOCTL(READ, rw, ALIVE, .fill = fill_rw, .want = want_rw,
+	      .done = done_read),
+	IOCTL(WRITE, rw, ALIVE, WRITES, .fill = fill_rw, .want = want_rw,
+	      .done = done_write),
+	IOCTL(WRITE, rw, ALIVE, WRITES, .fill = fill_rw, .want = want_rw,
+	      .done = done_write),
+	IOCTL(BLOCKS, blocks, ALIVE, .fill = fill_blocks, .want = want_blocks),
+	IOCTL(SHARE, share, NAMED, WRITES, .want = want_share,
+	      .done = done_share),
+	IOCTL(IMPORT, share, .fill = fill_import, .want = want_import,
+	      .done = done_import),
+	IOCTL(SET_FLAGS, set_flags, ALIVE, WRITES, .fill = fill_set_flags,
+	      .want = want_set_flags, .done = done_set_flags),
+	{
+		.name = "INFO",
+		.nr = PEER_VRAM_IOC_INFO,
+		.size = sizeof(struct peer_vram_info),
+		.first = offsetof(struct peer_vram_info, swapouts),
+		.want = want_info,
+		.done = done_info,
+	},
+};

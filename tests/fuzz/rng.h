@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
+/*
+ * Numbers that look random and are the same for the same seed: a counter in
+ * steps of an odd constant, stirred by multiplications.
+ */
+#ifndef FUZZ_RNG_H
+#define FUZZ_RNG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct fz_rng {
+	uint64_t state;
+};
+
+static inline uint64_t fz_stir(uint64_t x)
+{
+	x = (x ^ (x >> 32)) * 0xd6e8feb86659fd93ULL;
+	x = (x ^ (x >> 29)) * 0xa0761d6478bd642fULL;
+	return x ^ (x >> 32);
+}
+
+static inline uint64_t fz_next(struct fz_rng *rng)
+{
+	rng->state += 0x9e3779b97f4a7c15ULL;
+	return fz_stir(rng->state);
+}
+
+/* Less than @n, which is not 0. */
+static inline uint64_t fz_below(struct fz_rng *rng, uint64_t n)
+{
+	return fz_next(rng) % n;
+}
+
+static inline bool fz_chance(struct fz_rng *rng, unsigned int percent)
+{
+	return fz_below(rng, 100) < percent;
+}
+
+/* A number at which something may break. */
+uint64_t fz_boundary(struct fz_rng *rng);
+
+#endif
