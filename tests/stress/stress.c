@@ -10,8 +10,9 @@
  *
  * usage: stress SECONDS MOVES SEED [CGROUP]
  *
- * Ends when SECONDS have passed or MOVES pages moved. CGROUP is the folder of a
- * control group for the workers.
+ * Ends when SECONDS have passed or MOVES pages moved; but not before something of
+ * everything has happened, if that takes no more than four times as long. CGROUP
+ * is the folder of a control group for the workers.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -156,7 +157,9 @@ static void kill_one(struct run *run)
 {
 	int i = draw(run) % WORKERS;
 
-	if (run->worker[i]) {
+	/* The first one is hit at work; those that replace it, at any time. */
+	if (run->worker[i] &&
+	    atomic_load(&run->shared->tally[i].operations)) {
 		run->killed[i] = true;
 		kill(run->worker[i], SIGKILL);
 	}
@@ -183,8 +186,7 @@ static void chaos(struct run *run)
 	int slow = vt_slow_kernel() ? 4 : 1;
 
 	if (now > run->next_kill) {
-		if (run->next_kill)
-			kill_one(run);
+		kill_one(run);
 		run->next_kill = now + slow * (KILL_MS +
 					       draw(run) % (2 * KILL_MS));
 	}
@@ -295,12 +297,21 @@ static void report(struct run *run)
 
 /* ---- the round ---- */
 
+static bool was_everything(struct run *run)
+{
+	return run->kills && run->unloads && SUM(run, operations) &&
+	       SUM(run, refused);
+}
+
 static void run_for(struct run *run, int64_t ms, unsigned long enough)
 {
-	int64_t until = vt_now_ms() + ms;
+	int64_t start = vt_now_ms(), now = start;
 	int i;
 
-	while (!run->failed && vt_now_ms() < until && moves(run) < enough) {
+	run->next_kill = start + KILL_MS;
+	while (!run->failed && now < start + 4 * ms &&
+	       ((now < start + ms && moves(run) < enough) ||
+		!was_everything(run))) {
 		for (i = 0; i < WORKERS; i++)
 			if (!run->worker[i])
 				start_worker(run, i);
@@ -309,6 +320,7 @@ static void run_for(struct run *run, int64_t ms, unsigned long enough)
 		reap(run);
 		if (vram_info(&run->last))
 			complain(run, "no counters", errno);
+		now = vt_now_ms();
 	}
 }
 
