@@ -44,6 +44,14 @@ int rxe_peer_init_user(struct rxe_mr *mr, u64 start, u64 length, int access,
 	return rxe_peer_attach(mr, peer);
 }
 
+int rxe_peer_rereg(struct rxe_mr *mr, int access)
+{
+	if (mr->peer)
+		return ib_umem_peer_rereg(mr->peer, access);
+	/* What is pinned stays so. */
+	return access & IB_ACCESS_ON_DEMAND ? -EOPNOTSUPP : 0;
+}
+
 int rxe_peer_copy(struct rxe_mr *mr, u64 iova, void *addr, unsigned int length,
 		  enum rxe_mr_copy_dir dir)
 {

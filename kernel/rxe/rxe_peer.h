@@ -16,6 +16,7 @@ extern spinlock_t atomic_ops_lock;
 int rxe_peer_attach(struct rxe_mr *mr, struct ib_umem_peer *peer);
 int rxe_peer_init_user(struct rxe_mr *mr, u64 start, u64 length, int access,
 		       struct ib_umem *failed);
+int rxe_peer_rereg(struct rxe_mr *mr, int access);
 int rxe_peer_copy(struct rxe_mr *mr, u64 iova, void *addr, unsigned int length,
 		  enum rxe_mr_copy_dir dir);
 int rxe_peer_atomic_op(struct rxe_mr *mr, u64 iova, int opcode, u64 compare,

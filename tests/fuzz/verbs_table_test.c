@@ -217,6 +217,28 @@ TEST_F(table, rereg)
 			TH_LOG("row %zu", i);
 }
 
+/* What was registered pinned does not become on demand, nor the reverse. */
+TEST_F(table, rereg_stays_pinned)
+{
+	void *host = aligned_alloc(PAGE, SIZE);
+	struct ibv_mr *mrs[] = {
+		ibv_reg_mr(self->dev.pd, self->mem.addr, SIZE, RW),
+		ibv_reg_mr(self->dev.pd, host, SIZE, RW),
+	};
+	size_t i;
+
+	for (i = 0; i < ROWS(mrs); i++) {
+		ASSERT_NE(NULL, mrs[i]);
+		EXPECT_EQ(0, vt_rereg_mr(mrs[i], IBV_REREG_MR_CHANGE_ACCESS,
+					 NULL, RW));
+		EXPECT_EQ(-EOPNOTSUPP,
+			  vt_rereg_mr(mrs[i], IBV_REREG_MR_CHANGE_ACCESS, NULL,
+				      RW | IBV_ACCESS_ON_DEMAND));
+		EXPECT_EQ(0, ibv_dereg_mr(mrs[i]));
+	}
+	free(host);
+}
+
 /* ---- advise_mr -------------------------------------------------------- */
 
 /* The lkeys that a row can name. */
