@@ -156,6 +156,9 @@ void fz_kill_object(struct fz_world *world, int object);
 /* The pages do not show what they showed. */
 void fz_unmapped(struct fz_world *world, size_t first, size_t pages);
 
+/* Bytes that were nowhere before. */
+void fz_fill_scratch(struct fz_run *run, size_t length);
+
 /* The page at an address of the arena, or NULL. */
 struct fz_page *fz_page_at(struct fz_world *world, uint64_t addr);
 /* Can the CPU do that to all of the range? */

@@ -258,6 +258,7 @@ static void fill_rw(struct fz_run *run, struct fz_try *try)
 	if (fz_chance(&run->rng, 50))
 		arg->length %= 100;
 	arg->buffer = some_buffer(run, arg->length);
+	fz_fill_scratch(run, FZ_SCRATCH);
 }
 
 /* Of the scratch and the arena we know what can be used; else nothing can. */

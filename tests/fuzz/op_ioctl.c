@@ -119,7 +119,11 @@ static void go_ioctl(struct fz_run *run)
 	struct fz_try try = {};
 	int n, slot;
 
-	try.ioctl = &fz_ioctls[fz_below(&run->rng, FZ_IOCTLS)];
+	/* Of objects that are all dead there is not much to be learnt. */
+	do {
+		try.ioctl = &fz_ioctls[fz_below(&run->rng, FZ_IOCTLS)];
+	} while (try.ioctl->nr == PEER_VRAM_IOC_DESTROY &&
+		 fz_chance(&run->rng, 85));
 	fz_lock(run);
 	try.file = fz_pick_file(run);
 	if (try.file < 0)
@@ -175,36 +179,42 @@ static void go_bad_ioctl(struct fz_run *run)
 	fz_unlock(run);
 }
 
-/* Makes an object known again. */
-static void go_refresh(struct fz_run *run)
+/* All of an object: against the model, or into it. */
+static void look_at_all(struct fz_run *run, const struct fz_handle *handle)
 {
-	struct peer_vram_rw rw = { .size = sizeof(rw) };
-	struct fz_object *obj;
-	int slot, fd;
+	static uint8_t bytes[FZ_OBJECT_PAGES * FZ_PAGE];
+	struct fz_object *obj = &run->world->objects[handle->object];
+	struct peer_vram_rw rw = {
+		.size = sizeof(rw),
+		.handle = handle->handle,
+		.length = obj->length,
+		.buffer = (uintptr_t)bytes,
+	};
+
+	if (obj->dead)
+		return;
+	if (ioctl(run->world->files[handle->file].fd, PEER_VRAM_IOC_READ, &rw))
+		fz_fail(run, "object %d cannot be read", handle->object);
+	if (obj->known && memcmp(bytes, obj->shadow, obj->length))
+		fz_fail(run, "object %d: wrong bytes", handle->object);
+	memcpy(obj->shadow, bytes, obj->length);
+	obj->known = true;
+}
+
+static void go_look(struct fz_run *run)
+{
+	int slot;
 
 	fz_lock(run);
 	slot = fz_pick_handle(run);
-	if (slot >= 0 && !run->world->racing) {
-		const struct fz_handle *handle = &run->world->handles[slot];
-
-		fd = run->world->files[handle->file].fd;
-		obj = &run->world->objects[handle->object];
-		rw.handle = handle->handle;
-		rw.length = obj->length;
-		rw.buffer = (uintptr_t)obj->shadow;
-		if (!obj->known && !obj->dead) {
-			if (ioctl(fd, PEER_VRAM_IOC_READ, &rw))
-				fz_fail(run, "object %d cannot be read",
-					handle->object);
-			obj->known = true;
-		}
-	}
+	if (slot >= 0 && !run->world->racing)
+		look_at_all(run, &run->world->handles[slot]);
 	fz_unlock(run);
 }
 
 const struct fz_op fz_ops_ioctl[] = {
 	{ "ioctl", 400, go_ioctl },
 	{ "bad ioctl", 10, go_bad_ioctl },
-	{ "refresh", 40, go_refresh },
+	{ "look", 60, go_look },
 	{},
 };

@@ -195,7 +195,7 @@ static void go_rdma(struct fz_run *run)
 	if (!go)
 		return;
 	if (!a.out)
-		memset(run->scratch, fz_next(&run->rng), a.length);
+		fz_fill_scratch(run, a.length);
 	fz_begin(run, "rdma", a.mr.addr, a.iova, a.length,
 		 a.out | a.remote << 1 | a.bad_key << 2 | a.atomic << 3,
 		 verdict);

@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 
 #include "fuzz.h"
+#include "lib/pattern.h"
 
 void fz_lock(struct fz_run *run)
 {
@@ -160,6 +161,11 @@ void fz_unmapped(struct fz_world *world, size_t first, size_t pages)
 	}
 	for (i = first; i < first + pages; i++)
 		world->pages[i] = (struct fz_page){ .kind = FZ_HOLE };
+}
+
+void fz_fill_scratch(struct fz_run *run, size_t length)
+{
+	vt_pattern_fill(run->scratch, fz_next(&run->rng), 0, length);
 }
 
 struct fz_page *fz_page_at(struct fz_world *world, uint64_t addr)
