@@ -116,10 +116,13 @@ static int peer_vram_open(struct inode *inode, struct file *filp)
 		container_of(misc, struct peer_vram_device, misc);
 	struct peer_vram_file *file;
 
+	/* Whoever may write may read, too: there is nothing in between. */
+	if (!(filp->f_mode & FMODE_READ))
+		return -EACCES;
 	file = kzalloc(sizeof(*file), GFP_KERNEL_ACCOUNT);
 	if (!file)
 		return -ENOMEM;
-	xa_init_flags(&file->handles, XA_FLAGS_ALLOC1);
+	xa_init_flags(&file->handles, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT);
 	drm_dev_get(&vram->drm);
 	file->vram = vram;
 	file->writable = filp->f_mode & FMODE_WRITE;

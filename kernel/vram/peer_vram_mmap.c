@@ -56,7 +56,11 @@ static vm_fault_t peer_vram_vm_fault(struct vm_fault *vmf)
 	return ret;
 }
 
-/* ptrace and /proc/<pid>/mem */
+/*
+ * ptrace and /proc/<pid>/mem. They come here without a look at the rights, with
+ * all they have to copy. A shared mapping is written by these as by its user: if
+ * it may be written.
+ */
 static int peer_vram_vm_access(struct vm_area_struct *vma, unsigned long addr,
 			       void *buf, int len, int write)
 {
@@ -64,8 +68,11 @@ static int peer_vram_vm_access(struct vm_area_struct *vma, unsigned long addr,
 	u64 offset = peer_vram_vma_offset(vma, addr);
 	int ret;
 
-	if (len < 1 || offset + len > peer_vram_object_size(obj))
+	if (len < 1)
 		return -EIO;
+	if (write && !(vma->vm_flags & VM_WRITE))
+		return -EACCES;
+	len = min_t(unsigned long, len, vma->vm_end - addr);
 	ret = peer_vram_object_lock(obj);
 	if (ret)
 		return ret;

@@ -15,7 +15,8 @@
  * the kernel does not know is zero (else E2BIG). Reserved fields must be zero.
  *
  * A file opened read-only may map, read and query, and nothing else: WRITE,
- * MOVE, DESTROY, REVOKE, SHARE and SET_FLAGS give EACCES.
+ * MOVE, DESTROY, REVOKE, SHARE and SET_FLAGS give EACCES. It cannot be opened
+ * write-only (EACCES).
  *
  * Where RDMA devices find an object: a pinned memory region keeps it in video
  * memory. An on-demand one pins nothing; an access to an object that is in
