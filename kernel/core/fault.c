@@ -12,6 +12,7 @@
  */
 #include <linux/err.h>
 #include <linux/jiffies.h>
+#include <linux/memcontrol.h>
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
@@ -239,16 +240,25 @@ static int fault_vma(struct ib_peer_fault *fault)
 	return ret;
 }
 
+/*
+ * What it takes, entries, regions, the CPU's page tables, is charged to the
+ * owner, whichever thread does it.
+ */
 static int fault_once(struct ib_peer_fault *fault)
 {
 	struct mm_struct *mm = fault->peer->umem.owning_mm;
+	struct mem_cgroup *memcg, *old;
 	int ret;
 
 	if (!mmget_not_zero(mm))
 		return -EFAULT;
+	memcg = get_mem_cgroup_from_mm(mm);
+	old = set_active_memcg(memcg);
 	fault->answer.mmu_seq = mmu_interval_read_begin(&fault->peer->notifier);
 	mmap_read_lock(mm);
 	ret = fault_vma(fault);
+	set_active_memcg(old);
+	mem_cgroup_put(memcg);
 	mmput_async(mm);
 	return ret;
 }

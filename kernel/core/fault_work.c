@@ -74,7 +74,8 @@ static struct fault_work *fault_work_alloc(struct ib_umem_peer *peer,
 					   unsigned long addr, size_t length,
 					   unsigned int flags)
 {
-	struct fault_work *fault = kzalloc(sizeof(*fault), GFP_KERNEL);
+	struct fault_work *fault = kzalloc(sizeof(*fault),
+					   GFP_KERNEL_ACCOUNT);
 
 	if (!fault)
 		return NULL;

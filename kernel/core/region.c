@@ -91,7 +91,7 @@ static struct ib_peer_region *region_alloc(struct ib_umem_peer *umem,
 {
 	struct ib_peer_region *region;
 
-	region = kzalloc(sizeof(*region), GFP_KERNEL);
+	region = kzalloc(sizeof(*region), GFP_KERNEL_ACCOUNT);
 	if (!region)
 		return NULL;
 	region->umem = umem;

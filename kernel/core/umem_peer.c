@@ -202,7 +202,7 @@ static struct ib_umem_peer *umem_alloc(struct ib_device *ibdev,
 	struct ib_umem_peer *peer;
 	int i;
 
-	peer = kzalloc(sizeof(*peer), GFP_KERNEL);
+	peer = kzalloc(sizeof(*peer), GFP_KERNEL_ACCOUNT);
 	if (!peer)
 		return NULL;
 	peer->umem.ibdev = ibdev;
@@ -220,7 +220,7 @@ static struct ib_umem_peer *umem_alloc(struct ib_device *ibdev,
 	init_completion(&peer->no_regions);
 	spin_lock_init(&peer->work_lock);
 	INIT_LIST_HEAD(&peer->works);
-	xa_init(&peer->pages);
+	xa_init_flags(&peer->pages, XA_FLAGS_ACCOUNT);
 	ib_umem_peer_new_generation(peer);
 	for (i = 0; i < IB_UMEM_PEER_GUARDS; i++)
 		rwlock_init(&peer->guard[i]);

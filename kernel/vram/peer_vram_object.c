@@ -99,7 +99,7 @@ u64 peer_vram_object_footprint(struct peer_vram_object *obj)
 static struct ttm_tt *peer_vram_tt_create(struct ttm_buffer_object *bo,
 					  u32 page_flags)
 {
-	struct ttm_tt *tt = kzalloc(sizeof(*tt), GFP_KERNEL);
+	struct ttm_tt *tt = kzalloc(sizeof(*tt), GFP_KERNEL_ACCOUNT);
 
 	if (tt && ttm_tt_init(tt, bo, page_flags, ttm_cached, 0)) {
 		kfree(tt);

@@ -1,0 +1,358 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * What users without privileges can take of the machine's memory: what they pin
+ * counts against RLIMIT_MEMLOCK, what the kernel takes for them is charged to
+ * their memory cgroup, and the rest has a limit of its own.
+ */
+#include <kselftest_harness.h>
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "../vram/vram.h"
+#include "lib/buf.h"
+#include "lib/proc.h"
+#include "lib/raw.h"
+#include "user.h"
+
+#define READING IBV_ACCESS_REMOTE_READ
+
+/* ---- what is pinned ---- */
+
+#define LIMIT MIB
+
+FIXTURE(pinning)
+{
+	struct vt_dev dev;
+	struct vt_mem mem;
+};
+
+FIXTURE_SETUP(pinning)
+{
+	struct rlimit limit = { LIMIT, 4 * LIMIT };
+
+	ASSERT_EQ(0, user_grant_node());
+	ASSERT_EQ(0, setrlimit(RLIMIT_MEMLOCK, &limit));
+	ASSERT_EQ(0, user_become(USER_SPY));
+	ASSERT_EQ(0, vt_dev_open(&self->dev));
+	ASSERT_EQ(0, vt_mem_alloc(&self->mem, &vt_mem_vram_named, 2 * LIMIT, 0));
+	ASSERT_EQ(0, user_status_kb("VmPin"));
+}
+
+FIXTURE_TEARDOWN(pinning)
+{
+	vt_mem_free(&self->mem);
+	vt_dev_close(&self->dev);
+	EXPECT_EQ(0, user_status_kb("VmPin"));
+	EXPECT_EQ(0, vram_wait_empty(10));
+}
+
+TEST_F(pinning, charged_and_given_back)
+{
+	struct ibv_mr *mr[16];
+	int i;
+
+	/* Each region counts, also of pages that another one has. */
+	for (i = 0; i < 16; i++) {
+		mr[i] = ibv_reg_mr(self->dev.pd, self->mem.addr, LIMIT / 16,
+				   READING);
+		ASSERT_NE(NULL, mr[i]);
+		EXPECT_EQ((long)(LIMIT / 16 / KIB * (i + 1)),
+			  user_status_kb("VmPin"));
+	}
+	EXPECT_EQ(NULL, ibv_reg_mr(self->dev.pd, self->mem.addr, 1, READING));
+	EXPECT_EQ(ENOMEM, errno);
+	/* Host memory is of the same account. */
+	EXPECT_EQ(NULL, ibv_reg_mr(self->dev.pd, &self->dev, 1, READING));
+	EXPECT_EQ(ENOMEM, errno);
+
+	/* What does not exist any more is paid for until it is given back. */
+	ASSERT_EQ(0, vt_mem_destroy(&self->mem));
+	EXPECT_EQ((long)(LIMIT / KIB), user_status_kb("VmPin"));
+	for (i = 0; i < 16; i++)
+		EXPECT_EQ(0, ibv_dereg_mr(mr[i]));
+}
+
+/* Every refusal gives back all that it took. */
+TEST_F(pinning, refused)
+{
+	EXPECT_EQ(NULL, ibv_reg_mr(self->dev.pd, self->mem.addr, 2 * LIMIT,
+				   READING));
+	EXPECT_EQ(ENOMEM, errno);
+	EXPECT_EQ(0, user_status_kb("VmPin"));
+	EXPECT_EQ(NULL, ibv_reg_mr(self->dev.pd, self->mem.addr, 0, READING));
+	EXPECT_EQ(NULL, ibv_reg_mr(self->dev.pd, self->mem.addr,
+				   SIZE_MAX - 4096, READING));
+	EXPECT_EQ(NULL, ibv_reg_mr(self->dev.pd, self->mem.addr,
+				   1UL << 62, READING));
+	EXPECT_EQ(0, user_status_kb("VmPin"));
+	munmap(self->mem.addr + 4096, 4096);
+	EXPECT_EQ(NULL, ibv_reg_mr(self->dev.pd, self->mem.addr, 3 * 4096,
+				   READING));
+	EXPECT_EQ(0, user_status_kb("VmPin"));
+}
+
+TEST_F(pinning, limit_zero)
+{
+	struct rlimit limit = { 0, 0 };
+
+	ASSERT_EQ(0, setrlimit(RLIMIT_MEMLOCK, &limit));
+	EXPECT_EQ(NULL, ibv_reg_mr(self->dev.pd, self->mem.addr, 1, READING));
+	EXPECT_EQ(EPERM, errno);
+}
+
+/* A child with the parent's descriptors: the parent's account is the one. */
+TEST_F(pinning, given_back_by_a_child)
+{
+	struct ibv_mr *mr = ibv_reg_mr(self->dev.pd, self->mem.addr, LIMIT,
+				       READING);
+	pid_t pid;
+
+	ASSERT_NE(NULL, mr);
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		if (user_status_kb("VmPin"))
+			_exit(1);
+		if (ibv_dereg_mr(mr))
+			_exit(2);
+		_exit(user_status_kb("VmPin") ? 3 : 0);
+	}
+	EXPECT_EQ(0, vt_wait_child(pid, 10000));
+	EXPECT_EQ(0, user_status_kb("VmPin"));
+	mr = ibv_reg_mr(self->dev.pd, self->mem.addr, LIMIT, READING);
+	ASSERT_NE(NULL, mr);
+	EXPECT_EQ(0, ibv_dereg_mr(mr));
+}
+
+/* A registration of a page keeps all of its object in video memory. */
+TEST_F(pinning, video_memory_has_a_limit)
+{
+	static struct vt_mem mem[17];
+	static struct ibv_mr *mr[17];
+	struct vt_vram_info info;
+	int i, pinned = 0;
+
+	for (i = 0; i < 16; i++) {
+		ASSERT_EQ(0, vt_vram_info(&info));
+		ASSERT_EQ(0, vt_mem_alloc(&mem[i], &vt_mem_vram_named,
+					  info.size / 12, 0));
+		mr[i] = ibv_reg_mr(self->dev.pd, mem[i].addr, 4096, READING);
+		if (!mr[i])
+			break;
+		pinned++;
+	}
+	EXPECT_EQ(ENOSPC, errno);
+	EXPECT_LT(pinned, 12);
+	ASSERT_EQ(0, vt_vram_info(&info));
+	EXPECT_LE(info.pinned, info.size / 4 * 3);
+	for (; i >= 0; i--) {
+		if (mr[i])
+			EXPECT_EQ(0, ibv_dereg_mr(mr[i]));
+		vt_mem_free(&mem[i]);
+	}
+}
+
+/* ---- what is charged ---- */
+
+#define GROUPS "/tmp/cgroup"
+#define GROUP GROUPS "/user"
+#define RANGE (128 * MIB)
+#define MRS 8
+/* Nodes of 576 bytes, of 64 entries each; a tenth less, for rounding. */
+#define TABLE (RANGE / PAGE / 64 * 576 / 10 * 9)
+
+FIXTURE(charged)
+{
+	struct vt_dev dev;
+};
+
+FIXTURE_VARIANT(charged)
+{
+	uint32_t flags;
+};
+
+/* By the process itself; by the kernel's threads. */
+FIXTURE_VARIANT_ADD(charged, at_once) { .flags = IBV_ADVISE_MR_FLAG_FLUSH };
+FIXTURE_VARIANT_ADD(charged, in_background) { .flags = 0 };
+
+static int enter_group(void)
+{
+	mkdir(GROUPS, 0755);
+	if (mount("cgroup2", GROUPS, "cgroup2", 0, NULL) && errno != EBUSY)
+		return -errno;
+	if (vt_write_file(GROUPS "/cgroup.subtree_control", "+memory"))
+		return -EOPNOTSUPP;
+	if (mkdir(GROUP, 0755) && errno != EEXIST)
+		return -errno;
+	return vt_write_file(GROUP "/cgroup.procs", "0");
+}
+
+static int64_t group_bytes(void)
+{
+	FILE *file = fopen(GROUP "/memory.current", "re");
+	long long bytes = -1;
+
+	if (file && fscanf(file, "%lld", &bytes) != 1)
+		bytes = -1;
+	if (file)
+		fclose(file);
+	return bytes;
+}
+
+/* Return: whether the group ever is at @bytes. */
+static bool comes_to(int64_t bytes)
+{
+	int64_t until = vt_now_ms() + 20000;
+
+	while (group_bytes() < bytes && vt_now_ms() < until)
+		usleep(10000);
+	return group_bytes() >= bytes;
+}
+
+static bool falls_to(int64_t bytes)
+{
+	int64_t until = vt_now_ms() + 20000;
+
+	while (group_bytes() > bytes && vt_now_ms() < until)
+		usleep(10000);
+	return group_bytes() <= bytes;
+}
+
+FIXTURE_SETUP(charged)
+{
+	ASSERT_EQ(0, user_grant_node());
+	ASSERT_EQ(0, enter_group());
+	ASSERT_EQ(0, user_become(USER_SPY));
+	ASSERT_EQ(0, vt_dev_open(&self->dev));
+}
+
+FIXTURE_TEARDOWN(charged)
+{
+	vt_dev_close(&self->dev);
+	EXPECT_EQ(0, vram_wait_empty(10));
+}
+
+/*
+ * Memory that was never written costs its owner nothing, and every region has
+ * a table of its own.
+ */
+TEST_F_TIMEOUT(charged, tables_of_on_demand_regions, 120)
+{
+	struct ibv_sge sge = { .length = RANGE };
+	struct ibv_mr *mr[MRS];
+	int64_t before;
+	uint8_t *addr;
+	int i;
+
+	addr = mmap(NULL, RANGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS |
+		    MAP_NORESERVE, -1, 0);
+	ASSERT_NE(MAP_FAILED, addr);
+	ASSERT_EQ(0, madvise(addr, RANGE, MADV_NOHUGEPAGE));
+	ASSERT_EQ(0, madvise(addr, RANGE, MADV_POPULATE_READ));
+	sge.addr = (uintptr_t)addr;
+	before = group_bytes();
+	ASSERT_LT(0, before);
+	for (i = 0; i < MRS; i++) {
+		mr[i] = ibv_reg_mr(self->dev.pd, addr, RANGE, READING |
+				   IBV_ACCESS_ON_DEMAND);
+		ASSERT_NE(NULL, mr[i]);
+		sge.lkey = mr[i]->lkey;
+		ASSERT_EQ(0, vt_advise_mr(self->dev.pd,
+					  IBV_ADVISE_MR_ADVICE_PREFETCH,
+					  variant->flags, &sge, 1));
+	}
+	EXPECT_TRUE(comes_to(before + MRS * TABLE));
+	for (i = 0; i < MRS; i++)
+		EXPECT_EQ(0, ibv_dereg_mr(mr[i]));
+	EXPECT_TRUE(falls_to(before + MRS * TABLE / 2));
+	munmap(addr, RANGE);
+}
+
+/* Handles: so many of a file, and those are charged. */
+TEST_F_TIMEOUT(charged, handles, 120)
+{
+	uint32_t handle;
+	int64_t before;
+	int fd, n, ret;
+	void *addr;
+
+	if (!variant->flags)
+		SKIP(return, "the kernel's threads make no handles");
+	fd = vram_open(O_RDWR);
+	ASSERT_LE(0, fd);
+	addr = vram_map(fd, 0, PAGE, PROT_READ | PROT_WRITE);
+	ASSERT_NE(NULL, addr);
+	before = group_bytes();
+	for (n = 0; n < 100000; n++) {
+		ret = vram_lookup(fd, addr, &handle, NULL);
+		if (ret)
+			break;
+	}
+	EXPECT_EQ(-EMFILE, ret);
+	EXPECT_EQ(65536, n);
+	EXPECT_LE(before + 65536 / 64 * 576 / 2, group_bytes());
+	munmap(addr, PAGE);
+	close(fd);
+}
+
+/* Regions and MRs, as many as there are. */
+TEST_F_TIMEOUT(charged, objects_and_regions, 120)
+{
+	static struct ibv_mr *mr[1500];
+	int64_t before;
+	struct vt_mem mem;
+	int i;
+
+	if (!variant->flags)
+		SKIP(return, "the same");
+	ASSERT_EQ(0, vt_mem_alloc(&mem, &vt_mem_vram_named, PAGE, 0));
+	before = group_bytes();
+	for (i = 0; i < 1500; i++) {
+		mr[i] = ibv_reg_mr(self->dev.pd, mem.addr, PAGE, READING);
+		ASSERT_NE(NULL, mr[i]);
+	}
+	/* The registration, the region, the exporter's part, a node. */
+	EXPECT_LE(before + 1500 * 1000, group_bytes());
+	for (i = 0; i < 1500; i++)
+		EXPECT_EQ(0, ibv_dereg_mr(mr[i]));
+	vt_mem_free(&mem);
+}
+
+/* ---- what is limited ---- */
+
+/* All objects together, wherever they are; each by its size in video memory. */
+TEST(objects_have_a_limit)
+{
+	struct peer_vram_info before, after;
+	uint32_t handle;
+	int fd, i;
+
+	ASSERT_EQ(0, user_grant_node());
+	ASSERT_EQ(0, user_become(USER_SPY));
+	fd = vram_open(O_RDWR);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, vram_info(fd, &before));
+	for (i = 0; i < 32; i++)
+		ASSERT_EQ(0, vram_create(fd, 1, i % 2 ? PEER_VRAM_CREATE_SYSTEM : 0,
+					 &handle));
+	ASSERT_EQ(0, vram_info(fd, &after));
+	EXPECT_EQ(before.creatable - 32 * before.block_size, after.creatable);
+	for (i = 0; i < 100000; i++)
+		if (vram_create(fd, after.vram_size, PEER_VRAM_CREATE_SYSTEM,
+				&handle))
+			break;
+	EXPECT_EQ(ENOMEM, errno);
+	EXPECT_EQ(after.creatable / after.vram_size, (uint64_t)i);
+	EXPECT_EQ(-E2BIG, vram_create(fd, after.vram_size + 1,
+				      PEER_VRAM_CREATE_SYSTEM, &handle));
+	EXPECT_EQ(-E2BIG, vram_create(fd, UINT64_MAX, 0, &handle));
+	close(fd);
+	EXPECT_EQ(0, vram_wait_empty(10));
+}
+
+TEST_HARNESS_MAIN
