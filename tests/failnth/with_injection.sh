@@ -4,8 +4,9 @@
 # Runs a command in the virtual machine with the kernel's fault injection ready
 # for /proc/<pid>/fail-nth: every allocation may fail, one that may sleep too.
 #
-# Not those that the debug kernel makes for itself: kmemleak makes one for each
-# allocation of anybody, and copes, so every second failure would be for nothing.
+# But for those that come now and then and would shift the numbers of the others,
+# so that some are never the one that fails: kmemleak's, for which it has a
+# reserve, and pages for slabs, for the object that needs one can fail itself.
 #
 # usage: with_injection.sh COMMAND...
 
@@ -18,13 +19,15 @@ if ! [ -d /sys/kernel/debug/failslab ] || ! [ -e /proc/self/fail-nth ]; then
 	exit 4
 fi
 
-# Prints "START END" of kmemleak's allocations and of ib_peer_mem's functions,
-# as shell variables.
+# Prints where the functions are that make these, and those of ib_peer_mem, as
+# shell variables.
 find_ranges()
 {
 	awk '
-		$3 == "__alloc_object" && !$4 { kmemleak = $1; next }
 		kmemleak && !kmemleak_end { kmemleak_end = $1 }
+		slab && !slab_end { slab_end = $1 }
+		$3 == "__alloc_object" && !$4 { kmemleak = $1 }
+		$3 == "___slab_alloc" { slab = $1 }
 		$4 == "[ib_peer_mem]" && $2 ~ /[tT]/ {
 			if (!core || $1 < core)
 				core = $1
@@ -34,6 +37,8 @@ find_ranges()
 		END {
 			printf "KMEMLEAK_START=0x%s KMEMLEAK_END=0x%s\n",
 				kmemleak, kmemleak_end
+			printf "SLAB_START=0x%s SLAB_END=0x%s\n",
+				slab, slab_end
 			printf "FAILNTH_CORE_START=0x%s FAILNTH_CORE_END=0x%s\n",
 				core, core_end
 		}
@@ -43,16 +48,27 @@ find_ranges()
 [ -e $ranges ] || find_ranges > $ranges
 # shellcheck source=/dev/null
 . $ranges
-kmemleak=${KMEMLEAK_START:?} kmemleak_end=${KMEMLEAK_END:?}
 export FAILNTH_CORE_START FAILNTH_CORE_END
 
-for knobs in /sys/kernel/debug/{failslab,fail_page_alloc}; do
-	echo N > "$knobs"/ignore-gfp-wait
-	echo 0 > "$knobs"/verbose
-	echo 32 > "$knobs"/stacktrace-depth
-	echo "$kmemleak" > "$knobs"/reject-start
-	echo "$kmemleak_end" > "$knobs"/reject-end
-done
-echo N > /sys/kernel/debug/fail_page_alloc/ignore-gfp-highmem
-echo 0 > /sys/kernel/debug/fail_page_alloc/min-order
+# What may fail: folder, range of functions that do not make it fail.
+set_knobs()
+{
+	echo N > "$1/ignore-gfp-wait"
+	echo 0 > "$1/verbose"
+	echo 32 > "$1/stacktrace-depth"
+	echo "$2" > "$1/reject-start"
+	echo "$3" > "$1/reject-end"
+}
+
+faults=/sys/kernel/debug
+set_knobs $faults/failslab "${KMEMLEAK_START:?}" "${KMEMLEAK_END:?}"
+set_knobs $faults/fail_page_alloc "${SLAB_START:?}" "${SLAB_END:?}"
+echo N > $faults/fail_page_alloc/ignore-gfp-highmem
+echo 0 > $faults/fail_page_alloc/min-order
+# Copies from and to user space are no allocations, and no function is below 2.
+if [ -d $faults/fail_usercopy ]; then
+	echo 1 > $faults/fail_usercopy/require-start
+	echo 2 > $faults/fail_usercopy/require-end
+	echo 32 > $faults/fail_usercopy/stacktrace-depth
+fi
 exec "$@"
