@@ -111,13 +111,15 @@ event()
 	awk -v name="$1" '$1 == name { print $2 }' "$2"
 }
 
-# MiB in use, when what is only cached has gone.
+# MiB in use, when what is only cached has gone. Free pages that processors keep
+# for themselves, tens of MiB, are not in MemFree.
 used_mb()
 {
 	sync
 	echo 3 > /proc/sys/vm/drop_caches
-	awk '/^MemTotal:/ { t = $2 } /^MemFree:/ { f = $2 }
-		END { print int((t - f) / 1024) }' /proc/meminfo
+	awk '/^MemTotal:/ { used += $2 } /^MemFree:/ { used -= $2 }
+		$1 == "count:" { used -= $2 * 4 }
+		END { print int(used / 1024) }' /proc/meminfo /proc/zoneinfo
 }
 
 add_up()
