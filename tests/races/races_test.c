@@ -44,6 +44,16 @@ static int swap_out(struct vt_mem *mem)
 	return madvise(mem->addr, mem->length, MADV_PAGEOUT) ? -errno : 0;
 }
 
+/*
+ * New pages wait in a list of their processor for others before they get where
+ * swapping finds them, and until then are left alone. This empties the lists of
+ * all processors.
+ */
+static int settle_pages(void)
+{
+	return vt_write_file("/proc/sys/vm/compact_memory", "1");
+}
+
 /* The memory is a file's: only this takes its pages away. */
 static int take_away(struct vt_mem *mem)
 {
@@ -150,6 +160,7 @@ TEST_F_TIMEOUT(race, copy_against_invalidation, 60)
 
 	ASSERT_EQ(0, operate(scene, READ));
 	vt_buf_fill(&scene->local, 5);
+	ASSERT_EQ(0, settle_pages());
 	ASSERT_EQ(0, hold_arm("copy", HOLD_SPIN));
 	ASSERT_EQ(0, operation_start(&self->op, scene, WRITE, "copy"));
 	ASSERT_EQ(0, variant->leave(&scene->odp.mem));
