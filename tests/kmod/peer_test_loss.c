@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * Test module: answers of rxe that get lost on the way, or come late.
+ *
+ * The file peer_test_loss in debugfs takes a letter for each of the answers
+ * (of all queue pairs) that are sent next: 'd' drops it, 's' sends it after
+ * SLOW_MS, any other sends it as ever. Reading tells what is left to do. Between
+ * two queue pairs of one device no network device sees the packets, so they are
+ * caught at the function that sends them, by a kprobe.
+ */
+#include <linux/debugfs.h>
+#include <linux/delay.h>
+#include <linux/kprobes.h>
+#include <linux/module.h>
+#include <linux/skbuff.h>
+#include <linux/spinlock.h>
+#include <linux/string.h>
+#include <linux/uaccess.h>
+#include <rdma/ib_pack.h>
+
+#include "rxe_opcode.h"
+#include "rxe_hdr.h"
+
+/* Enough for the other side to send what it has; below any timeout in use. */
+#define SLOW_MS 50
+
+static DEFINE_SPINLOCK(loss_lock);
+static char loss_todo[32];
+
+static char loss_next(void)
+{
+	unsigned long flags;
+	char next;
+
+	spin_lock_irqsave(&loss_lock, flags);
+	next = loss_todo[0];
+	if (next)
+		memmove(loss_todo, loss_todo + 1, strlen(loss_todo));
+	spin_unlock_irqrestore(&loss_lock, flags);
+	return next;
+}
+
+static bool loss_is_answer(const struct rxe_pkt_info *pkt)
+{
+	return pkt->opcode >= IB_OPCODE_RC_RDMA_READ_RESPONSE_FIRST &&
+	       pkt->opcode <= IB_OPCODE_RC_ATOMIC_ACKNOWLEDGE;
+}
+
+/* In the place of rxe_xmit_packet(): to its caller the packet was sent. */
+static int loss_drop(void *qp, void *pkt, struct sk_buff *skb)
+{
+	kfree_skb(skb);
+	return 0;
+}
+
+static int loss_before(struct kprobe *kprobe, struct pt_regs *regs)
+{
+	if (!loss_is_answer((void *)regs_get_kernel_argument(regs, 1)))
+		return 0;
+	switch (loss_next()) {
+	case 'd':
+		instruction_pointer_set(regs, (unsigned long)loss_drop);
+		return 1;
+	case 's':
+		mdelay(SLOW_MS);
+		return 0;
+	default:
+		return 0;
+	}
+}
+
+/* Being there, it keeps the probe from being made one that cannot divert. */
+static void loss_after(struct kprobe *kprobe, struct pt_regs *regs,
+		       unsigned long flags)
+{
+}
+
+static struct kprobe loss_probe = {
+	.symbol_name = "rxe_xmit_packet",
+	.pre_handler = loss_before,
+	.post_handler = loss_after,
+};
+
+static ssize_t loss_read(struct file *file, char __user *buf, size_t length,
+			 loff_t *pos)
+{
+	char left[sizeof(loss_todo)];
+
+	spin_lock_irq(&loss_lock);
+	strscpy(left, loss_todo);
+	spin_unlock_irq(&loss_lock);
+	return simple_read_from_buffer(buf, length, pos, left, strlen(left));
+}
+
+static ssize_t loss_write(struct file *file, const char __user *buf,
+			  size_t length, loff_t *pos)
+{
+	char todo[sizeof(loss_todo)] = "";
+
+	if (length >= sizeof(todo))
+		return -EINVAL;
+	if (copy_from_user(todo, buf, length))
+		return -EFAULT;
+	spin_lock_irq(&loss_lock);
+	strscpy(loss_todo, todo);
+	spin_unlock_irq(&loss_lock);
+	return length;
+}
+
+static const struct file_operations loss_fops = {
+	.owner = THIS_MODULE,
+	.open = simple_open,
+	.read = loss_read,
+	.write = loss_write,
+};
+
+static struct dentry *loss_file;
+
+static int __init loss_init(void)
+{
+	int err = register_kprobe(&loss_probe);
+
+	if (err)
+		return err;
+	loss_file = debugfs_create_file("peer_test_loss", 0600, NULL, NULL,
+					&loss_fops);
+	return 0;
+}
+
+static void __exit loss_exit(void)
+{
+	debugfs_remove(loss_file);
+	unregister_kprobe(&loss_probe);
+}
+
+module_init(loss_init);
+module_exit(loss_exit);
+MODULE_DESCRIPTION("peermem tests: answers of rxe that get lost");
+MODULE_LICENSE("Dual BSD/GPL");

@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * Answers that get lost, or come late (peer_test_loss.ko). The request is sent
+ * again, and what completes with success has done its work, once.
+ */
+#include <kselftest_harness.h>
+
+#include <fcntl.h>
+
+#include "lib/buf.h"
+#include "lib/proc.h"
+#include "lib/raw.h"
+
+#define SIZE 65536
+#define WRITTEN 3000		/* three packets */
+#define RESULT 8192		/* of atomics, here; their word, there */
+#define READ_AT 16384		/* on both sides */
+#define ONE_PACKET 500
+#define MANY_PACKETS 4500
+
+#define TODO "/sys/kernel/debug/peer_test_loss"
+
+/* What shall become of the next answers; see the module. */
+static int lose(const char *todo)
+{
+	return vt_write_file(TODO, todo);
+}
+
+/* Was there an answer for each letter? */
+static bool all_lost(void)
+{
+	int fd = open(TODO, O_RDONLY | O_CLOEXEC);
+	char left;
+	bool none;
+
+	if (fd < 0)
+		return false;
+	none = read(fd, &left, 1) == 0;
+	close(fd);
+	return none;
+}
+
+FIXTURE(lost)
+{
+	struct vt_dev dev;
+	struct vt_pair pair;
+	struct vt_buf here;
+	struct vt_buf there;
+};
+
+FIXTURE_VARIANT(lost)
+{
+	const struct vt_mem_kind *kind;
+	int access;
+};
+
+FIXTURE_VARIANT_ADD(lost, host) { .kind = &vt_mem_host };
+FIXTURE_VARIANT_ADD(lost, vram) { .kind = &vt_mem_vram };
+FIXTURE_VARIANT_ADD(lost, host_on_demand)
+{
+	.kind = &vt_mem_host,
+	.access = VT_ACCESS_ALL | IBV_ACCESS_ON_DEMAND,
+};
+FIXTURE_VARIANT_ADD(lost, vram_on_demand)
+{
+	.kind = &vt_mem_vram,
+	.access = VT_ACCESS_ALL | IBV_ACCESS_ON_DEMAND,
+};
+
+FIXTURE_SETUP(lost)
+{
+	/* Longer than an answer is late. */
+	struct vt_pair_opts opts = { .timeout = 16 };
+	struct vt_buf_opts there = { .access = variant->access };
+
+	ASSERT_EQ(0, vt_insmod_test("peer_test_loss.ko", NULL));
+	ASSERT_EQ(0, vt_dev_open(&self->dev));
+	ASSERT_EQ(0, vt_pair_open(&self->pair, &self->dev, &opts));
+	ASSERT_EQ(0, vt_buf_open(&self->here, &self->dev, &vt_mem_host, SIZE,
+				 NULL));
+	ASSERT_EQ(0, vt_buf_open(&self->there, &self->dev, variant->kind, SIZE,
+				 &there));
+	vt_buf_fill(&self->here, 1);
+	vt_buf_fill(&self->there, 2);
+}
+
+FIXTURE_TEARDOWN(lost)
+{
+	EXPECT_TRUE(all_lost());
+	EXPECT_EQ(0, vt_buf_check_all(&self->here));
+	EXPECT_EQ(0, vt_buf_check_all(&self->there));
+	vt_pair_close(&self->pair);
+	EXPECT_EQ(0, vt_buf_close(&self->here));
+	EXPECT_EQ(0, vt_buf_close(&self->there));
+	vt_dev_close(&self->dev);
+	EXPECT_EQ(0, vt_rmmod("peer_test_loss"));
+}
+
+/* The shadows, as the operations below leave them. */
+static void shadow_write(FIXTURE_DATA(lost) *self)
+{
+	memcpy(self->there.shadow, self->here.shadow, WRITTEN);
+}
+
+static void shadow_add(FIXTURE_DATA(lost) *self, uint64_t add)
+{
+	uint64_t word;
+
+	memcpy(&word, self->there.shadow + RESULT, sizeof(word));
+	memcpy(self->here.shadow + RESULT, &word, sizeof(word));
+	word += add;
+	memcpy(self->there.shadow + RESULT, &word, sizeof(word));
+}
+
+static void shadow_read(FIXTURE_DATA(lost) *self, uint32_t length)
+{
+	memcpy(self->here.shadow + READ_AT, self->there.shadow + READ_AT,
+	       length);
+}
+
+/* A WRITE and @second, posted at once. Return: 0, a status, or -errno. */
+static int write_and(FIXTURE_DATA(lost) *self, struct ibv_send_wr *second)
+{
+	struct vt_end *end = &self->pair.end[0];
+	struct vt_remote to = vt_remote(&self->there, 0);
+	struct ibv_sge sge = vt_sge(&self->here, 0, WRITTEN);
+	struct ibv_send_wr first = {
+		.opcode = IBV_WR_RDMA_WRITE,
+		.send_flags = IBV_SEND_SIGNALED,
+		.sg_list = &sge,
+		.num_sge = 1,
+		.wr.rdma = { .remote_addr = to.addr, .rkey = to.rkey },
+		.next = second,
+	};
+	struct ibv_wc wc;
+	int ret, i;
+
+	second->send_flags = IBV_SEND_SIGNALED;
+	ret = vt_post_send(end, &first);
+	for (i = 0; i < 2 && !ret; i++) {
+		ret = vt_wait(end, &wc, VT_TIMEOUT_MS);
+		if (!ret)
+			ret = wc.status;
+	}
+	return ret;
+}
+
+/*
+ * The answers to both are lost. The WRITE comes again, and is answered by an
+ * acknowledgement of all that was done, which is the atomic too; it is late, so
+ * the atomic was sent again when it comes. It does not hold the atomic's result.
+ */
+TEST_F_TIMEOUT(lost, write_and_atomic, 60)
+{
+	struct ibv_sge sge = vt_sge(&self->here, RESULT, sizeof(uint64_t));
+	struct vt_remote at = vt_remote(&self->there, RESULT);
+	struct ibv_send_wr add = {
+		.opcode = IBV_WR_ATOMIC_FETCH_AND_ADD,
+		.sg_list = &sge,
+		.num_sge = 1,
+		.wr.atomic = {
+			.remote_addr = at.addr,
+			.rkey = at.rkey,
+			.compare_add = 5,
+		},
+	};
+
+	ASSERT_EQ(0, lose("dds"));
+	ASSERT_EQ(0, write_and(self, &add));
+	shadow_write(self);
+	shadow_add(self, 5);
+}
+
+/* The same with a READ. */
+TEST_F_TIMEOUT(lost, write_and_read, 60)
+{
+	struct ibv_sge sge = vt_sge(&self->here, READ_AT, ONE_PACKET);
+	struct vt_remote from = vt_remote(&self->there, READ_AT);
+	struct ibv_send_wr read = {
+		.opcode = IBV_WR_RDMA_READ,
+		.sg_list = &sge,
+		.num_sge = 1,
+		.wr.rdma = { .remote_addr = from.addr, .rkey = from.rkey },
+	};
+
+	ASSERT_EQ(0, lose("dds"));
+	ASSERT_EQ(0, write_and(self, &read));
+	shadow_write(self);
+	shadow_read(self, ONE_PACKET);
+}
+
+/* The responder remembers what it answered. */
+TEST_F_TIMEOUT(lost, atomic, 60)
+{
+	struct ibv_sge sge = vt_sge(&self->here, RESULT, sizeof(uint64_t));
+
+	ASSERT_EQ(0, lose("dd"));
+	ASSERT_EQ(0, vt_fetch_add(&self->pair.end[0], &sge,
+				  vt_remote(&self->there, RESULT), 7));
+	shadow_add(self, 7);
+}
+
+TEST_F_TIMEOUT(lost, atomic_write, 60)
+{
+	uint64_t word = 0x0123456789abcdef;
+
+	ASSERT_EQ(0, lose("d"));
+	ASSERT_EQ(0, vt_atomic_write(&self->pair.end[0],
+				     vt_remote(&self->there, RESULT), word));
+	memcpy(self->there.shadow + RESULT, &word, sizeof(word));
+}
+
+/* First, middle and last packet of an answer; each time the rest comes again. */
+TEST_F_TIMEOUT(lost, parts_of_read, 60)
+{
+	struct ibv_sge sge = vt_sge(&self->here, READ_AT, MANY_PACKETS);
+
+	ASSERT_EQ(0, lose("d----" ".d---" "---d" "d" "s"));
+	ASSERT_EQ(0, vt_rdma_read(&self->pair.end[0], &sge, 1,
+				  vt_remote(&self->there, READ_AT)));
+	shadow_read(self, MANY_PACKETS);
+}
+
+/* Both ends get their completion, and one receive is used up. */
+TEST_F_TIMEOUT(lost, send, 60)
+{
+	struct ibv_sge from = vt_sge(&self->here, 0, WRITTEN);
+	struct ibv_sge to = vt_sge(&self->there, 0, WRITTEN);
+	struct ibv_wc wc;
+
+	ASSERT_EQ(0, lose("dd"));
+	ASSERT_EQ(0, vt_send_recv(&self->pair, &from, 1, &to, 1, &wc));
+	EXPECT_EQ(IBV_WC_SUCCESS, wc.status);
+	EXPECT_EQ(WRITTEN, wc.byte_len);
+	EXPECT_EQ(-ETIMEDOUT, vt_wait(&self->pair.end[1], &wc, 0));
+	shadow_write(self);
+}
+
+TEST_HARNESS_MAIN
