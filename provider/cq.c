@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * A queue pair that is reset takes its completions with it.
+ *
+ * Other providers remove them from the completion queue when the queue pair goes
+ * to RESET. librxe leaves them, so that a program that brings a failed queue pair
+ * up again takes the errors of its past for those of new work. That is how
+ * programs use rereg_mr: let an access fail, change the MR, reset, go on.
+ *
+ * A completion queue is a ring in memory shared with the kernel, which only ever
+ * appends; what lies between the two indices is the program's, and changed
+ * under librxe's own lock of that queue. Where ring and lock are is known from
+ * librxe's calls of mmap() and pthread_spin_init() while it creates the queue:
+ * the struct that holds them is its own business.
+ *
+ * Locks: rings_lock, then the lock of a ring, which librxe takes to poll. As with
+ * other providers, a queue pair must not be reset between ibv_start_poll() and
+ * ibv_end_poll() of its own completion queue.
+ */
+#include <search.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include <rdma/rdma_user_rxe.h>
+
+#include "overlay.h"
+
+/* @cq: where it is in the tree, and no more: it may be gone */
+struct ring {
+	const struct ibv_cq *cq;
+	struct rxe_queue_buf *queue;
+	pthread_spinlock_t *lock;
+};
+
+typedef struct ibv_cq *(*create_cq_op)(struct ibv_context *context, int cqe,
+				       struct ibv_comp_channel *channel,
+				       int vector);
+typedef struct ibv_cq_ex *(*create_cq_ex_op)(struct ibv_context *context,
+					     struct ibv_cq_init_attr_ex *attr);
+typedef int (*resize_cq_op)(struct ibv_cq *cq, int cqe);
+typedef int (*destroy_cq_op)(struct ibv_cq *cq);
+typedef int (*modify_qp_op)(struct ibv_qp *qp, struct ibv_qp_attr *attr,
+			    int mask);
+
+/* librxe's, the same for all contexts */
+static const overlay_op *rxe;
+
+/* The rings of all completion queues, by queue; and their places. */
+static void *rings;
+static pthread_mutex_t rings_lock = PTHREAD_MUTEX_INITIALIZER;
+
+/* What librxe last mapped and made in this thread; NULL: nothing. */
+static __thread struct ring seen;
+
+void *overlay_mmap(void *addr, size_t length, int prot, int flags, int fd,
+		   off_t offset)
+{
+	seen.queue = mmap(addr, length, prot, flags, fd, offset);
+	return seen.queue;
+}
+
+int overlay_spin_init(pthread_spinlock_t *lock, int shared)
+{
+	seen.lock = lock;
+	return pthread_spin_init(lock, shared);
+}
+
+static int compare(const void *a, const void *b)
+{
+	uintptr_t x = (uintptr_t)((const struct ring *)a)->cq;
+	uintptr_t y = (uintptr_t)((const struct ring *)b)->cq;
+
+	return x < y ? -1 : x > y;
+}
+
+/* rings_lock is held. */
+static struct ring *find_ring(const struct ibv_cq *cq)
+{
+	struct ring key = { .cq = cq };
+	struct ring **found = tfind(&key, &rings, compare);
+
+	return found ? *found : NULL;
+}
+
+/* Without memory for it, the queue keeps librxe's behaviour. */
+static void add_ring(struct ring *ring)
+{
+	pthread_mutex_lock(&rings_lock);
+	if (!tsearch(ring, &rings, compare))
+		free(ring);
+	pthread_mutex_unlock(&rings_lock);
+}
+
+static struct ring *take_ring(const struct ibv_cq *cq)
+{
+	struct ring *ring;
+
+	pthread_mutex_lock(&rings_lock);
+	ring = find_ring(cq);
+	if (ring)
+		tdelete(ring, &rings, compare);
+	pthread_mutex_unlock(&rings_lock);
+	return ring;
+}
+
+static void start_watching(void)
+{
+	memset(&seen, 0, sizeof(seen));
+}
+
+static void watched(const struct ibv_cq *cq)
+{
+	struct ring *ring;
+
+	if (!cq || !seen.queue || !seen.lock)
+		return;
+	ring = malloc(sizeof(*ring));
+	if (!ring)
+		return;
+	*ring = seen;
+	ring->cq = cq;
+	add_ring(ring);
+}
+
+static struct ibv_cq *create_cq(struct ibv_context *context, int cqe,
+				struct ibv_comp_channel *channel, int vector)
+{
+	create_cq_op create = (create_cq_op)rxe[OVERLAY_CREATE_CQ];
+	struct ibv_cq *cq;
+
+	start_watching();
+	cq = create(context, cqe, channel, vector);
+	watched(cq);
+	return cq;
+}
+
+static struct ibv_cq_ex *create_cq_ex(struct ibv_context *context,
+				      struct ibv_cq_init_attr_ex *attr)
+{
+	create_cq_ex_op create = (create_cq_ex_op)rxe[OVERLAY_CREATE_CQ_EX];
+	struct ibv_cq_ex *cq;
+
+	start_watching();
+	cq = create(context, attr);
+	watched(cq ? ibv_cq_ex_to_cq(cq) : NULL);
+	return cq;
+}
+
+/* The ring moves. If that fails in the middle, it is gone. */
+static int resize_cq(struct ibv_cq *cq, int cqe)
+{
+	resize_cq_op resize = (resize_cq_op)rxe[OVERLAY_RESIZE_CQ];
+	struct ring *ring;
+	int ret;
+
+	pthread_mutex_lock(&rings_lock);
+	start_watching();
+	ret = resize(cq, cqe);
+	ring = find_ring(cq);
+	if (ring && seen.queue)
+		ring->queue = seen.queue;
+	pthread_mutex_unlock(&rings_lock);
+	return ret;
+}
+
+/* Not under rings_lock: librxe waits for events to be acknowledged. */
+static int destroy_cq(struct ibv_cq *cq)
+{
+	destroy_cq_op destroy = (destroy_cq_op)rxe[OVERLAY_DESTROY_CQ];
+	struct ring *ring = take_ring(cq);
+	int ret = destroy(cq);
+
+	if (ring && ret)
+		add_ring(ring);
+	else
+		free(ring);
+	return ret;
+}
+
+static struct ib_uverbs_wc *completion(struct rxe_queue_buf *queue,
+				       uint32_t index)
+{
+	return (void *)(queue->data +
+			((size_t)index << queue->log2_elem_size));
+}
+
+/* Closes up to the end what stays of a ring, and gives the rest back. */
+static void purge_ring(struct rxe_queue_buf *queue, uint32_t qp_num)
+{
+	uint32_t end = __atomic_load_n(&queue->producer_index,
+				       __ATOMIC_ACQUIRE);
+	uint32_t from = end, to = end;
+
+	while (from != queue->consumer_index) {
+		from = (from - 1) & queue->index_mask;
+		if (completion(queue, from)->qp_num == qp_num)
+			continue;
+		to = (to - 1) & queue->index_mask;
+		if (to != from)
+			memcpy(completion(queue, to), completion(queue, from),
+			       (size_t)1 << queue->log2_elem_size);
+	}
+	__atomic_store_n(&queue->consumer_index, to, __ATOMIC_RELEASE);
+}
+
+static void purge(const struct ibv_cq *cq, uint32_t qp_num)
+{
+	struct ring *ring;
+
+	pthread_mutex_lock(&rings_lock);
+	ring = find_ring(cq);
+	if (ring && ring->queue != MAP_FAILED) {
+		pthread_spin_lock(ring->lock);
+		purge_ring(ring->queue, qp_num);
+		pthread_spin_unlock(ring->lock);
+	}
+	pthread_mutex_unlock(&rings_lock);
+}
+
+/* The kernel is done with the queue pair's work when it says that it is reset. */
+static int modify_qp(struct ibv_qp *qp, struct ibv_qp_attr *attr, int mask)
+{
+	modify_qp_op modify = (modify_qp_op)rxe[OVERLAY_MODIFY_QP];
+	int ret = modify(qp, attr, mask);
+
+	if (ret || !(mask & IBV_QP_STATE) || attr->qp_state != IBV_QPS_RESET)
+		return ret;
+	purge(qp->send_cq, qp->qp_num);
+	if (qp->recv_cq != qp->send_cq)
+		purge(qp->recv_cq, qp->qp_num);
+	return 0;
+}
+
+void overlay_add_cq_ops(const overlay_op *stock, overlay_op *ops)
+{
+	rxe = stock;
+	ops[OVERLAY_CREATE_CQ] = (overlay_op)create_cq;
+	ops[OVERLAY_CREATE_CQ_EX] = (overlay_op)create_cq_ex;
+	ops[OVERLAY_RESIZE_CQ] = (overlay_op)resize_cq;
+	ops[OVERLAY_DESTROY_CQ] = (overlay_op)destroy_cq;
+	ops[OVERLAY_MODIFY_QP] = (overlay_op)modify_qp;
+}
