@@ -86,14 +86,19 @@ prefer_built_modules()
 }
 
 # Programs load the RDMA drivers of all devices of the world, by a slow way, to
-# find that one fits: leave that one.
+# find that one fits: leave that one. Ours, if it is built, comes first; with
+# RDMAV_DRIVERS=rxe in the environment the distribution's does.
 hide_drivers()
 {
-	local all=/etc/libibverbs.d few=/run/peermem/libibverbs.d
+	local all=/etc/libibverbs.d few=/run/peermem/libibverbs.d ours
 
 	[ -e $all/rxe.driver ] || return 0
 	mkdir $few
 	echo "driver rxe" > $few/rxe.driver
+	for ours in "$VM_BUILD"/provider/librxe-rdmav*.so; do
+		[ -e "$ours" ] && [ -z "$VM_STOCK" ] &&
+			echo "driver ${ours%-rdmav*}" >> $few/rxe.driver
+	done
 	mount --bind $few $all
 }
 
