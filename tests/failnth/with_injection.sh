@@ -71,4 +71,9 @@ if [ -d $faults/fail_usercopy ]; then
 	echo 2 > $faults/fail_usercopy/require-end
 	echo 32 > $faults/fail_usercopy/stacktrace-depth
 fi
+
+# The kernel writes to the C library's restartable sequence when a task has lost
+# the processor, and ends it by SIGSEGV if it cannot: after a fork(), for want of
+# a page for the copy.
+export GLIBC_TUNABLES=glibc.pthread.rseq=0
 exec "$@"
