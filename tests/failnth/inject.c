@@ -214,8 +214,11 @@ int inject_aim(struct inject *in, enum inject_whom whom)
 	in->whom = whom;
 	if (whom == INJECT_SELF)
 		return only_below("0x0", "0xffffffffffffffff");
+	if (whom == INJECT_SELF_IN_VRAM)
+		return only_below(getenv("FAILNTH_VRAM_START"),
+				  getenv("FAILNTH_VRAM_END"));
 	return only_below(getenv("FAILNTH_CORE_START"),
-		       getenv("FAILNTH_CORE_END"));
+			  getenv("FAILNTH_CORE_END"));
 }
 
 int inject_arm(struct inject *in, unsigned int n)

@@ -19,6 +19,7 @@
 enum inject_whom {
 	INJECT_SELF,		/* the calling thread's, all of them */
 	INJECT_SELF_IN_CORE,	/* its, below functions of ib_peer_mem */
+	INJECT_SELF_IN_VRAM,	/* its, below functions of peer_vram */
 	INJECT_WORKERS_IN_CORE,	/* kworkers', below functions of ib_peer_mem */
 };
 

@@ -19,8 +19,8 @@ if ! [ -d /sys/kernel/debug/failslab ] || ! [ -e /proc/self/fail-nth ]; then
 	exit 4
 fi
 
-# Prints where the functions are that make these, and those of ib_peer_mem, as
-# shell variables.
+# Prints where the functions are that make these, and those of ib_peer_mem and
+# peer_vram, as shell variables.
 find_ranges()
 {
 	awk '
@@ -28,11 +28,11 @@ find_ranges()
 		slab && !slab_end { slab_end = $1 }
 		$3 == "__alloc_object" && !$4 { kmemleak = $1 }
 		$3 == "___slab_alloc" { slab = $1 }
-		$4 == "[ib_peer_mem]" && $2 ~ /[tT]/ {
-			if (!core || $1 < core)
-				core = $1
-			if ($1 > core_end)
-				core_end = $1
+		$2 ~ /[tT]/ && $4 {
+			if (!start[$4] || $1 < start[$4])
+				start[$4] = $1
+			if ($1 > end[$4])
+				end[$4] = $1
 		}
 		END {
 			printf "KMEMLEAK_START=0x%s KMEMLEAK_END=0x%s\n",
@@ -40,7 +40,9 @@ find_ranges()
 			printf "SLAB_START=0x%s SLAB_END=0x%s\n",
 				slab, slab_end
 			printf "FAILNTH_CORE_START=0x%s FAILNTH_CORE_END=0x%s\n",
-				core, core_end
+				start["[ib_peer_mem]"], end["[ib_peer_mem]"]
+			printf "FAILNTH_VRAM_START=0x%s FAILNTH_VRAM_END=0x%s\n",
+				start["[peer_vram]"], end["[peer_vram]"]
 		}
 	' /proc/kallsyms
 }
@@ -48,7 +50,7 @@ find_ranges()
 [ -e $ranges ] || find_ranges > $ranges
 # shellcheck source=/dev/null
 . $ranges
-export FAILNTH_CORE_START FAILNTH_CORE_END
+export FAILNTH_CORE_START FAILNTH_CORE_END FAILNTH_VRAM_START FAILNTH_VRAM_END
 
 # What may fail: folder, range of functions that do not make it fail.
 set_knobs()
