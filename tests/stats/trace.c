@@ -39,7 +39,7 @@ static void trace_line(struct trace *trace, const char *line)
 		trace->count++;
 }
 
-int trace_take(struct trace *trace)
+static int trace_read(struct trace *trace)
 {
 	FILE *file = fopen(INSTANCE "/trace", "re");
 	char line[512];
@@ -50,12 +50,36 @@ int trace_take(struct trace *trace)
 	while (fgets(line, sizeof(line), file))
 		trace_line(trace, line);
 	fclose(file);
-	/* To open it for truncation is to clear it. */
-	file = fopen(INSTANCE "/trace", "we");
+	return 0;
+}
+
+/* To open it for truncation is to clear it. */
+static int trace_clear(void)
+{
+	FILE *file = fopen(INSTANCE "/trace", "we");
+
 	if (!file)
 		return -errno;
 	fclose(file);
 	return 0;
+}
+
+int trace_take(struct trace *trace)
+{
+	int ret = trace_read(trace);
+
+	return ret ? ret : trace_clear();
+}
+
+int trace_take_until(struct trace *trace, const char *name, int timeout_ms)
+{
+	int64_t until = vt_now_ms() + timeout_ms;
+	int ret;
+
+	do {
+		ret = trace_read(trace);
+	} while (!ret && !trace_find(trace, name, 0) && vt_now_ms() < until);
+	return ret ? ret : trace_clear();
 }
 
 const struct trace_event *trace_find(const struct trace *trace,

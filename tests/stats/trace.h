@@ -26,6 +26,8 @@ struct trace {
 int trace_start(void);
 /* Takes what came since the last time. Return: 0 or -errno. */
 int trace_take(struct trace *trace);
+/* The same, but there is one of that name first, if it comes in time. */
+int trace_take_until(struct trace *trace, const char *name, int timeout_ms);
 void trace_stop(void);
 
 /* The number @n, from 0, of that name; NULL: there are not so many. */

@@ -219,16 +219,17 @@ static int qp_to_init(struct ibv_qp *qp)
 	return -ibv_modify_qp(qp, &attr, mask);
 }
 
-static int qp_to_rtr(struct ibv_qp *qp, struct vt_dev *dev, enum ibv_mtu mtu,
+static int qp_to_rtr(struct ibv_qp *qp, struct vt_dev *dev,
+		     const struct vt_pair_opts *opts,
 		     const struct vt_address *peer)
 {
 	struct ibv_qp_attr attr = {
 		.qp_state = IBV_QPS_RTR,
-		.path_mtu = mtu ? mtu : IBV_MTU_1024,
+		.path_mtu = opts->mtu ? opts->mtu : IBV_MTU_1024,
 		.dest_qp_num = peer->qpn,
 		.rq_psn = peer->psn,
 		.max_dest_rd_atomic = 16,
-		.min_rnr_timer = 12,
+		.min_rnr_timer = opts->rnr_timer ? opts->rnr_timer : 12,
 		.ah_attr = path_to(dev, peer),
 	};
 	int mask = IBV_QP_STATE;
@@ -267,7 +268,7 @@ int vt_end_connect(struct vt_end *end, struct vt_dev *dev,
 
 	ret = qp_to_init(end->qp);
 	if (!ret)
-		ret = qp_to_rtr(end->qp, dev, opts->mtu, peer);
+		ret = qp_to_rtr(end->qp, dev, opts, peer);
 	if (!ret)
 		ret = qp_to_rts(end->qp, opts);
 	if (!ret && end->qp->qp_type == IBV_QPT_UD) {

@@ -49,6 +49,8 @@ struct vt_end {
  * @timeout: of an answer, as in struct ibv_qp_attr; 0: 14
  * @retries: of a request that is not answered, 0: 7, which Soft-RoCE takes for
  *        "for ever"
+ * @rnr_timer: when to come again to who is not ready, as in struct ibv_qp_attr;
+ *        0: 12
  */
 struct vt_pair_opts {
 	enum ibv_qp_type type;
@@ -59,6 +61,7 @@ struct vt_pair_opts {
 	struct ibv_comp_channel *channel;
 	unsigned int timeout;
 	unsigned int retries;
+	unsigned int rnr_timer;
 };
 
 struct vt_pair {
