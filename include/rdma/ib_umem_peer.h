@@ -7,7 +7,8 @@
  * all others and with invalidation and revocation of the same memory: what they
  * return tells whether the access took place.
  *
- * Offsets are in bytes from the registered address.
+ * Offsets are in bytes from the registered address, or from the registered
+ * offset in the dma-buf.
  */
 #ifndef RDMA_IB_UMEM_PEER_H
 #define RDMA_IB_UMEM_PEER_H
@@ -20,6 +21,8 @@
 #include <linux/xarray.h>
 #include <rdma/ib_umem.h>
 #include <rdma/peer_mem.h>
+
+struct dma_buf;
 
 /* A power of two; see umem_peer.c for what the guards are. */
 #define IB_UMEM_PEER_GUARDS 8
@@ -52,6 +55,8 @@ struct ib_umem_peer {
 	/* private: */
 	bool revoked;
 	bool writable;
+	bool may_write;
+	struct dma_buf *dmabuf;
 	unsigned long base;
 	struct xarray pages;
 	u64 generation;
@@ -99,6 +104,31 @@ static inline struct ib_umem_peer *to_ib_umem_peer(struct ib_umem *umem)
 struct ib_umem_peer *ib_umem_peer_get(struct ib_device *ibdev,
 				      unsigned long addr, size_t size,
 				      int access);
+
+/**
+ * ib_umem_peer_get_dmabuf() - register a range of a dma-buf
+ * @ibdev:  the importer
+ * @fd:     descriptor of the current process
+ * @offset: in the dma-buf, any alignment
+ * @size:   bytes
+ * @access: IB_ACCESS_xxx
+ *
+ * As an on-demand registration in all that follows: pages come on access, by the
+ * exporter's own mapping for the CPU, and leave when it moves the buffer. For
+ * buffers of a client it is asked as for ranges of memory.
+ *
+ * Return: the umem, or ERR_PTR of
+ *   -EBADF       no such descriptor
+ *   -EINVAL      not a dma-buf; size 0; not all in the dma-buf; ON_DEMAND or
+ *                FLUSH_PERSISTENT asked
+ *   -EACCES      write access asked, and the descriptor is for reading only; or
+ *                the exporter refuses
+ *   -EOPNOTSUPP  the exporter has no mapping for the CPU
+ *   -ENOMEM, and what the exporter said
+ */
+struct ib_umem_peer *ib_umem_peer_get_dmabuf(struct ib_device *ibdev, int fd,
+					     u64 offset, size_t size,
+					     int access);
 
 /**
  * ib_umem_peer_stop() - fail all accesses from now on
@@ -195,11 +225,12 @@ int ib_umem_peer_flush(struct ib_umem_peer *peer, u64 offset, size_t length);
  * ib_umem_peer_rereg() - other access flags, from now on
  *
  * Pinned memory was pinned for what was asked then, so it does not become
- * writable. On demand it does; what an access may do is found out when it comes.
- * To refuse writes to memory that is writable is the importer's part.
+ * writable; nor does a dma-buf whose descriptor was for reading only. Other
+ * memory on demand does; what an access may do is found out when it comes. To
+ * refuse writes to memory that is writable is the importer's part.
  *
- * Return: 0, -EACCES the memory was pinned without write access, -EINVAL
- * FLUSH_PERSISTENT asked, -EOPNOTSUPP ON_DEMAND would change.
+ * Return: 0, -EACCES it cannot become writable, -EINVAL FLUSH_PERSISTENT asked,
+ * -EOPNOTSUPP ON_DEMAND would change.
  */
 int ib_umem_peer_rereg(struct ib_umem_peer *peer, int access);
 

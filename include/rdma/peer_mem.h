@@ -8,8 +8,9 @@
  *
  * Words:
  *   client   a registered exporter
- *   region   one page-aligned range of one process, claimed from one client
- *            on behalf of one memory region (MR) of one RDMA device
+ *   region   one page-aligned range of one process, or of one dma-buf, claimed
+ *            from one client on behalf of one memory region (MR) of one RDMA
+ *            device
  *   block    a contiguous piece of a region, as it lies somewhere right now
  *   CPU importer  an RDMA device that copies with the CPU (Soft-RoCE)
  *
@@ -40,6 +41,7 @@
 #include <linux/workqueue.h>
 
 struct device;
+struct dma_buf;
 struct ib_device;
 struct ib_peer_client;
 struct ib_peer_fault;
@@ -54,6 +56,9 @@ struct ib_umem_peer;
  * @mm:       address space of @start. Valid as a struct until release(), and
  *            alive during claim(); whoever walks it elsewhere needs
  *            mmget_not_zero() first.
+ * @dmabuf:   claimed by claim_dmabuf(): what @start is an offset in, and not in
+ *            @mm, which is the one that registered. Valid until release(). Else
+ *            NULL
  * @start:    first address, page aligned
  * @length:   bytes, page aligned, not 0
  * @writable: the importer wants to write
@@ -65,6 +70,7 @@ struct ib_peer_region {
 	struct ib_peer_client *client;
 	struct ib_device *importer;
 	struct mm_struct *mm;
+	struct dma_buf *dmabuf;
 	unsigned long start;
 	size_t length;
 	bool writable;
@@ -118,6 +124,11 @@ struct ib_peer_block {
  *         any other -errno mine, and failed. All but -ENXIO end the search and
  *         reach the user.
  *
+ * @claim_dmabuf: The same for a range of region->dmabuf: is the dma-buf yours?
+ *         Comes at registration, in the task that registers; no other op asks
+ *         for pinning then. The range lies in the dma-buf. May be NULL: your
+ *         dma-bufs are reached as those of any driver, by dma_buf_vmap().
+ *
  * @pin:   From now on the region stays where it is, until unpin() or until the
  *         exporter calls ib_peer_revoke(). May be NULL: pinned MRs refused with
  *         -EOPNOTSUPP. Return: 0, or -errno for the user (-ENOMEM, -ENOSPC...).
@@ -142,6 +153,7 @@ struct ib_peer_block {
  */
 struct ib_peer_ops {
 	int (*claim)(struct ib_peer_region *region);
+	int (*claim_dmabuf)(struct ib_peer_region *region);
 	int (*pin)(struct ib_peer_region *region);
 	void (*unpin)(struct ib_peer_region *region);
 	int (*fault)(struct ib_peer_region *region, u64 offset, u64 length,

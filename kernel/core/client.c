@@ -33,6 +33,12 @@ struct ib_peer_client *ib_peer_client_next(unsigned long *id)
 	return client;
 }
 
+/* For who has a reference, or registered it. */
+void ib_peer_client_get(struct ib_peer_client *client)
+{
+	refcount_inc(&client->users);
+}
+
 void ib_peer_client_put(struct ib_peer_client *client)
 {
 	if (refcount_dec_and_test(&client->users))

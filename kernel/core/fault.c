@@ -212,6 +212,26 @@ static int fault_unmapped(struct ib_peer_fault *fault)
 	return ret == -EFAULT ? refusal : ret;
 }
 
+/* One region is all there is, and it is no part of an address space. */
+static int fault_dmabuf(struct ib_peer_fault *fault)
+{
+	struct ib_peer_region *region;
+	int ret;
+
+	/* An exporter cannot tell without bringing. */
+	if (fault->flags & PEER_FAULT_SNAPSHOT)
+		return 0;
+	region = fault_find_region(fault);
+	if (IS_ERR_OR_NULL(region))
+		return -EFAULT;
+	if (fault_is_write(fault) && !region->writable)
+		ret = -EACCES;
+	else
+		ret = ib_peer_ask_exporter(fault, region);
+	ib_peer_region_unuse(region);
+	return ret;
+}
+
 /* Called with mmap_lock held; returns without. */
 static int fault_vma(struct ib_peer_fault *fault)
 {
@@ -240,26 +260,35 @@ static int fault_vma(struct ib_peer_fault *fault)
 	return ret;
 }
 
+static int fault_mm(struct ib_peer_fault *fault)
+{
+	struct mm_struct *mm = fault->peer->umem.owning_mm;
+	int ret;
+
+	if (!mmget_not_zero(mm))
+		return -EFAULT;
+	fault->answer.mmu_seq = mmu_interval_read_begin(&fault->peer->notifier);
+	mmap_read_lock(mm);
+	ret = fault_vma(fault);
+	mmput_async(mm);
+	return ret;
+}
+
 /*
  * What it takes, entries, regions, the CPU's page tables, is charged to the
  * owner, whichever thread does it.
  */
 static int fault_once(struct ib_peer_fault *fault)
 {
-	struct mm_struct *mm = fault->peer->umem.owning_mm;
+	struct ib_umem_peer *peer = fault->peer;
 	struct mem_cgroup *memcg, *old;
 	int ret;
 
-	if (!mmget_not_zero(mm))
-		return -EFAULT;
-	memcg = get_mem_cgroup_from_mm(mm);
+	memcg = get_mem_cgroup_from_mm(peer->umem.owning_mm);
 	old = set_active_memcg(memcg);
-	fault->answer.mmu_seq = mmu_interval_read_begin(&fault->peer->notifier);
-	mmap_read_lock(mm);
-	ret = fault_vma(fault);
+	ret = peer->dmabuf ? fault_dmabuf(fault) : fault_mm(fault);
 	set_active_memcg(old);
 	mem_cgroup_put(memcg);
-	mmput_async(mm);
 	return ret;
 }
 

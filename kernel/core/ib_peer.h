@@ -60,6 +60,7 @@ static inline void ib_peer_count(struct ib_peer_client *client,
 }
 
 /* client.c */
+void ib_peer_client_get(struct ib_peer_client *client);
 struct ib_peer_client *ib_peer_client_alloc(const char *name,
 					    const char *version,
 					    const struct ib_peer_ops *ops,
@@ -158,6 +159,11 @@ int ib_umem_peer_fault_timeout(struct ib_umem_peer *peer, unsigned long addr,
 			       unsigned long timeout);
 int ib_peer_fault_work_init(void);
 void ib_peer_fault_work_exit(void);
+
+/* dmabuf.c */
+struct ib_peer_client *ib_peer_dmabuf_client(void);
+int ib_peer_dmabuf_init(void);
+void ib_peer_dmabuf_exit(void);
 
 /* sysfs.c */
 int ib_peer_sysfs_init(void);

@@ -13,6 +13,7 @@
  *   fault_work.c the same in the background
  *   access.c     what a CPU importer does with it: copy, atomics, flush
  *   peerdirect.c the PeerDirect client API, as an adapter on the native one
+ *   dmabuf.c     dma-bufs of drivers that are no clients, as an adapter as well
  *   sysfs.c      counters
  *   hold.c       holds threads at certain points; in builds for tests
  */
@@ -39,9 +40,14 @@ static int __init ib_peer_mem_init(void)
 	ret = ib_peerdirect_init();
 	if (ret)
 		goto err_sysfs;
+	ret = ib_peer_dmabuf_init();
+	if (ret)
+		goto err_peerdirect;
 	ib_peer_hold_init();
 	return 0;
 
+err_peerdirect:
+	ib_peerdirect_exit();
 err_sysfs:
 	ib_peer_sysfs_exit();
 err_work:
@@ -54,6 +60,7 @@ err_region:
 static void __exit ib_peer_mem_exit(void)
 {
 	ib_peer_hold_exit();
+	ib_peer_dmabuf_exit();
 	ib_peerdirect_exit();
 	ib_peer_sysfs_exit();
 	ib_peer_fault_work_exit();
@@ -65,3 +72,4 @@ module_exit(ib_peer_mem_exit);
 
 MODULE_DESCRIPTION("Peer memory for RDMA");
 MODULE_LICENSE("Dual BSD/GPL");
+MODULE_IMPORT_NS(DMA_BUF);

@@ -97,6 +97,7 @@ static struct ib_peer_region *region_alloc(struct ib_umem_peer *umem,
 	region->umem = umem;
 	region->importer = umem->umem.ibdev;
 	region->mm = umem->umem.owning_mm;
+	region->dmabuf = umem->dmabuf;
 	region->start = start;
 	region->length = end - start;
 	region->writable = writable;
@@ -130,6 +131,31 @@ static int region_enlist(struct ib_peer_region *region)
 	return ret;
 }
 
+static int region_ask_one(struct ib_peer_region *region,
+			  struct ib_peer_client *client)
+{
+	const struct ib_peer_ops *ops = client->ops;
+
+	region->client = client;
+	if (!region->dmabuf)
+		return ops->claim(region);
+	return ops->claim_dmabuf ? ops->claim_dmabuf(region) : -ENXIO;
+}
+
+/* A dma-buf of no client's: whoever it is of, the CPU may have a mapping. */
+static int region_ask_for_mapping(struct ib_peer_region *region)
+{
+	struct ib_peer_client *client = ib_peer_dmabuf_client();
+	int ret;
+
+	ib_peer_client_get(client);
+	region->client = client;
+	ret = client->ops->claim(region);
+	if (ret)
+		ib_peer_client_put(client);
+	return ret;
+}
+
 /* Asks client after client. Return: 0 with region->client set, or -errno. */
 static int region_ask(struct ib_peer_region *region)
 {
@@ -139,8 +165,7 @@ static int region_ask(struct ib_peer_region *region)
 	int ret;
 
 	while ((client = ib_peer_client_next(&id))) {
-		region->client = client;
-		ret = client->ops->claim(region);
+		ret = region_ask_one(region, client);
 		if (!ret)
 			return 0;
 		if (ret != -ENXIO && refusal == -EFAULT)
@@ -151,6 +176,8 @@ static int region_ask(struct ib_peer_region *region)
 		}
 		ib_peer_client_put(client);
 	}
+	if (region->dmabuf && refusal == -EFAULT)
+		return region_ask_for_mapping(region);
 	return refusal;
 }
 

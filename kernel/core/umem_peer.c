@@ -9,7 +9,11 @@
  * demand, the pages concerned go, and come again by another fault; a region goes
  * for good when its mapping was unmapped or its rights changed. A pinned
  * registration only ends: by munmap() or mremap() of any part, and by exit.
+ *
+ * Of a dma-buf: as on demand, but it is a range of the buffer's own offsets, with
+ * one region, claimed at registration, and no address space has a say.
  */
+#include <linux/dma-buf.h>
 #include <linux/err.h>
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
@@ -211,6 +215,7 @@ static struct ib_umem_peer *umem_alloc(struct ib_device *ibdev,
 	peer->umem.length = size;
 	peer->umem.writable = ib_access_writable(access);
 	peer->writable = peer->umem.writable;
+	peer->may_write = peer->umem.writable || access & IB_ACCESS_ON_DEMAND;
 	peer->umem.owning_mm = current->mm;
 	mmgrab(current->mm);
 	peer->on_demand = access & IB_ACCESS_ON_DEMAND;
@@ -231,6 +236,8 @@ static void umem_free(struct ib_umem_peer *peer)
 {
 	xa_destroy(&peer->pages);
 	mmdrop(peer->umem.owning_mm);
+	if (peer->dmabuf)
+		dma_buf_put(peer->dmabuf);
 	kfree(peer);
 }
 
@@ -272,19 +279,23 @@ static void umem_end_regions(struct ib_umem_peer *peer)
 	wait_for_completion(&peer->no_regions);
 }
 
-/* From the exporter's claim to a full page table. */
-static int umem_pin(struct ib_umem_peer *peer)
+/*
+ * The one region of all of it: from the exporter's claim, of pinned memory to a
+ * full page table.
+ */
+static int umem_claim(struct ib_umem_peer *peer)
 {
 	struct ib_peer_region *region;
-	int ret;
+	int ret = 0;
 
 	region = ib_peer_region_claim(peer, ib_umem_peer_first(peer),
 				      ib_umem_peer_last(peer) + 1,
-				      READ_ONCE(peer->writable));
+				      peer->may_write);
 	if (IS_ERR(region))
 		return PTR_ERR(region);
-	ret = ib_peer_region_pin(region);
-	if (!ret)
+	if (!peer->on_demand)
+		ret = ib_peer_region_pin(region);
+	if (!ret && !peer->on_demand)
 		ret = ib_umem_peer_populate(region);
 
 	xa_lock(&peer->pages);
@@ -339,7 +350,7 @@ struct ib_umem_peer *ib_umem_peer_get(struct ib_device *ibdev,
 	if (ret)
 		goto err_uncharge;
 	if (!peer->on_demand) {
-		ret = umem_pin(peer);
+		ret = umem_claim(peer);
 		if (ret)
 			goto err_notifier;
 	}
@@ -356,6 +367,57 @@ err_free:
 }
 EXPORT_SYMBOL_GPL(ib_umem_peer_get);
 
+static int umem_check_dmabuf(const struct dma_buf *dmabuf, u64 offset,
+			     size_t size, int access)
+{
+	u64 end;
+
+	if (access & (IB_ACCESS_ON_DEMAND | IB_ACCESS_FLUSH_PERSISTENT))
+		return -EINVAL;
+	if (!size || check_add_overflow(offset, size, &end) ||
+	    end > dmabuf->size)
+		return -EINVAL;
+	if (ib_access_writable(access) && !(dmabuf->file->f_mode & FMODE_WRITE))
+		return -EACCES;
+	return 0;
+}
+
+/* The descriptor first: with a bad one programs find out whether we exist. */
+struct ib_umem_peer *ib_umem_peer_get_dmabuf(struct ib_device *ibdev, int fd,
+					     u64 offset, size_t size,
+					     int access)
+{
+	struct dma_buf *dmabuf = dma_buf_get(fd);
+	struct ib_umem_peer *peer;
+	int ret;
+
+	if (IS_ERR(dmabuf))
+		return ERR_CAST(dmabuf);
+	ret = umem_check_dmabuf(dmabuf, offset, size, access);
+	if (ret)
+		goto err_put;
+	ret = -ENOMEM;
+	peer = umem_alloc(ibdev, offset, size, access);
+	if (!peer)
+		goto err_put;
+	peer->dmabuf = dmabuf;
+	peer->on_demand = true;
+	peer->may_write = dmabuf->file->f_mode & FMODE_WRITE;
+	ret = umem_claim(peer);
+	if (ret)
+		goto err_end;
+	return peer;
+
+err_end:
+	umem_end_regions(peer);
+	umem_free(peer);
+	return ERR_PTR(ret);
+err_put:
+	dma_buf_put(dmabuf);
+	return ERR_PTR(ret);
+}
+EXPORT_SYMBOL_GPL(ib_umem_peer_get_dmabuf);
+
 void ib_umem_peer_stop(struct ib_umem_peer *peer)
 {
 	if (!peer)
@@ -370,7 +432,8 @@ void ib_umem_peer_release(struct ib_umem_peer *peer)
 	if (!peer)
 		return;
 	ib_umem_peer_stop(peer);
-	mmu_interval_notifier_remove(&peer->notifier);
+	if (!peer->dmabuf)
+		mmu_interval_notifier_remove(&peer->notifier);
 	umem_end_regions(peer);
 	umem_uncharge(peer);
 	umem_free(peer);
@@ -381,11 +444,12 @@ int ib_umem_peer_rereg(struct ib_umem_peer *peer, int access)
 {
 	if (access & IB_ACCESS_FLUSH_PERSISTENT)
 		return -EINVAL;
-	if (peer->on_demand != !!(access & IB_ACCESS_ON_DEMAND))
+	if ((peer->on_demand && !peer->dmabuf) !=
+	    !!(access & IB_ACCESS_ON_DEMAND))
 		return -EOPNOTSUPP;
 	if (!ib_access_writable(access) || READ_ONCE(peer->writable))
 		return 0;
-	if (!peer->on_demand)
+	if (!peer->may_write)
 		return -EACCES;
 	/* Regions claimed for reading go at the next fault. */
 	WRITE_ONCE(peer->writable, true);

@@ -27,6 +27,7 @@ int rxe_peer_flush(struct rxe_mr *mr, u64 iova, u64 length);
 /* rxe_peer_odp.c */
 void rxe_peer_set_caps(struct rxe_dev *rxe);
 void rxe_peer_release(struct rxe_mr *mr);
+int rxe_peer_attach_on_demand(struct rxe_mr *mr, struct ib_umem_peer *peer);
 int rxe_peer_init_on_demand(struct rxe_mr *mr, u64 start, u64 length,
 			    int access);
 bool rxe_peer_recv_held(struct rxe_qp *qp);
@@ -37,5 +38,10 @@ int rxe_peer_advise_mr(struct ib_pd *ibpd,
 		       struct ib_sge *sg_list, u32 num_sge,
 		       struct uverbs_attr_bundle *attrs);
 int rxe_peer_fill_stat(struct sk_buff *msg, struct ib_mr *ibmr);
+
+/* rxe_peer_dmabuf.c */
+struct ib_mr *rxe_peer_reg_dmabuf(struct ib_pd *ibpd, u64 offset, u64 length,
+				  u64 iova, int fd, int access,
+				  struct uverbs_attr_bundle *attrs);
 
 #endif

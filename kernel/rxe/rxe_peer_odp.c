@@ -46,15 +46,21 @@ void rxe_peer_set_caps(struct rxe_dev *rxe)
 		IB_ODP_SUPPORT_SRQ_RECV;
 }
 
-int rxe_peer_init_on_demand(struct rxe_mr *mr, u64 start, u64 length,
-			    int access)
+int rxe_peer_attach_on_demand(struct rxe_mr *mr, struct ib_umem_peer *peer)
 {
-	int err = rxe_peer_attach(mr, ib_umem_peer_get(mr->ibmr.device, start,
-						       length, access));
+	int err = rxe_peer_attach(mr, peer);
 
 	if (!err)
 		atomic_inc(&on_demand_mrs);
 	return err;
+}
+
+int rxe_peer_init_on_demand(struct rxe_mr *mr, u64 start, u64 length,
+			    int access)
+{
+	return rxe_peer_attach_on_demand(mr, ib_umem_peer_get(mr->ibmr.device,
+							      start, length,
+							      access));
 }
 
 void rxe_peer_release(struct rxe_mr *mr)
