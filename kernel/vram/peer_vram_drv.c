@@ -199,3 +199,4 @@ module_exit(peer_vram_exit);
 
 MODULE_DESCRIPTION("GPU-like exporter of peer memory over ivshmem");
 MODULE_LICENSE("Dual BSD/GPL");
+MODULE_IMPORT_NS(DMA_BUF);

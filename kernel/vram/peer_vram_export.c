@@ -3,7 +3,7 @@
  * The exporter's side of RDMA registrations (struct ib_peer_ops).
  *
  * One client serves all devices. A region is a range of one object, whatever
- * becomes of the mapping it was found by. It refers to the object and to the
+ * becomes of the mapping or the dma-buf it was found by. It refers to the object and to the
  * drm_device, but not to the module: unregistering the client revokes and
  * releases what is left.
  *
@@ -108,19 +108,13 @@ static bool peer_vram_pin_hopeless(struct peer_vram_object *obj)
 
 /* ---- the core's calls ------------------------------------------------- */
 
-static int peer_vram_claim(struct ib_peer_region *region)
+/* Takes over the references on the object and on its device. */
+static int peer_vram_claim_object(struct ib_peer_region *region,
+				  struct peer_vram_object *obj, u64 offset)
 {
-	struct peer_vram_object *obj;
-	struct peer_vram_device *vram;
+	struct peer_vram_device *vram = peer_vram_object_device(obj);
 	struct peer_vram_region *reg;
-	u64 offset;
 	int ret;
-
-	obj = peer_vram_find_range(region->mm, region->start, region->length,
-				   region->writable, &offset);
-	if (IS_ERR(obj))
-		return PTR_ERR(obj);
-	vram = peer_vram_object_device(obj);
 
 	reg = kzalloc(sizeof(*reg), GFP_KERNEL_ACCOUNT);
 	if (!reg) {
@@ -150,6 +144,29 @@ err_put:
 	peer_vram_object_put(obj);
 	drm_dev_put(&vram->drm);
 	return ret;
+}
+
+static int peer_vram_claim(struct ib_peer_region *region)
+{
+	struct peer_vram_object *obj;
+	u64 offset;
+
+	obj = peer_vram_find_range(region->mm, region->start, region->length,
+				   region->writable, &offset);
+	if (IS_ERR(obj))
+		return PTR_ERR(obj);
+	return peer_vram_claim_object(region, obj, offset);
+}
+
+static int peer_vram_claim_dmabuf(struct ib_peer_region *region)
+{
+	struct peer_vram_object *obj = peer_vram_dmabuf_object(region->dmabuf);
+
+	if (!obj)
+		return -ENXIO;
+	drm_dev_get(&peer_vram_object_device(obj)->drm);
+	peer_vram_object_get(obj);
+	return peer_vram_claim_object(region, obj, region->start);
 }
 
 static int peer_vram_pin(struct ib_peer_region *region)
@@ -283,6 +300,7 @@ static void peer_vram_release(struct ib_peer_region *region)
 
 static const struct ib_peer_ops peer_vram_ops = {
 	.claim = peer_vram_claim,
+	.claim_dmabuf = peer_vram_claim_dmabuf,
 	.pin = peer_vram_pin,
 	.unpin = peer_vram_unpin,
 	.fault = peer_vram_fault,

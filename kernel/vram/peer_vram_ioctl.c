@@ -10,6 +10,7 @@
 #include <drm/drm_drv.h>
 #include <drm/drm_vma_manager.h>
 #include <linux/capability.h>
+#include <linux/dma-buf.h>
 #include <linux/file.h>
 #include <linux/mm.h>
 #include <linux/nospec.h>
@@ -330,24 +331,25 @@ static int peer_vram_install_share(struct peer_vram_cmd *cmd,
 				   struct peer_vram_object *obj)
 {
 	struct peer_vram_share *arg = &cmd->arg.share;
-	struct file *file;
+	struct dma_buf *dmabuf;
 	int fd, ret;
 
 	fd = get_unused_fd_flags(O_CLOEXEC);
 	if (fd < 0)
 		return fd;
-	ret = peer_vram_share(obj, &file);
+	dmabuf = peer_vram_dmabuf_export(obj);
+	ret = PTR_ERR_OR_ZERO(dmabuf);
 	if (ret)
 		goto err_fd;
 	arg->fd = fd;
 	ret = peer_vram_respond(cmd);
 	if (ret)
-		goto err_file;
-	fd_install(fd, file);
+		goto err_dmabuf;
+	fd_install(fd, dmabuf->file);
 	return 0;
 
-err_file:
-	fput(file);
+err_dmabuf:
+	dma_buf_put(dmabuf);
 err_fd:
 	put_unused_fd(fd);
 	return ret;

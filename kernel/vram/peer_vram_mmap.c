@@ -134,17 +134,38 @@ peer_vram_mmap_object(struct peer_vram_file *file, struct vm_area_struct *vma)
 	return obj;
 }
 
+static int peer_vram_mmap_check(struct peer_vram_device *vram,
+				struct vm_area_struct *vma)
+{
+	if (drm_dev_is_unplugged(&vram->drm))
+		return -ENODEV;
+	/* TTM would refuse it as well, after an object was made for it. */
+	return is_cow_mapping(vma->vm_flags) ? -EINVAL : 0;
+}
+
+/* By a dma-buf, which has checked the range; vm_pgoff counts from its begin. */
+int peer_vram_mmap_shared(struct peer_vram_object *obj,
+			  struct vm_area_struct *vma)
+{
+	int ret;
+
+	ret = peer_vram_mmap_check(peer_vram_object_device(obj), vma);
+	if (ret)
+		return ret;
+	vma->vm_pgoff += drm_vma_node_start(&obj->bo.base.vma_node);
+	vma->vm_ops = &peer_vram_vm_ops;
+	return ttm_bo_mmap_obj(vma, &obj->bo);
+}
+
 int peer_vram_mmap(struct file *filp, struct vm_area_struct *vma)
 {
 	struct peer_vram_file *file = filp->private_data;
 	struct peer_vram_object *obj;
 	int ret;
 
-	if (drm_dev_is_unplugged(&file->vram->drm))
-		return -ENODEV;
-	/* TTM would refuse it as well, after an object was made for it. */
-	if (is_cow_mapping(vma->vm_flags))
-		return -EINVAL;
+	ret = peer_vram_mmap_check(file->vram, vma);
+	if (ret)
+		return ret;
 
 	obj = peer_vram_mmap_object(file, vma);
 	if (IS_ERR(obj))

@@ -42,6 +42,8 @@
 #include <rdma/peer_mem.h>
 #include <rdma/peer_vram.h>
 
+struct dma_buf;
+
 /**
  * struct peer_vram_manager - hands out the blocks of VRAM
  * @base:   TTM's part
@@ -242,13 +244,16 @@ bool peer_vram_may_map(struct peer_vram_file *file,
 /* peer_vram_ioctl.c */
 long peer_vram_ioctl(struct file *filp, unsigned int nr, unsigned long arg);
 
-/* peer_vram_share.c */
-int peer_vram_share(struct peer_vram_object *obj, struct file **file);
+/* peer_vram_dmabuf.c */
+struct dma_buf *peer_vram_dmabuf_export(struct peer_vram_object *obj);
+struct peer_vram_object *peer_vram_dmabuf_object(struct dma_buf *dmabuf);
 struct peer_vram_object *peer_vram_import(struct peer_vram_device *vram,
 					  int fd);
 
 /* peer_vram_mmap.c */
 int peer_vram_mmap(struct file *filp, struct vm_area_struct *vma);
+int peer_vram_mmap_shared(struct peer_vram_object *obj,
+			  struct vm_area_struct *vma);
 struct peer_vram_object *peer_vram_find_range(struct mm_struct *mm,
 					      unsigned long start,
 					      size_t length, bool write,

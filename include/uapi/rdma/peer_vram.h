@@ -212,9 +212,10 @@ struct peer_vram_blocks {
  * @handle: SHARE in, IMPORT out
  * @fd:     SHARE out (close-on-exec), IMPORT in
  *
- * SHARE makes a descriptor that refers to the object and can be passed to
- * another process; IMPORT makes a handle of it there. EBADF: not a descriptor;
- * EINVAL: a descriptor of something else, or of another device.
+ * SHARE makes a dma-buf of the object. Its descriptor can be passed to another
+ * process, mapped, and registered (ibv_reg_dmabuf_mr()); IMPORT makes a handle of
+ * it. Devices that do DMA cannot attach to it (EOPNOTSUPP). EBADF: not a
+ * descriptor; EINVAL: a descriptor of something else, or of another device.
  */
 struct peer_vram_share {
 	__u32 size;
