@@ -8,8 +8,38 @@
 
 #include "buf.h"
 #include "pattern.h"
+#include "raw.h"
 
 #define GUARD 4096
+
+static int buf_register_dmabuf(struct vt_buf *buf, struct ibv_pd *pd,
+			       uint64_t offset, uint64_t length, uint64_t iova,
+			       int access)
+{
+	struct ibv_mr *mr = calloc(1, sizeof(*mr));
+	int ret;
+
+	if (!mr)
+		return -ENOMEM;
+	ret = vt_reg_dmabuf_mr(mr, pd, offset, length, iova, buf->mem.dmabuf,
+			       access ? access : VT_ACCESS_DMABUF);
+	if (ret)
+		free(mr);
+	else
+		buf->mr = mr;
+	return ret;
+}
+
+static int buf_deregister(struct vt_buf *buf)
+{
+	int ret;
+
+	if (buf->mem.dmabuf < 0)
+		return -ibv_dereg_mr(buf->mr);
+	ret = vt_dereg_dmabuf_mr(buf->mr);
+	free(buf->mr);
+	return ret;
+}
 
 static int buf_register(struct vt_buf *buf, struct vt_dev *dev,
 			const struct vt_buf_opts *opts)
@@ -21,10 +51,14 @@ static int buf_register(struct vt_buf *buf, struct vt_dev *dev,
 
 	if (opts->iova)
 		iova = (opts->iova == ULLONG_MAX ? 0 : opts->iova) + in_page;
+	buf->iova = iova - opts->skip;
+	if (buf->mem.dmabuf >= 0)
+		return buf_register_dmabuf(buf, opts->pd ? opts->pd : dev->pd,
+					   opts->skip, length, iova,
+					   opts->access);
 	buf->mr = ibv_reg_mr_iova(opts->pd ? opts->pd : dev->pd, start, length,
 				  iova,
 				  opts->access ? opts->access : VT_ACCESS_ALL);
-	buf->iova = iova - opts->skip;
 	return buf->mr ? 0 : -errno;
 }
 
@@ -52,7 +86,7 @@ int vt_buf_close(struct vt_buf *buf)
 	int ret = 0;
 
 	if (buf->mr)
-		ret = -ibv_dereg_mr(buf->mr);
+		ret = buf_deregister(buf);
 	vt_mem_free(&buf->mem);
 	free(buf->shadow);
 	memset(buf, 0, sizeof(*buf));

@@ -16,11 +16,15 @@
 		       IBV_ACCESS_REMOTE_WRITE | IBV_ACCESS_REMOTE_ATOMIC | \
 		       IBV_ACCESS_MW_BIND | 0x100 /* FLUSH_GLOBAL */)
 
+/* All that an MR of a dma-buf can have. */
+#define VT_ACCESS_DMABUF (IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_READ | \
+			  IBV_ACCESS_REMOTE_WRITE | IBV_ACCESS_REMOTE_ATOMIC)
+
 /**
  * struct vt_buf_opts - zero is a good default for all
  * @skip:   the MR begins this many bytes into the memory
  * @tail:   and ends this many before its end
- * @access: 0: VT_ACCESS_ALL
+ * @access: 0: VT_ACCESS_ALL, of a dma-buf VT_ACCESS_DMABUF
  * @iova:   the MR's address is @iova plus the offset in the page; 0: the
  *          address in the process; ULLONG_MAX: zero-based
  * @pd:     NULL: the device's

@@ -73,7 +73,9 @@ const struct vt_mem_kind *vt_mem_kind_find(const char *name)
 {
 	static const struct vt_mem_kind *const kinds[] = {
 		&vt_mem_host, &vt_mem_vram, &vt_mem_vram_named,
-		&vt_mem_vram_system, &vt_mem_peerdirect,
+		&vt_mem_vram_system, &vt_mem_peerdirect, &vt_mem_udmabuf,
+		&vt_mem_heap, &vt_mem_vgem, &vt_mem_moving, &vt_mem_fixed,
+		&vt_mem_iomem, &vt_mem_vram_dmabuf,
 	};
 	size_t i;
 
@@ -88,7 +90,7 @@ int vt_mem_alloc(struct vt_mem *mem, const struct vt_mem_kind *kind,
 {
 	int ret;
 
-	*mem = (struct vt_mem){ .kind = kind, .fd = -1 };
+	*mem = (struct vt_mem){ .kind = kind, .fd = -1, .dmabuf = -1 };
 	ret = kind->alloc(mem, length, flags);
 	if (ret)
 		mem->addr = NULL;
@@ -142,7 +144,7 @@ int vt_mem_import(struct vt_mem *mem, const struct vt_mem_kind *kind, int fd,
 {
 	int ret;
 
-	*mem = (struct vt_mem){ .kind = kind, .fd = -1 };
+	*mem = (struct vt_mem){ .kind = kind, .fd = -1, .dmabuf = -1 };
 	if (!kind->import)
 		return -EOPNOTSUPP;
 	ret = kind->import(mem, fd, length);

@@ -58,12 +58,14 @@ struct vt_mem_kind {
 	int (*import)(struct vt_mem *mem, int fd, size_t length);
 };
 
+/* @dmabuf: what is registered is this dma-buf; -1: the addresses */
 struct vt_mem {
 	const struct vt_mem_kind *kind;
 	uint8_t *addr;
 	size_t length;
 	int fd;
 	uint32_t handle;
+	int dmabuf;
 };
 
 extern const struct vt_mem_kind vt_mem_host;
@@ -74,6 +76,18 @@ extern const struct vt_mem_kind vt_mem_vram_named;
 extern const struct vt_mem_kind vt_mem_vram_system;
 /* Of the PeerDirect test client (tests/kmod). */
 extern const struct vt_mem_kind vt_mem_peerdirect;
+
+/*
+ * Registered as dma-bufs. Of the kernel's own exporters; of peer_test_dmabuf.ko,
+ * that move, do not, and are called I/O memory; of peer_vram.
+ */
+extern const struct vt_mem_kind vt_mem_udmabuf;
+extern const struct vt_mem_kind vt_mem_heap;
+extern const struct vt_mem_kind vt_mem_vgem;
+extern const struct vt_mem_kind vt_mem_moving;
+extern const struct vt_mem_kind vt_mem_fixed;
+extern const struct vt_mem_kind vt_mem_iomem;
+extern const struct vt_mem_kind vt_mem_vram_dmabuf;
 
 /* By name; NULL if there is no such kind. */
 const struct vt_mem_kind *vt_mem_kind_find(const char *name);

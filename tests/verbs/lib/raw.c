@@ -91,6 +91,94 @@ int vt_advise_mr(struct ibv_pd *pd, int advice, uint32_t flags,
 	return ioctl(pd->context->cmd_fd, RDMA_VERBS_IOCTL, &cmd) ? -errno : 0;
 }
 
+int vt_reg_dmabuf_mr(struct ibv_mr *mr, struct ibv_pd *pd, uint64_t offset,
+		     uint64_t length, uint64_t iova, int fd, int access)
+{
+	struct {
+		struct ib_uverbs_ioctl_hdr hdr;
+		struct ib_uverbs_attr attrs[9];
+	} cmd = {
+		.hdr = {
+			.length = sizeof(cmd),
+			.object_id = UVERBS_OBJECT_MR,
+			.method_id = UVERBS_METHOD_REG_DMABUF_MR,
+			.num_attrs = 9,
+			.driver_id = RDMA_DRIVER_RXE,
+		},
+		.attrs = {
+			{
+				.attr_id = UVERBS_ATTR_REG_DMABUF_MR_HANDLE,
+			}, {
+				.attr_id = UVERBS_ATTR_REG_DMABUF_MR_PD_HANDLE,
+				.data = pd->handle,
+			}, {
+				.attr_id = UVERBS_ATTR_REG_DMABUF_MR_OFFSET,
+				.len = sizeof(offset),
+				.data = offset,
+			}, {
+				.attr_id = UVERBS_ATTR_REG_DMABUF_MR_LENGTH,
+				.len = sizeof(length),
+				.data = length,
+			}, {
+				.attr_id = UVERBS_ATTR_REG_DMABUF_MR_IOVA,
+				.len = sizeof(iova),
+				.data = iova,
+			}, {
+				.attr_id = UVERBS_ATTR_REG_DMABUF_MR_FD,
+				.len = sizeof(uint32_t),
+				.data = (uint32_t)fd,
+			}, {
+				.attr_id = UVERBS_ATTR_REG_DMABUF_MR_ACCESS_FLAGS,
+				.len = sizeof(uint32_t),
+				.data = access,
+			}, {
+				.attr_id = UVERBS_ATTR_REG_DMABUF_MR_RESP_LKEY,
+				.len = sizeof(uint32_t),
+				.data = (uintptr_t)&mr->lkey,
+			}, {
+				.attr_id = UVERBS_ATTR_REG_DMABUF_MR_RESP_RKEY,
+				.len = sizeof(uint32_t),
+				.data = (uintptr_t)&mr->rkey,
+			},
+		},
+	};
+	int i;
+
+	for (i = 0; i < 9; i++)
+		cmd.attrs[i].flags = UVERBS_ATTR_F_MANDATORY;
+	if (ioctl(pd->context->cmd_fd, RDMA_VERBS_IOCTL, &cmd))
+		return -errno;
+	mr->context = pd->context;
+	mr->pd = pd;
+	mr->addr = NULL;
+	mr->length = length;
+	mr->handle = cmd.attrs[0].data;
+	return 0;
+}
+
+int vt_dereg_dmabuf_mr(struct ibv_mr *mr)
+{
+	struct {
+		struct ib_uverbs_ioctl_hdr hdr;
+		struct ib_uverbs_attr attr;
+	} cmd = {
+		.hdr = {
+			.length = sizeof(cmd),
+			.object_id = UVERBS_OBJECT_MR,
+			.method_id = UVERBS_METHOD_MR_DESTROY,
+			.num_attrs = 1,
+			.driver_id = RDMA_DRIVER_RXE,
+		},
+		.attr = {
+			.attr_id = UVERBS_ATTR_DESTROY_MR_HANDLE,
+			.flags = UVERBS_ATTR_F_MANDATORY,
+			.data = mr->handle,
+		},
+	};
+
+	return ioctl(mr->context->cmd_fd, RDMA_VERBS_IOCTL, &cmd) ? -errno : 0;
+}
+
 /* The union of struct rxe_send_wr, which older headers have without FLUSH. */
 struct rxe_flush_wr {
 	uint64_t remote_addr;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
 /*
  * What the kernel's Soft-RoCE can do and the distribution's librxe cannot ask
- * for: re-registration, and the FLUSH operation. Through the same descriptors
+ * for: re-registration, prefetch, dma-bufs, and the FLUSH operation. Through the same descriptors
  * and queues, by the kernel's own user interface.
  */
 #ifndef VT_RAW_H
@@ -19,6 +19,14 @@ int vt_rereg_mr(struct ibv_mr *mr, int flags, struct ibv_pd *pd, int access);
 /* ibv_advise_mr(), for a userspace provider that has none. */
 int vt_advise_mr(struct ibv_pd *pd, int advice, uint32_t flags,
 		 struct ibv_sge *sge, int num_sge);
+
+/*
+ * ibv_reg_dmabuf_mr(), likewise. @mr: filled in by what there is to know; goes by
+ * vt_dereg_dmabuf_mr(). Return: 0 or -errno of the kernel.
+ */
+int vt_reg_dmabuf_mr(struct ibv_mr *mr, struct ibv_pd *pd, uint64_t offset,
+		     uint64_t length, uint64_t iova, int fd, int access);
+int vt_dereg_dmabuf_mr(struct ibv_mr *mr);
 
 enum vt_flush_type {
 	VT_FLUSH_GLOBAL = 1,

@@ -1,0 +1,388 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * Test module: an exporter of dma-bufs that move, for importers that use the
+ * CPU. Where a buffer was before its last move is kept, and filled with POISON:
+ * what is written there is found out.
+ */
+#include <linux/dma-buf.h>
+#include <linux/dma-resv.h>
+#include <linux/miscdevice.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <linux/uaccess.h>
+#include <linux/vmalloc.h>
+
+#include "peer_test_dmabuf.h"
+
+#define POISON 0xd5
+#define LENGTH_MAX SZ_64M
+
+/* All of it is under the dma-buf's resv, but for the atomic ones. */
+struct buffer {
+	void *now;		/* NULL: revoked */
+	void *before;
+	bool iomem;
+	bool mapped;
+	atomic_t attached;
+	atomic_t accesses;
+	u32 maps;
+	u32 wrong;
+};
+
+static int buffer_attach(struct dma_buf *dmabuf,
+			 struct dma_buf_attachment *attach)
+{
+	struct buffer *buffer = dmabuf->priv;
+
+	atomic_inc(&buffer->attached);
+	return 0;
+}
+
+static void buffer_detach(struct dma_buf *dmabuf,
+			  struct dma_buf_attachment *attach)
+{
+	struct buffer *buffer = dmabuf->priv;
+
+	atomic_dec(&buffer->attached);
+}
+
+static int buffer_pin(struct dma_buf_attachment *attach)
+{
+	struct buffer *buffer = attach->dmabuf->priv;
+
+	return buffer->now ? 0 : -ENODEV;
+}
+
+static void buffer_unpin(struct dma_buf_attachment *attach)
+{
+}
+
+/* It is for importers that do without. */
+static struct sg_table *buffer_map_dma(struct dma_buf_attachment *attach,
+				       enum dma_data_direction dir)
+{
+	return ERR_PTR(-EOPNOTSUPP);
+}
+
+static void buffer_unmap_dma(struct dma_buf_attachment *attach,
+			     struct sg_table *table,
+			     enum dma_data_direction dir)
+{
+}
+
+static int buffer_begin_access(struct dma_buf *dmabuf,
+			       enum dma_data_direction dir)
+{
+	struct buffer *buffer = dmabuf->priv;
+
+	atomic_inc(&buffer->accesses);
+	return 0;
+}
+
+static int buffer_end_access(struct dma_buf *dmabuf,
+			     enum dma_data_direction dir)
+{
+	struct buffer *buffer = dmabuf->priv;
+
+	atomic_dec(&buffer->accesses);
+	return 0;
+}
+
+static int buffer_vmap(struct dma_buf *dmabuf, struct iosys_map *map)
+{
+	struct buffer *buffer = dmabuf->priv;
+
+	dma_resv_assert_held(dmabuf->resv);
+
+	if (!buffer->now)
+		return -ENODEV;
+	if (!atomic_read(&buffer->accesses))
+		buffer->wrong++;
+	buffer->mapped = true;
+	buffer->maps++;
+	if (buffer->iomem)
+		iosys_map_set_vaddr_iomem(map, (void __iomem *)buffer->now);
+	else
+		iosys_map_set_vaddr(map, buffer->now);
+	return 0;
+}
+
+static void buffer_vunmap(struct dma_buf *dmabuf, struct iosys_map *map)
+{
+	struct buffer *buffer = dmabuf->priv;
+
+	dma_resv_assert_held(dmabuf->resv);
+	buffer->mapped = false;
+}
+
+static vm_fault_t buffer_fault(struct vm_fault *vmf)
+{
+	struct dma_buf *dmabuf = vmf->vma->vm_private_data;
+	struct buffer *buffer = dmabuf->priv;
+	vm_fault_t ret = VM_FAULT_SIGBUS;
+	struct page *page;
+
+	dma_resv_lock(dmabuf->resv, NULL);
+	if (buffer->now) {
+		page = vmalloc_to_page(buffer->now +
+				       (vmf->pgoff << PAGE_SHIFT));
+		ret = vmf_insert_pfn(vmf->vma, vmf->address, page_to_pfn(page));
+	}
+	dma_resv_unlock(dmabuf->resv);
+	return ret;
+}
+
+static const struct vm_operations_struct buffer_vm_ops = {
+	.fault = buffer_fault,
+};
+
+static int buffer_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
+{
+	vm_flags_set(vma, VM_PFNMAP | VM_IO | VM_DONTEXPAND);
+	vma->vm_private_data = dmabuf;
+	vma->vm_ops = &buffer_vm_ops;
+	return 0;
+}
+
+static void buffer_release(struct dma_buf *dmabuf)
+{
+	struct buffer *buffer = dmabuf->priv;
+
+	vfree(buffer->now);
+	vfree(buffer->before);
+	kfree(buffer);
+}
+
+#define BUFFER_OPS						\
+	.attach = buffer_attach,				\
+	.detach = buffer_detach,				\
+	.map_dma_buf = buffer_map_dma,				\
+	.unmap_dma_buf = buffer_unmap_dma,			\
+	.begin_cpu_access = buffer_begin_access,		\
+	.end_cpu_access = buffer_end_access,			\
+	.vmap = buffer_vmap,					\
+	.vunmap = buffer_vunmap,				\
+	.mmap = buffer_mmap,					\
+	.release = buffer_release
+
+static const struct dma_buf_ops fixed_ops = { BUFFER_OPS };
+
+static const struct dma_buf_ops moving_ops = {
+	BUFFER_OPS,
+	.pin = buffer_pin,
+	.unpin = buffer_unpin,
+};
+
+/* ---- the node ---- */
+
+static struct dma_buf *buffer_export(struct buffer *buffer,
+				     const struct peer_test_dmabuf_create *arg)
+{
+	DEFINE_DMA_BUF_EXPORT_INFO(info);
+
+	info.ops = arg->flags & PEER_TEST_DMABUF_FIXED ? &fixed_ops :
+							  &moving_ops;
+	info.size = arg->length;
+	info.flags = arg->flags & PEER_TEST_DMABUF_READ_ONLY ? O_RDONLY :
+								O_RDWR;
+	info.priv = buffer;
+	return dma_buf_export(&info);
+}
+
+static long node_create(struct peer_test_dmabuf_create __user *user)
+{
+	struct peer_test_dmabuf_create arg;
+	struct dma_buf *dmabuf;
+	struct buffer *buffer;
+
+	if (copy_from_user(&arg, user, sizeof(arg)))
+		return -EFAULT;
+	if (!arg.length || !PAGE_ALIGNED(arg.length) || arg.length > LENGTH_MAX)
+		return -EINVAL;
+	buffer = kzalloc(sizeof(*buffer), GFP_KERNEL);
+	if (!buffer)
+		return -ENOMEM;
+	buffer->iomem = arg.flags & PEER_TEST_DMABUF_IOMEM;
+	buffer->now = vzalloc(arg.length);
+	dmabuf = buffer->now ? buffer_export(buffer, &arg) : ERR_PTR(-ENOMEM);
+	if (IS_ERR(dmabuf)) {
+		vfree(buffer->now);
+		kfree(buffer);
+		return PTR_ERR(dmabuf);
+	}
+	arg.fd = dma_buf_fd(dmabuf, O_CLOEXEC);
+	if (arg.fd < 0) {
+		dma_buf_put(dmabuf);
+		return arg.fd;
+	}
+	return copy_to_user(user, &arg, sizeof(arg)) ? -EFAULT : 0;
+}
+
+/* It leaves; then nobody writes any more to where it was. */
+static void buffer_leave(struct dma_buf *dmabuf)
+{
+	struct buffer *buffer = dmabuf->priv;
+
+	dma_resv_assert_held(dmabuf->resv);
+
+	dma_buf_move_notify(dmabuf);
+	unmap_mapping_range(dmabuf->file->f_mapping, 0, 0, 1);
+	if (buffer->mapped)
+		buffer->wrong++;
+	if (buffer->before && memchr_inv(buffer->before, POISON, dmabuf->size))
+		buffer->wrong++;
+	vfree(buffer->before);
+	buffer->before = buffer->now;
+	buffer->now = NULL;
+}
+
+static long node_move(struct dma_buf *dmabuf, bool revoke)
+{
+	struct buffer *buffer = dmabuf->priv;
+	void *place = revoke ? NULL : vmalloc(dmabuf->size);
+	long ret = -ENODEV;
+
+	if (!revoke && !place)
+		return -ENOMEM;
+	dma_resv_lock(dmabuf->resv, NULL);
+	if (buffer->now) {
+		buffer_leave(dmabuf);
+		if (place)
+			memcpy(place, buffer->before, dmabuf->size);
+		memset(buffer->before, POISON, dmabuf->size);
+		buffer->now = place;
+		place = NULL;
+		ret = 0;
+	}
+	dma_resv_unlock(dmabuf->resv);
+	vfree(place);
+	return ret;
+}
+
+static long node_stats(struct dma_buf *dmabuf,
+		       struct peer_test_dmabuf_stats __user *user)
+{
+	struct buffer *buffer = dmabuf->priv;
+	struct peer_test_dmabuf_stats stats = {};
+
+	dma_resv_lock(dmabuf->resv, NULL);
+	stats.attached = atomic_read(&buffer->attached);
+	stats.accesses = atomic_read(&buffer->accesses);
+	stats.mapped = buffer->mapped;
+	stats.maps = buffer->maps;
+	stats.wrong = buffer->wrong;
+	if (buffer->before && memchr_inv(buffer->before, POISON, dmabuf->size))
+		stats.wrong++;
+	dma_resv_unlock(dmabuf->resv);
+	return copy_to_user(user, &stats, sizeof(stats)) ? -EFAULT : 0;
+}
+
+static int buffer_copy(struct dma_buf *dmabuf,
+		       const struct peer_test_dmabuf_rw *arg, void *bounce)
+{
+	struct buffer *buffer = dmabuf->priv;
+	int ret = -ENODEV;
+
+	dma_resv_lock(dmabuf->resv, NULL);
+	if (buffer->now) {
+		if (arg->write)
+			memcpy(buffer->now + arg->offset, bounce, arg->length);
+		else
+			memcpy(bounce, buffer->now + arg->offset, arg->length);
+		ret = 0;
+	}
+	dma_resv_unlock(dmabuf->resv);
+	return ret;
+}
+
+static long node_rw(struct dma_buf *dmabuf,
+		    struct peer_test_dmabuf_rw __user *user)
+{
+	struct peer_test_dmabuf_rw arg;
+	void __user *data;
+	void *bounce;
+	long ret = 0;
+
+	if (copy_from_user(&arg, user, sizeof(arg)))
+		return -EFAULT;
+	if (arg.offset > dmabuf->size ||
+	    arg.length > dmabuf->size - arg.offset)
+		return -EINVAL;
+	data = u64_to_user_ptr(arg.buffer);
+	bounce = vmalloc(arg.length ?: 1);
+	if (!bounce)
+		return -ENOMEM;
+	if (arg.write && copy_from_user(bounce, data, arg.length))
+		ret = -EFAULT;
+	if (!ret)
+		ret = buffer_copy(dmabuf, &arg, bounce);
+	if (!ret && !arg.write && copy_to_user(data, bounce, arg.length))
+		ret = -EFAULT;
+	vfree(bounce);
+	return ret;
+}
+
+static long node_call(struct dma_buf *dmabuf, unsigned int cmd,
+		      void __user *user)
+{
+	if (dmabuf->ops != &moving_ops && dmabuf->ops != &fixed_ops)
+		return -EINVAL;
+	switch (cmd) {
+	case PEER_TEST_DMABUF_STATS:
+		return node_stats(dmabuf, user);
+	case PEER_TEST_DMABUF_RW:
+		return node_rw(dmabuf, user);
+	}
+	if (dmabuf->ops == &fixed_ops)
+		return -EOPNOTSUPP;
+	return node_move(dmabuf, cmd == PEER_TEST_DMABUF_REVOKE);
+}
+
+static long node_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	void __user *user = (void __user *)arg;
+	struct dma_buf *dmabuf;
+	s32 fd = arg;
+	long ret;
+
+	switch (cmd) {
+	case PEER_TEST_DMABUF_CREATE:
+		return node_create(user);
+	case PEER_TEST_DMABUF_STATS:
+	case PEER_TEST_DMABUF_RW:
+		/* Both structs begin with it. */
+		if (get_user(fd, (s32 __user *)user))
+			return -EFAULT;
+		break;
+	case PEER_TEST_DMABUF_MOVE:
+	case PEER_TEST_DMABUF_REVOKE:
+		break;
+	default:
+		return -ENOTTY;
+	}
+	dmabuf = dma_buf_get(fd);
+	if (IS_ERR(dmabuf))
+		return PTR_ERR(dmabuf);
+	ret = node_call(dmabuf, cmd, user);
+	dma_buf_put(dmabuf);
+	return ret;
+}
+
+static const struct file_operations node_fops = {
+	.owner = THIS_MODULE,
+	.unlocked_ioctl = node_ioctl,
+};
+
+static struct miscdevice node = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = "peer_test_dmabuf",
+	.fops = &node_fops,
+};
+
+module_misc_device(node);
+
+MODULE_DESCRIPTION("peermem tests: dma-bufs that move");
+MODULE_LICENSE("Dual BSD/GPL");
+MODULE_IMPORT_NS(DMA_BUF);

@@ -1,0 +1,565 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * MRs over dma-bufs, of all exporters there are. The shadows say what the bytes
+ * must be; see buf.h.
+ */
+#include <kselftest_harness.h>
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+
+#include <rdma/peer_vram.h>
+
+#include "../kmod/peer_test_dmabuf.h"
+#include "lib/buf.h"
+#include "lib/counters.h"
+#include "lib/proc.h"
+#include "lib/raw.h"
+
+#define SIZE (3 * 1024 * 1024)
+
+static bool is_of_tests(const struct vt_mem_kind *kind)
+{
+	return kind == &vt_mem_moving || kind == &vt_mem_fixed ||
+	       kind == &vt_mem_iomem;
+}
+
+static int need_module(const struct vt_mem_kind *kind)
+{
+	const char *const vgem[] = { "modprobe", "vgem", NULL };
+
+	if (is_of_tests(kind) && access("/dev/peer_test_dmabuf", F_OK))
+		return vt_insmod_test("peer_test_dmabuf.ko", NULL);
+	if (kind == &vt_mem_vgem)
+		return vt_run(10000, vgem);
+	return 0;
+}
+
+FIXTURE(dmabuf)
+{
+	struct vt_dev dev;
+	struct vt_pair pair;
+	struct vt_buf here;
+	struct vt_buf there;
+};
+
+FIXTURE_VARIANT(dmabuf)
+{
+	const struct vt_mem_kind *kind;
+};
+
+FIXTURE_VARIANT_ADD(dmabuf, udmabuf) { .kind = &vt_mem_udmabuf };
+FIXTURE_VARIANT_ADD(dmabuf, heap) { .kind = &vt_mem_heap };
+FIXTURE_VARIANT_ADD(dmabuf, vgem) { .kind = &vt_mem_vgem };
+FIXTURE_VARIANT_ADD(dmabuf, moving) { .kind = &vt_mem_moving };
+FIXTURE_VARIANT_ADD(dmabuf, fixed) { .kind = &vt_mem_fixed };
+FIXTURE_VARIANT_ADD(dmabuf, iomem) { .kind = &vt_mem_iomem };
+FIXTURE_VARIANT_ADD(dmabuf, vram) { .kind = &vt_mem_vram_dmabuf };
+
+FIXTURE_SETUP(dmabuf)
+{
+	struct vt_pair_opts opts = { .timeout = 18 };
+
+	ASSERT_EQ(0, need_module(variant->kind));
+	ASSERT_EQ(0, vt_dev_open(&self->dev));
+	ASSERT_EQ(0, vt_pair_open(&self->pair, &self->dev, &opts));
+	ASSERT_EQ(0, vt_buf_open(&self->here, &self->dev, &vt_mem_host, SIZE,
+				 NULL));
+	ASSERT_EQ(0, vt_buf_open(&self->there, &self->dev, variant->kind, SIZE,
+				 NULL));
+	vt_buf_fill(&self->here, 1);
+	vt_buf_fill(&self->there, 2);
+}
+
+static int test_stats(const struct vt_mem *mem,
+		      struct peer_test_dmabuf_stats *stats)
+{
+	stats->fd = mem->dmabuf;
+	return ioctl(mem->fd, PEER_TEST_DMABUF_STATS, stats) ? -errno : 0;
+}
+
+FIXTURE_TEARDOWN(dmabuf)
+{
+	struct peer_test_dmabuf_stats stats = { 0 };
+	int dmabuf = dup(self->there.mem.dmabuf);
+	int fd = dup(self->there.mem.fd);
+	struct vt_mem mem = { .fd = fd, .dmabuf = dmabuf };
+
+	vt_pair_close(&self->pair);
+	EXPECT_EQ(0, vt_buf_close(&self->here));
+	EXPECT_EQ(0, vt_buf_close(&self->there));
+	vt_dev_close(&self->dev);
+	EXPECT_EQ(0, vt_counters_balanced(variant->kind));
+	if (is_of_tests(variant->kind)) {
+		EXPECT_EQ(0, test_stats(&mem, &stats));
+		EXPECT_EQ(0, stats.attached);
+		EXPECT_EQ(0, stats.mapped);
+		EXPECT_EQ(0, stats.accesses);
+		EXPECT_EQ(0, stats.wrong);
+	}
+	close(dmabuf);
+	close(fd);
+}
+
+typedef FIXTURE_DATA(dmabuf) dmabuf_t;
+
+/* ---- operations, and what they do to the shadows ---- */
+
+struct piece {
+	uint64_t from, to;
+	uint32_t length;
+};
+
+static const struct piece pieces[] = {
+	{ 0, 0, 1 },
+	{ 4095, 8191, 2 },		/* over a border */
+	{ 7, 4096, 4096 },
+	{ 100, 2 * 1024 * 1024 - 3000, 9000 },
+	{ SIZE - 5, SIZE - 5, 5 },	/* the last bytes */
+	{ 12345, 54321, 300000 },
+};
+
+#define PIECES (sizeof(pieces) / sizeof(pieces[0]))
+
+static int do_write(dmabuf_t *self, struct vt_buf *from, struct vt_buf *to,
+		    const struct piece *piece)
+{
+	struct ibv_sge sge = vt_sge(from, piece->from, piece->length);
+
+	memcpy(to->shadow + piece->to, from->shadow + piece->from,
+	       piece->length);
+	return vt_rdma_write(&self->pair.end[0], &sge, 1,
+			     vt_remote(to, piece->to));
+}
+
+static int do_read(dmabuf_t *self, struct vt_buf *from, struct vt_buf *to,
+		   const struct piece *piece)
+{
+	struct ibv_sge sge = vt_sge(to, piece->to, piece->length);
+
+	memcpy(to->shadow + piece->to, from->shadow + piece->from,
+	       piece->length);
+	return vt_rdma_read(&self->pair.end[0], &sge, 1,
+			    vt_remote(from, piece->from));
+}
+
+static int do_send(dmabuf_t *self, struct vt_buf *from, struct vt_buf *to,
+		   const struct piece *piece)
+{
+	struct ibv_sge sge = vt_sge(from, piece->from, piece->length);
+	struct ibv_sge recv = vt_sge(to, piece->to, piece->length);
+	struct ibv_wc wc;
+
+	memcpy(to->shadow + piece->to, from->shadow + piece->from,
+	       piece->length);
+	return vt_send_recv(&self->pair, &sge, 1, &recv, 1, &wc);
+}
+
+typedef int (*operation)(dmabuf_t *self, struct vt_buf *from,
+			 struct vt_buf *to, const struct piece *piece);
+
+/* Each piece, there and back. */
+static void run(struct __test_metadata *_metadata, dmabuf_t *self,
+		operation operation)
+{
+	size_t i;
+
+	for (i = 0; i < PIECES; i++) {
+		ASSERT_EQ(0, operation(self, &self->here, &self->there,
+				       &pieces[i]));
+		ASSERT_EQ(0, vt_buf_check(&self->there, pieces[i].to,
+					  pieces[i].length));
+	}
+	vt_buf_fill(&self->there, 3);
+	for (i = 0; i < PIECES; i++) {
+		ASSERT_EQ(0, operation(self, &self->there, &self->here,
+				       &pieces[i]));
+		ASSERT_EQ(0, vt_buf_check(&self->here, pieces[i].to,
+					  pieces[i].length));
+	}
+	EXPECT_EQ(0, vt_buf_check_all(&self->here));
+	EXPECT_EQ(0, vt_buf_check_all(&self->there));
+}
+
+TEST_F_TIMEOUT(dmabuf, write, 120)
+{
+	run(_metadata, self, do_write);
+}
+
+TEST_F_TIMEOUT(dmabuf, read, 120)
+{
+	run(_metadata, self, do_read);
+}
+
+TEST_F_TIMEOUT(dmabuf, send, 120)
+{
+	run(_metadata, self, do_send);
+}
+
+TEST_F_TIMEOUT(dmabuf, atomic, 60)
+{
+	struct ibv_sge result = vt_sge(&self->here, 64, 8);
+	uint64_t word;
+
+	memcpy(&word, self->there.shadow + 4096, 8);
+	ASSERT_EQ(0, vt_fetch_add(&self->pair.end[0], &result,
+				  vt_remote(&self->there, 4096), 5));
+	memcpy(self->here.shadow + 64, &word, 8);
+	word += 5;
+	memcpy(self->there.shadow + 4096, &word, 8);
+	EXPECT_EQ(0, vt_buf_check_all(&self->here));
+	EXPECT_EQ(0, vt_buf_check_all(&self->there));
+
+	memcpy(self->here.shadow + 64, &word, 8);
+	ASSERT_EQ(0, vt_cmp_swap(&self->pair.end[0], &result,
+				 vt_remote(&self->there, 4096), word, 77));
+	word = 77;
+	memcpy(self->there.shadow + 4096, &word, 8);
+	ASSERT_EQ(0, vt_atomic_write(&self->pair.end[0],
+				     vt_remote(&self->there, 8192), 78));
+	word = 78;
+	memcpy(self->there.shadow + 8192, &word, 8);
+	EXPECT_EQ(0, vt_buf_check_all(&self->here));
+	EXPECT_EQ(0, vt_buf_check_all(&self->there));
+}
+
+/* The MR keeps the buffer, whatever becomes of the descriptor. */
+TEST_F_TIMEOUT(dmabuf, without_descriptor, 60)
+{
+	int dmabuf = self->there.mem.dmabuf;
+	int copy = dup(dmabuf);
+
+	close(dmabuf);
+	EXPECT_EQ(0, do_write(self, &self->here, &self->there, &pieces[3]));
+	ASSERT_EQ(dmabuf, dup2(copy, dmabuf));
+	close(copy);
+	EXPECT_EQ(0, vt_buf_check_all(&self->there));
+}
+
+/* ---- a part of the buffer ---- */
+
+/* From an odd offset, at an address of the caller's, and no byte more. */
+TEST_F_TIMEOUT(dmabuf, part, 60)
+{
+	uint64_t offset = 3 * 4096 + 100, length = 70000;
+	uint64_t iova = 0x7000000000000000 + 100;
+	struct vt_remote to = { .addr = iova };
+	struct ibv_sge sge = vt_sge(&self->here, 0, length);
+	struct ibv_mr mr = { 0 };
+
+	ASSERT_EQ(0, vt_reg_dmabuf_mr(&mr, self->dev.pd, offset, length, iova,
+				      self->there.mem.dmabuf,
+				      VT_ACCESS_DMABUF));
+	to.rkey = mr.rkey;
+	EXPECT_EQ(0, vt_rdma_write(&self->pair.end[0], &sge, 1, to));
+	memcpy(self->there.shadow + offset, self->here.shadow, length);
+	EXPECT_EQ(0, vt_buf_check_all(&self->there));
+
+	to.addr++;
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR,
+		  vt_rdma_write(&self->pair.end[0], &sge, 1, to));
+	ASSERT_EQ(0, vt_pair_renew(&self->pair));
+	to.addr -= 2;
+	sge.length = 2;
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR,
+		  vt_rdma_write(&self->pair.end[0], &sge, 1, to));
+	EXPECT_EQ(0, vt_buf_check_all(&self->there));
+	EXPECT_EQ(0, vt_dereg_dmabuf_mr(&mr));
+}
+
+/* ---- rights ---- */
+
+TEST_F_TIMEOUT(dmabuf, rights, 60)
+{
+	struct ibv_pd *pd = self->dev.pd;
+	int fd = self->there.mem.dmabuf;
+	struct ibv_sge sge = vt_sge(&self->here, 0, 8);
+	struct vt_remote at = { .addr = 0 };
+	struct ibv_mr mr = { 0 };
+
+	ASSERT_EQ(0, vt_reg_dmabuf_mr(&mr, pd, 0, SIZE, 0, fd,
+				      IBV_ACCESS_REMOTE_READ));
+	at.rkey = mr.rkey;
+	EXPECT_EQ(0, vt_rdma_read(&self->pair.end[0], &sge, 1, at));
+	memcpy(self->here.shadow, self->there.shadow, 8);
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR,
+		  vt_rdma_write(&self->pair.end[0], &sge, 1, at));
+	ASSERT_EQ(0, vt_pair_renew(&self->pair));
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR,
+		  vt_fetch_add(&self->pair.end[0], &sge, at, 1));
+	ASSERT_EQ(0, vt_pair_renew(&self->pair));
+
+	/* More rights, later; never those of on-demand memory. */
+	EXPECT_EQ(-EOPNOTSUPP, vt_rereg_mr(&mr, IBV_REREG_MR_CHANGE_ACCESS,
+					   NULL, IBV_ACCESS_ON_DEMAND));
+	ASSERT_EQ(0, vt_rereg_mr(&mr, IBV_REREG_MR_CHANGE_ACCESS, NULL,
+				 VT_ACCESS_DMABUF));
+	EXPECT_EQ(0, vt_rdma_write(&self->pair.end[0], &sge, 1, at));
+	memcpy(self->there.shadow, self->here.shadow, 8);
+	EXPECT_EQ(0, vt_buf_check_all(&self->here));
+	EXPECT_EQ(0, vt_buf_check_all(&self->there));
+	EXPECT_EQ(0, vt_dereg_dmabuf_mr(&mr));
+}
+
+/* ---- what is no dma-buf, or not all of one ---- */
+
+TEST_F(dmabuf, refusals)
+{
+	struct ibv_pd *pd = self->dev.pd;
+	int fd = self->there.mem.dmabuf;
+	struct ibv_mr mr = { 0 };
+	int file;
+
+	/* As programs ask whether dma-bufs are served at all. */
+	EXPECT_EQ(-EBADF, vt_reg_dmabuf_mr(&mr, pd, 0, 0, 0, -1, 0));
+	EXPECT_EQ(-EBADF, vt_reg_dmabuf_mr(&mr, pd, 0, 4096, 0, -1, 0));
+	file = memfd_create("no dma-buf", MFD_CLOEXEC);
+	EXPECT_EQ(-EINVAL, vt_reg_dmabuf_mr(&mr, pd, 0, 4096, 0, file, 0));
+	close(file);
+
+	EXPECT_EQ(-EINVAL, vt_reg_dmabuf_mr(&mr, pd, 0, 0, 0, fd, 0));
+	EXPECT_EQ(-EINVAL, vt_reg_dmabuf_mr(&mr, pd, 0, SIZE + 1, 0, fd, 0));
+	EXPECT_EQ(-EINVAL, vt_reg_dmabuf_mr(&mr, pd, SIZE, 1, 0, fd, 0));
+	EXPECT_EQ(-EINVAL, vt_reg_dmabuf_mr(&mr, pd, 4096, -1ULL, 0, fd, 0));
+	EXPECT_EQ(-EINVAL, vt_reg_dmabuf_mr(&mr, pd, -4096ULL, 8192, 0, fd, 0));
+	EXPECT_EQ(-EINVAL, vt_reg_dmabuf_mr(&mr, pd, 1, 1, 0, fd, 0));
+	EXPECT_EQ(-EINVAL, vt_reg_dmabuf_mr(&mr, pd, 0, SIZE, 0, fd,
+					    IBV_ACCESS_ON_DEMAND));
+	EXPECT_EQ(-EINVAL, vt_reg_dmabuf_mr(&mr, pd, 0, SIZE, 0, fd,
+					    IBV_ACCESS_REMOTE_WRITE));
+}
+
+/* ---- dma-bufs that move ---- */
+
+static int move_test(const struct vt_mem *mem)
+{
+	return ioctl(mem->fd, PEER_TEST_DMABUF_MOVE, mem->dmabuf) ? -errno : 0;
+}
+
+static int move_vram(const struct vt_mem *mem, uint32_t domain)
+{
+	struct peer_vram_move move = {
+		.size = sizeof(move),
+		.handle = mem->handle,
+		.domain = domain,
+	};
+
+	return ioctl(mem->fd, PEER_VRAM_IOC_MOVE, &move) ? -errno : 0;
+}
+
+static int move_once(const struct vt_mem *mem, unsigned int n)
+{
+	if (mem->kind == &vt_mem_vram_dmabuf)
+		return move_vram(mem, n % 2 ? PEER_VRAM_DOMAIN_VRAM :
+					      PEER_VRAM_DOMAIN_SYSTEM);
+	return move_test(mem);
+}
+
+static bool moves(const struct vt_mem_kind *kind)
+{
+	return kind == &vt_mem_moving || kind == &vt_mem_iomem ||
+	       kind == &vt_mem_vram_dmabuf;
+}
+
+/* Before each piece it goes elsewhere; the mapping is gone until then. */
+TEST_F_TIMEOUT(dmabuf, moved, 120)
+{
+	struct peer_test_dmabuf_stats stats = { 0 };
+	struct vt_mem *mem = &self->there.mem;
+	size_t i;
+
+	if (!moves(variant->kind))
+		SKIP(return, "this one does not move");
+	for (i = 0; i < PIECES; i++) {
+		ASSERT_EQ(0, move_once(mem, i));
+		if (is_of_tests(variant->kind)) {
+			ASSERT_EQ(0, test_stats(mem, &stats));
+			EXPECT_EQ(1, stats.attached);
+			EXPECT_EQ(0, stats.mapped);
+		}
+		ASSERT_EQ(0, do_write(self, &self->here, &self->there,
+				      &pieces[i]));
+		ASSERT_EQ(0, vt_buf_check_all(&self->there));
+		ASSERT_EQ(0, move_once(mem, i + 1));
+		ASSERT_EQ(0, do_read(self, &self->there, &self->here,
+				     &pieces[i]));
+		ASSERT_EQ(0, vt_buf_check_all(&self->here));
+	}
+	if (is_of_tests(variant->kind)) {
+		ASSERT_EQ(0, test_stats(mem, &stats));
+		EXPECT_EQ(2 * PIECES + 1, stats.maps);
+	}
+}
+
+struct mover {
+	pthread_t thread;
+	const struct vt_mem *mem;
+	atomic_bool stop;
+	unsigned int moves;
+	int ret;
+};
+
+static void *mover_run(void *arg)
+{
+	struct mover *mover = arg;
+
+	while (!mover->stop && !mover->ret) {
+		mover->ret = move_once(mover->mem, mover->moves++);
+		usleep(1000);
+	}
+	return NULL;
+}
+
+TEST_F_TIMEOUT(dmabuf, moved_under_operations, 240)
+{
+	struct mover mover = { .mem = &self->there.mem };
+	int rounds = vt_slow_kernel() ? 3 : 10;
+
+	if (!moves(variant->kind))
+		SKIP(return, "this one does not move");
+	ASSERT_EQ(0, pthread_create(&mover.thread, NULL, mover_run, &mover));
+	while (rounds-- && !_metadata->exit_code) {
+		run(_metadata, self, do_write);
+		run(_metadata, self, do_read);
+		run(_metadata, self, do_send);
+	}
+	mover.stop = true;
+	pthread_join(mover.thread, NULL);
+	EXPECT_EQ(0, mover.ret);
+	EXPECT_LT(10, mover.moves);
+}
+
+/* From then on errors, and no more than that. */
+TEST_F_TIMEOUT(dmabuf, revoked, 60)
+{
+	if (!moves(variant->kind))
+		SKIP(return, "this one cannot revoke");
+	ASSERT_EQ(0, do_write(self, &self->here, &self->there, &pieces[0]));
+	ASSERT_EQ(0, vt_mem_revoke(&self->there.mem));
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR,
+		  do_write(self, &self->here, &self->there, &pieces[0]));
+	ASSERT_EQ(0, vt_pair_renew(&self->pair));
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR,
+		  do_read(self, &self->there, &self->here, &pieces[3]));
+	ASSERT_EQ(0, vt_pair_renew(&self->pair));
+	EXPECT_EQ(IBV_WC_LOC_PROT_ERR,
+		  do_read(self, &self->here, &self->there, &pieces[0]));
+}
+
+/* ---- a descriptor for reading only ---- */
+
+TEST(read_only)
+{
+	struct peer_test_dmabuf_create create = {
+		.length = SIZE,
+		.flags = PEER_TEST_DMABUF_READ_ONLY,
+	};
+	struct ibv_mr mr = { 0 };
+	struct vt_dev dev;
+	int node;
+
+	ASSERT_EQ(0, need_module(&vt_mem_moving));
+	node = open("/dev/peer_test_dmabuf", O_RDWR | O_CLOEXEC);
+	ASSERT_EQ(0, ioctl(node, PEER_TEST_DMABUF_CREATE, &create));
+	ASSERT_EQ(0, vt_dev_open(&dev));
+	EXPECT_EQ(-EACCES, vt_reg_dmabuf_mr(&mr, dev.pd, 0, SIZE, 0, create.fd,
+					    IBV_ACCESS_LOCAL_WRITE));
+	ASSERT_EQ(0, vt_reg_dmabuf_mr(&mr, dev.pd, 0, SIZE, 0, create.fd,
+				      IBV_ACCESS_REMOTE_READ));
+	EXPECT_EQ(-EACCES, vt_rereg_mr(&mr, IBV_REREG_MR_CHANGE_ACCESS, NULL,
+				       VT_ACCESS_DMABUF));
+	EXPECT_EQ(0, vt_dereg_dmabuf_mr(&mr));
+	vt_dev_close(&dev);
+	close(create.fd);
+	close(node);
+}
+
+/* ---- objects of peer_vram ---- */
+
+FIXTURE(object)
+{
+	struct vt_dev dev;
+	struct vt_mem mem;
+};
+
+FIXTURE_SETUP(object)
+{
+	ASSERT_EQ(0, vt_dev_open(&self->dev));
+	ASSERT_EQ(0, vt_mem_alloc(&self->mem, &vt_mem_vram_dmabuf, SIZE, 0));
+}
+
+FIXTURE_TEARDOWN(object)
+{
+	vt_mem_free(&self->mem);
+	vt_dev_close(&self->dev);
+	EXPECT_EQ(0, vt_counters_balanced(&vt_mem_vram_dmabuf));
+}
+
+/* The dma-buf keeps the object; nobody else has it any more. */
+TEST_F(object, outlives_its_handle)
+{
+	struct vt_vram_info info;
+	uint64_t objects;
+	uint8_t *again;
+
+	ASSERT_EQ(0, vt_vram_info(&info));
+	objects = info.objects;
+	memset(self->mem.addr, 0x5a, SIZE);
+	munmap(self->mem.addr, SIZE);
+	close(self->mem.fd);
+	self->mem.fd = -1;
+	again = mmap(NULL, 4096, PROT_READ, MAP_SHARED, self->mem.dmabuf,
+		     SIZE - 4096);
+	ASSERT_NE(MAP_FAILED, again);
+	EXPECT_EQ(0x5a, again[4095]);
+	munmap(again, 4096);
+	EXPECT_EQ(MAP_FAILED, mmap(NULL, 8192, PROT_READ, MAP_SHARED,
+				   self->mem.dmabuf, SIZE - 4096));
+	close(self->mem.dmabuf);
+	self->mem.addr = NULL;
+	ASSERT_EQ(0, vt_vram_info(&info));
+	EXPECT_EQ(objects - 1, info.objects);
+}
+
+/* Its mapping goes where the object goes. */
+TEST_F(object, mapping_follows)
+{
+	uint8_t have[16];
+
+	memset(self->mem.addr, 1, 16);
+	ASSERT_EQ(0, move_vram(&self->mem, PEER_VRAM_DOMAIN_SYSTEM));
+	EXPECT_EQ(1, self->mem.addr[15]);
+	memset(self->mem.addr, 2, 16);
+	ASSERT_EQ(0, move_vram(&self->mem, PEER_VRAM_DOMAIN_VRAM));
+	ASSERT_EQ(0, vt_mem_read(&self->mem, 0, have, sizeof(have)));
+	EXPECT_EQ(0, memcmp(have, self->mem.addr, sizeof(have)));
+	EXPECT_EQ(2, have[0]);
+}
+
+TEST_F(object, not_exported)
+{
+	struct peer_vram_set_flags flags = {
+		.size = sizeof(flags),
+		.handle = self->mem.handle,
+		.flags = PEER_VRAM_CREATE_NO_EXPORT,
+	};
+	struct ibv_mr mr = { 0 };
+
+	ASSERT_EQ(0, ioctl(self->mem.fd, PEER_VRAM_IOC_SET_FLAGS, &flags));
+	EXPECT_EQ(-EACCES, vt_reg_dmabuf_mr(&mr, self->dev.pd, 0, SIZE, 0,
+					    self->mem.dmabuf, 0));
+}
+
+TEST_F(object, destroyed)
+{
+	struct ibv_mr mr = { 0 };
+
+	ASSERT_EQ(0, vt_mem_destroy(&self->mem));
+	EXPECT_EQ(-ENODEV, vt_reg_dmabuf_mr(&mr, self->dev.pd, 0, SIZE, 0,
+					    self->mem.dmabuf, 0));
+}
+
+TEST_HARNESS_MAIN

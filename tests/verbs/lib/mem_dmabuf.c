@@ -1,0 +1,356 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * Memory that is registered by the descriptor of a dma-buf: of the kernel's own
+ * exporters, of peer_vram, and of peer_test_dmabuf.ko, whose move.
+ *
+ * mem->fd is what the dma-buf was made with, mem->dmabuf the dma-buf.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <glob.h>
+#include <linux/dma-heap.h>
+#include <linux/udmabuf.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <rdma/peer_vram.h>
+
+#include "../../kmod/peer_test_dmabuf.h"
+#include "mem.h"
+
+static int map_fd(struct vt_mem *mem, int fd, size_t length)
+{
+	void *addr = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+			  0);
+
+	if (addr == MAP_FAILED)
+		return -errno;
+	mem->addr = addr;
+	mem->length = length;
+	return 0;
+}
+
+static void dmabuf_free(struct vt_mem *mem)
+{
+	munmap(mem->addr, mem->length);
+	if (mem->dmabuf >= 0)
+		close(mem->dmabuf);
+	close(mem->fd);
+}
+
+/* Makes of an open mem->fd the dma-buf, and maps it. */
+static int dmabuf_alloc(struct vt_mem *mem, const char *node, size_t length,
+			int (*make)(struct vt_mem *mem, size_t length))
+{
+	int ret;
+
+	mem->fd = open(node, O_RDWR | O_CLOEXEC);
+	if (mem->fd < 0)
+		return -errno;
+	ret = make(mem, length);
+	if (!ret) {
+		ret = map_fd(mem, mem->dmabuf, length);
+		if (ret)
+			close(mem->dmabuf);
+	}
+	if (ret)
+		close(mem->fd);
+	return ret;
+}
+
+/* ---- those of the kernel ---- */
+
+static int udmabuf_make(struct vt_mem *mem, size_t length)
+{
+	struct udmabuf_create create = {
+		.flags = UDMABUF_FLAGS_CLOEXEC,
+		.size = length,
+	};
+	int ret = 0;
+
+	create.memfd = memfd_create("udmabuf", MFD_ALLOW_SEALING | MFD_CLOEXEC);
+	if (create.memfd == (uint32_t)-1)
+		return -errno;
+	if (ftruncate(create.memfd, length) ||
+	    fcntl(create.memfd, F_ADD_SEALS, F_SEAL_SHRINK))
+		ret = -errno;
+	if (!ret) {
+		mem->dmabuf = ioctl(mem->fd, UDMABUF_CREATE, &create);
+		ret = mem->dmabuf < 0 ? -errno : 0;
+	}
+	close(create.memfd);
+	return ret;
+}
+
+static int udmabuf_alloc(struct vt_mem *mem, size_t length, unsigned int flags)
+{
+	if (flags)
+		return -EOPNOTSUPP;
+	return dmabuf_alloc(mem, "/dev/udmabuf", length, udmabuf_make);
+}
+
+static int heap_make(struct vt_mem *mem, size_t length)
+{
+	struct dma_heap_allocation_data alloc = {
+		.len = length,
+		.fd_flags = O_RDWR | O_CLOEXEC,
+	};
+
+	if (ioctl(mem->fd, DMA_HEAP_IOCTL_ALLOC, &alloc))
+		return -errno;
+	mem->dmabuf = alloc.fd;
+	return 0;
+}
+
+static int heap_alloc(struct vt_mem *mem, size_t length, unsigned int flags)
+{
+	if (flags)
+		return -EOPNOTSUPP;
+	return dmabuf_alloc(mem, "/dev/dma_heap/system", length, heap_make);
+}
+
+/* The two calls of DRM that it takes; their header is in a package of its own. */
+struct drm_dumb {
+	uint32_t height, width, bpp, flags;
+	uint32_t handle, pitch;
+	uint64_t size;
+};
+
+struct drm_prime {
+	uint32_t handle, flags;
+	int32_t fd;
+};
+
+#define DRM_DUMB _IOWR('d', 0xb2, struct drm_dumb)
+#define DRM_PRIME _IOWR('d', 0x2d, struct drm_prime)
+
+static int vgem_make(struct vt_mem *mem, size_t length)
+{
+	struct drm_dumb dumb = { .height = length / 4096, .width = 1024,
+				 .bpp = 32 };
+	struct drm_prime prime = { .flags = O_RDWR | O_CLOEXEC };
+
+	if (length % 4096)
+		return -EINVAL;
+	if (ioctl(mem->fd, DRM_DUMB, &dumb))
+		return -errno;
+	prime.handle = dumb.handle;
+	if (ioctl(mem->fd, DRM_PRIME, &prime))
+		return -errno;
+	mem->dmabuf = prime.fd;
+	return 0;
+}
+
+/* The kernel counts all its cards in one. */
+static int vgem_alloc(struct vt_mem *mem, size_t length, unsigned int flags)
+{
+	char node[64];
+	glob_t found;
+	int ret;
+
+	if (flags)
+		return -EOPNOTSUPP;
+	ret = glob("/sys/devices/platform/vgem/drm/card*", 0, NULL, &found);
+	if (ret)
+		return -ENODEV;
+	snprintf(node, sizeof(node), "/dev/dri%s",
+		 strrchr(found.gl_pathv[0], '/'));
+	globfree(&found);
+	return dmabuf_alloc(mem, node, length, vgem_make);
+}
+
+/* Another mapping of the dma-buf is as near as its owner comes. */
+static int mapping_copy(struct vt_mem *mem, uint64_t offset, void *buffer,
+			size_t length, bool write)
+{
+	struct vt_mem view = *mem;
+	int ret = map_fd(&view, mem->dmabuf, mem->length);
+
+	if (ret)
+		return ret;
+	if (write)
+		memcpy(view.addr + offset, buffer, length);
+	else
+		memcpy(buffer, view.addr + offset, length);
+	munmap(view.addr, view.length);
+	return 0;
+}
+
+static int mapping_read(struct vt_mem *mem, uint64_t offset, void *dst,
+			size_t length)
+{
+	return mapping_copy(mem, offset, dst, length, false);
+}
+
+static int mapping_write(struct vt_mem *mem, uint64_t offset, const void *src,
+			 size_t length)
+{
+	return mapping_copy(mem, offset, (void *)src, length, true);
+}
+
+#define SYSTEM_KIND(kind)						\
+	{								\
+		.name = #kind,						\
+		.client = "dma_buf",					\
+		.alloc = kind##_alloc,					\
+		.free = dmabuf_free,					\
+		.read = mapping_read,					\
+		.write = mapping_write,					\
+	}
+
+const struct vt_mem_kind vt_mem_udmabuf = SYSTEM_KIND(udmabuf);
+const struct vt_mem_kind vt_mem_heap = SYSTEM_KIND(heap);
+const struct vt_mem_kind vt_mem_vgem = SYSTEM_KIND(vgem);
+
+/* ---- that of the tests ---- */
+
+static int test_make(struct vt_mem *mem, size_t length, uint32_t flags)
+{
+	struct peer_test_dmabuf_create create = {
+		.length = length,
+		.flags = flags,
+	};
+
+	if (ioctl(mem->fd, PEER_TEST_DMABUF_CREATE, &create))
+		return -errno;
+	mem->dmabuf = create.fd;
+	return 0;
+}
+
+static int moving_make(struct vt_mem *mem, size_t length)
+{
+	return test_make(mem, length, 0);
+}
+
+static int fixed_make(struct vt_mem *mem, size_t length)
+{
+	return test_make(mem, length, PEER_TEST_DMABUF_FIXED);
+}
+
+static int iomem_make(struct vt_mem *mem, size_t length)
+{
+	return test_make(mem, length, PEER_TEST_DMABUF_IOMEM);
+}
+
+static int test_alloc(struct vt_mem *mem, size_t length, unsigned int flags)
+{
+	int (*make)(struct vt_mem *mem, size_t length) = moving_make;
+
+	if (flags)
+		return -EOPNOTSUPP;
+	if (mem->kind == &vt_mem_fixed)
+		make = fixed_make;
+	if (mem->kind == &vt_mem_iomem)
+		make = iomem_make;
+	return dmabuf_alloc(mem, "/dev/peer_test_dmabuf", length, make);
+}
+
+static int test_copy(struct vt_mem *mem, uint64_t offset, const void *buffer,
+		     size_t length, bool write)
+{
+	struct peer_test_dmabuf_rw rw = {
+		.fd = mem->dmabuf,
+		.write = write,
+		.offset = offset,
+		.length = length,
+		.buffer = (uintptr_t)buffer,
+	};
+
+	return ioctl(mem->fd, PEER_TEST_DMABUF_RW, &rw) ? -errno : 0;
+}
+
+static int test_read(struct vt_mem *mem, uint64_t offset, void *dst,
+		     size_t length)
+{
+	return test_copy(mem, offset, dst, length, false);
+}
+
+static int test_write(struct vt_mem *mem, uint64_t offset, const void *src,
+		      size_t length)
+{
+	return test_copy(mem, offset, src, length, true);
+}
+
+static int test_revoke(struct vt_mem *mem)
+{
+	return ioctl(mem->fd, PEER_TEST_DMABUF_REVOKE, mem->dmabuf) ? -errno : 0;
+}
+
+#define TEST_KIND(kind)							\
+	{								\
+		.name = #kind,						\
+		.client = "dma_buf",					\
+		.alloc = test_alloc,					\
+		.free = dmabuf_free,					\
+		.read = test_read,					\
+		.write = test_write,					\
+		.revoke = test_revoke,					\
+	}
+
+const struct vt_mem_kind vt_mem_moving = TEST_KIND(moving);
+const struct vt_mem_kind vt_mem_fixed = TEST_KIND(fixed);
+const struct vt_mem_kind vt_mem_iomem = TEST_KIND(iomem);
+
+/* ---- that of peer_vram ---- */
+
+static int vram_dmabuf_alloc(struct vt_mem *mem, size_t length,
+			     unsigned int flags)
+{
+	struct vt_mem named;
+	int ret;
+
+	ret = vt_mem_alloc(&named, &vt_mem_vram_named, length, flags);
+	if (ret)
+		return ret;
+	ret = vt_mem_share(&named);
+	if (ret < 0) {
+		vt_mem_free(&named);
+		return ret;
+	}
+	mem->fd = named.fd;
+	mem->handle = named.handle;
+	mem->dmabuf = ret;
+	munmap(named.addr, named.length);
+	ret = map_fd(mem, mem->dmabuf, length);
+	if (ret) {
+		close(mem->dmabuf);
+		close(mem->fd);
+	}
+	return ret;
+}
+
+static int vram_dmabuf_read(struct vt_mem *mem, uint64_t offset, void *dst,
+			    size_t length)
+{
+	return vt_mem_vram_named.read(mem, offset, dst, length);
+}
+
+static int vram_dmabuf_write(struct vt_mem *mem, uint64_t offset,
+			     const void *src, size_t length)
+{
+	return vt_mem_vram_named.write(mem, offset, src, length);
+}
+
+static int vram_dmabuf_destroy(struct vt_mem *mem)
+{
+	return vt_mem_vram_named.destroy(mem);
+}
+
+static int vram_dmabuf_revoke(struct vt_mem *mem)
+{
+	return vt_mem_vram_named.revoke(mem);
+}
+
+const struct vt_mem_kind vt_mem_vram_dmabuf = {
+	.name = "vram_dmabuf",
+	.client = "peer_vram",
+	.alloc = vram_dmabuf_alloc,
+	.free = dmabuf_free,
+	.read = vram_dmabuf_read,
+	.write = vram_dmabuf_write,
+	.destroy = vram_dmabuf_destroy,
+	.revoke = vram_dmabuf_revoke,
+};
