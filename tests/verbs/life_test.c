@@ -17,7 +17,7 @@
 #include "lib/proc.h"
 
 #define SIZE (1024 * 1024)
-#define BOUND_MS 10000
+#define BOUND_MS 30000
 
 FIXTURE(life)
 {

@@ -22,7 +22,7 @@
 /* Several pieces of physical memory, of all sizes. */
 #define SIZE (1024 * 1024)
 
-#define BOUND_MS 5000
+#define BOUND_MS 15000
 
 enum flavour { NEVER_INVALIDATES, INVALIDATES, UNMAPS_ITSELF };
 

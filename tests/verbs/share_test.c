@@ -15,7 +15,7 @@
 #include "lib/revoked.h"
 
 #define SIZE (256 * 1024)
-#define BOUND_MS 10000
+#define BOUND_MS 30000
 
 FIXTURE(share)
 {

@@ -17,7 +17,7 @@
 #include "proc.h"
 
 /* Unloading may have to wait for an RCU grace period or two. */
-#define MODULE_TIMEOUT_MS 20000
+#define MODULE_TIMEOUT_MS 40000
 
 int64_t vt_now_ms(void)
 {
