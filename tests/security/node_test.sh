@@ -61,7 +61,8 @@ list_of_files()
 		/sys/class/misc/peer_vram0/ -type f 2> /dev/null
 }
 
-tap_is "there are files" "$(list_of_files | grep -c num_faults)" 1
+tap_is "there are files" \
+	"$(list_of_files | grep -c /peer_vram/num_faults)" 1
 # shellcheck disable=SC2016 # it is for the other shell
 tap_is "nobody but root can change one" \
 	"$(list_of_files | as_user bash -c \
