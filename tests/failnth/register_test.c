@@ -129,6 +129,8 @@ MR_VARIANT(vram_system_on_demand, vram_system, ON_DEMAND);
 MR_VARIANT(host_on_demand, host, ON_DEMAND);
 MR_VARIANT(peerdirect_on_demand, peerdirect, ON_DEMAND);
 MR_VARIANT(vram_implicit, vram, ON_DEMAND, .implicit = true);
+MR_VARIANT(vram_dmabuf, vram_dmabuf, VT_ACCESS_DMABUF);
+MR_VARIANT(moving_dmabuf, moving, VT_ACCESS_DMABUF);
 
 FIXTURE_SETUP(mr)
 {
@@ -313,7 +315,7 @@ TEST_F_TIMEOUT(mr, _name, 300)						\
 	};								\
 									\
 	if (!on_demand(&self->w))					\
-		SKIP(return, "pinned");					\
+		SKIP(return, "not on demand");					\
 	EXPECT_EQ(0, sweep_run(&sweep, &self->w));			\
 }
 

@@ -7,6 +7,7 @@
 
 #include "lib/pattern.h"
 #include "lib/proc.h"
+#include "lib/raw.h"
 #include "world.h"
 
 /* Of one operation: three packets, and over a border of pages. */
@@ -16,6 +17,8 @@ int world_need_client(const struct vt_mem_kind *kind)
 {
 	int ret = 0;
 
+	if (kind == &vt_mem_moving && access("/dev/peer_test_dmabuf", F_OK))
+		return vt_insmod_test("peer_test_dmabuf.ko", NULL);
 	if (kind != &vt_mem_peerdirect)
 		return 0;
 	if (access("/sys/module/peer_test_mem", F_OK))
@@ -65,8 +68,20 @@ void world_free(struct world *w)
 	vt_mem_free(&w->mem);
 }
 
+static int register_dmabuf(struct world *w)
+{
+	int ret = vt_reg_dmabuf_mr(&w->room, w->dev.pd, 0, w->length,
+				   (uintptr_t)w->mem.addr, w->mem.dmabuf,
+				   w->access);
+
+	w->mr = ret ? NULL : &w->room;
+	return ret;
+}
+
 int world_register(struct world *w)
 {
+	if (w->mem.dmabuf >= 0)
+		return register_dmabuf(w);
 	if (w->implicit)
 		w->mr = ibv_reg_mr(w->dev.pd, NULL, SIZE_MAX, w->access);
 	else
@@ -79,7 +94,9 @@ int world_deregister(struct world *w)
 {
 	int ret = 0;
 
-	if (w->mr)
+	if (w->mr == &w->room)
+		ret = vt_dereg_dmabuf_mr(w->mr);
+	else if (w->mr)
 		ret = -ibv_dereg_mr(w->mr);
 	if (!ret)
 		w->mr = NULL;
