@@ -258,4 +258,5 @@ def main():
                  'overlay: cmake -DPEERMEM_PROVIDER=OFF')
 
 
-main()
+if __name__ == '__main__':
+    main()

@@ -124,46 +124,22 @@ static int move_to(stats_t *self, enum peer_vram_domain domain)
 
 /* ---- rdma statistic show mr ---- */
 
-struct mr_counters {
-	unsigned long faults, invalidations, prefetch;
-};
-
-/* Of the only on-demand MR in the machine. Return: 0, or how many there are. */
-static int read_mr_counters(struct mr_counters *counters)
-{
-	FILE *pipe = popen("rdma statistic show mr", "re");
-	char line[512];
-	int found = 0;
-
-	if (!pipe)
-		return -errno;
-	while (fgets(line, sizeof(line), pipe)) {
-		char *at = strstr(line, "page_faults");
-
-		if (at && sscanf(at, "page_faults %lu page_invalidations %lu page_prefetch %lu",
-				 &counters->faults, &counters->invalidations,
-				 &counters->prefetch) == 3)
-			found++;
-	}
-	pclose(pipe);
-	return found == 1 ? 0 : found ? found : -ENOENT;
-}
-
 /* When so many faults are over; an access may end before its fault does. */
-static int wait_mr_counters(struct mr_counters *counters, unsigned long faults)
+static int wait_mr_counters(struct vt_mr_counters *counters,
+			    unsigned long faults)
 {
 	int64_t until = vt_now_ms() + VT_TIMEOUT_MS;
 	int ret;
 
 	do {
-		ret = read_mr_counters(counters);
+		ret = vt_mr_counters_read(counters);
 	} while (!ret && counters->faults < faults && vt_now_ms() < until);
 	return ret;
 }
 
 #define EXPECT_COUNTERS(want_faults, want_invalidations, want_prefetch)	\
 do {									\
-	struct mr_counters got;						\
+	struct vt_mr_counters got;					\
 									\
 	ASSERT_EQ(0, wait_mr_counters(&got, want_faults));		\
 	EXPECT_EQ((unsigned long)(want_faults), got.faults);		\
@@ -173,9 +149,9 @@ do {									\
 
 TEST_F_TIMEOUT(stats, pinned_has_no_counters, 120)
 {
-	struct mr_counters got;
+	struct vt_mr_counters got;
 
-	EXPECT_EQ(-ENOENT, read_mr_counters(&got));
+	EXPECT_EQ(-ENOENT, vt_mr_counters_read(&got));
 }
 
 TEST_F_TIMEOUT(stats, host_faults_and_invalidations, 120)
@@ -204,7 +180,7 @@ TEST_F_TIMEOUT(stats, host_faults_and_invalidations, 120)
 
 TEST_F_TIMEOUT(stats, host_prefetch, 120)
 {
-	struct mr_counters before, after;
+	struct vt_mr_counters before, after;
 	struct ibv_sge sge;
 	unsigned int i;
 
@@ -218,12 +194,12 @@ TEST_F_TIMEOUT(stats, host_prefetch, 120)
 	ASSERT_EQ(0, vt_advise_mr(self->dev.pd,
 				  IBV_ADVISE_MR_ADVICE_PREFETCH_WRITE,
 				  IBV_ADVISE_MR_FLAG_FLUSH, &sge, 1));
-	ASSERT_EQ(0, read_mr_counters(&before));
+	ASSERT_EQ(0, vt_mr_counters_read(&before));
 	EXPECT_EQ(16, before.prefetch);
 	/* Who comes now finds them. */
 	for (i = 2; i < 18; i++)
 		ASSERT_EQ(0, touch(self, i * PAGE));
-	ASSERT_EQ(0, read_mr_counters(&after));
+	ASSERT_EQ(0, vt_mr_counters_read(&after));
 	EXPECT_EQ(before.faults, after.faults);
 	EXPECT_EQ(16, after.prefetch);
 }

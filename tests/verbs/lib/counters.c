@@ -74,6 +74,26 @@ int vt_counters_balanced(const struct vt_mem_kind *kind)
 	return -EBUSY;
 }
 
+int vt_mr_counters_read(struct vt_mr_counters *counters)
+{
+	FILE *pipe = popen("rdma statistic show mr", "re");
+	char line[512];
+	int found = 0;
+
+	if (!pipe)
+		return -errno;
+	while (fgets(line, sizeof(line), pipe)) {
+		char *at = strstr(line, "page_faults");
+
+		if (at && sscanf(at, "page_faults %lu page_invalidations %lu page_prefetch %lu",
+				 &counters->faults, &counters->invalidations,
+				 &counters->prefetch) == 3)
+			found++;
+	}
+	pclose(pipe);
+	return found == 1 ? 0 : found ? found : -ENOENT;
+}
+
 int vt_resource_count(const char *what)
 {
 	const char *name = getenv("PEERMEM_RDMA_DEVICE");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
 /*
- * What the system says about itself: the counters of a client of peer memory,
- * and the number of live RDMA objects. For leak checks.
+ * What the system says about itself: the counters of a client of peer memory
+ * and of an on-demand MR, and the number of live RDMA objects.
  */
 #ifndef VT_COUNTERS_H
 #define VT_COUNTERS_H
@@ -26,6 +26,17 @@ int vt_counters_read(const struct vt_mem_kind *kind, struct vt_counters *c);
  * Return: 0, -EBUSY, or -errno.
  */
 int vt_counters_balanced(const struct vt_mem_kind *kind);
+
+/* What "rdma statistic show mr" says of an on-demand MR. */
+struct vt_mr_counters {
+	unsigned long faults, invalidations, prefetch;
+};
+
+/*
+ * Of the only on-demand MR in the machine.
+ * Return: 0, -ENOENT if there is none, else how many there are, or -errno.
+ */
+int vt_mr_counters_read(struct vt_mr_counters *counters);
 
 /* Live objects of the device: "mr", "qp", "cq", "pd"... or -errno. */
 int vt_resource_count(const char *what);

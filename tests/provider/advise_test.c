@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * Plain ibv_advise_mr() through the overlay really prefetches, by the counters
+ * of the MR and by the word of the memory's owner, and brings the kernel's
+ * answer. What the kernel answers to what is tested elsewhere (verbs, fuzz).
+ */
+#include <kselftest_harness.h>
+
+#include "asked.h"
+#include "lib/buf.h"
+#include "lib/counters.h"
+#include "odp_vram.h"
+
+#define PAGE 4096UL
+#define SIZE (64 * 1024)
+#define PAGES (SIZE / PAGE)
+#define ON_DEMAND (VT_ACCESS_ALL | IBV_ACCESS_ON_DEMAND)
+
+FIXTURE(advise)
+{
+	struct vt_dev dev;
+	struct vt_pair pair;
+	struct vt_buf local;
+	struct vt_buf buf;	/* on demand */
+};
+
+FIXTURE_VARIANT(advise)
+{
+	const struct vt_mem_kind *kind;
+};
+
+FIXTURE_VARIANT_ADD(advise, host) { .kind = &vt_mem_host };
+FIXTURE_VARIANT_ADD(advise, vram) { .kind = &vt_mem_vram_system };
+
+FIXTURE_SETUP(advise)
+{
+	struct vt_buf_opts opts = { .access = ON_DEMAND };
+
+	ASSERT_EQ(0, vt_dev_open(&self->dev));
+	ASSERT_EQ(0, vt_pair_open(&self->pair, &self->dev, NULL));
+	ASSERT_EQ(0, vt_buf_open(&self->local, &self->dev, &vt_mem_host, SIZE,
+				 NULL));
+	ASSERT_EQ(0, vt_buf_open(&self->buf, &self->dev, variant->kind, SIZE,
+				 &opts));
+	vt_buf_fill(&self->local, 1);
+	vt_buf_fill(&self->buf, 2);
+}
+
+FIXTURE_TEARDOWN(advise)
+{
+	EXPECT_EQ(0, vt_buf_check_all(&self->buf));
+	EXPECT_EQ(0, vt_buf_close(&self->buf));
+	EXPECT_EQ(0, vt_buf_close(&self->local));
+	vt_pair_close(&self->pair);
+	vt_dev_close(&self->dev);
+	EXPECT_EQ(0, vt_counters_balanced(variant->kind));
+}
+
+typedef FIXTURE_DATA(advise) advise_t;
+
+static int advise(advise_t *self, enum ibv_advise_mr_advice advice,
+		  uint32_t flags, uint64_t offset, uint32_t length)
+{
+	struct ibv_sge sge = vt_sge(&self->buf, offset, length);
+
+	return ibv_advise_mr(self->dev.pd, advice, flags, &sge, 1);
+}
+
+/* Writes into each page of the buffer. */
+static int touch_all(advise_t *self)
+{
+	uint64_t at;
+	int ret = 0;
+
+	for (at = 0; !ret && at < SIZE; at += PAGE) {
+		struct ibv_sge sge = vt_sge(&self->local, at, 8);
+
+		ret = vt_rdma_write(&self->pair.end[0], &sge, 1,
+				    vt_remote(&self->buf, at));
+		memcpy(self->buf.shadow + at, self->local.shadow + at, 8);
+	}
+	return ret;
+}
+
+static int wait_prefetched(unsigned long pages)
+{
+	struct vt_mr_counters now;
+	int ret, tries;
+
+	for (tries = 0; tries < 500; tries++) {
+		ret = vt_mr_counters_read(&now);
+		if (ret || now.prefetch == pages)
+			return ret;
+		usleep(20000);
+	}
+	return -ETIMEDOUT;
+}
+
+TEST_F(advise, brings_pages)
+{
+	struct vt_mr_counters before, after;
+	bool vram = variant->kind != &vt_mem_host;
+
+	if (vram)
+		EXPECT_EQ(PEER_VRAM_DOMAIN_SYSTEM, query(&self->buf.mem).domain);
+	asked(ASKED_ADVISE);
+	ASSERT_EQ(0, advise(self, IBV_ADVISE_MR_ADVICE_PREFETCH_WRITE,
+			    IBV_ADVISE_MR_FLAG_FLUSH, 0, SIZE));
+	EXPECT_EQ(1, asked(ASKED_ADVISE));
+	ASSERT_EQ(0, vt_mr_counters_read(&before));
+	EXPECT_EQ(PAGES, before.prefetch);
+	if (vram)
+		EXPECT_EQ(PEER_VRAM_DOMAIN_VRAM, query(&self->buf.mem).domain);
+	ASSERT_EQ(0, touch_all(self));
+	ASSERT_EQ(0, vt_mr_counters_read(&after));
+	EXPECT_EQ(before.faults, after.faults);
+}
+
+TEST_F(advise, without_waiting)
+{
+	ASSERT_EQ(0, advise(self, IBV_ADVISE_MR_ADVICE_PREFETCH, 0, PAGE,
+			    SIZE - PAGE));
+	EXPECT_EQ(0, wait_prefetched(PAGES - 1));
+	EXPECT_EQ(0, touch_all(self));
+}
+
+TEST_F(advise, several_ranges)
+{
+	struct ibv_sge sge[] = {
+		vt_sge(&self->buf, 0, 1),
+		vt_sge(&self->buf, 2 * PAGE - 1, 2),
+		vt_sge(&self->buf, SIZE - PAGE, PAGE),
+	};
+	struct vt_mr_counters now;
+
+	ASSERT_EQ(0, ibv_advise_mr(self->dev.pd,
+				   IBV_ADVISE_MR_ADVICE_PREFETCH_WRITE,
+				   IBV_ADVISE_MR_FLAG_FLUSH, sge, 3));
+	ASSERT_EQ(0, vt_mr_counters_read(&now));
+	EXPECT_EQ(1 + 2 + 1, now.prefetch);
+}
+
+TEST_F(advise, whole_address_space)
+{
+	struct ibv_mr *all = ibv_reg_mr(self->dev.pd, NULL, SIZE_MAX,
+					ON_DEMAND);
+	struct ibv_sge sge = vt_sge(&self->buf, 0, SIZE);
+
+	ASSERT_NE(NULL, all);
+	sge.lkey = all->lkey;
+	EXPECT_EQ(0, ibv_advise_mr(self->dev.pd,
+				   IBV_ADVISE_MR_ADVICE_PREFETCH_WRITE,
+				   IBV_ADVISE_MR_FLAG_FLUSH, &sge, 1));
+	if (variant->kind != &vt_mem_host)
+		EXPECT_EQ(PEER_VRAM_DOMAIN_VRAM, query(&self->buf.mem).domain);
+	EXPECT_EQ(0, ibv_dereg_mr(all));
+}
+
+/* An answer is the kernel's, and nothing else happens. */
+#define EXPECT_ANSWER(want, call)					\
+do {									\
+	asked(ASKED_ADVISE);						\
+	EXPECT_EQ(want, call);						\
+	EXPECT_EQ(1, asked(ASKED_ADVISE));				\
+	EXPECT_EQ(want, asked_answer(ASKED_ADVISE));			\
+} while (0)
+
+TEST_F(advise, answers)
+{
+	struct ibv_sge pinned = vt_sge(&self->local, 0, 8);
+	struct ibv_sge nobody = { self->buf.iova, 8, 0 };
+	struct vt_mr_counters now;
+
+	EXPECT_ANSWER(EFAULT, advise(self, IBV_ADVISE_MR_ADVICE_PREFETCH,
+				     IBV_ADVISE_MR_FLAG_FLUSH, 1, SIZE));
+	EXPECT_ANSWER(EINVAL, advise(self, IBV_ADVISE_MR_ADVICE_PREFETCH, 1 << 1,
+				     0, SIZE));
+	EXPECT_ANSWER(EOPNOTSUPP, advise(self, 17, 0, 0, SIZE));
+	EXPECT_ANSWER(EINVAL,
+		      ibv_advise_mr(self->dev.pd, IBV_ADVISE_MR_ADVICE_PREFETCH,
+				    0, &pinned, 1));
+	EXPECT_ANSWER(ENOENT,
+		      ibv_advise_mr(self->dev.pd, IBV_ADVISE_MR_ADVICE_PREFETCH,
+				    0, &nobody, 1));
+	EXPECT_ANSWER(EINVAL,
+		      ibv_advise_mr(self->dev.pd, IBV_ADVISE_MR_ADVICE_PREFETCH,
+				    0, NULL, 0));
+	ASSERT_EQ(0, vt_mr_counters_read(&now));
+	EXPECT_EQ(0, now.prefetch);
+}
+
+TEST_F(advise, needs_write_access_to_write)
+{
+	struct vt_buf_opts opts = {
+		.access = IBV_ACCESS_REMOTE_READ | IBV_ACCESS_ON_DEMAND,
+	};
+	struct vt_buf buf;
+	struct ibv_sge sge;
+
+	ASSERT_EQ(0, vt_buf_open(&buf, &self->dev, variant->kind, SIZE, &opts));
+	vt_buf_fill(&buf, 3);
+	sge = vt_sge(&buf, 0, SIZE);
+	EXPECT_ANSWER(EPERM, ibv_advise_mr(self->dev.pd,
+					   IBV_ADVISE_MR_ADVICE_PREFETCH_WRITE,
+					   IBV_ADVISE_MR_FLAG_FLUSH, &sge, 1));
+	EXPECT_ANSWER(0, ibv_advise_mr(self->dev.pd,
+				       IBV_ADVISE_MR_ADVICE_PREFETCH,
+				       IBV_ADVISE_MR_FLAG_FLUSH, &sge, 1));
+	EXPECT_EQ(0, vt_buf_close(&buf));
+}
+
+TEST_HARNESS_MAIN

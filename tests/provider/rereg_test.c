@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * Plain ibv_rereg_mr() through the overlay: every combination of what it can
+ * change, on host and video memory, pinned and on demand. What it changed, what
+ * it left, and that a refusal changes nothing.
+ */
+#include <kselftest_harness.h>
+
+#include <sys/mman.h>
+
+#include "asked.h"
+#include "lib/buf.h"
+#include "lib/counters.h"
+#include "lib/proc.h"
+
+#define SIZE (64 * 1024)
+#define AT 4090
+#define LENGTH 5000
+#define READ_ONLY IBV_ACCESS_REMOTE_READ
+
+FIXTURE(rereg)
+{
+	struct vt_dev dev;
+	struct ibv_pd *pd;	/* another */
+	struct vt_pair old, new;	/* the responder is in the device's, in pd */
+	struct vt_buf local;
+	struct vt_buf buf;
+};
+
+FIXTURE_VARIANT(rereg)
+{
+	const struct vt_mem_kind *kind;
+	int on_demand;	/* the access flag, or 0 */
+};
+
+FIXTURE_VARIANT_ADD(rereg, host) { .kind = &vt_mem_host };
+FIXTURE_VARIANT_ADD(rereg, vram) { .kind = &vt_mem_vram };
+FIXTURE_VARIANT_ADD(rereg, on_demand_host)
+{
+	.kind = &vt_mem_host,
+	.on_demand = IBV_ACCESS_ON_DEMAND,
+};
+
+FIXTURE_VARIANT_ADD(rereg, on_demand_vram)
+{
+	.kind = &vt_mem_vram,
+	.on_demand = IBV_ACCESS_ON_DEMAND,
+};
+
+FIXTURE_SETUP(rereg)
+{
+	struct vt_buf_opts opts = { .access = VT_ACCESS_ALL | variant->on_demand };
+	struct vt_pair_opts other = { 0 };
+
+	ASSERT_EQ(0, vt_dev_open(&self->dev));
+	self->pd = ibv_alloc_pd(self->dev.ctx);
+	ASSERT_NE(NULL, self->pd);
+	other.pd = self->pd;
+	ASSERT_EQ(0, vt_pair_open(&self->old, &self->dev, NULL));
+	ASSERT_EQ(0, vt_pair_open(&self->new, &self->dev, &other));
+	ASSERT_EQ(0, vt_buf_open(&self->local, &self->dev, &vt_mem_host, SIZE,
+				 NULL));
+	ASSERT_EQ(0, vt_buf_open(&self->buf, &self->dev, variant->kind, SIZE,
+				 &opts));
+	vt_buf_fill(&self->local, 1);
+	vt_buf_fill(&self->buf, 2);
+}
+
+FIXTURE_TEARDOWN(rereg)
+{
+	EXPECT_EQ(0, vt_buf_check_all(&self->buf));
+	EXPECT_EQ(0, vt_buf_close(&self->buf));
+	EXPECT_EQ(0, vt_buf_close(&self->local));
+	vt_pair_close(&self->new);
+	vt_pair_close(&self->old);
+	EXPECT_EQ(0, ibv_dealloc_pd(self->pd));
+	vt_dev_close(&self->dev);
+	EXPECT_EQ(0, vt_counters_balanced(variant->kind));
+}
+
+typedef FIXTURE_DATA(rereg) rereg_t;
+
+/* A WRITE to the region through one of the pairs; an error renews it. */
+static int write_through(rereg_t *self, struct vt_pair *pair)
+{
+	struct ibv_sge sge = vt_sge(&self->local, 8, LENGTH);
+	int status = vt_rdma_write(&pair->end[0], &sge, 1,
+				   vt_remote(&self->buf, AT));
+
+	if (!status)
+		memcpy(self->buf.shadow + AT, self->local.shadow + 8, LENGTH);
+	else if (vt_pair_renew(pair))
+		return -EIO;
+	return status;
+}
+
+static int read_through(rereg_t *self, struct vt_pair *pair)
+{
+	struct ibv_sge sge = vt_sge(&self->local, SIZE / 2, LENGTH);
+	int status = vt_rdma_read(&pair->end[0], &sge, 1,
+				  vt_remote(&self->buf, AT));
+
+	if (status)
+		return vt_pair_renew(pair) ? -EIO : status;
+	memcpy(self->local.shadow + SIZE / 2, self->buf.shadow + AT, LENGTH);
+	return vt_buf_check_all(&self->local);
+}
+
+/* All that a program sees of an MR. */
+static bool same(const struct ibv_mr *a, const struct ibv_mr *b)
+{
+	return a->context == b->context && a->pd == b->pd &&
+	       a->addr == b->addr && a->length == b->length &&
+	       a->handle == b->handle && a->lkey == b->lkey &&
+	       a->rkey == b->rkey;
+}
+
+TEST_F(rereg, access)
+{
+	struct ibv_mr before = *self->buf.mr;
+
+	asked(ASKED_REREG);
+	ASSERT_EQ(0, ibv_rereg_mr(self->buf.mr, IBV_REREG_MR_CHANGE_ACCESS, NULL,
+				  NULL, 0, READ_ONLY | variant->on_demand));
+	EXPECT_EQ(1, asked(ASKED_REREG));
+	EXPECT_TRUE(same(&before, self->buf.mr));
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, write_through(self, &self->old));
+	EXPECT_EQ(0, read_through(self, &self->old));
+
+	ASSERT_EQ(0, ibv_rereg_mr(self->buf.mr, IBV_REREG_MR_CHANGE_ACCESS, NULL,
+				  NULL, 0, VT_ACCESS_ALL | variant->on_demand));
+	EXPECT_EQ(0, write_through(self, &self->old));
+}
+
+TEST_F(rereg, pd)
+{
+	struct ibv_mr before = *self->buf.mr;
+
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, write_through(self, &self->new));
+	ASSERT_EQ(0, ibv_rereg_mr(self->buf.mr, IBV_REREG_MR_CHANGE_PD, self->pd,
+				  NULL, 0, 0));
+	EXPECT_EQ(self->pd, self->buf.mr->pd);
+	before.pd = self->pd;
+	EXPECT_TRUE(same(&before, self->buf.mr));
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, write_through(self, &self->old));
+	EXPECT_EQ(0, write_through(self, &self->new));
+	/* It is in use now, and the other is not. */
+	EXPECT_EQ(EBUSY, ibv_dealloc_pd(self->pd));
+}
+
+TEST_F(rereg, pd_and_access)
+{
+	ASSERT_EQ(0, ibv_rereg_mr(self->buf.mr, IBV_REREG_MR_CHANGE_PD |
+				  IBV_REREG_MR_CHANGE_ACCESS, self->pd, NULL, 0,
+				  READ_ONLY | variant->on_demand));
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, write_through(self, &self->new));
+	EXPECT_EQ(0, read_through(self, &self->new));
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, read_through(self, &self->old));
+	ASSERT_EQ(0, ibv_rereg_mr(self->buf.mr, IBV_REREG_MR_CHANGE_PD |
+				  IBV_REREG_MR_CHANGE_ACCESS, self->dev.pd, NULL,
+				  0, VT_ACCESS_ALL | variant->on_demand));
+	EXPECT_EQ(0, write_through(self, &self->old));
+}
+
+/* Calls that are refused, by libibverbs itself or by the kernel. */
+struct refusal {
+	int flags, access;
+	bool range, by_kernel;
+	int want_errno;
+};
+
+#define ACCESS IBV_REREG_MR_CHANGE_ACCESS
+#define PD IBV_REREG_MR_CHANGE_PD
+#define RANGE IBV_REREG_MR_CHANGE_TRANSLATION
+
+static const struct refusal refusals[] = {
+	/* Soft-RoCE does not move a region to other memory. */
+	{ RANGE, 0, true, true, EOPNOTSUPP },
+	{ RANGE | PD, 0, true, true, EOPNOTSUPP },
+	{ RANGE | ACCESS, VT_ACCESS_ALL, true, true, EOPNOTSUPP },
+	{ RANGE | PD | ACCESS, VT_ACCESS_ALL, true, true, EOPNOTSUPP },
+	{ RANGE, 0, false, false, EINVAL },
+	{ 0, 0, false, true, EINVAL },
+	{ 1 << 3, 0, false, false, EINVAL },
+	{ PD, READ_ONLY, false, false, EINVAL },
+	/* Remote write without local write; a flag that nobody knows. */
+	{ ACCESS, IBV_ACCESS_REMOTE_WRITE, false, true, EINVAL },
+	{ ACCESS, VT_ACCESS_ALL | 1 << 19, false, true, EINVAL },
+	{ PD | ACCESS, IBV_ACCESS_REMOTE_WRITE, false, true, EINVAL },
+};
+
+TEST_F(rereg, refusals)
+{
+	struct ibv_mr before = *self->buf.mr;
+	size_t i;
+
+	asked(ASKED_REREG);
+	for (i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++) {
+		const struct refusal *row = &refusals[i];
+
+		errno = 0;
+		EXPECT_EQ(row->by_kernel ? IBV_REREG_MR_ERR_CMD :
+			  IBV_REREG_MR_ERR_INPUT,
+			  ibv_rereg_mr(self->buf.mr, row->flags, self->pd,
+				       row->range ? self->local.mem.addr : NULL,
+				       row->range ? SIZE : 0, row->access))
+			TH_LOG("row %zu", i);
+		EXPECT_EQ(row->want_errno, errno)
+			TH_LOG("row %zu", i);
+		EXPECT_EQ(row->by_kernel, asked(ASKED_REREG))
+			TH_LOG("row %zu", i);
+		EXPECT_TRUE(same(&before, self->buf.mr))
+			TH_LOG("row %zu", i);
+	}
+	EXPECT_EQ(0, write_through(self, &self->old));
+	EXPECT_EQ(0, read_through(self, &self->old));
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, write_through(self, &self->new));
+}
+
+TEST_F(rereg, stays_pinned_or_not)
+{
+	errno = 0;
+	EXPECT_EQ(IBV_REREG_MR_ERR_CMD,
+		  ibv_rereg_mr(self->buf.mr, ACCESS, NULL, NULL, 0,
+			       VT_ACCESS_ALL |
+			       (variant->on_demand ^ IBV_ACCESS_ON_DEMAND)));
+	EXPECT_EQ(EOPNOTSUPP, errno);
+	EXPECT_EQ(0, write_through(self, &self->old));
+}
+
+/* A device of its own, and all calls on it. Return: the exit status. */
+static int use_in_child(const struct vt_mem_kind *kind)
+{
+	struct vt_buf_opts opts = {
+		.access = READ_ONLY | IBV_ACCESS_ON_DEMAND,
+	};
+	struct vt_dev dev;
+	struct vt_buf buf;
+	struct ibv_sge sge;
+
+	if (vt_dev_open(&dev) || vt_buf_open(&buf, &dev, kind, SIZE, &opts))
+		return 1;
+	sge = vt_sge(&buf, 0, SIZE);
+	if (ibv_rereg_mr(buf.mr, ACCESS, NULL, NULL, 0,
+			 VT_ACCESS_ALL | IBV_ACCESS_ON_DEMAND))
+		return 2;
+	if (ibv_advise_mr(dev.pd, IBV_ADVISE_MR_ADVICE_PREFETCH_WRITE,
+			  IBV_ADVISE_MR_FLAG_FLUSH, &sge, 1))
+		return 3;
+	if (vt_buf_close(&buf))
+		return 4;
+	vt_dev_close(&dev);
+	return 0;
+}
+
+/* Private memory: 1 all over, but for what was written through a pair. */
+static bool written(const rereg_t *self, const uint8_t *memory)
+{
+	size_t i;
+
+	for (i = 0; i < SIZE; i++) {
+		uint8_t want = i < AT || i >= AT + LENGTH ? 1 :
+			       self->local.shadow[8 + i - AT];
+
+		if (memory[i] != want)
+			return false;
+	}
+	return true;
+}
+
+/*
+ * The parent's region stays on the parent's pages, whatever the child writes
+ * into its own; and the child can use the provider.
+ */
+TEST_F(rereg, fork)
+{
+	uint8_t *memory = mmap(NULL, SIZE, PROT_READ | PROT_WRITE,
+			       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct ibv_sge sge = vt_sge(&self->local, 8, LENGTH);
+	struct vt_remote to = { (uintptr_t)memory + AT, 0 };
+	struct ibv_mr *mr;
+	pid_t child;
+
+	ASSERT_NE(MAP_FAILED, memory);
+	memset(memory, 1, SIZE);
+	mr = ibv_reg_mr(self->dev.pd, memory, SIZE,
+			VT_ACCESS_ALL | variant->on_demand);
+	ASSERT_NE(NULL, mr);
+	ASSERT_EQ(0, ibv_rereg_mr(mr, PD, self->pd, NULL, 0, 0));
+	child = fork();
+	ASSERT_NE(-1, child);
+	if (!child) {
+		memset(memory, 0xee, SIZE);
+		_exit(use_in_child(variant->kind));
+	}
+	EXPECT_EQ(0, vt_wait_child(child, 60000));
+	to.rkey = mr->rkey;
+	EXPECT_EQ(0, vt_rdma_write(&self->new.end[0], &sge, 1, to));
+	EXPECT_TRUE(written(self, memory));
+	EXPECT_EQ(0, ibv_dereg_mr(mr));
+	munmap(memory, SIZE);
+}
+
+TEST_HARNESS_MAIN
