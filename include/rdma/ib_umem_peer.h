@@ -20,6 +20,7 @@
 #include <linux/spinlock.h>
 #include <linux/xarray.h>
 #include <rdma/ib_umem.h>
+#include <rdma/ib_verbs.h>
 #include <rdma/peer_mem.h>
 
 struct dma_buf;
@@ -56,6 +57,7 @@ struct ib_umem_peer {
 	bool revoked;
 	bool writable;
 	bool may_write;
+	char *trial;
 	struct dma_buf *dmabuf;
 	unsigned long base;
 	struct xarray pages;
@@ -233,5 +235,18 @@ int ib_umem_peer_flush(struct ib_umem_peer *peer, u64 offset, size_t length);
  * -EOPNOTSUPP ON_DEMAND would change.
  */
 int ib_umem_peer_rereg(struct ib_umem_peer *peer, int access);
+
+/**
+ * ib_umem_peer_add_driver() - the driver's devices reach peer memory
+ * @id: as in struct ib_device_ops
+ *
+ * For programs that ask whether memory can be registered. Such a driver calls
+ * ib_umem_peer_get() where ib_umem_get() failed, and for all registrations on
+ * demand.
+ */
+void ib_umem_peer_add_driver(enum rdma_driver_id id);
+
+/** ib_umem_peer_remove_driver() - undoes it; the driver is about to go */
+void ib_umem_peer_remove_driver(enum rdma_driver_id id);
 
 #endif

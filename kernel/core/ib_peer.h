@@ -94,6 +94,13 @@ void ib_umem_peer_insert(struct ib_peer_region *region);
 void ib_umem_peer_forget(struct ib_peer_region *region);
 void ib_umem_peer_region_gone(struct ib_umem_peer *peer);
 
+struct ib_umem_peer *ib_umem_peer_begin_trial(struct ib_device *ibdev,
+					      unsigned long addr, size_t size,
+					      int access, char *name);
+int ib_umem_peer_try(struct ib_umem_peer *peer, unsigned long start,
+		     unsigned long end, bool writable);
+void ib_umem_peer_end_trial(struct ib_umem_peer *peer);
+
 /* pages.c */
 
 /*
@@ -169,6 +176,14 @@ void ib_peer_dmabuf_exit(void);
 int ib_peer_sysfs_init(void);
 void ib_peer_sysfs_exit(void);
 int ib_peer_sysfs_add(struct ib_peer_client *client);
+
+/* query.c */
+struct peer_mem_query;
+int ib_peer_query(struct peer_mem_query *user);
+
+/* node.c */
+int ib_peer_node_init(void);
+void ib_peer_node_exit(void);
 
 /* peerdirect.c */
 int ib_peerdirect_init(void);

@@ -15,6 +15,8 @@
  *   peerdirect.c the PeerDirect client API, as an adapter on the native one
  *   dmabuf.c     dma-bufs of drivers that are no clients, as an adapter as well
  *   sysfs.c      counters
+ *   query.c      what would become of a registration?
+ *   node.c       programs ask that by /dev/peer_mem
  *   hold.c       holds threads at certain points; in builds for tests
  */
 #include <linux/module.h>
@@ -43,9 +45,14 @@ static int __init ib_peer_mem_init(void)
 	ret = ib_peer_dmabuf_init();
 	if (ret)
 		goto err_peerdirect;
+	ret = ib_peer_node_init();
+	if (ret)
+		goto err_dmabuf;
 	ib_peer_hold_init();
 	return 0;
 
+err_dmabuf:
+	ib_peer_dmabuf_exit();
 err_peerdirect:
 	ib_peerdirect_exit();
 err_sysfs:
@@ -60,6 +67,7 @@ err_region:
 static void __exit ib_peer_mem_exit(void)
 {
 	ib_peer_hold_exit();
+	ib_peer_node_exit();
 	ib_peer_dmabuf_exit();
 	ib_peerdirect_exit();
 	ib_peer_sysfs_exit();

@@ -14,6 +14,7 @@
  */
 #include <linux/err.h>
 #include <linux/slab.h>
+#include <linux/string.h>
 
 #include "ib_peer.h"
 #include "trace.h"
@@ -35,6 +36,8 @@ static void region_count_detached(struct ib_peer_region *region)
 {
 	struct ib_peer_client *client = region->client;
 
+	if (region->umem->trial)
+		return;
 	ib_peer_count(client, IB_PEER_DEALLOC_MRS, 1);
 	ib_peer_count(client, IB_PEER_DEREG_PAGES, region->length >> PAGE_SHIFT);
 	ib_peer_count(client, IB_PEER_DEREG_BYTES, region->length);
@@ -111,6 +114,17 @@ static struct ib_peer_region *region_alloc(struct ib_umem_peer *umem,
 	return region;
 }
 
+static void region_count_enlisted(struct ib_peer_region *region)
+{
+	struct ib_peer_client *client = region->client;
+
+	if (region->umem->trial)
+		return;
+	ib_peer_count(client, IB_PEER_ALLOC_MRS, 1);
+	ib_peer_count(client, IB_PEER_REG_PAGES, region->length >> PAGE_SHIFT);
+	ib_peer_count(client, IB_PEER_REG_BYTES, region->length);
+}
+
 /* From now on the client's unregistration finds it. */
 static int region_enlist(struct ib_peer_region *region)
 {
@@ -122,10 +136,7 @@ static int region_enlist(struct ib_peer_region *region)
 		ret = -ENODEV;
 	} else {
 		list_add_tail(&region->node, &client->regions);
-		ib_peer_count(client, IB_PEER_ALLOC_MRS, 1);
-		ib_peer_count(client, IB_PEER_REG_PAGES,
-			      region->length >> PAGE_SHIFT);
-		ib_peer_count(client, IB_PEER_REG_BYTES, region->length);
+		region_count_enlisted(region);
 	}
 	spin_unlock(&clients_lock);
 	return ret;
@@ -166,6 +177,9 @@ static int region_ask(struct ib_peer_region *region)
 
 	while ((client = ib_peer_client_next(&id))) {
 		ret = region_ask_one(region, client);
+		if (ret != -ENXIO && region->umem->trial)
+			strscpy(region->umem->trial, client->name,
+				IB_PEER_MEMORY_NAME_MAX);
 		if (!ret)
 			return 0;
 		if (ret != -ENXIO && refusal == -EFAULT)
@@ -271,7 +285,8 @@ void ib_peer_client_detach_all(struct ib_peer_client *client)
 
 void ib_peer_revoke(struct ib_peer_region *region)
 {
-	ib_peer_count(region->client, IB_PEER_FREE_CALLBACKS, 1);
+	if (!region->umem->trial)
+		ib_peer_count(region->client, IB_PEER_FREE_CALLBACKS, 1);
 	ib_peer_region_kill(region);
 }
 EXPORT_SYMBOL_GPL(ib_peer_revoke);
@@ -281,6 +296,9 @@ void ib_peer_invalidate(struct ib_peer_region *region, u64 offset, u64 length)
 	struct ib_umem_peer *umem = region->umem;
 	unsigned long start;
 
+	/* There for a question only: nobody was told of any page. */
+	if (umem->trial)
+		return;
 	/* Pinned pages have nowhere to go: the exporter broke its promise. */
 	if (!umem->on_demand)
 		return ib_peer_revoke(region);

@@ -55,7 +55,7 @@ bool ib_umem_peer_bury(struct ib_peer_region *region)
 				   region->span.last);
 	xa_unlock(&peer->pages);
 	ib_umem_peer_pass_guards(peer);
-	if (alive)
+	if (alive && !peer->trial)
 		trace_ib_peer_region_dead(region);
 	return alive;
 }
@@ -456,3 +456,45 @@ int ib_umem_peer_rereg(struct ib_umem_peer *peer, int access)
 	return 0;
 }
 EXPORT_SYMBOL_GPL(ib_umem_peer_rereg);
+
+/*
+ * A registration for asking only: of regions claimed for it nothing is told, and
+ * nothing counted. @name: gets the name of the client that answered, up to
+ * IB_PEER_MEMORY_NAME_MAX. NULL: out of memory.
+ */
+struct ib_umem_peer *ib_umem_peer_begin_trial(struct ib_device *ibdev,
+					      unsigned long addr, size_t size,
+					      int access, char *name)
+{
+	struct ib_umem_peer *peer = umem_alloc(ibdev, addr, size, access);
+
+	if (peer)
+		peer->trial = name;
+	return peer;
+}
+
+/*
+ * Claims a range and gives it back. Return: as ib_peer_region_claim();
+ * -EOPNOTSUPP pinning would be next, and the client does not.
+ */
+int ib_umem_peer_try(struct ib_umem_peer *peer, unsigned long start,
+		     unsigned long end, bool writable)
+{
+	struct ib_peer_region *region;
+	int ret = 0;
+
+	*peer->trial = '\0';
+	region = ib_peer_region_claim(peer, start, end, writable);
+	if (IS_ERR(region))
+		return PTR_ERR(region);
+	if (!peer->on_demand && !region->client->ops->pin)
+		ret = -EOPNOTSUPP;
+	ib_peer_region_discard(region);
+	return ret;
+}
+
+void ib_umem_peer_end_trial(struct ib_umem_peer *peer)
+{
+	umem_end_regions(peer);
+	umem_free(peer);
+}

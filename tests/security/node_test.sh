@@ -21,9 +21,9 @@ as_user()
 # What udev would do, by its own word where it is there.
 rule_says()
 {
-	local key=$1
+	local key=$1 nodes=${2-peer_vram}
 
-	grep -v '^#' "$rules" | grep -o "$key==\?\"[^\"]*\"" |
+	grep -v '^#' "$rules" | grep "\"${nodes}[\"[]" | grep -o "$key==\?\"[^\"]*\"" |
 		sed 's/.*"\(.*\)"/\1/'
 }
 
@@ -39,6 +39,12 @@ case $name in
 $pattern) tap_ok "rule: name of the node" ;;
 *) tap_fail "rule: name of the node" "$pattern" ;;
 esac
+
+tap_is "rule of the core's node: mode" "$(rule_says MODE peer_mem)" 0666
+tap_is "rule of the core's node: group" "$(rule_says GROUP peer_mem)" ""
+tap_is "name of the core's node" \
+	"$(basename "$(readlink /sys/class/misc/peer_mem/subsystem)")" \
+	"$(rule_says SUBSYSTEM peer_mem)"
 
 if udevadm --help 2> /dev/null | grep -q '^ *verify'; then
 	tap_run "rule: udev finds no fault in it" udevadm verify "$rules"

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: ((GPL-2.0 WITH Linux-syscall-note) OR Linux-OpenIB) */
+/*
+ * User interface of ib_peer_mem, the core of peer memory: /dev/peer_mem.
+ *
+ * A process asks here what would become of an ibv_reg_mr(), for memory of its
+ * own. Nothing is registered, pinned or counted, and what is told may be
+ * different a moment later.
+ *
+ * The struct begins with its size and is extended at the end only: one shorter or
+ * longer than the kernel's is accepted as long as what the kernel does not know
+ * is zero (else E2BIG). Reserved fields and those marked "out" must be zero.
+ *
+ * Errors:
+ *   EINVAL  unknown access flag, non-zero reserved or out field, length 0,
+ *           addr + length wraps around, name of the device not terminated, size
+ *           too small for the first version of the struct
+ *   E2BIG   the struct is longer than the kernel's and its tail is not zero
+ *   ENODEV  no such RDMA device, here
+ *   ENOMEM  out of kernel memory
+ *   EFAULT  bad user pointer
+ *   EINTR   killed
+ *   ENOTTY  no such call
+ */
+#ifndef _UAPI_RDMA_PEER_MEM_H
+#define _UAPI_RDMA_PEER_MEM_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+#define PEER_MEM_IOC_MAGIC 0xb8
+
+/* With the terminating zero. */
+#define PEER_MEM_NAME_MAX 64
+
+/* What lies in a range; 0: nothing. */
+enum peer_mem_kinds {
+	PEER_MEM_HAS_HOST = 1 << 0,	/* system memory */
+	PEER_MEM_HAS_DEVICE = 1 << 1,	/* a driver's mapping, anybody's */
+	PEER_MEM_HAS_HOLE = 1 << 2,	/* nothing, or a reservation */
+};
+
+/* Why not. */
+enum peer_mem_reason {
+	/* It can be registered, and all of it be reached as asked. */
+	PEER_MEM_OK = 0,
+	/* In part of the range there is nothing. */
+	PEER_MEM_NOT_MAPPED = 1,
+	/* A mapping does not permit it: read-only, and writing was asked. */
+	PEER_MEM_NOT_PERMITTED = 2,
+	/* Memory of a device that no client of peer memory knows as its own. */
+	PEER_MEM_NOBODY = 3,
+	/* The owner of the memory refuses. */
+	PEER_MEM_REFUSED = 4,
+	/* The owner does not pin: register it on demand. */
+	PEER_MEM_NO_PIN = 5,
+	/* Of several owners, or partly system memory: register it on demand. */
+	PEER_MEM_SEVERAL = 6,
+	/* The RDMA device does not reach peer memory. */
+	PEER_MEM_NO_PEER = 7,
+	/* The RDMA device cannot do on demand. */
+	PEER_MEM_NO_ON_DEMAND = 8,
+	/* RLIMIT_MEMLOCK does not permit so much. */
+	PEER_MEM_LIMIT = 9,
+	/* The access flags do not go together, or not with this device. */
+	PEER_MEM_BAD_ACCESS = 10,
+	/* The owner of the memory failed; the error tells how. */
+	PEER_MEM_FAILED = 11,
+};
+
+/**
+ * struct peer_mem_verdict - on one kind of registration
+ * @error:  what ibv_reg_mr() would fail with (errno), or 0
+ * @reason: enum peer_mem_reason
+ *
+ * Pinned: @reason is PEER_MEM_OK if and only if @error is 0. Only pinning itself
+ * finds out whether there is room for it, and, of system memory, about I/O
+ * errors and file systems that cannot bear it.
+ *
+ * On demand: a registration succeeds whatever lies in the range, so with @error
+ * 0 the @reason tells what the first access would find.
+ */
+struct peer_mem_verdict {
+	__u32 error;
+	__u32 reason;
+};
+
+/**
+ * struct peer_mem_query - PEER_MEM_IOC_QUERY
+ * @size:      sizeof(struct peer_mem_query)
+ * @access:    enum ibv_access_flags, as for ibv_reg_mr(); with or without
+ *             IBV_ACCESS_ON_DEMAND, both answers are given
+ * @addr:      first byte
+ * @length:    bytes
+ * @device:    name of the RDMA device
+ * @client:    out: whose memory it is, as in /sys/kernel/mm/memory_peers, also if
+ *             it refuses; of several, the first. Empty: no client's
+ * @kinds:     out: enum peer_mem_kinds of what lies in the range
+ * @page_size: out: bytes; the unit in which access on demand comes and goes
+ * @pinned:    out
+ * @on_demand: out
+ * @checked:   out: bytes from @addr on that @on_demand speaks of. Less than
+ *             @length if it is not PEER_MEM_OK (that far it would be), or the
+ *             range has very many mappings of devices: ask for the rest then
+ */
+struct peer_mem_query {
+	__u32 size;
+	__u32 access;
+	__aligned_u64 addr;
+	__aligned_u64 length;
+	char device[PEER_MEM_NAME_MAX];
+	char client[PEER_MEM_NAME_MAX];
+	__u32 kinds;
+	__u32 page_size;
+	struct peer_mem_verdict pinned;
+	struct peer_mem_verdict on_demand;
+	__aligned_u64 checked;
+};
+
+#define PEER_MEM_IOC_QUERY _IO(PEER_MEM_IOC_MAGIC, 0)
+
+#endif
