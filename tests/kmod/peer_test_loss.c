@@ -7,6 +7,9 @@
  * SLOW_MS, any other sends it as ever. Reading tells what is left to do. Between
  * two queue pairs of one device no network device sees the packets, so they are
  * caught at the function that sends them, by a kprobe.
+ *
+ * The parameter sched_us delays a packet between the moment that it is in the
+ * queue of a queue pair and the moment that the queue pair is told.
  */
 #include <linux/atomic.h>
 #include <linux/debugfs.h>
@@ -81,6 +84,24 @@ static struct kprobe loss_probe = {
 	.post_handler = loss_after,
 };
 
+static unsigned int sched_us;
+module_param(sched_us, uint, 0644);
+MODULE_PARM_DESC(sched_us, "Delay of each call of rxe_sched_task()");
+
+static int loss_sched(struct kprobe *kprobe, struct pt_regs *regs)
+{
+	unsigned int us = READ_ONCE(sched_us);
+
+	if (us)
+		udelay(min(us, 1000U));
+	return 0;
+}
+
+static struct kprobe sched_probe = {
+	.symbol_name = "rxe_sched_task",
+	.pre_handler = loss_sched,
+};
+
 static ssize_t loss_read(struct file *file, char __user *buf, size_t length,
 			 loff_t *pos)
 {
@@ -120,6 +141,11 @@ static int __init loss_init(void)
 
 	if (err)
 		return err;
+	err = register_kprobe(&sched_probe);
+	if (err) {
+		unregister_kprobe(&loss_probe);
+		return err;
+	}
 	loss_file = debugfs_create_file("peer_test_loss", 0600, NULL, NULL,
 					&loss_fops);
 	return 0;
@@ -128,6 +154,7 @@ static int __init loss_init(void)
 static void __exit loss_exit(void)
 {
 	debugfs_remove(loss_file);
+	unregister_kprobe(&sched_probe);
 	unregister_kprobe(&loss_probe);
 }
 

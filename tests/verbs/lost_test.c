@@ -236,4 +236,51 @@ TEST_F_TIMEOUT(lost, send, 60)
 	shadow_write(self);
 }
 
+/* ---- the queue pair is gone when the packet comes ---- */
+
+#define DELAY "/sys/module/peer_test_loss/parameters/sched_us"
+#define REQUESTS 16
+
+/* Requests for a queue pair that goes at once. Return: 0 or -errno. */
+static int post_and_destroy(struct vt_dev *dev, struct vt_buf *from,
+			    struct vt_buf *to)
+{
+	struct vt_pair_opts opts = { .depth = REQUESTS };
+	struct vt_remote at = vt_remote(to, 0);
+	struct ibv_sge sge = vt_sge(from, 0, WRITTEN);
+	struct ibv_send_wr wr = {
+		.opcode = IBV_WR_RDMA_WRITE,
+		.sg_list = &sge,
+		.num_sge = 1,
+		.wr.rdma = { .remote_addr = at.addr, .rkey = at.rkey },
+	};
+	struct vt_pair pair;
+	int ret, i;
+
+	ret = vt_pair_open(&pair, dev, &opts);
+	if (ret)
+		return ret;
+	for (i = 0; i < REQUESTS && !ret; i++)
+		ret = vt_post_send(&pair.end[0], &wr);
+	vt_end_close(&pair.end[1]);
+	vt_pair_close(&pair);
+	return ret;
+}
+
+/* Nobody touches it any more; the kernel's log tells if somebody did. */
+TEST_F_TIMEOUT(lost, destroyed_meanwhile, 120)
+{
+	struct ibv_sge sge = vt_sge(&self->here, 0, WRITTEN);
+	int rounds = vt_slow_kernel() ? 20 : 100;
+
+	ASSERT_EQ(0, vt_write_file(DELAY, "200"));
+	while (rounds-- > 0)
+		ASSERT_EQ(0, post_and_destroy(&self->dev, &self->here,
+					      &self->there));
+	/* Whether any of these came to pass is not said. */
+	EXPECT_EQ(0, vt_rdma_write(&self->pair.end[0], &sge, 1,
+				   vt_remote(&self->there, 0)));
+	shadow_write(self);
+}
+
 TEST_HARNESS_MAIN
