@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
+/*
+ * libpeermem: can this memory be registered for RDMA, and what became of what
+ * was. For programs on libibverbs; link with -lpeermem.
+ *
+ * Functions that return int return 0, or an errno as the verbs do, and leave
+ * errno set to it as well. All may be called from any thread. What is given out
+ * is a copy; nothing is to be freed.
+ */
+#ifndef INFINIBAND_PEERMEM_H
+#define INFINIBAND_PEERMEM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <infiniband/verbs.h>
+#include <rdma/peer_mem.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/**
+ * struct peermem_verdict - on one kind of registration
+ * @error:  errno that ibv_reg_mr() would give, or 0
+ * @reason: PEER_MEM_OK, or why not; on demand, what an access would find
+ */
+struct peermem_verdict {
+	int error;
+	enum peer_mem_reason reason;
+};
+
+/**
+ * struct peermem_answer - what peermem_query() found out
+ * @client:    whose memory it is; of several, the first; "": no client's
+ * @kinds:     enum peer_mem_kinds
+ * @page_size: bytes
+ * @checked:   bytes that @on_demand speaks of; see struct peer_mem_query
+ */
+struct peermem_answer {
+	struct peermem_verdict pinned;
+	struct peermem_verdict on_demand;
+	uint64_t checked;
+	uint32_t kinds;
+	uint32_t page_size;
+	char client[PEER_MEM_NAME_MAX];
+};
+
+/**
+ * peermem_query() - what would become of ibv_reg_mr() with these arguments
+ * @access: with or without IBV_ACCESS_ON_DEMAND, both answers are given
+ *
+ * Return: 0; ENOENT ib_peer_mem is not loaded; EACCES no right to open
+ * /dev/peer_mem; EINVAL, ENODEV, ENOMEM as uapi/rdma/peer_mem.h says.
+ */
+int peermem_query(struct ibv_context *context, const void *addr, size_t length,
+		  int access, struct peermem_answer *answer);
+
+/** peermem_reason_str() - a reason in words; never NULL */
+const char *peermem_reason_str(enum peer_mem_reason reason);
+
+/**
+ * struct peermem_client_stats - a client and its counters
+ *
+ * Counters only grow; docs/observing.md tells what each counts.
+ */
+struct peermem_client_stats {
+	char name[PEER_MEM_NAME_MAX];
+	char version[16];
+	uint64_t alloc_mrs;
+	uint64_t dealloc_mrs;
+	uint64_t reg_pages;
+	uint64_t dereg_pages;
+	uint64_t reg_bytes;
+	uint64_t dereg_bytes;
+	uint64_t free_callbacks;
+	uint64_t faults;
+	uint64_t invalidations;
+};
+
+/**
+ * peermem_clients() - all clients, by name
+ * @stats:     an array
+ * @stat_size: sizeof(*stats)
+ * @room:      its elements
+ * @count:     out: how many clients there are; the first @room were given
+ *
+ * Return: 0; ENOENT ib_peer_mem is not loaded; ENOMEM, EINVAL.
+ */
+int peermem_clients(struct peermem_client_stats *stats, size_t stat_size,
+		    size_t room, size_t *count);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * libpeermem as a program uses it.
+ */
+#include <kselftest_harness.h>
+
+#include <sched.h>
+#include <sys/stat.h>
+
+#include <infiniband/peermem.h>
+
+#include "lib/buf.h"
+#include "lib/counters.h"
+#include "ranges.h"
+
+FIXTURE(library)
+{
+	struct vt_dev dev;
+};
+
+FIXTURE_SETUP(library)
+{
+	ASSERT_EQ(0, ranges_prepare());
+	ASSERT_EQ(0, vt_dev_open(&self->dev));
+}
+
+FIXTURE_TEARDOWN(library)
+{
+	vt_dev_close(&self->dev);
+}
+
+TEST_F(library, answers)
+{
+	struct peermem_answer answer;
+	struct range_at at;
+	unsigned int i;
+
+	for (i = 0; i < ranges_count; i++) {
+		const struct range *range = &ranges[i];
+
+		ASSERT_EQ(0, range_open(&at, range));
+		memset(&answer, 0xff, sizeof(answer));
+		EXPECT_EQ(0, peermem_query(self->dev.ctx, at.addr, at.length,
+					   IBV_ACCESS_LOCAL_WRITE, &answer));
+		EXPECT_EQ(range->pinned[1], answer.pinned.reason) {
+			TH_LOG("%s", range->name);
+		}
+		EXPECT_EQ(!answer.pinned.reason, !answer.pinned.error);
+		EXPECT_EQ(range->on_demand[1], answer.on_demand.reason);
+		EXPECT_EQ(0, answer.on_demand.error);
+		EXPECT_EQ(range->kinds, answer.kinds);
+		EXPECT_STREQ(range->client, answer.client);
+		EXPECT_EQ(RANGE_PAGE, answer.page_size);
+		if (answer.on_demand.reason == PEER_MEM_OK)
+			EXPECT_EQ(at.length, answer.checked);
+		range_close(&at);
+	}
+}
+
+TEST_F(library, refusals)
+{
+	struct peermem_answer answer;
+	char byte;
+
+	EXPECT_EQ(EINVAL, peermem_query(self->dev.ctx, &byte, 0, 0, &answer));
+	EXPECT_EQ(EINVAL, errno);
+	EXPECT_EQ(EINVAL, peermem_query(self->dev.ctx, &byte, SIZE_MAX, 0,
+					&answer));
+	EXPECT_EQ(EINVAL, peermem_query(self->dev.ctx, &byte, 1, 1 << 30,
+					&answer));
+}
+
+/* Without the right to open the node, and without a node. */
+TEST_F(library, no_node)
+{
+	struct peermem_answer answer;
+	char byte;
+
+	ASSERT_EQ(0, unshare(CLONE_NEWNS));
+	ASSERT_EQ(0, chmod("/dev/peer_mem", 0600));
+	ASSERT_EQ(0, setresuid(65534, 65534, 0));
+	EXPECT_EQ(EACCES, peermem_query(self->dev.ctx, &byte, 1, 0, &answer));
+	EXPECT_EQ(EACCES, errno);
+	ASSERT_EQ(0, setresuid(0, 0, 0));
+	ASSERT_EQ(0, rename("/dev/peer_mem", "/dev/peer_mem.away"));
+	EXPECT_EQ(ENOENT, peermem_query(self->dev.ctx, &byte, 1, 0, &answer));
+	ASSERT_EQ(0, rename("/dev/peer_mem.away", "/dev/peer_mem"));
+}
+
+TEST_F(library, reasons_have_words)
+{
+	unsigned int i, j;
+
+	for (i = 0; i <= PEER_MEM_FAILED; i++) {
+		ASSERT_NE(NULL, peermem_reason_str(i));
+		EXPECT_NE(0, strlen(peermem_reason_str(i)));
+		for (j = 0; j < i; j++)
+			EXPECT_STRNE(peermem_reason_str(j),
+				     peermem_reason_str(i));
+	}
+	EXPECT_STREQ("unknown reason", peermem_reason_str(i));
+	EXPECT_STREQ("unknown reason", peermem_reason_str(-1));
+}
+
+static const struct peermem_client_stats *
+find(const struct peermem_client_stats *stats, size_t count, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		if (!strcmp(stats[i].name, name))
+			return &stats[i];
+	return NULL;
+}
+
+TEST_F(library, statistics)
+{
+	struct peermem_client_stats stats[8];
+	const struct peermem_client_stats *vram;
+	struct vt_counters counters;
+	struct vt_buf buf;
+	uint64_t before;
+	size_t count, i;
+
+	ASSERT_EQ(0, peermem_clients(stats, sizeof(stats[0]), 8, &count));
+	ASSERT_GE(8, count);
+	vram = find(stats, count, "peer_vram");
+	ASSERT_NE(NULL, vram);
+	ASSERT_NE(NULL, find(stats, count, "peerdirect_test"));
+	for (i = 1; i < count; i++)
+		EXPECT_GT(0, strcmp(stats[i - 1].name, stats[i].name));
+	before = vram->alloc_mrs;
+
+	ASSERT_EQ(0, vt_buf_open(&buf, &self->dev, &vt_mem_vram, RANGE_SIZE,
+				 NULL));
+	ASSERT_EQ(0, peermem_clients(stats, sizeof(stats[0]), 8, &count));
+	vram = find(stats, count, "peer_vram");
+	ASSERT_NE(NULL, vram);
+	ASSERT_EQ(0, vt_counters_read(&vt_mem_vram, &counters));
+	EXPECT_EQ(before + 1, vram->alloc_mrs);
+	EXPECT_EQ(counters.alloc_mrs, vram->alloc_mrs);
+	EXPECT_EQ(counters.dealloc_mrs, vram->dealloc_mrs);
+	EXPECT_EQ(counters.reg_pages, vram->reg_pages);
+	EXPECT_EQ(counters.dereg_pages, vram->dereg_pages);
+	EXPECT_EQ(counters.reg_bytes, vram->reg_bytes);
+	EXPECT_EQ(counters.dereg_bytes, vram->dereg_bytes);
+	EXPECT_EQ(counters.free_callbacks, vram->free_callbacks);
+	EXPECT_STRNE("", vram->version);
+	EXPECT_EQ(0, vt_buf_close(&buf));
+}
+
+TEST_F(library, statistics_room)
+{
+	struct peermem_client_stats stats[3];
+	size_t count, all;
+
+	ASSERT_EQ(0, peermem_clients(NULL, sizeof(stats[0]), 0, &all));
+	EXPECT_LE(2, all);
+	memset(stats, 0xee, sizeof(stats));
+	ASSERT_EQ(0, peermem_clients(stats, sizeof(stats[0]), 1, &count));
+	EXPECT_EQ(all, count);
+	EXPECT_EQ((char)0xee, stats[1].name[0]);
+	EXPECT_EQ(EINVAL, peermem_clients(stats, sizeof(stats[0]) - 1, 3,
+					  &count));
+}
+
+TEST_HARNESS_MAIN
