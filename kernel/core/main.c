@@ -80,4 +80,5 @@ module_exit(ib_peer_mem_exit);
 
 MODULE_DESCRIPTION("Peer memory for RDMA");
 MODULE_LICENSE("Dual BSD/GPL");
+MODULE_VERSION("0.1.0");
 MODULE_IMPORT_NS(DMA_BUF);

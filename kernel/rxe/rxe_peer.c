@@ -121,3 +121,6 @@ int rxe_peer_flush(struct rxe_mr *mr, u64 iova, u64 length)
 {
 	return ib_umem_peer_flush(mr->peer, iova - mr->ibmr.iova, length);
 }
+
+/* Which rxe it is, for people and for DKMS: the distribution's has none. */
+MODULE_VERSION("0.1.0");

@@ -199,4 +199,5 @@ module_exit(peer_vram_exit);
 
 MODULE_DESCRIPTION("GPU-like exporter of peer memory over ivshmem");
 MODULE_LICENSE("Dual BSD/GPL");
+MODULE_VERSION("0.1.0");
 MODULE_IMPORT_NS(DMA_BUF);
