@@ -53,8 +53,17 @@ function(peermem_add_test_modules target folder)
 	add_dependencies(${target} modules)
 endfunction()
 
-# Installs modules, headers and the udev rule.
-function(peermem_install)
+# What programs need, and the udev rule.
+function(peermem_install_headers)
+	install(DIRECTORY include/uapi/rdma
+		DESTINATION ${CMAKE_INSTALL_FULL_INCLUDEDIR}
+		FILES_MATCHING PATTERN "*.h")
+	install(FILES packaging/70-peermem.rules
+		DESTINATION ${CMAKE_INSTALL_PREFIX}/lib/udev/rules.d)
+endfunction()
+
+# Modules, and what authors of exporters build against.
+function(peermem_install_modules)
 	set(dir /lib/modules/${PEERMEM_KERNEL}/updates/peermem)
 	if(NOT CMAKE_INSTALL_PREFIX MATCHES "^/?(usr/?(local/?)?)?$")
 		set(dir ${CMAKE_INSTALL_PREFIX}${dir})
@@ -68,19 +77,11 @@ function(peermem_install)
 			DESTINATION ${PEERMEM_MODULE_DIR})
 	endforeach()
 
-	# What authors of exporters build against.
 	install(DIRECTORY include/rdma include/uapi
 		DESTINATION ${CMAKE_INSTALL_PREFIX}/src/peermem/include
 		FILES_MATCHING PATTERN "*.h")
 	install(FILES ${PROJECT_BINARY_DIR}/kernel/Module.symvers
 		DESTINATION ${CMAKE_INSTALL_PREFIX}/src/peermem)
-	# What programs need.
-	install(DIRECTORY include/uapi/rdma
-		DESTINATION ${CMAKE_INSTALL_FULL_INCLUDEDIR}
-		FILES_MATCHING PATTERN "*.h")
-	install(FILES packaging/70-peermem.rules
-		DESTINATION ${CMAKE_INSTALL_PREFIX}/lib/udev/rules.d)
-
 	install(CODE "set(dir \"${PEERMEM_MODULE_DIR}\")
 		set(kernel \"${PEERMEM_KERNEL}\")")
 	install(SCRIPT cmake/index-modules.cmake)

@@ -1,0 +1,123 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+#
+# The Debian packages: made, installed in a system that has nothing else, used
+# there, purged, and nothing is left.
+#
+# usage: package_test.sh FOLDER        where they are made
+
+set -u
+
+folder=$1
+cd "$(dirname "$0")/../.." || exit
+# shellcheck source=tests/tap.sh
+. tests/tap.sh
+# shellcheck source=/dev/null
+. /etc/os-release
+
+packages=(
+	peermem-dkms peermem-provider libpeermem1 libpeermem-dev peermem-tools
+)
+
+# Its mounts vanish with us.
+if [ -z "${PEERMEM_UNSHARED-}" ]; then
+	PEERMEM_UNSHARED=1 exec unshare --mount "$0" "$@"
+fi
+root=$(mktemp -d)
+trap 'umount -l "$root"/{proc,dev,sys} 2> /dev/null; rm -rf "$root"' EXIT
+
+inside()
+{
+	chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C \
+		DEBIAN_FRONTEND=noninteractive "$@" < /dev/null
+}
+
+# A minimal system, and what the packages depend on: dpkg sees to it that this is
+# all. From in there the network is not needed.
+make_system()
+{
+	mmdebstrap --quiet --variant=minbase --components=main \
+		--include="dkms,gcc,libc6-dev,linux-source-6.12,patch,xz-utils" \
+		--include="ibverbs-providers,libibverbs-dev,pkg-config,$(headers)" \
+		"$VERSION_CODENAME" "$root" - < <(debian_sources) || return
+	mount -t proc proc "$root/proc" &&
+		mount --rbind --make-rslave /dev "$root/dev" || return
+	mkdir "$root/packages"
+	cp "$folder"/*.deb "$root/packages/"
+	(cd "$root/packages" && apt-get -q download ibverbs-providers)
+}
+
+debian_sources()
+{
+	local mirror
+
+	# shellcheck disable=SC2016 # it is for apt
+	mirror=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' \
+		"Codename: $VERSION_CODENAME" | head -n 1)
+	echo "deb $mirror $VERSION_CODENAME main"
+	echo "deb $mirror $VERSION_CODENAME-updates main"
+	echo "deb $mirror-security $VERSION_CODENAME-security main"
+}
+
+headers()
+{
+	case $VERSION_ID in
+	13) echo linux-headers-amd64 ;;
+	*) echo linux-headers-6.12-amd64 ;;
+	esac
+}
+
+# What of ours is there, by name.
+ours()
+{
+	inside find / -xdev \( -path /proc -o -path /dev -o -path /packages \) \
+		-prune -o \( -name '*peermem*' -o -name '*peer_vram*' \
+		-o -name 'ib_peer_mem*' -o -name '*.distrib' \) -print
+}
+
+tap_run "the packages are made" packaging/package.sh "$folder"
+if ! make_system > "$folder/system.log" 2>&1; then
+	tap_fail "a system to install them in" "$(tail -n 5 "$folder/system.log")"
+	tap_done
+fi
+
+librxe=$(cd "$root" && compgen -G 'usr/lib/*/libibverbs/librxe-rdmav*.so')
+before=$(inside sha256sum "/$librxe")
+ours > "$folder/before"
+tap_run "they are installed" \
+	inside sh -c "cd /packages && dpkg -i $(printf '%s_* ' "${packages[@]}")"
+
+version=$(basename "$root"/lib/modules/6.12.*)
+modules=/lib/modules/$version/updates/dkms
+for module in ib_peer_mem peer_vram rdma_rxe; do
+	tap_run "$module was built for $version" \
+		compgen -G "$root$modules/$module.ko*"
+done
+tap_is "Soft-RoCE is the extended one" \
+	"$(modinfo -F depends "$root$modules"/rdma_rxe.ko* | tr , '\n' |
+		grep -x ib_peer_mem)" ib_peer_mem
+tap_is "the provider is in place" "$(inside peermem-provider status)" on
+tap_run "it stays so when the distribution's is updated" \
+	inside sh -c 'dpkg -i /packages/ibverbs-providers_*.deb'
+tap_is "and then it is" "$(inside peermem-provider status)" on
+cat > "$root/packages/program.c" << 'END'
+#include <infiniband/peermem.h>
+#include <rdma/peer_vram.h>
+int main(void) { return !peermem_reason_str(0); }
+END
+cat > "$root/packages/build" << 'END'
+set -e
+cd /packages
+gcc program.c $(pkg-config --cflags --libs libpeermem)
+./a.out
+END
+tap_run "a program compiles, and runs" inside sh /packages/build
+tap_run "so does the command" inside peermem --help
+
+tap_run "they are purged" inside dpkg --purge \
+	"${packages[@]}"
+tap_is "nothing is left" "$(ours | diff "$folder/before" -)" ""
+tap_is "the distribution's provider is back" \
+	"$(inside sha256sum "/$librxe")" \
+	"$before"
+tap_done
