@@ -284,7 +284,8 @@ static void *storm_write(void *arg)
 		storm->broken = 1003;
 		return NULL;
 	}
-	sge = vt_sge(&host, 0, STORM_SIZE);
+	/* One that can be through before the next revocation. */
+	sge = vt_sge(&host, 0, vt_slow_kernel() ? 4096 : STORM_SIZE);
 	while (!storm->stop) {
 		struct vt_remote to = { (uintptr_t)storm->mem.addr,
 					storm->target };
