@@ -173,6 +173,16 @@ def test_oops():
     tap.point('and it is shown', 'Oops' in done.stderr, done.stderr)
 
 
+def test_tracing():
+    done = vm('--stock', '--', 'bash', '-c',
+              'for busy in 1 2 3; do while sleep 0.001; do :; done & done; '
+              'cd /sys/kernel/tracing; mkdir instances/a; cd instances/a/events;'
+              'for i in {1..120}; do for on in 1 0; do'
+              ' echo $on > module/enable; done; done; kill %1 %2 %3')
+    tap.equal('events can be switched on in a busy machine', done.returncode,
+              0, done.stderr)
+
+
 def test_stuck():
     done = vm('--stock', '--', 'bash', '-c', f'insmod {PROVOKE} what=stuck & '
               'while ! grep -q ^provoke /proc/modules; do sleep 0.1; done')
