@@ -12,7 +12,7 @@
 
 #include <infiniband/peermem.h>
 
-#include "export.h"
+#include "internal.h"
 
 #define PEERS "/sys/kernel/mm/memory_peers"
 
@@ -88,16 +88,6 @@ static int is_client(const struct dirent *entry)
 	return entry->d_name[0] != '.';
 }
 
-/* What the caller's struct has and ours has not is zero. */
-static void give(void *stats, size_t stat_size, size_t at,
-		 const struct peermem_client_stats *one)
-{
-	char *place = (char *)stats + at * stat_size;
-
-	memset(place, 0, stat_size);
-	memcpy(place, one, sizeof(*one));
-}
-
 /* A client that goes meanwhile is left out. */
 static int read_all(int peers, struct dirent **entries, int n, void *stats,
 		    size_t stat_size, size_t room, size_t *count)
@@ -112,7 +102,8 @@ static int read_all(int peers, struct dirent **entries, int n, void *stats,
 		if (error)
 			return error;
 		if (*count < room)
-			give(stats, stat_size, *count, &one);
+			peermem_give((char *)stats + *count * stat_size,
+				     stat_size, &one, sizeof(one));
 		(*count)++;
 	}
 	return 0;

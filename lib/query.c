@@ -10,7 +10,7 @@
 
 #include <infiniband/peermem.h>
 
-#include "export.h"
+#include "internal.h"
 
 static void copy_verdict(struct peermem_verdict *to,
 			 const struct peer_mem_verdict *from)

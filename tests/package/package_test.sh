@@ -102,8 +102,9 @@ tap_run "it stays so when the distribution's is updated" \
 tap_is "and then it is" "$(inside peermem-provider status)" on
 cat > "$root/packages/program.c" << 'END'
 #include <infiniband/peermem.h>
+#include <infiniband/peermem_vram.h>
 #include <rdma/peer_vram.h>
-int main(void) { return !peermem_reason_str(0); }
+int main(void) { return !peermem_reason_str(0) || peermem_close_vram(0); }
 END
 cat > "$root/packages/build" << 'END'
 set -e
