@@ -38,7 +38,8 @@ make_system()
 {
 	mmdebstrap --quiet --variant=minbase --components=main \
 		--include="dkms,gcc,libc6-dev,linux-source-6.12,patch,xz-utils" \
-		--include="ibverbs-providers,libibverbs-dev,pkg-config,$(headers)" \
+		--include="ibverbs-providers,libibverbs-dev,pkg-config" \
+		--include="$(packaging/headers-package.sh)" \
 		"$VERSION_CODENAME" "$root" - < <(debian_sources) || return
 	mount -t proc proc "$root/proc" &&
 		mount --rbind --make-rslave /dev "$root/dev" || return
@@ -57,14 +58,6 @@ debian_sources()
 	echo "deb $mirror $VERSION_CODENAME main"
 	echo "deb $mirror $VERSION_CODENAME-updates main"
 	echo "deb $mirror-security $VERSION_CODENAME-security main"
-}
-
-headers()
-{
-	case $VERSION_ID in
-	13) echo linux-headers-amd64 ;;
-	*) echo linux-headers-6.12-amd64 ;;
-	esac
 }
 
 # What of ours is there, by name.
