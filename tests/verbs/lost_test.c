@@ -18,18 +18,18 @@
 #define ONE_PACKET 500
 #define MANY_PACKETS 4500
 
-#define TODO "/sys/kernel/debug/peer_test_loss"
+#define LOSS_FILE "/sys/kernel/debug/peer_test_loss"
 
 /* What shall become of the next answers; see the module. */
 static int lose(const char *todo)
 {
-	return vt_write_file(TODO, todo);
+	return vt_write_file(LOSS_FILE, todo);
 }
 
 /* Was there an answer for each letter? */
 static bool all_lost(void)
 {
-	int fd = open(TODO, O_RDONLY | O_CLOEXEC);
+	int fd = open(LOSS_FILE, O_RDONLY | O_CLOEXEC);
 	char left;
 	bool none;
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
 /*
  * What the kernel's Soft-RoCE can do and the distribution's librxe cannot ask
- * for: re-registration, prefetch, dma-bufs, and the FLUSH operation. Through the same descriptors
- * and queues, by the kernel's own user interface.
+ * for: re-registration, prefetch, dma-bufs, and the FLUSH operation. Through the
+ * same descriptors and queues, by the kernel's own user interface.
  */
 #ifndef VT_RAW_H
 #define VT_RAW_H
