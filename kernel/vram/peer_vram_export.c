@@ -3,9 +3,9 @@
  * The exporter's side of RDMA registrations (struct ib_peer_ops).
  *
  * One client serves all devices. A region is a range of one object, whatever
- * becomes of the mapping or the dma-buf it was found by. It refers to the object and to the
- * drm_device, but not to the module: unregistering the client revokes and
- * releases what is left.
+ * becomes of the mapping or the dma-buf it was found by. It refers to the object
+ * and to the drm_device, but not to the module: unregistering the client revokes
+ * and releases what is left.
  *
  * The lock that the core wants over "invalidate, then move" and "report" is
  * resv. A region that was revoked is on no list any more and is never reported
