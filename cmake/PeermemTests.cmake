@@ -23,15 +23,11 @@
 #       COMMANDS ...)
 #   runs them here; default: only with the plain lane.
 #
-# C tests are written on the kernel's own harness, kselftest_harness.h: it is in
-# the folder ${PEERMEM_HARNESS} once the target kselftest-harness was built.
+#   peermem_add_harness_test(mr_test mr_test.c more.c)
+#   is a program of C tests, written on the kernel's own kselftest_harness.h.
 
 set(PEERMEM_TAP ${PROJECT_SOURCE_DIR}/tests/tap.py)
 set(PEERMEM_COUNTS ${PROJECT_BINARY_DIR}/results)
-
-set(PEERMEM_HARNESS ${PEERMEM_LINUX}/tools/testing/selftests)
-add_custom_target(kselftest-harness)
-add_dependencies(kselftest-harness linux-source)
 
 # A kernel that looks at everything takes its time.
 set(PEERMEM_SLOWNESS 1)
@@ -89,4 +85,13 @@ function(peermem_add_host_group)
 	peermem_parse_group(plain ${ARGN})
 	peermem_add_group(${arg_NAME} ${arg_TIMEOUT} ${arg_EACH} "${arg_LANES}"
 		"" "${arg_COMMANDS}")
+endfunction()
+
+function(peermem_add_harness_test target)
+	add_executable(${target} ${ARGN})
+	add_dependencies(${target} linux-source)
+	target_include_directories(${target} SYSTEM PRIVATE
+		${PEERMEM_LINUX}/tools/testing/selftests)
+	# The harness leaves its own parameters unused.
+	target_compile_options(${target} PRIVATE -Wno-unused-parameter)
 endfunction()
