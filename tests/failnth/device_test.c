@@ -6,12 +6,11 @@
  */
 #include <kselftest_harness.h>
 
-#include <fcntl.h>
 #include <limits.h>
-#include <sys/syscall.h>
 
 #include "../vram/vram.h"
 #include "lib/proc.h"
+#include "client.h"
 #include "sweep.h"
 #include "world.h"
 
@@ -62,18 +61,22 @@ static int arrange_used(void *world)
 	return ret ? ret : world_use(&self->w);
 }
 
-/* The region ended with the device. */
+/* The region ended with its owner, whose file is gone. */
+static int settle_gone(struct world *w, const char *owner, int ret)
+{
+	if (ret)
+		return ret;
+	if (!access(owner, F_OK))
+		return -EEXIST;
+	ret = world_refused(w, 0, false);
+	return ret ? ret : world_unmake(w);
+}
+
 static int settle_unbind(void *world, int ret)
 {
 	device_t *self = world;
 
-	if (ret)
-		return ret;
-	if (!access(VRAM_NODE, F_OK))
-		return -EEXIST;
-	ret = world_refused(&self->w, 0, false);
-	if (!ret)
-		ret = world_unmake(&self->w);
+	ret = settle_gone(&self->w, VRAM_NODE, ret);
 	return ret ? ret : bind_device(world);
 }
 
@@ -90,13 +93,9 @@ TEST_F_TIMEOUT(device, goes, 300)
 
 /* ---- clients ---- */
 
-#define MODULE "peerdirect_test"
-#define CLIENT "/sys/kernel/mm/memory_peers/" MODULE
-
 FIXTURE(client)
 {
 	struct world w;
-	char module[PATH_MAX + 64];
 };
 
 FIXTURE_VARIANT(client)
@@ -109,8 +108,6 @@ FIXTURE_VARIANT_ADD(client, on_demand) { .access = ON_DEMAND };
 
 FIXTURE_SETUP(client)
 {
-	ASSERT_LT(0, readlink("/proc/self/exe", self->module, PATH_MAX));
-	strcpy(strrchr(self->module, '/'), "/../kmod/" MODULE ".ko");
 	self->w.kind = &vt_mem_peerdirect;
 	self->w.access = variant->access;
 	ASSERT_EQ(0, world_open(&self->w));
@@ -121,50 +118,25 @@ FIXTURE_TEARDOWN(client)
 	EXPECT_EQ(0, world_close(&self->w));
 }
 
-typedef FIXTURE_DATA(client) client_t;
-
-static int load(const char *module)
-{
-	int fd = open(module, O_RDONLY | O_CLOEXEC);
-	int ret;
-
-	if (fd < 0)
-		return -errno;
-	ret = syscall(SYS_finit_module, fd, "flavour=1", 0) ? -errno : 0;
-	close(fd);
-	return ret;
-}
-
 static int call_unload(void *world)
 {
 	(void)world;
-	return syscall(SYS_delete_module, MODULE, O_NONBLOCK) ? -errno : 0;
+	return client_unload();
 }
 
 static int arrange_region(void *world)
 {
-	client_t *self = world;
-	int ret = 0;
+	int ret = access(CLIENT, F_OK) ? client_load() : 0;
 
-	if (access(CLIENT, F_OK))
-		ret = load(self->module);
 	if (!ret)
-		ret = world_make(&self->w);
-	return ret ? ret : world_use(&self->w);
+		ret = world_make(world);
+	return ret ? ret : world_use(world);
 }
 
 static int settle_unload(void *world, int ret)
 {
-	client_t *self = world;
-
-	if (ret)
-		return ret;
-	if (!access(CLIENT, F_OK))
-		return -EEXIST;
-	ret = world_refused(&self->w, 0, false);
-	if (!ret)
-		ret = world_unmake(&self->w);
-	return ret ? ret : load(self->module);
+	ret = settle_gone(world, CLIENT, ret);
+	return ret ? ret : client_load();
 }
 
 TEST_F_TIMEOUT(client, goes, 300)
@@ -175,7 +147,7 @@ TEST_F_TIMEOUT(client, goes, 300)
 		.whom = INJECT_SELF_IN_CORE,
 	};
 
-	EXPECT_EQ(0, sweep_run(&sweep, self));
+	EXPECT_EQ(0, sweep_run(&sweep, &self->w));
 }
 
 TEST_HARNESS_MAIN

@@ -5,12 +5,10 @@
  */
 #include <kselftest_harness.h>
 
-#include <fcntl.h>
-#include <limits.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 
 #include "../vram/vram.h"
+#include "client.h"
 #include "sweep.h"
 #include "world.h"
 
@@ -297,36 +295,24 @@ TEST_F_TIMEOUT(mr, move_out, 300)
 
 /* ---- clients that come ---- */
 
-#define CLIENT "/sys/kernel/mm/memory_peers/peerdirect_test"
-
 FIXTURE(client)
 {
-	char module[PATH_MAX + 64];
 };
 
 FIXTURE_SETUP(client)
 {
-	ASSERT_LT(0, readlink("/proc/self/exe", self->module, PATH_MAX));
-	strcpy(strrchr(self->module, '/'), "/../kmod/peerdirect_test.ko");
-	ASSERT_EQ(0, world_need_client(&vt_mem_peerdirect));
-	ASSERT_EQ(0, syscall(SYS_delete_module, "peerdirect_test", 0));
+	ASSERT_EQ(0, vt_mem_prepare(&vt_mem_peerdirect));
+	ASSERT_EQ(0, client_unload());
 }
 
 FIXTURE_TEARDOWN(client)
 {
 }
 
-/* As vt_insmod_test(), but by this thread. */
 static int call_client(void *world)
 {
-	int fd = open(world, O_RDONLY | O_CLOEXEC);
-	int ret;
-
-	if (fd < 0)
-		return -errno;
-	ret = syscall(SYS_finit_module, fd, "", 0) ? -errno : 0;
-	close(fd);
-	return ret;
+	(void)world;
+	return client_load();
 }
 
 static int settle_client(void *world, int ret)
@@ -336,7 +322,7 @@ static int settle_client(void *world, int ret)
 		return access(CLIENT, F_OK) ? 0 : -EEXIST;
 	if (access(CLIENT "/num_alloc_mrs", R_OK))
 		return -errno;
-	return syscall(SYS_delete_module, "peerdirect_test", 0) ? -errno : 0;
+	return client_unload();
 }
 
 /* EINVAL: the module's word for "not registered", whatever the reason. */
@@ -348,7 +334,7 @@ TEST_F_TIMEOUT(client, comes, 300)
 		.whom = INJECT_SELF_IN_CORE, .at_least = 5,
 	};
 
-	EXPECT_EQ(0, sweep_run(&sweep, self->module));
+	EXPECT_EQ(0, sweep_run(&sweep, NULL));
 }
 
 TEST_HARNESS_MAIN

@@ -6,33 +6,17 @@
 #include <unistd.h>
 
 #include "lib/pattern.h"
-#include "lib/proc.h"
 #include "lib/raw.h"
 #include "world.h"
 
 /* Of one operation: three packets, and over a border of pages. */
 #define PIECE 2500UL
 
-int world_need_client(const struct vt_mem_kind *kind)
-{
-	int ret = 0;
-
-	if (kind == &vt_mem_moving && access("/dev/peer_test_dmabuf", F_OK))
-		return vt_insmod_test("peer_test_dmabuf.ko", NULL);
-	if (kind != &vt_mem_peerdirect)
-		return 0;
-	if (access("/sys/module/peer_test_mem", F_OK))
-		ret = vt_insmod_test("peer_test_mem.ko", NULL);
-	if (!ret && access("/sys/module/peerdirect_test", F_OK))
-		ret = vt_insmod_test("peerdirect_test.ko", "flavour=1");
-	return ret;
-}
-
 int world_open(struct world *w)
 {
 	/* On a slow machine answers are late, and Soft-RoCE asks again too soon. */
 	struct vt_pair_opts opts = { .timeout = 18 };
-	int ret = world_need_client(w->kind);
+	int ret = vt_mem_prepare(w->kind);
 
 	if (!w->length)
 		w->length = SIZE;

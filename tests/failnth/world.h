@@ -62,7 +62,4 @@ int world_refused(struct world *w, uint64_t offset, bool write);
 struct ibv_sge world_sge(struct world *w, uint64_t offset, uint32_t length);
 struct vt_remote world_at(struct world *w, uint64_t offset);
 
-/* The module that owns memory of the kind. */
-int world_need_client(const struct vt_mem_kind *kind);
-
 #endif

@@ -388,11 +388,8 @@ TEST_F_TIMEOUT(truth, while_owners_change, 120)
 	ASSERT_EQ(0, pthread_create(&thread, NULL, ask_on, &asker));
 	for (i = 0; i < 100; i++)
 		EXPECT_EQ(0, vt_mem_revoke(&asker.mem));
-	for (i = 0; i < 3; i++) {
-		EXPECT_EQ(0, vt_rmmod("peerdirect_test"));
-		EXPECT_EQ(0, vt_insmod_test("peerdirect_test.ko",
-					    "flavour=1"));
-	}
+	for (i = 0; i < 3; i++)
+		EXPECT_EQ(0, vt_peerdirect_load(NULL));
 	EXPECT_EQ(0, vt_mem_destroy(&asker.mem));
 	atomic_store(&asker.stop, true);
 	ASSERT_EQ(0, pthread_join(thread, NULL));

@@ -8,7 +8,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "lib/proc.h"
 #include "ranges.h"
 
 #define BOTH(reason) { PEER_MEM_##reason, PEER_MEM_##reason }
@@ -75,16 +74,9 @@ const unsigned int ranges_count = sizeof(ranges) / sizeof(ranges[0]);
 
 int ranges_prepare(void)
 {
-	static const char *const udmabuf[] = { "modprobe", "udmabuf", NULL };
-	int ret = 0;
+	int ret = vt_mem_prepare(&vt_mem_udmabuf);
 
-	if (access("/dev/udmabuf", F_OK))
-		ret = vt_run(10000, udmabuf);
-	if (!ret && access("/sys/module/peer_test_mem", F_OK))
-		ret = vt_insmod_test("peer_test_mem.ko", NULL);
-	if (!ret && access("/sys/module/peerdirect_test", F_OK))
-		ret = vt_insmod_test("peerdirect_test.ko", "flavour=1");
-	return ret;
+	return ret ? ret : vt_mem_prepare(&vt_mem_peerdirect);
 }
 
 /* Another object, moved to where the second half is. */

@@ -387,18 +387,14 @@ FIXTURE_VARIANT_ADD(client, unmaps_itself)
 
 FIXTURE_SETUP(client)
 {
-	if (access("/sys/module/peer_test_mem", F_OK))
-		ASSERT_EQ(0, vt_insmod_test("peer_test_mem.ko", NULL));
-	if (!access("/sys/module/peerdirect_test", F_OK))
-		ASSERT_EQ(0, vt_rmmod("peerdirect_test"));
-	ASSERT_EQ(0, vt_insmod_test("peerdirect_test.ko", variant->flavour));
+	ASSERT_EQ(0, vt_peerdirect_load(variant->flavour));
 	ASSERT_EQ(0, scene_open(&self->scene, &vt_mem_peerdirect));
 }
 
 FIXTURE_TEARDOWN(client)
 {
 	EXPECT_EQ(0, scene_close(&self->scene));
-	if (!access("/sys/module/peerdirect_test", F_OK))
+	if (vt_module_is_loaded("peerdirect_test"))
 		EXPECT_EQ(0, vt_rmmod("peerdirect_test"));
 }
 

@@ -443,10 +443,7 @@ TEST_F_TIMEOUT(stats, trace_microseconds, 120)
 	const struct trace_event *event;
 	int64_t begin, took;
 
-	if (access("/sys/module/peer_test_mem", F_OK))
-		ASSERT_EQ(0, vt_insmod_test("peer_test_mem.ko", NULL));
-	ASSERT_EQ(0, vt_insmod_test("peerdirect_test.ko",
-				    "flavour=1 delay_ms=50"));
+	ASSERT_EQ(0, vt_peerdirect_load("delay_ms=50"));
 	ASSERT_EQ(0, open_mr(self, &vt_mem_peerdirect, VRAM_SIZE));
 	begin = vt_now_ms();
 	EXPECT_EQ(0, touch(self, 0));

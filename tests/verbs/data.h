@@ -16,7 +16,6 @@
 
 #include "lib/buf.h"
 #include "lib/counters.h"
-#include "lib/proc.h"
 
 #define SIZE (256 * 1024)
 
@@ -60,26 +59,12 @@ DATA_VARIANT(host, peerdirect);
 ON_DEMAND_VARIANT(host, vram);
 ON_DEMAND_VARIANT(vram_system, host);
 
-/* The client that owns such memory is a module for tests. */
-static inline int need_client(const struct vt_mem_kind *kind)
-{
-	int ret = 0;
-
-	if (kind != &vt_mem_peerdirect)
-		return 0;
-	if (access("/sys/module/peer_test_mem", F_OK))
-		ret = vt_insmod_test("peer_test_mem.ko", NULL);
-	if (!ret && access("/sys/module/peerdirect_test", F_OK))
-		ret = vt_insmod_test("peerdirect_test.ko", NULL);
-	return ret;
-}
-
 FIXTURE_SETUP(data)
 {
 	struct vt_buf_opts opts = { .access = VT_ACCESS_ALL | variant->on_demand };
 
-	ASSERT_EQ(0, need_client(variant->local));
-	ASSERT_EQ(0, need_client(variant->remote));
+	ASSERT_EQ(0, vt_mem_prepare(variant->local));
+	ASSERT_EQ(0, vt_mem_prepare(variant->remote));
 	ASSERT_EQ(0, vt_dev_open(&self->dev));
 	ASSERT_EQ(0, vt_buf_open(&self->local, &self->dev, variant->local,
 				 SIZE, &opts));

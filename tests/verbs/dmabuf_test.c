@@ -27,17 +27,6 @@ static bool is_of_tests(const struct vt_mem_kind *kind)
 	       kind == &vt_mem_iomem;
 }
 
-static int need_module(const struct vt_mem_kind *kind)
-{
-	const char *const vgem[] = { "modprobe", "vgem", NULL };
-
-	if (is_of_tests(kind) && access("/dev/peer_test_dmabuf", F_OK))
-		return vt_insmod_test("peer_test_dmabuf.ko", NULL);
-	if (kind == &vt_mem_vgem)
-		return vt_run(10000, vgem);
-	return 0;
-}
-
 FIXTURE(dmabuf)
 {
 	struct vt_dev dev;
@@ -63,7 +52,7 @@ FIXTURE_SETUP(dmabuf)
 {
 	struct vt_pair_opts opts = { .timeout = 18 };
 
-	ASSERT_EQ(0, need_module(variant->kind));
+	ASSERT_EQ(0, vt_mem_prepare(variant->kind));
 	ASSERT_EQ(0, vt_dev_open(&self->dev));
 	ASSERT_EQ(0, vt_pair_open(&self->pair, &self->dev, &opts));
 	ASSERT_EQ(0, vt_buf_open(&self->here, &self->dev, &vt_mem_host, SIZE,
@@ -461,7 +450,7 @@ TEST(read_only)
 	struct vt_dev dev;
 	int node;
 
-	ASSERT_EQ(0, need_module(&vt_mem_moving));
+	ASSERT_EQ(0, vt_mem_prepare(&vt_mem_moving));
 	node = open("/dev/peer_test_dmabuf", O_RDWR | O_CLOEXEC);
 	ASSERT_EQ(0, ioctl(node, PEER_TEST_DMABUF_CREATE, &create));
 	ASSERT_EQ(0, vt_dev_open(&dev));

@@ -176,11 +176,7 @@ FIXTURE_SETUP(slow)
 	};
 	struct vt_pair_opts pair = { .srq = variant->srq };
 
-	if (access("/sys/module/peer_test_mem", F_OK))
-		ASSERT_EQ(0, vt_insmod_test("peer_test_mem.ko", NULL));
-	if (!access("/sys/module/peerdirect_test", F_OK))
-		ASSERT_EQ(0, vt_rmmod("peerdirect_test"));
-	ASSERT_EQ(0, vt_insmod_test("peerdirect_test.ko", "flavour=1"));
+	ASSERT_EQ(0, vt_peerdirect_load(NULL));
 	ASSERT_EQ(0, vt_dev_open(&self->dev));
 	ASSERT_EQ(0, vt_pair_open(&self->pair, &self->dev, &pair));
 	ASSERT_EQ(0, vt_buf_open(&self->fast, &self->dev, &vt_mem_host, SIZE,
@@ -263,9 +259,7 @@ FIXTURE_SETUP(late)
 	void *slow;
 	int fd;
 
-	if (access("/sys/module/peer_test_mem", F_OK))
-		ASSERT_EQ(0, vt_insmod_test("peer_test_mem.ko", NULL));
-	ASSERT_EQ(0, vt_insmod_test("peerdirect_test.ko", "flavour=1"));
+	ASSERT_EQ(0, vt_peerdirect_load(NULL));
 	ASSERT_EQ(0, vt_dev_open(&self->dev));
 	ASSERT_EQ(0, vt_pair_open(&self->pair, &self->dev, &pair));
 	ASSERT_EQ(0, vt_buf_open(&self->local, &self->dev, &vt_mem_host,

@@ -150,14 +150,8 @@ FIXTURE_SETUP(odp)
 	struct vt_pair_opts pair = { 0 };
 
 	ASSERT_EQ(0, vt_dev_open(&self->dev));
-	if (variant->client) {
-		if (access("/sys/module/peer_test_mem", F_OK))
-			ASSERT_EQ(0, vt_insmod_test("peer_test_mem.ko", NULL));
-		if (!access("/sys/module/peerdirect_test", F_OK))
-			ASSERT_EQ(0, vt_rmmod("peerdirect_test"));
-		ASSERT_EQ(0, vt_insmod_test("peerdirect_test.ko",
-					    variant->client));
-	}
+	if (variant->client)
+		ASSERT_EQ(0, vt_peerdirect_load(variant->client));
 	ASSERT_EQ(0, vt_buf_open(&self->local, &self->dev, &vt_mem_host, SIZE,
 				 NULL));
 	ASSERT_EQ(0, vt_buf_open(&self->odp, &self->dev, variant->kind, SIZE,

@@ -103,9 +103,7 @@ FIXTURE_SETUP(unmapped)
 {
 	struct vt_pair_opts pair = { 0 };
 
-	if (access("/sys/module/peer_test_mem", F_OK))
-		ASSERT_EQ(0, vt_insmod_test("peer_test_mem.ko", NULL));
-	ASSERT_EQ(0, vt_insmod_test("peerdirect_test.ko", "flavour=1"));
+	ASSERT_EQ(0, vt_peerdirect_load(NULL));
 	ASSERT_EQ(0, vt_dev_open(&self->dev));
 	ASSERT_EQ(0, vt_pair_open(&self->pair, &self->dev, &pair));
 	ASSERT_EQ(0, vt_buf_open(&self->local, &self->dev, &vt_mem_host, HUGE,

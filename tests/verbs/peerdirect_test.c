@@ -92,11 +92,7 @@ static struct ibv_mr *reg_middle(FIXTURE_DATA(peerdirect) *self)
 
 FIXTURE_SETUP(peerdirect)
 {
-	if (access("/sys/module/peer_test_mem", F_OK))
-		ASSERT_EQ(0, vt_insmod_test("peer_test_mem.ko", NULL));
-	if (!access("/sys/module/peerdirect_test", F_OK))
-		ASSERT_EQ(0, vt_rmmod("peerdirect_test"));
-	ASSERT_EQ(0, vt_insmod_test("peerdirect_test.ko", variant->params));
+	ASSERT_EQ(0, vt_peerdirect_load(variant->params));
 	ASSERT_EQ(0, vt_dev_open(&self->dev));
 	ASSERT_EQ(0, vt_mem_alloc(&self->buf.mem, &vt_mem_peerdirect, SIZE,
 				  0));
@@ -121,7 +117,7 @@ FIXTURE_TEARDOWN(peerdirect)
 	EXPECT_EQ(0, vt_buf_close(&self->buf));
 	vt_dev_close(&self->dev);
 	/* A test may have unloaded it. */
-	if (!access("/sys/module/peerdirect_test", F_OK)) {
+	if (vt_module_is_loaded("peerdirect_test")) {
 		EXPECT_EQ(0, vt_counters_balanced(&vt_mem_peerdirect));
 		EXPECT_EQ(0, vt_rmmod("peerdirect_test"));
 	}
@@ -434,12 +430,9 @@ TEST_F_TIMEOUT(peerdirect, unload, 60)
 /* The core refuses it, and so the module does not load. */
 TEST(incomplete_client)
 {
-	if (!access("/sys/module/peerdirect_test", F_OK))
-		ASSERT_EQ(0, vt_rmmod("peerdirect_test"));
-	if (access("/sys/module/peer_test_mem", F_OK))
-		ASSERT_EQ(0, vt_insmod_test("peer_test_mem.ko", NULL));
-	EXPECT_EQ(1, vt_insmod_test("peerdirect_test.ko", "incomplete=1"));
-	EXPECT_NE(0, access("/sys/module/peerdirect_test", F_OK));
+	ASSERT_EQ(0, vt_mem_prepare(&vt_mem_peerdirect));
+	EXPECT_EQ(1, vt_peerdirect_load("incomplete=1"));
+	EXPECT_FALSE(vt_module_is_loaded("peerdirect_test"));
 }
 
 TEST_HARNESS_MAIN

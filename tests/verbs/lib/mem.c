@@ -85,6 +85,11 @@ const struct vt_mem_kind *vt_mem_kind_find(const char *name)
 	return NULL;
 }
 
+int vt_mem_prepare(const struct vt_mem_kind *kind)
+{
+	return kind->prepare ? kind->prepare() : 0;
+}
+
 int vt_mem_alloc(struct vt_mem *mem, const struct vt_mem_kind *kind,
 		 size_t length, unsigned int flags)
 {

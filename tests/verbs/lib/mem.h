@@ -31,6 +31,7 @@ enum vt_mem_flags {
  * struct vt_mem_kind - what a kind of memory can do
  * @name:    as in the names of the tests' variants
  * @client:  its directory in /sys/kernel/mm/memory_peers, NULL: not peer memory
+ * @prepare: loads what owns such memory, if it is not there; NULL: it always is
  * @alloc:   fills in addr, length, fd and handle
  * @free:    undoes it, also after a part was unmapped or destroyed
  * @read, @write: the owner's own view of the bytes, by a way that is not the
@@ -44,6 +45,7 @@ enum vt_mem_flags {
 struct vt_mem_kind {
 	const char *name;
 	const char *client;
+	int (*prepare)(void);
 	int (*alloc)(struct vt_mem *mem, size_t length, unsigned int flags);
 	void (*free)(struct vt_mem *mem);
 	int (*read)(struct vt_mem *mem, uint64_t offset, void *dst,
@@ -76,6 +78,8 @@ extern const struct vt_mem_kind vt_mem_vram_named;
 extern const struct vt_mem_kind vt_mem_vram_system;
 /* Of the PeerDirect test client (tests/kmod). */
 extern const struct vt_mem_kind vt_mem_peerdirect;
+/* That client anew, with these parameters. Return: as vt_insmod_test(). */
+int vt_peerdirect_load(const char *params);
 
 /*
  * Registered as dma-bufs. Of the kernel's own exporters; of peer_test_dmabuf.ko,
@@ -92,6 +96,8 @@ extern const struct vt_mem_kind vt_mem_vram_dmabuf;
 /* By name; NULL if there is no such kind. */
 const struct vt_mem_kind *vt_mem_kind_find(const char *name);
 
+/* Return: 0, -errno, or the status of what loads modules. */
+int vt_mem_prepare(const struct vt_mem_kind *kind);
 int vt_mem_alloc(struct vt_mem *mem, const struct vt_mem_kind *kind,
 		 size_t length, unsigned int flags);
 void vt_mem_free(struct vt_mem *mem);

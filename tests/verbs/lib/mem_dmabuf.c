@@ -20,6 +20,7 @@
 
 #include "../../kmod/peer_test_dmabuf.h"
 #include "mem.h"
+#include "proc.h"
 
 static int map_fd(struct vt_mem *mem, int fd, size_t length)
 {
@@ -85,6 +86,13 @@ static int udmabuf_make(struct vt_mem *mem, size_t length)
 	return ret;
 }
 
+static int udmabuf_prepare(void)
+{
+	static const char *const udmabuf[] = { "modprobe", "udmabuf", NULL };
+
+	return access("/dev/udmabuf", F_OK) ? vt_run(10000, udmabuf) : 0;
+}
+
 static int udmabuf_alloc(struct vt_mem *mem, size_t length, unsigned int flags)
 {
 	if (flags)
@@ -144,6 +152,13 @@ static int vgem_make(struct vt_mem *mem, size_t length)
 	return 0;
 }
 
+static int vgem_prepare(void)
+{
+	static const char *const vgem[] = { "modprobe", "vgem", NULL };
+
+	return vt_run(10000, vgem);
+}
+
 /* The kernel counts all its cards in one. */
 static int vgem_alloc(struct vt_mem *mem, size_t length, unsigned int flags)
 {
@@ -191,21 +206,29 @@ static int mapping_write(struct vt_mem *mem, uint64_t offset, const void *src,
 	return mapping_copy(mem, offset, (void *)src, length, true);
 }
 
-#define SYSTEM_KIND(kind)						\
+#define SYSTEM_KIND(kind, load)						\
 	{								\
 		.name = #kind,						\
 		.client = "dma_buf",					\
+		.prepare = load,					\
 		.alloc = kind##_alloc,					\
 		.free = dmabuf_free,					\
 		.read = mapping_read,					\
 		.write = mapping_write,					\
 	}
 
-const struct vt_mem_kind vt_mem_udmabuf = SYSTEM_KIND(udmabuf);
-const struct vt_mem_kind vt_mem_heap = SYSTEM_KIND(heap);
-const struct vt_mem_kind vt_mem_vgem = SYSTEM_KIND(vgem);
+const struct vt_mem_kind vt_mem_udmabuf = SYSTEM_KIND(udmabuf, udmabuf_prepare);
+const struct vt_mem_kind vt_mem_heap = SYSTEM_KIND(heap, NULL);
+const struct vt_mem_kind vt_mem_vgem = SYSTEM_KIND(vgem, vgem_prepare);
 
 /* ---- that of the tests ---- */
+
+static int test_prepare(void)
+{
+	if (vt_module_is_loaded("peer_test_dmabuf"))
+		return 0;
+	return vt_insmod_test("peer_test_dmabuf.ko", NULL);
+}
 
 static int test_make(struct vt_mem *mem, size_t length, uint32_t flags)
 {
@@ -283,6 +306,7 @@ static int test_revoke(struct vt_mem *mem)
 	{								\
 		.name = #kind,						\
 		.client = "dma_buf",					\
+		.prepare = test_prepare,				\
 		.alloc = test_alloc,					\
 		.free = dmabuf_free,					\
 		.read = test_read,					\

@@ -11,8 +11,27 @@
 
 #include "../../kmod/peer_test.h"
 #include "mem.h"
+#include "proc.h"
 
 #define DEVICE_PAGE 65536UL
+
+int vt_peerdirect_load(const char *params)
+{
+	int ret = 0;
+
+	if (!vt_module_is_loaded("peer_test_mem"))
+		ret = vt_insmod_test("peer_test_mem.ko", NULL);
+	if (!ret && vt_module_is_loaded("peerdirect_test"))
+		ret = vt_rmmod("peerdirect_test");
+	return ret ? ret : vt_insmod_test("peerdirect_test.ko", params);
+}
+
+static int peerdirect_prepare(void)
+{
+	if (vt_module_is_loaded("peerdirect_test"))
+		return 0;
+	return vt_peerdirect_load(NULL);
+}
 
 /* Aligned as a device with large pages would have it. */
 static void *map_aligned(int fd, size_t length, int prot)
@@ -101,6 +120,7 @@ static int peerdirect_revoke(struct vt_mem *mem)
 const struct vt_mem_kind vt_mem_peerdirect = {
 	.name = "peerdirect",
 	.client = "peerdirect_test",
+	.prepare = peerdirect_prepare,
 	.alloc = peerdirect_alloc,
 	.free = peerdirect_free,
 	.read = peerdirect_read,

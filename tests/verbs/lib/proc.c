@@ -146,21 +146,36 @@ int vt_write_file(const char *path, const char *text)
 	return ret;
 }
 
-/* The modules for tests lie beside the programs: <build>/tests/{verbs,kmod}. */
-int vt_insmod_test(const char *ko, const char *params)
+bool vt_module_is_loaded(const char *name)
 {
-	char self[PATH_MAX] = "", path[2 * PATH_MAX];
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "/sys/module/%s", name);
+	return !access(path, F_OK);
+}
+
+/* They lie beside the programs: <build>/tests/{verbs,kmod}. */
+int vt_find_test_module(const char *ko, char *path, size_t size)
+{
 	const char *dir = getenv("PEERMEM_TEST_MODULES");
-	const char *argv[] = { "insmod", path, params, NULL };
+	char self[PATH_MAX] = "";
 
 	if (readlink("/proc/self/exe", self, sizeof(self) - 1) < 0)
 		return -errno;
 	if (dir)
-		snprintf(path, sizeof(path), "%s/%s", dir, ko);
+		snprintf(path, size, "%s/%s", dir, ko);
 	else
-		snprintf(path, sizeof(path), "%s/../kmod/%s", dirname(self),
-			 ko);
-	return vt_run(MODULE_TIMEOUT_MS, argv);
+		snprintf(path, size, "%s/../kmod/%s", dirname(self), ko);
+	return 0;
+}
+
+int vt_insmod_test(const char *ko, const char *params)
+{
+	char path[PATH_MAX];
+	const char *argv[] = { "insmod", path, params, NULL };
+	int ret = vt_find_test_module(ko, path, sizeof(path));
+
+	return ret ? ret : vt_run(MODULE_TIMEOUT_MS, argv);
 }
 
 int vt_rmmod(const char *name)

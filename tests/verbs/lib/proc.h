@@ -7,6 +7,7 @@
 #define VT_PROC_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -35,7 +36,10 @@ int vt_recv_fd(int socket);
 /* Writes a string into a file of sysfs. Return: 0 or -errno. */
 int vt_write_file(const char *path, const char *text);
 
-/* insmod of a module for tests, e.g. "peerdirect_test.ko" and parameters. */
+bool vt_module_is_loaded(const char *name);
+/* Where a module for tests lies, e.g. "peerdirect_test.ko". */
+int vt_find_test_module(const char *ko, char *path, size_t size);
+/* insmod of it. Return: as vt_run(), or -errno. */
 int vt_insmod_test(const char *ko, const char *params);
 int vt_rmmod(const char *name);
 
