@@ -11,9 +11,9 @@
 #include <rdma/ib_user_ioctl_cmds.h>
 #include <rdma/ib_user_ioctl_verbs.h>
 #include <rdma/ib_user_verbs.h>
-#include <rdma/rdma_user_ioctl_cmds.h>
 
 #include "fuzz.h"
+#include "lib/uverbs.h"
 
 #define ATTRS 5
 #define SGES 16
@@ -31,24 +31,14 @@ union body {
 	uint8_t bytes[SGES * sizeof(struct ibv_sge)];
 };
 
-static void attr(struct raw *raw, uint16_t id, uint16_t length, uint64_t data)
-{
-	raw->attrs[raw->hdr.num_attrs++] = (struct ib_uverbs_attr){
-		.attr_id = id,
-		.len = length,
-		.flags = UVERBS_ATTR_F_MANDATORY,
-		.data = data,
-	};
-}
-
 static void make_write(struct raw *raw, uint32_t command, size_t length,
 		       const union body *body, void *answer)
 {
 	raw->hdr.object_id = UVERBS_OBJECT_DEVICE;
 	raw->hdr.method_id = UVERBS_METHOD_INVOKE_WRITE;
-	attr(raw, UVERBS_ATTR_WRITE_CMD, 8, command);
-	attr(raw, UVERBS_ATTR_CORE_IN, length, (uintptr_t)body);
-	attr(raw, UVERBS_ATTR_CORE_OUT, 12, (uintptr_t)answer);
+	vt_call_attr(&raw->hdr, UVERBS_ATTR_WRITE_CMD, 8, command);
+	vt_call_attr(&raw->hdr, UVERBS_ATTR_CORE_IN, length, (uintptr_t)body);
+	vt_call_attr(&raw->hdr, UVERBS_ATTR_CORE_OUT, 12, (uintptr_t)answer);
 }
 
 static void make_reg(struct fz_run *run, struct raw *raw, union body *body,
@@ -86,12 +76,14 @@ static void make_advise(struct fz_run *run, struct raw *raw, union body *body)
 		};
 	raw->hdr.object_id = UVERBS_OBJECT_MR;
 	raw->hdr.method_id = UVERBS_METHOD_ADVISE_MR;
-	attr(raw, UVERBS_ATTR_ADVISE_MR_PD_HANDLE, 0,
-	     run->world->victim.pd->handle);
-	attr(raw, UVERBS_ATTR_ADVISE_MR_ADVICE, 8, fz_below(&run->rng, 3));
-	attr(raw, UVERBS_ATTR_ADVISE_MR_FLAGS, 4, fz_below(&run->rng, 2));
-	attr(raw, UVERBS_ATTR_ADVISE_MR_SGE_LIST, n * sizeof(body->sge[0]),
-	     (uintptr_t)body->sge);
+	vt_call_attr(&raw->hdr, UVERBS_ATTR_ADVISE_MR_PD_HANDLE, 0,
+		     run->world->victim.pd->handle);
+	vt_call_attr(&raw->hdr, UVERBS_ATTR_ADVISE_MR_ADVICE, 8,
+		     fz_below(&run->rng, 3));
+	vt_call_attr(&raw->hdr, UVERBS_ATTR_ADVISE_MR_FLAGS, 4,
+		     fz_below(&run->rng, 2));
+	vt_call_attr(&raw->hdr, UVERBS_ATTR_ADVISE_MR_SGE_LIST,
+		     n * sizeof(body->sge[0]), (uintptr_t)body->sge);
 }
 
 static void make_destroy(struct fz_run *run, struct raw *raw)
@@ -99,7 +91,8 @@ static void make_destroy(struct fz_run *run, struct raw *raw)
 	raw->hdr.object_id = UVERBS_OBJECT_MR;
 	raw->hdr.method_id = fz_chance(&run->rng, 50) ?
 		UVERBS_METHOD_MR_DESTROY : UVERBS_METHOD_QUERY_MR;
-	attr(raw, UVERBS_ATTR_DESTROY_MR_HANDLE, 0, fz_below(&run->rng, 8));
+	vt_call_attr(&raw->hdr, UVERBS_ATTR_DESTROY_MR_HANDLE, 0,
+		     fz_below(&run->rng, 8));
 }
 
 static void mutate(struct fz_run *run, struct raw *raw, union body *body)

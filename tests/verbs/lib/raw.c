@@ -10,16 +10,15 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <rdma/ib_user_ioctl_cmds.h>
 #include <rdma/ib_user_ioctl_verbs.h>
 #include <rdma/ib_user_verbs.h>
-#include <rdma/rdma_user_ioctl_cmds.h>
 #include <rdma/rdma_user_rxe.h>
 
 #include "raw.h"
+#include "uverbs.h"
 
 int vt_rereg_mr(struct ibv_mr *mr, int flags, struct ibv_pd *pd, int access)
 {
@@ -54,129 +53,61 @@ int vt_rereg_mr(struct ibv_mr *mr, int flags, struct ibv_pd *pd, int access)
 int vt_advise_mr(struct ibv_pd *pd, int advice, uint32_t flags,
 		 struct ibv_sge *sge, int num_sge)
 {
-	struct {
-		struct ib_uverbs_ioctl_hdr hdr;
-		struct ib_uverbs_attr attrs[4];
-	} cmd = {
-		.hdr = {
-			.length = sizeof(cmd),
-			.object_id = UVERBS_OBJECT_MR,
-			.method_id = UVERBS_METHOD_ADVISE_MR,
-			.num_attrs = 4,
-			.driver_id = RDMA_DRIVER_RXE,
-		},
-		.attrs = {
-			{
-				.attr_id = UVERBS_ATTR_ADVISE_MR_PD_HANDLE,
-				.data = pd->handle,
-			}, {
-				.attr_id = UVERBS_ATTR_ADVISE_MR_ADVICE,
-				.len = sizeof(uint64_t),
-				.data = advice,
-			}, {
-				.attr_id = UVERBS_ATTR_ADVISE_MR_FLAGS,
-				.len = sizeof(uint32_t),
-				.data = flags,
-			}, {
-				.attr_id = UVERBS_ATTR_ADVISE_MR_SGE_LIST,
-				.len = num_sge * sizeof(*sge),
-				.data = (uintptr_t)sge,
-			},
-		},
-	};
-	int i;
+	struct vt_call call = { .hdr = {
+		.object_id = UVERBS_OBJECT_MR,
+		.method_id = UVERBS_METHOD_ADVISE_MR,
+	} };
 
-	for (i = 0; i < 4; i++)
-		cmd.attrs[i].flags = UVERBS_ATTR_F_MANDATORY;
-	return ioctl(pd->context->cmd_fd, RDMA_VERBS_IOCTL, &cmd) ? -errno : 0;
+	vt_call_attr(&call.hdr, UVERBS_ATTR_ADVISE_MR_PD_HANDLE, 0, pd->handle);
+	vt_call_attr(&call.hdr, UVERBS_ATTR_ADVISE_MR_ADVICE, 8, advice);
+	vt_call_attr(&call.hdr, UVERBS_ATTR_ADVISE_MR_FLAGS, 4, flags);
+	vt_call_attr(&call.hdr, UVERBS_ATTR_ADVISE_MR_SGE_LIST,
+		     num_sge * sizeof(*sge), (uintptr_t)sge);
+	return vt_call(pd->context, &call);
 }
 
 int vt_reg_dmabuf_mr(struct ibv_mr *mr, struct ibv_pd *pd, uint64_t offset,
 		     uint64_t length, uint64_t iova, int fd, int access)
 {
-	struct {
-		struct ib_uverbs_ioctl_hdr hdr;
-		struct ib_uverbs_attr attrs[9];
-	} cmd = {
-		.hdr = {
-			.length = sizeof(cmd),
-			.object_id = UVERBS_OBJECT_MR,
-			.method_id = UVERBS_METHOD_REG_DMABUF_MR,
-			.num_attrs = 9,
-			.driver_id = RDMA_DRIVER_RXE,
-		},
-		.attrs = {
-			{
-				.attr_id = UVERBS_ATTR_REG_DMABUF_MR_HANDLE,
-			}, {
-				.attr_id = UVERBS_ATTR_REG_DMABUF_MR_PD_HANDLE,
-				.data = pd->handle,
-			}, {
-				.attr_id = UVERBS_ATTR_REG_DMABUF_MR_OFFSET,
-				.len = sizeof(offset),
-				.data = offset,
-			}, {
-				.attr_id = UVERBS_ATTR_REG_DMABUF_MR_LENGTH,
-				.len = sizeof(length),
-				.data = length,
-			}, {
-				.attr_id = UVERBS_ATTR_REG_DMABUF_MR_IOVA,
-				.len = sizeof(iova),
-				.data = iova,
-			}, {
-				.attr_id = UVERBS_ATTR_REG_DMABUF_MR_FD,
-				.len = sizeof(uint32_t),
-				.data = (uint32_t)fd,
-			}, {
-				.attr_id = UVERBS_ATTR_REG_DMABUF_MR_ACCESS_FLAGS,
-				.len = sizeof(uint32_t),
-				.data = access,
-			}, {
-				.attr_id = UVERBS_ATTR_REG_DMABUF_MR_RESP_LKEY,
-				.len = sizeof(uint32_t),
-				.data = (uintptr_t)&mr->lkey,
-			}, {
-				.attr_id = UVERBS_ATTR_REG_DMABUF_MR_RESP_RKEY,
-				.len = sizeof(uint32_t),
-				.data = (uintptr_t)&mr->rkey,
-			},
-		},
-	};
-	int i;
+	struct vt_call call = { .hdr = {
+		.object_id = UVERBS_OBJECT_MR,
+		.method_id = UVERBS_METHOD_REG_DMABUF_MR,
+	} };
+	int ret;
 
-	for (i = 0; i < 9; i++)
-		cmd.attrs[i].flags = UVERBS_ATTR_F_MANDATORY;
-	if (ioctl(pd->context->cmd_fd, RDMA_VERBS_IOCTL, &cmd))
-		return -errno;
+	vt_call_attr(&call.hdr, UVERBS_ATTR_REG_DMABUF_MR_HANDLE, 0, 0);
+	vt_call_attr(&call.hdr, UVERBS_ATTR_REG_DMABUF_MR_PD_HANDLE, 0,
+		     pd->handle);
+	vt_call_attr(&call.hdr, UVERBS_ATTR_REG_DMABUF_MR_OFFSET, 8, offset);
+	vt_call_attr(&call.hdr, UVERBS_ATTR_REG_DMABUF_MR_LENGTH, 8, length);
+	vt_call_attr(&call.hdr, UVERBS_ATTR_REG_DMABUF_MR_IOVA, 8, iova);
+	vt_call_attr(&call.hdr, UVERBS_ATTR_REG_DMABUF_MR_FD, 4, (uint32_t)fd);
+	vt_call_attr(&call.hdr, UVERBS_ATTR_REG_DMABUF_MR_ACCESS_FLAGS, 4,
+		     access);
+	vt_call_attr(&call.hdr, UVERBS_ATTR_REG_DMABUF_MR_RESP_LKEY, 4,
+		     (uintptr_t)&mr->lkey);
+	vt_call_attr(&call.hdr, UVERBS_ATTR_REG_DMABUF_MR_RESP_RKEY, 4,
+		     (uintptr_t)&mr->rkey);
+	ret = vt_call(pd->context, &call);
+	if (ret)
+		return ret;
 	mr->context = pd->context;
 	mr->pd = pd;
 	mr->addr = NULL;
 	mr->length = length;
-	mr->handle = cmd.attrs[0].data;
+	mr->handle = call.attrs[0].data;
 	return 0;
 }
 
 int vt_dereg_dmabuf_mr(struct ibv_mr *mr)
 {
-	struct {
-		struct ib_uverbs_ioctl_hdr hdr;
-		struct ib_uverbs_attr attr;
-	} cmd = {
-		.hdr = {
-			.length = sizeof(cmd),
-			.object_id = UVERBS_OBJECT_MR,
-			.method_id = UVERBS_METHOD_MR_DESTROY,
-			.num_attrs = 1,
-			.driver_id = RDMA_DRIVER_RXE,
-		},
-		.attr = {
-			.attr_id = UVERBS_ATTR_DESTROY_MR_HANDLE,
-			.flags = UVERBS_ATTR_F_MANDATORY,
-			.data = mr->handle,
-		},
-	};
+	struct vt_call call = { .hdr = {
+		.object_id = UVERBS_OBJECT_MR,
+		.method_id = UVERBS_METHOD_MR_DESTROY,
+	} };
 
-	return ioctl(mr->context->cmd_fd, RDMA_VERBS_IOCTL, &cmd) ? -errno : 0;
+	vt_call_attr(&call.hdr, UVERBS_ATTR_DESTROY_MR_HANDLE, 0, mr->handle);
+	return vt_call(mr->context, &call);
 }
 
 /* The union of struct rxe_send_wr, which older headers have without FLUSH. */
