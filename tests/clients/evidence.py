@@ -53,6 +53,28 @@ class Trace:
                    fields['device'] == ('1' if device else '0'))
 
 
+class KernelLog:
+    """The kernel's log while a "with" block runs, in .lines."""
+
+    def __enter__(self):
+        self.log = os.open('/dev/kmsg', os.O_RDONLY | os.O_NONBLOCK)
+        os.lseek(self.log, 0, os.SEEK_END)
+        self.lines = []
+        return self
+
+    def __exit__(self, *_):
+        try:
+            while True:
+                self.lines.append(os.read(self.log, 8192).decode())
+        except BlockingIOError:
+            os.close(self.log)
+
+    def refused(self):
+        """Registrations that failed; that some did, if they were many."""
+        return [line for line in self.lines
+                if 'rxe_reg_user_mr: returned err' in line]
+
+
 def mr_statistics():
     """{MR number: {counter: value}} of the on-demand MRs there are."""
     text = subprocess.run(['rdma', '-j', 'statistic', 'show', 'mr'], text=True,
