@@ -58,6 +58,7 @@ struct ib_umem_peer {
 	bool writable;
 	bool may_write;
 	char *trial;
+	u32 number;
 	struct dma_buf *dmabuf;
 	unsigned long base;
 	struct xarray pages;

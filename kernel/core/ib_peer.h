@@ -95,6 +95,7 @@ void ib_umem_peer_forget(struct ib_peer_region *region);
 void ib_umem_peer_region_gone(struct ib_umem_peer *peer);
 
 struct ib_umem_peer *ib_umem_peer_begin_trial(struct ib_device *ibdev,
+					      struct mm_struct *mm,
 					      unsigned long addr, size_t size,
 					      int access, char *name);
 int ib_umem_peer_try(struct ib_umem_peer *peer, unsigned long start,
@@ -125,6 +126,7 @@ unsigned long ib_umem_peer_pte(struct ib_umem_peer *peer, unsigned long addr);
 void ib_umem_peer_erase(struct ib_umem_peer *peer, unsigned long first,
 			unsigned long last);
 void ib_umem_peer_pass_guards(struct ib_umem_peer *peer);
+unsigned long ib_umem_peer_resident(struct ib_umem_peer *peer);
 
 /*
  * struct peer_answer - what is known of a window of pages, and since when
@@ -177,9 +179,30 @@ int ib_peer_sysfs_init(void);
 void ib_peer_sysfs_exit(void);
 int ib_peer_sysfs_add(struct ib_peer_client *client);
 
+/* whose.c */
+
+/*
+ * struct ib_peer_whose - a process that is asked about, with its references
+ * @task: its first thread
+ * @mm:   its memory
+ */
+struct ib_peer_whose {
+	struct task_struct *task;
+	struct mm_struct *mm;
+};
+
+int ib_peer_whose_get(struct ib_peer_whose *whose, pid_t pid);
+void ib_peer_whose_put(struct ib_peer_whose *whose);
+
 /* query.c */
 struct peer_mem_query;
 int ib_peer_query(struct peer_mem_query *user);
+
+/* roll.c */
+struct peer_mem_mr;
+int ib_umem_peer_enroll(struct ib_umem_peer *peer);
+void ib_umem_peer_strike(struct ib_umem_peer *peer);
+int ib_peer_next_mr(struct peer_mem_mr *user);
 
 /* node.c */
 int ib_peer_node_init(void);

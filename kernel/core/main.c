@@ -16,7 +16,9 @@
  *   dmabuf.c     dma-bufs of drivers that are no clients, as an adapter as well
  *   sysfs.c      counters
  *   query.c      what would become of a registration?
- *   node.c       programs ask that by /dev/peer_mem
+ *   whose.c      of which process, and may one ask?
+ *   roll.c       the registrations there are, and what became of them
+ *   node.c       programs ask all that by /dev/peer_mem
  *   hold.c       holds threads at certain points; in builds for tests
  */
 #include <linux/module.h>

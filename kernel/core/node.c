@@ -10,38 +10,80 @@
 
 #include "ib_peer.h"
 
-/* Up to the last field of the first version. */
-#define QUERY_MIN_SIZE \
-	(offsetof(struct peer_mem_query, checked) + sizeof(__u64))
-
-static int node_query(struct peer_mem_query __user *user)
-{
+union node_arg {
 	struct peer_mem_query query;
+	struct peer_mem_mr mr;
+};
+
+/*
+ * struct node_call - a row of the table
+ * @size:     of the struct in this version
+ * @min_size: of the struct in its first version
+ * @fn:       does it, in place
+ */
+struct node_call {
+	unsigned int nr;
+	u32 size;
+	u32 min_size;
+	int (*fn)(union node_arg *arg);
+};
+
+static int node_query(union node_arg *arg)
+{
+	return ib_peer_query(&arg->query);
+}
+
+static int node_next_mr(union node_arg *arg)
+{
+	return ib_peer_next_mr(&arg->mr);
+}
+
+#define NODE_CALL(_nr, _struct, _last, _fn)				\
+	{								\
+		.nr = PEER_MEM_IOC_##_nr,				\
+		.size = sizeof(struct peer_mem_##_struct),		\
+		.min_size = offsetofend(struct peer_mem_##_struct, _last), \
+		.fn = _fn,						\
+	}
+
+static const struct node_call node_calls[] = {
+	NODE_CALL(QUERY, query, checked, node_query),
+	NODE_CALL(NEXT_MR, mr, client, node_next_mr),
+};
+
+/* Every struct begins with its size. */
+static int node_do(const struct node_call *call, void __user *user)
+{
+	union node_arg arg;
 	u32 size;
 	int ret;
 
-	if (get_user(size, &user->size))
+	if (get_user(size, (u32 __user *)user))
 		return -EFAULT;
-	if (size < QUERY_MIN_SIZE)
+	if (size < call->min_size)
 		return -EINVAL;
 	if (size > PAGE_SIZE)
 		return -E2BIG;
-	ret = copy_struct_from_user(&query, sizeof(query), user, size);
+	ret = copy_struct_from_user(&arg, call->size, user, size);
 	if (ret)
 		return ret;
-	ret = ib_peer_query(&query);
+	ret = call->fn(&arg);
 	if (ret)
 		return ret;
-	query.size = size;
-	if (copy_to_user(user, &query, min_t(size_t, size, sizeof(query))))
+	/* It may have been another one by the second look. */
+	*(u32 *)&arg = size;
+	if (copy_to_user(user, &arg, min(size, call->size)))
 		return -EFAULT;
 	return 0;
 }
 
 static long node_ioctl(struct file *file, unsigned int nr, unsigned long arg)
 {
-	if (nr == PEER_MEM_IOC_QUERY)
-		return node_query((void __user *)arg);
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(node_calls); i++)
+		if (node_calls[i].nr == nr)
+			return node_do(&node_calls[i], (void __user *)arg);
 	return -ENOTTY;
 }
 

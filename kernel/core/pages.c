@@ -28,6 +28,7 @@
  */
 #include <linux/mm.h>
 #include <linux/percpu.h>
+#include <linux/rcupdate_wait.h>
 
 #include "ib_peer.h"
 #include "trace.h"
@@ -93,6 +94,27 @@ unsigned long ib_umem_peer_pte(struct ib_umem_peer *peer, unsigned long addr)
 	}
 	put_cpu_var(peer_hints);
 	return pte;
+}
+
+/* Pages that an access finds. */
+unsigned long ib_umem_peer_resident(struct ib_umem_peer *peer)
+{
+	XA_STATE(xas, &peer->pages, 0);
+	unsigned long n = 0;
+	void *entry;
+
+	rcu_read_lock();
+	xas_for_each(&xas, entry, ULONG_MAX) {
+		if (xas_retry(&xas, entry))
+			continue;
+		n += BIT(xas_get_order(&xas));
+		if (need_resched()) {
+			xas_pause(&xas);
+			cond_resched_rcu();
+		}
+	}
+	rcu_read_unlock();
+	return n;
 }
 
 void ib_umem_peer_pass_guards(struct ib_umem_peer *peer)

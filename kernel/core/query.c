@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * What would become of a registration by the current task? Looks at the
- * mappings of the range, one after the other, and asks the owners of those that
- * are devices' as a registration would: by a claim, which is given back.
+ * What would become of a registration by a process? Looks at the mappings of the
+ * range, one after the other, and asks the owners of those that are devices' as a
+ * registration would: by a claim, which is given back.
  *
  * Pinned: the range as a whole is system memory, or one client's. On demand: each
  * mapping for itself, as the first access to it would (fault.c).
@@ -10,13 +10,18 @@
  * No lock is held over a claim, so what was seen may be different when it is
  * told. A long range costs a look at each of its mappings, and at most
  * QUERY_CLAIMS claims.
+ *
+ * About another process a thread of the kernel asks: there are clients that go by
+ * current->mm, and only such a thread can have that of another.
  */
+#include <linux/capability.h>
 #include <linux/err.h>
 #include <linux/mm.h>
 #include <linux/nsproxy.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 #include <linux/string.h>
+#include <linux/workqueue.h>
 #include <rdma/ib_verbs.h>
 #include <uapi/rdma/peer_mem.h>
 
@@ -32,6 +37,7 @@ static DECLARE_BITMAP(importers, DRIVERS);
 /*
  * struct query - a question under way
  * @user:     its other half
+ * @whose:    the process it is about
  * @ibdev:    in use
  * @first:    first page of the range
  * @end:      behind the last
@@ -39,9 +45,12 @@ static DECLARE_BITMAP(importers, DRIVERS);
  * @peer:     the device reaches peer memory
  * @claims:   how many more are asked for
  * @answered: by whom the last one was
+ * @work:     asks, about another process
+ * @ret:      what came of it
  */
 struct query {
 	struct peer_mem_query *user;
+	struct ib_peer_whose whose;
 	struct ib_device *ibdev;
 	unsigned long first;
 	unsigned long end;
@@ -49,6 +58,8 @@ struct query {
 	bool peer;
 	unsigned int claims;
 	char answered[PEER_MEM_NAME_MAX];
+	struct work_struct work;
+	int ret;
 };
 
 /*
@@ -97,7 +108,7 @@ static unsigned int query_kind(const struct vm_area_struct *vma)
 static int query_look(const struct query *query, unsigned long addr,
 		      struct piece *piece)
 {
-	struct mm_struct *mm = current->mm;
+	struct mm_struct *mm = query->whose.mm;
 	struct vm_area_struct *vma;
 
 	if (mmap_read_lock_killable(mm))
@@ -140,8 +151,8 @@ static int query_claim(struct query *query, struct ib_umem_peer *trial,
 static struct ib_umem_peer *query_trial(struct query *query, int flags)
 {
 	BUILD_BUG_ON(PEER_MEM_NAME_MAX != IB_PEER_MEMORY_NAME_MAX);
-	return ib_umem_peer_begin_trial(query->ibdev, query->user->addr,
-					query->user->length,
+	return ib_umem_peer_begin_trial(query->ibdev, query->whose.mm,
+					query->user->addr, query->user->length,
 					query->user->access | flags,
 					query->answered);
 }
@@ -205,14 +216,15 @@ static int query_limits(const struct query *query,
 			struct peer_mem_verdict *out)
 {
 	unsigned long pages = (query->end - query->first) >> PAGE_SHIFT;
-	unsigned long limit = rlimit(RLIMIT_MEMLOCK) >> PAGE_SHIFT;
-	u64 pinned = atomic64_read(&current->mm->pinned_vm);
+	unsigned long limit = task_rlimit(query->whose.task, RLIMIT_MEMLOCK);
+	bool may = has_capability_noaudit(query->whose.task, CAP_IPC_LOCK);
+	u64 pinned = atomic64_read(&query->whose.mm->pinned_vm);
 
-	if (!can_do_mlock())
+	if (!limit && !may)
 		return verdict(out, -EPERM, PEER_MEM_LIMIT);
 	if (pages > UINT_MAX)
 		return verdict(out, -EINVAL, PEER_MEM_LIMIT);
-	if (pinned + pages > limit && !capable(CAP_IPC_LOCK))
+	if (pinned + pages > limit >> PAGE_SHIFT && !may)
 		return verdict(out, -ENOMEM, PEER_MEM_LIMIT);
 	return 1;
 }
@@ -367,10 +379,10 @@ static int query_check(const struct peer_mem_query *user)
 		return -EINVAL;
 	if (strnlen(user->device, PEER_MEM_NAME_MAX) == PEER_MEM_NAME_MAX)
 		return -EINVAL;
-	if (memchr_inv(user->client, 0, sizeof(*user) -
+	if (memchr_inv(user->client, 0, offsetof(struct peer_mem_query, pid) -
 		       offsetof(struct peer_mem_query, client)))
 		return -EINVAL;
-	return 0;
+	return user->reserved ? -EINVAL : 0;
 }
 
 static struct ib_device *query_device(const char *name)
@@ -386,7 +398,41 @@ static struct ib_device *query_device(const char *name)
 	return NULL;
 }
 
-/* Return: 0, -EINVAL, -ENODEV, -ENOMEM, -EINTR as in uapi/rdma/peer_mem.h. */
+static int query_answer(struct query *query)
+{
+	struct peer_mem_query *user = query->user;
+	int ret;
+
+	user->access &= ~(IB_ACCESS_OPTIONAL | IB_ACCESS_ON_DEMAND);
+	query->first = user->addr & PAGE_MASK;
+	query->end = PAGE_ALIGN(user->addr + user->length);
+	query->write = ib_access_writable(user->access);
+	query->peer = query_is_importer(query->ibdev);
+	user->page_size = PAGE_SIZE;
+
+	ret = query_pinned(query, &user->pinned);
+	if (!ret)
+		ret = query_on_demand(query, &user->on_demand);
+	return ret;
+}
+
+static void query_work(struct work_struct *work)
+{
+	struct query *query = container_of(work, struct query, work);
+
+	query->ret = query_answer(query);
+}
+
+static int query_answer_elsewhere(struct query *query)
+{
+	INIT_WORK_ONSTACK(&query->work, query_work);
+	queue_work(system_unbound_wq, &query->work);
+	flush_work(&query->work);
+	destroy_work_on_stack(&query->work);
+	return query->ret;
+}
+
+/* Return: 0, or an error as in uapi/rdma/peer_mem.h. */
 int ib_peer_query(struct peer_mem_query *user)
 {
 	struct query query = {
@@ -398,19 +444,18 @@ int ib_peer_query(struct peer_mem_query *user)
 	ret = query_check(user);
 	if (ret)
 		return ret;
+	ret = ib_peer_whose_get(&query.whose, user->pid);
+	if (ret)
+		return ret;
 	query.ibdev = query_device(user->device);
 	if (!query.ibdev)
-		return -ENODEV;
-	user->access &= ~(IB_ACCESS_OPTIONAL | IB_ACCESS_ON_DEMAND);
-	query.first = user->addr & PAGE_MASK;
-	query.end = PAGE_ALIGN(user->addr + user->length);
-	query.write = ib_access_writable(user->access);
-	query.peer = query_is_importer(query.ibdev);
-	user->page_size = PAGE_SIZE;
-
-	ret = query_pinned(&query, &user->pinned);
-	if (!ret)
-		ret = query_on_demand(&query, &user->on_demand);
-	ib_device_put(query.ibdev);
+		ret = -ENODEV;
+	else if (query.whose.mm == current->mm)
+		ret = query_answer(&query);
+	else
+		ret = query_answer_elsewhere(&query);
+	if (query.ibdev)
+		ib_device_put(query.ibdev);
+	ib_peer_whose_put(&query.whose);
 	return ret;
 }

@@ -200,6 +200,7 @@ static int umem_check(unsigned long addr, size_t size, int access)
 }
 
 static struct ib_umem_peer *umem_alloc(struct ib_device *ibdev,
+				       struct mm_struct *mm,
 				       unsigned long addr, size_t size,
 				       int access)
 {
@@ -216,8 +217,8 @@ static struct ib_umem_peer *umem_alloc(struct ib_device *ibdev,
 	peer->umem.writable = ib_access_writable(access);
 	peer->writable = peer->umem.writable;
 	peer->may_write = peer->umem.writable || access & IB_ACCESS_ON_DEMAND;
-	peer->umem.owning_mm = current->mm;
-	mmgrab(current->mm);
+	peer->umem.owning_mm = mm;
+	mmgrab(mm);
 	peer->on_demand = access & IB_ACCESS_ON_DEMAND;
 	peer->base = ALIGN_DOWN(addr >> PAGE_SHIFT, PEER_HUGE_PAGES);
 	peer->regions = RB_ROOT_CACHED;
@@ -340,7 +341,7 @@ struct ib_umem_peer *ib_umem_peer_get(struct ib_device *ibdev,
 	ret = umem_check(addr, size, access);
 	if (ret)
 		return ERR_PTR(ret);
-	peer = umem_alloc(ibdev, addr, size, access);
+	peer = umem_alloc(ibdev, current->mm, addr, size, access);
 	if (!peer)
 		return ERR_PTR(-ENOMEM);
 	ret = umem_charge(peer);
@@ -354,6 +355,9 @@ struct ib_umem_peer *ib_umem_peer_get(struct ib_device *ibdev,
 		if (ret)
 			goto err_notifier;
 	}
+	ret = ib_umem_peer_enroll(peer);
+	if (ret)
+		goto err_notifier;
 	return peer;
 
 err_notifier:
@@ -397,13 +401,15 @@ struct ib_umem_peer *ib_umem_peer_get_dmabuf(struct ib_device *ibdev, int fd,
 	if (ret)
 		goto err_put;
 	ret = -ENOMEM;
-	peer = umem_alloc(ibdev, offset, size, access);
+	peer = umem_alloc(ibdev, current->mm, offset, size, access);
 	if (!peer)
 		goto err_put;
 	peer->dmabuf = dmabuf;
 	peer->on_demand = true;
 	peer->may_write = dmabuf->file->f_mode & FMODE_WRITE;
 	ret = umem_claim(peer);
+	if (!ret)
+		ret = ib_umem_peer_enroll(peer);
 	if (ret)
 		goto err_end;
 	return peer;
@@ -432,6 +438,7 @@ void ib_umem_peer_release(struct ib_umem_peer *peer)
 	if (!peer)
 		return;
 	ib_umem_peer_stop(peer);
+	ib_umem_peer_strike(peer);
 	if (!peer->dmabuf)
 		mmu_interval_notifier_remove(&peer->notifier);
 	umem_end_regions(peer);
@@ -463,10 +470,11 @@ EXPORT_SYMBOL_GPL(ib_umem_peer_rereg);
  * IB_PEER_MEMORY_NAME_MAX. NULL: out of memory.
  */
 struct ib_umem_peer *ib_umem_peer_begin_trial(struct ib_device *ibdev,
+					      struct mm_struct *mm,
 					      unsigned long addr, size_t size,
 					      int access, char *name)
 {
-	struct ib_umem_peer *peer = umem_alloc(ibdev, addr, size, access);
+	struct ib_umem_peer *peer = umem_alloc(ibdev, mm, addr, size, access);
 
 	if (peer)
 		peer->trial = name;

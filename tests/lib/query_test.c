@@ -5,7 +5,7 @@
  */
 #include <kselftest_harness.h>
 
-#include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/ioctl.h>
@@ -16,39 +16,14 @@
 #include "lib/buf.h"
 #include "lib/counters.h"
 #include "lib/proc.h"
+#include "node.h"
 #include "ranges.h"
 
 #define WRITABLE (IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE)
 
-static int query_open(void)
-{
-	return open("/dev/peer_mem", O_RDWR | O_CLOEXEC);
-}
-
-static const char *device(void)
-{
-	const char *name = getenv("PEERMEM_RDMA_DEVICE");
-
-	return name ? name : "rxe0";
-}
-
-static struct peer_mem_query question(const void *addr, size_t length,
-				      int access)
-{
-	struct peer_mem_query query = {
-		.size = sizeof(query),
-		.access = access,
-		.addr = (uintptr_t)addr,
-		.length = length,
-	};
-
-	strcpy(query.device, device());
-	return query;
-}
-
 static int ask(int fd, struct peer_mem_query *query)
 {
-	return ioctl(fd, PEER_MEM_IOC_QUERY, query) ? errno : 0;
+	return node_call(fd, PEER_MEM_IOC_QUERY, query);
 }
 
 /* ---- it tells the truth ---- */
@@ -66,7 +41,7 @@ FIXTURE(truth)
 FIXTURE_SETUP(truth)
 {
 	ASSERT_EQ(0, ranges_prepare());
-	self->fd = query_open();
+	self->fd = node_open();
 	ASSERT_LE(0, self->fd);
 	ASSERT_EQ(0, vt_dev_open(&self->dev));
 	ASSERT_EQ(0, vt_pair_open(&self->pair, &self->dev, NULL));
@@ -129,7 +104,7 @@ static void expect_truth(struct __test_metadata *_metadata,
 	int status;
 
 	ASSERT_EQ(0, range_open(&at, range));
-	query = question(at.addr, at.length, access);
+	query = node_question(at.addr, at.length, access);
 	EXPECT_EQ(0, ask(self->fd, &query));
 	EXPECT_EQ(range->pinned[write], query.pinned.reason);
 	EXPECT_EQ(range->on_demand[write], query.on_demand.reason);
@@ -188,16 +163,16 @@ TEST_F(truth, checked)
 	struct range_at at;
 
 	ASSERT_EQ(0, range_open(&at, &half));
-	query = question(at.addr + 5, at.length - 5, WRITABLE);
+	query = node_question(at.addr + 5, at.length - 5, WRITABLE);
 	EXPECT_EQ(0, ask(self->fd, &query));
 	EXPECT_EQ(RANGE_HALF - 5, query.checked);
 
-	query = question(at.addr + 5, RANGE_HALF - 10, WRITABLE);
+	query = node_question(at.addr + 5, RANGE_HALF - 10, WRITABLE);
 	EXPECT_EQ(0, ask(self->fd, &query));
 	EXPECT_EQ(PEER_MEM_OK, query.on_demand.reason);
 	EXPECT_EQ(RANGE_HALF - 10, query.checked);
 
-	query = question(at.addr + RANGE_HALF + 7, 1, WRITABLE);
+	query = node_question(at.addr + RANGE_HALF + 7, 1, WRITABLE);
 	EXPECT_EQ(0, ask(self->fd, &query));
 	EXPECT_EQ(0, query.checked);
 	range_close(&at);
@@ -215,12 +190,12 @@ TEST_F(truth, many_mappings)
 	for (i = 0; i < COUNT; i += 2)
 		ASSERT_EQ(0, mprotect(mem.addr + i * RANGE_PAGE, RANGE_PAGE,
 				      PROT_READ));
-	query = question(mem.addr, mem.length, 0);
+	query = node_question(mem.addr, mem.length, 0);
 	EXPECT_EQ(0, ask(self->fd, &query));
 	EXPECT_EQ(PEER_MEM_OK, query.on_demand.reason);
 	EXPECT_EQ(256 * RANGE_PAGE, query.checked);
 
-	query = question(mem.addr + query.checked, mem.length - query.checked,
+	query = node_question(mem.addr + query.checked, mem.length - query.checked,
 			 0);
 	EXPECT_EQ(0, ask(self->fd, &query));
 	EXPECT_EQ((COUNT - 256) * RANGE_PAGE, query.checked);
@@ -238,7 +213,7 @@ TEST_F(truth, nothing_is_counted_or_pinned)
 	ASSERT_EQ(0, vt_mem_alloc(&mem, &vt_mem_vram_system, RANGE_SIZE, 0));
 	ASSERT_EQ(0, vt_counters_read(mem.kind, &before));
 	ASSERT_EQ(0, vt_vram_info(&info));
-	query = question(mem.addr, mem.length, WRITABLE);
+	query = node_question(mem.addr, mem.length, WRITABLE);
 	EXPECT_EQ(0, ask(self->fd, &query));
 	EXPECT_EQ(0, vt_vram_info(&later));
 	EXPECT_EQ(0, memcmp(&info, &later, sizeof(info)));
@@ -268,7 +243,7 @@ TEST_F(truth, bad_access)
 		ASSERT_EQ(0, vt_mem_alloc(&at.mem, kinds[i % 2], RANGE_SIZE, 0));
 		at.addr = at.mem.addr;
 		at.length = RANGE_SIZE;
-		query = question(at.addr, at.length, flags[i / 2]);
+		query = node_question(at.addr, at.length, flags[i / 2]);
 		EXPECT_EQ(0, ask(self->fd, &query));
 		EXPECT_EQ(PEER_MEM_BAD_ACCESS, query.pinned.reason);
 		EXPECT_EQ(PEER_MEM_BAD_ACCESS, query.on_demand.reason);
@@ -303,7 +278,7 @@ static int user_checks(const struct user_check *check)
 		return 1;
 	at.addr = at.mem.addr;
 	at.length = RANGE_SIZE;
-	query = question(at.addr, at.length, WRITABLE);
+	query = node_question(at.addr, at.length, WRITABLE);
 	if (ask(check->fd, &query))
 		return 2;
 	if (reg_error(check->pd, &at, WRITABLE, &mr) !=
@@ -365,7 +340,7 @@ static void *ask_on(void *arg)
 	struct peer_mem_query query;
 
 	do {
-		query = question(asker->mem.addr, RANGE_SIZE, WRITABLE);
+		query = node_question(asker->mem.addr, RANGE_SIZE, WRITABLE);
 		if (ask(asker->fd, &query) ||
 		    (query.pinned.reason != PEER_MEM_OK &&
 		     query.pinned.reason != PEER_MEM_REFUSED &&
@@ -410,10 +385,10 @@ FIXTURE(call)
 
 FIXTURE_SETUP(call)
 {
-	self->fd = query_open();
+	self->fd = node_open();
 	ASSERT_LE(0, self->fd);
 	ASSERT_EQ(0, vt_mem_alloc(&self->mem, &vt_mem_host, RANGE_SIZE, 0));
-	self->query = question(self->mem.addr, RANGE_SIZE, WRITABLE);
+	self->query = node_question(self->mem.addr, RANGE_SIZE, WRITABLE);
 }
 
 FIXTURE_TEARDOWN(call)
@@ -428,12 +403,20 @@ TEST_F(call, sizes)
 		struct peer_mem_query query;
 		char bytes[8192];
 	} room = { .query = self->query };
+	const uint32_t first = offsetof(struct peer_mem_query, pid);
 	const uint32_t size = sizeof(room.query);
 
 	EXPECT_EQ(0, ask(self->fd, &room.query));
 	room.query = self->query;
-	room.query.size = size - 1;
+	room.query.size = first - 1;
 	EXPECT_EQ(EINVAL, ask(self->fd, &room.query));
+	/* Of a program of the first version, which did not know a process. */
+	room.query.size = first;
+	room.query.pid = -1;
+	EXPECT_EQ(0, ask(self->fd, &room.query));
+	EXPECT_EQ(-1, room.query.pid);
+	EXPECT_EQ(first, room.query.size);
+	room.query = self->query;
 	room.query.size = 0;
 	EXPECT_EQ(EINVAL, ask(self->fd, &room.query));
 	room.query.size = size + 8;
@@ -472,6 +455,11 @@ TEST_F(call, fields)
 	EXPECT_REFUSED(EINVAL, pinned.error, 1);
 	EXPECT_REFUSED(EINVAL, on_demand.reason, 1);
 	EXPECT_REFUSED(EINVAL, checked, 1);
+	EXPECT_REFUSED(EINVAL, reserved, 1);
+	EXPECT_REFUSED(ESRCH, pid, -1);
+	EXPECT_REFUSED(ESRCH, pid, INT_MAX);
+	/* A thread of the kernel, which has no memory. */
+	EXPECT_REFUSED(ESRCH, pid, 2);
 	EXPECT_REFUSED(ENODEV, device[0], '\0');
 	EXPECT_REFUSED(ENODEV, device[0], 'R');
 
@@ -494,7 +482,7 @@ TEST_F(call, fields)
 TEST_F(call, pointers_and_numbers)
 {
 	EXPECT_EQ(EFAULT, ask(self->fd, NULL));
-	EXPECT_EQ(-1, ioctl(self->fd, _IO(PEER_MEM_IOC_MAGIC, 1), &self->query));
+	EXPECT_EQ(-1, ioctl(self->fd, _IO(PEER_MEM_IOC_MAGIC, 99), &self->query));
 	EXPECT_EQ(ENOTTY, errno);
 	EXPECT_EQ(-1, ioctl(self->fd, _IO(PEER_VRAM_IOC_MAGIC, 0),
 			    &self->query));

@@ -2,11 +2,12 @@
 /*
  * User interface of ib_peer_mem, the core of peer memory: /dev/peer_mem.
  *
- * A process asks here what would become of an ibv_reg_mr(), for memory of its
- * own. Nothing is registered, pinned or counted, and what is told may be
- * different a moment later.
+ * A process asks here what would become of an ibv_reg_mr(), and what became of
+ * those that were, for memory of its own; who has CAP_SYS_PTRACE over another
+ * process, for that one's. Nothing is registered, pinned or counted, and what is
+ * told may be different a moment later.
  *
- * The struct begins with its size and is extended at the end only: one shorter or
+ * A struct begins with its size and is extended at the end only: one shorter or
  * longer than the kernel's is accepted as long as what the kernel does not know
  * is zero (else E2BIG). Reserved fields and those marked "out" must be zero.
  *
@@ -16,6 +17,9 @@
  *           too small for the first version of the struct
  *   E2BIG   the struct is longer than the kernel's and its tail is not zero
  *   ENODEV  no such RDMA device, here
+ *   ENOENT  no further registration
+ *   ESRCH   no such process, or one without memory
+ *   EPERM   another process, and no CAP_SYS_PTRACE over it
  *   ENOMEM  out of kernel memory
  *   EFAULT  bad user pointer
  *   EINTR   killed
@@ -101,6 +105,11 @@ struct peer_mem_verdict {
  * @checked:   out: bytes from @addr on that @on_demand speaks of. Less than
  *             @length if it is not PEER_MEM_OK (that far it would be), or the
  *             range has very many mappings of devices: ask for the rest then
+ * @pid:       whose memory it is, by the caller's numbers; 0: the caller's own.
+ *             Limits and capabilities are that process's, too
+ * @reserved:  zero
+ *
+ * The first version ended with @checked.
  */
 struct peer_mem_query {
 	__u32 size;
@@ -114,8 +123,56 @@ struct peer_mem_query {
 	struct peer_mem_verdict pinned;
 	struct peer_mem_verdict on_demand;
 	__aligned_u64 checked;
+	__s32 pid;
+	__u32 reserved;
+};
+
+enum peer_mem_mr_flags {
+	PEER_MEM_MR_ON_DEMAND = 1 << 0,	/* else: pinned */
+	PEER_MEM_MR_DMABUF = 1 << 1,	/* of a dma-buf */
+	PEER_MEM_MR_WRITABLE = 1 << 2,	/* may be written */
+	PEER_MEM_MR_REVOKED = 1 << 3,	/* over: accesses fail */
+};
+
+/**
+ * struct peer_mem_mr - PEER_MEM_IOC_NEXT_MR: a registration
+ * @size:    sizeof(struct peer_mem_mr)
+ * @pid:     whose, by the caller's numbers; 0: the caller's own
+ * @number:  in: after which one, 0: the first; out: this one's
+ * @flags:   out: enum peer_mem_mr_flags
+ * @addr:    out: first byte; of a dma-buf: offset in it
+ * @length:  out: bytes
+ * @resident: out: bytes, in whole pages, that an access finds without asking
+ * @faults, @invalidations, @prefetched: out: as "rdma statistic show mr" has
+ *           them; 0 for pinned ones
+ * @page_size: out: bytes
+ * @regions: out: ranges that owners of memory know of
+ * @device:  out: name of the RDMA device
+ * @client:  out: the owner of the first of @regions that is alive, or empty
+ *
+ * Told of are registrations on demand, of dma-bufs, and of clients' memory; not
+ * those that pin system memory, which are the RDMA device's own affair. Numbers
+ * grow with time, are not used again soon, and are no keys. What is registered
+ * meanwhile may be missing; what was registered before and stays is not.
+ */
+struct peer_mem_mr {
+	__u32 size;
+	__s32 pid;
+	__u32 number;
+	__u32 flags;
+	__aligned_u64 addr;
+	__aligned_u64 length;
+	__aligned_u64 resident;
+	__aligned_u64 faults;
+	__aligned_u64 invalidations;
+	__aligned_u64 prefetched;
+	__u32 page_size;
+	__u32 regions;
+	char device[PEER_MEM_NAME_MAX];
+	char client[PEER_MEM_NAME_MAX];
 };
 
 #define PEER_MEM_IOC_QUERY _IO(PEER_MEM_IOC_MAGIC, 0)
+#define PEER_MEM_IOC_NEXT_MR _IO(PEER_MEM_IOC_MAGIC, 2)
 
 #endif
