@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include "lib/pattern.h"
-#include "lib/raw.h"
 #include "world.h"
 
 /* Of one operation: three packets, and over a border of pages. */
@@ -52,36 +51,20 @@ void world_free(struct world *w)
 	vt_mem_free(&w->mem);
 }
 
-static int register_dmabuf(struct world *w)
-{
-	int ret = vt_reg_dmabuf_mr(&w->room, w->dev.pd, 0, w->length,
-				   (uintptr_t)w->mem.addr, w->mem.dmabuf,
-				   w->access);
-
-	w->mr = ret ? NULL : &w->room;
-	return ret;
-}
-
 int world_register(struct world *w)
 {
-	if (w->mem.dmabuf >= 0)
-		return register_dmabuf(w);
 	if (w->implicit)
 		w->mr = ibv_reg_mr(w->dev.pd, NULL, SIZE_MAX, w->access);
 	else
-		w->mr = ibv_reg_mr(w->dev.pd, w->mem.addr, w->length,
-				   w->access);
+		w->mr = vt_reg_mem(w->dev.pd, &w->mem, 0, w->length,
+				   (uintptr_t)w->mem.addr, w->access);
 	return w->mr ? 0 : -errno;
 }
 
 int world_deregister(struct world *w)
 {
-	int ret = 0;
+	int ret = w->mr ? vt_dereg_mem(&w->mem, w->mr) : 0;
 
-	if (w->mr == &w->room)
-		ret = vt_dereg_dmabuf_mr(w->mr);
-	else if (w->mr)
-		ret = -ibv_dereg_mr(w->mr);
 	if (!ret)
 		w->mr = NULL;
 	return ret;

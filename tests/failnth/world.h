@@ -20,7 +20,6 @@
  * @implicit: the region is all of the address space
  * @other:  host memory with a pinned region, the other side of operations
  * @mem:    the memory, and @mr, over it or NULL
- * @room:   for an MR over a dma-buf
  * @seed:   of the data that comes next
  */
 struct world {
@@ -33,7 +32,6 @@ struct world {
 	struct vt_buf other;
 	struct vt_mem mem;
 	struct ibv_mr *mr;
-	struct ibv_mr room;
 	uint64_t seed;
 };
 

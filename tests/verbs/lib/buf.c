@@ -12,53 +12,61 @@
 
 #define GUARD 4096
 
-static int buf_register_dmabuf(struct vt_buf *buf, struct ibv_pd *pd,
-			       uint64_t offset, uint64_t length, uint64_t iova,
-			       int access)
+static struct ibv_mr *reg_dmabuf(struct ibv_pd *pd, const struct vt_mem *mem,
+				 uint64_t offset, uint64_t length,
+				 uint64_t iova, int access)
 {
 	struct ibv_mr *mr = calloc(1, sizeof(*mr));
 	int ret;
 
 	if (!mr)
-		return -ENOMEM;
-	ret = vt_reg_dmabuf_mr(mr, pd, offset, length, iova, buf->mem.dmabuf,
-			       access ? access : VT_ACCESS_DMABUF);
-	if (ret)
-		free(mr);
-	else
-		buf->mr = mr;
-	return ret;
+		return NULL;
+	ret = vt_reg_dmabuf_mr(mr, pd, offset, length, iova, mem->dmabuf,
+			       access);
+	if (!ret)
+		return mr;
+	free(mr);
+	errno = -ret;
+	return NULL;
 }
 
-static int buf_deregister(struct vt_buf *buf)
+struct ibv_mr *vt_reg_mem(struct ibv_pd *pd, const struct vt_mem *mem,
+			  uint64_t offset, uint64_t length, uint64_t iova,
+			  int access)
+{
+	if (mem->dmabuf >= 0)
+		return reg_dmabuf(pd, mem, offset, length, iova, access);
+	return ibv_reg_mr_iova(pd, mem->addr + offset, length, iova, access);
+}
+
+int vt_dereg_mem(const struct vt_mem *mem, struct ibv_mr *mr)
 {
 	int ret;
 
-	if (buf->mem.dmabuf < 0)
-		return -ibv_dereg_mr(buf->mr);
-	ret = vt_dereg_dmabuf_mr(buf->mr);
-	free(buf->mr);
+	if (mem->dmabuf < 0)
+		return -ibv_dereg_mr(mr);
+	ret = vt_dereg_dmabuf_mr(mr);
+	if (!ret)
+		free(mr);
 	return ret;
 }
 
 static int buf_register(struct vt_buf *buf, struct vt_dev *dev,
 			const struct vt_buf_opts *opts)
 {
-	uint8_t *start = buf->mem.addr + opts->skip;
+	uint64_t start = (uintptr_t)buf->mem.addr + opts->skip;
 	size_t length = buf->mem.length - opts->skip - opts->tail;
-	uint64_t in_page = (uintptr_t)start & 4095;
-	uint64_t iova = (uintptr_t)start;
+	int access = opts->access;
+	uint64_t iova = start;
 
 	if (opts->iova)
-		iova = (opts->iova == ULLONG_MAX ? 0 : opts->iova) + in_page;
+		iova = (opts->iova == ULLONG_MAX ? 0 : opts->iova) +
+		       start % 4096;
+	if (!access)
+		access = buf->mem.dmabuf < 0 ? VT_ACCESS_ALL : VT_ACCESS_DMABUF;
 	buf->iova = iova - opts->skip;
-	if (buf->mem.dmabuf >= 0)
-		return buf_register_dmabuf(buf, opts->pd ? opts->pd : dev->pd,
-					   opts->skip, length, iova,
-					   opts->access);
-	buf->mr = ibv_reg_mr_iova(opts->pd ? opts->pd : dev->pd, start, length,
-				  iova,
-				  opts->access ? opts->access : VT_ACCESS_ALL);
+	buf->mr = vt_reg_mem(opts->pd ? opts->pd : dev->pd, &buf->mem,
+			     opts->skip, length, iova, access);
 	return buf->mr ? 0 : -errno;
 }
 
@@ -86,7 +94,7 @@ int vt_buf_close(struct vt_buf *buf)
 	int ret = 0;
 
 	if (buf->mr)
-		ret = buf_deregister(buf);
+		ret = vt_dereg_mem(&buf->mem, buf->mr);
 	vt_mem_free(&buf->mem);
 	free(buf->shadow);
 	memset(buf, 0, sizeof(*buf));

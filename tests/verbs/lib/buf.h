@@ -64,6 +64,16 @@ int vt_buf_fill_by_owner(struct vt_buf *buf, uint64_t seed);
 int vt_buf_check(struct vt_buf *buf, uint64_t offset, size_t length);
 int vt_buf_check_all(struct vt_buf *buf);
 
+/*
+ * An MR over a part of memory, of its dma-buf if that is what it is registered
+ * by. Return: NULL and errno if there is none.
+ */
+struct ibv_mr *vt_reg_mem(struct ibv_pd *pd, const struct vt_mem *mem,
+			  uint64_t offset, uint64_t length, uint64_t iova,
+			  int access);
+/* The end of it, as long as the memory is there. Return: 0 or -errno. */
+int vt_dereg_mem(const struct vt_mem *mem, struct ibv_mr *mr);
+
 struct ibv_sge vt_sge(const struct vt_buf *buf, uint64_t offset,
 		      uint32_t length);
 struct vt_remote vt_remote(const struct vt_buf *buf, uint64_t offset);

@@ -9,17 +9,15 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "mem.h"
+#include "mem_kind.h"
 
-static int host_alloc(struct vt_mem *mem, size_t length, unsigned int flags)
+int vt_mem_map(struct vt_mem *mem, int fd, off_t offset, size_t length,
+	       unsigned int flags)
 {
 	int prot = PROT_READ | (flags & VT_MEM_READ_ONLY ? 0 : PROT_WRITE);
-	void *addr;
+	void *addr = mmap(NULL, length, prot,
+			  MAP_SHARED | (fd < 0 ? MAP_ANONYMOUS : 0), fd, offset);
 
-	if (flags & VT_MEM_NO_EXPORT)
-		return -EOPNOTSUPP;
-	/* Shared: what a fork leaves with the parent must stay the parent's. */
-	addr = mmap(NULL, length, prot, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (addr == MAP_FAILED)
 		return -errno;
 	mem->addr = addr;
@@ -27,9 +25,21 @@ static int host_alloc(struct vt_mem *mem, size_t length, unsigned int flags)
 	return 0;
 }
 
-static void host_free(struct vt_mem *mem)
+void vt_mem_release(struct vt_mem *mem)
 {
-	munmap(mem->addr, mem->length);
+	if (mem->addr)
+		munmap(mem->addr, mem->length);
+	if (mem->dmabuf >= 0)
+		close(mem->dmabuf);
+	if (mem->fd >= 0)
+		close(mem->fd);
+}
+
+static int host_alloc(struct vt_mem *mem, size_t length, unsigned int flags)
+{
+	if (flags & VT_MEM_NO_EXPORT)
+		return -EOPNOTSUPP;
+	return vt_mem_map(mem, -1, 0, length, flags);
 }
 
 static int host_copy(void *local, void *remote, size_t length,
@@ -64,7 +74,7 @@ static int host_write(struct vt_mem *mem, uint64_t offset, const void *src,
 const struct vt_mem_kind vt_mem_host = {
 	.name = "host",
 	.alloc = host_alloc,
-	.free = host_free,
+	.free = vt_mem_release,
 	.read = host_read,
 	.write = host_write,
 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
  * Memory that is registered by the descriptor of a dma-buf: of the kernel's own
- * exporters, of peer_vram, and of peer_test_dmabuf.ko, whose move.
+ * exporters, and of peer_test_dmabuf.ko, whose move.
  *
  * mem->fd is what the dma-buf was made with, mem->dmabuf the dma-buf.
  */
@@ -16,49 +16,27 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include <rdma/peer_vram.h>
-
 #include "../../kmod/peer_test_dmabuf.h"
-#include "mem.h"
+#include "mem_kind.h"
 #include "proc.h"
 
-static int map_fd(struct vt_mem *mem, int fd, size_t length)
-{
-	void *addr = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
-			  0);
-
-	if (addr == MAP_FAILED)
-		return -errno;
-	mem->addr = addr;
-	mem->length = length;
-	return 0;
-}
-
-static void dmabuf_free(struct vt_mem *mem)
-{
-	munmap(mem->addr, mem->length);
-	if (mem->dmabuf >= 0)
-		close(mem->dmabuf);
-	close(mem->fd);
-}
-
-/* Makes of an open mem->fd the dma-buf, and maps it. */
+/* Makes of the node mem->fd the dma-buf mem->dmabuf, and maps it. */
 static int dmabuf_alloc(struct vt_mem *mem, const char *node, size_t length,
+			unsigned int flags,
 			int (*make)(struct vt_mem *mem, size_t length))
 {
 	int ret;
 
+	if (flags)
+		return -EOPNOTSUPP;
 	mem->fd = open(node, O_RDWR | O_CLOEXEC);
 	if (mem->fd < 0)
 		return -errno;
 	ret = make(mem, length);
-	if (!ret) {
-		ret = map_fd(mem, mem->dmabuf, length);
-		if (ret)
-			close(mem->dmabuf);
-	}
+	if (!ret)
+		ret = vt_mem_map(mem, mem->dmabuf, 0, length, flags);
 	if (ret)
-		close(mem->fd);
+		vt_mem_release(mem);
 	return ret;
 }
 
@@ -95,9 +73,7 @@ static int udmabuf_prepare(void)
 
 static int udmabuf_alloc(struct vt_mem *mem, size_t length, unsigned int flags)
 {
-	if (flags)
-		return -EOPNOTSUPP;
-	return dmabuf_alloc(mem, "/dev/udmabuf", length, udmabuf_make);
+	return dmabuf_alloc(mem, "/dev/udmabuf", length, flags, udmabuf_make);
 }
 
 static int heap_make(struct vt_mem *mem, size_t length)
@@ -115,9 +91,8 @@ static int heap_make(struct vt_mem *mem, size_t length)
 
 static int heap_alloc(struct vt_mem *mem, size_t length, unsigned int flags)
 {
-	if (flags)
-		return -EOPNOTSUPP;
-	return dmabuf_alloc(mem, "/dev/dma_heap/system", length, heap_make);
+	return dmabuf_alloc(mem, "/dev/dma_heap/system", length, flags,
+			    heap_make);
 }
 
 /* The two calls of DRM that it takes; their header is in a package of its own. */
@@ -166,15 +141,13 @@ static int vgem_alloc(struct vt_mem *mem, size_t length, unsigned int flags)
 	glob_t found;
 	int ret;
 
-	if (flags)
-		return -EOPNOTSUPP;
 	ret = glob("/sys/devices/platform/vgem/drm/card*", 0, NULL, &found);
 	if (ret)
 		return -ENODEV;
 	snprintf(node, sizeof(node), "/dev/dri%s",
 		 strrchr(found.gl_pathv[0], '/'));
 	globfree(&found);
-	return dmabuf_alloc(mem, node, length, vgem_make);
+	return dmabuf_alloc(mem, node, length, flags, vgem_make);
 }
 
 /* Another mapping of the dma-buf is as near as its owner comes. */
@@ -182,7 +155,7 @@ static int mapping_copy(struct vt_mem *mem, uint64_t offset, void *buffer,
 			size_t length, bool write)
 {
 	struct vt_mem view = *mem;
-	int ret = map_fd(&view, mem->dmabuf, mem->length);
+	int ret = vt_mem_map(&view, mem->dmabuf, 0, mem->length, 0);
 
 	if (ret)
 		return ret;
@@ -212,7 +185,7 @@ static int mapping_write(struct vt_mem *mem, uint64_t offset, const void *src,
 		.client = "dma_buf",					\
 		.prepare = load,					\
 		.alloc = kind##_alloc,					\
-		.free = dmabuf_free,					\
+		.free = vt_mem_release,					\
 		.read = mapping_read,					\
 		.write = mapping_write,					\
 	}
@@ -230,11 +203,18 @@ static int test_prepare(void)
 	return vt_insmod_test("peer_test_dmabuf.ko", NULL);
 }
 
-static int test_make(struct vt_mem *mem, size_t length, uint32_t flags)
+static uint32_t test_flags(const struct vt_mem_kind *kind)
+{
+	if (kind == &vt_mem_fixed)
+		return PEER_TEST_DMABUF_FIXED;
+	return kind == &vt_mem_iomem ? PEER_TEST_DMABUF_IOMEM : 0;
+}
+
+static int test_make(struct vt_mem *mem, size_t length)
 {
 	struct peer_test_dmabuf_create create = {
 		.length = length,
-		.flags = flags,
+		.flags = test_flags(mem->kind),
 	};
 
 	if (ioctl(mem->fd, PEER_TEST_DMABUF_CREATE, &create))
@@ -243,32 +223,10 @@ static int test_make(struct vt_mem *mem, size_t length, uint32_t flags)
 	return 0;
 }
 
-static int moving_make(struct vt_mem *mem, size_t length)
-{
-	return test_make(mem, length, 0);
-}
-
-static int fixed_make(struct vt_mem *mem, size_t length)
-{
-	return test_make(mem, length, PEER_TEST_DMABUF_FIXED);
-}
-
-static int iomem_make(struct vt_mem *mem, size_t length)
-{
-	return test_make(mem, length, PEER_TEST_DMABUF_IOMEM);
-}
-
 static int test_alloc(struct vt_mem *mem, size_t length, unsigned int flags)
 {
-	int (*make)(struct vt_mem *mem, size_t length) = moving_make;
-
-	if (flags)
-		return -EOPNOTSUPP;
-	if (mem->kind == &vt_mem_fixed)
-		make = fixed_make;
-	if (mem->kind == &vt_mem_iomem)
-		make = iomem_make;
-	return dmabuf_alloc(mem, "/dev/peer_test_dmabuf", length, make);
+	return dmabuf_alloc(mem, "/dev/peer_test_dmabuf", length, flags,
+			    test_make);
 }
 
 static int test_copy(struct vt_mem *mem, uint64_t offset, const void *buffer,
@@ -308,7 +266,7 @@ static int test_revoke(struct vt_mem *mem)
 		.client = "dma_buf",					\
 		.prepare = test_prepare,				\
 		.alloc = test_alloc,					\
-		.free = dmabuf_free,					\
+		.free = vt_mem_release,					\
 		.read = test_read,					\
 		.write = test_write,					\
 		.revoke = test_revoke,					\
@@ -317,64 +275,3 @@ static int test_revoke(struct vt_mem *mem)
 const struct vt_mem_kind vt_mem_moving = TEST_KIND(moving);
 const struct vt_mem_kind vt_mem_fixed = TEST_KIND(fixed);
 const struct vt_mem_kind vt_mem_iomem = TEST_KIND(iomem);
-
-/* ---- that of peer_vram ---- */
-
-static int vram_dmabuf_alloc(struct vt_mem *mem, size_t length,
-			     unsigned int flags)
-{
-	struct vt_mem named;
-	int ret;
-
-	ret = vt_mem_alloc(&named, &vt_mem_vram_named, length, flags);
-	if (ret)
-		return ret;
-	ret = vt_mem_share(&named);
-	if (ret < 0) {
-		vt_mem_free(&named);
-		return ret;
-	}
-	mem->fd = named.fd;
-	mem->handle = named.handle;
-	mem->dmabuf = ret;
-	munmap(named.addr, named.length);
-	ret = map_fd(mem, mem->dmabuf, length);
-	if (ret) {
-		close(mem->dmabuf);
-		close(mem->fd);
-	}
-	return ret;
-}
-
-static int vram_dmabuf_read(struct vt_mem *mem, uint64_t offset, void *dst,
-			    size_t length)
-{
-	return vt_mem_vram_named.read(mem, offset, dst, length);
-}
-
-static int vram_dmabuf_write(struct vt_mem *mem, uint64_t offset,
-			     const void *src, size_t length)
-{
-	return vt_mem_vram_named.write(mem, offset, src, length);
-}
-
-static int vram_dmabuf_destroy(struct vt_mem *mem)
-{
-	return vt_mem_vram_named.destroy(mem);
-}
-
-static int vram_dmabuf_revoke(struct vt_mem *mem)
-{
-	return vt_mem_vram_named.revoke(mem);
-}
-
-const struct vt_mem_kind vt_mem_vram_dmabuf = {
-	.name = "vram_dmabuf",
-	.client = "peer_vram",
-	.alloc = vram_dmabuf_alloc,
-	.free = dmabuf_free,
-	.read = vram_dmabuf_read,
-	.write = vram_dmabuf_write,
-	.destroy = vram_dmabuf_destroy,
-	.revoke = vram_dmabuf_revoke,
-};

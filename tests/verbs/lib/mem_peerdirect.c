@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "../../kmod/peer_test.h"
-#include "mem.h"
+#include "mem_kind.h"
 #include "proc.h"
 
 #define DEVICE_PAGE 65536UL
@@ -81,12 +81,6 @@ static int peerdirect_alloc(struct vt_mem *mem, size_t length,
 	return 0;
 }
 
-static void peerdirect_free(struct vt_mem *mem)
-{
-	munmap(mem->addr, mem->length);
-	close(mem->fd);
-}
-
 static int peerdirect_rw(struct vt_mem *mem, uint64_t offset,
 			 const void *buffer, size_t length, bool write)
 {
@@ -122,7 +116,7 @@ const struct vt_mem_kind vt_mem_peerdirect = {
 	.client = "peerdirect_test",
 	.prepare = peerdirect_prepare,
 	.alloc = peerdirect_alloc,
-	.free = peerdirect_free,
+	.free = vt_mem_release,
 	.read = peerdirect_read,
 	.write = peerdirect_write,
 	.revoke = peerdirect_revoke,

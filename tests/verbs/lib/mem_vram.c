@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Memory of the GPU-like exporter, in its three ways to be made. Each object has
+ * Memory of the GPU-like exporter, in all its ways to be made. Each object has
  * an open file of its own, and a handle there for the ioctls.
  */
 #include <errno.h>
@@ -12,7 +12,7 @@
 
 #include <rdma/peer_vram.h>
 
-#include "mem.h"
+#include "mem_kind.h"
 
 static int vram_open(void)
 {
@@ -27,25 +27,6 @@ static int vram_ioctl(int fd, unsigned long request, void *arg)
 	return ioctl(fd, request, arg) ? -errno : 0;
 }
 
-static int vram_map(struct vt_mem *mem, size_t length, off_t offset,
-		    unsigned int flags)
-{
-	int prot = PROT_READ | (flags & VT_MEM_READ_ONLY ? 0 : PROT_WRITE);
-	void *addr = mmap(NULL, length, prot, MAP_SHARED, mem->fd, offset);
-
-	if (addr == MAP_FAILED)
-		return -errno;
-	mem->addr = addr;
-	mem->length = length;
-	return 0;
-}
-
-static void vram_free(struct vt_mem *mem)
-{
-	munmap(mem->addr, mem->length);
-	close(mem->fd);
-}
-
 static int vram_make_by_mmap(struct vt_mem *mem, size_t length,
 			     unsigned int flags)
 {
@@ -54,57 +35,65 @@ static int vram_make_by_mmap(struct vt_mem *mem, size_t length,
 
 	if (flags & VT_MEM_NO_EXPORT)
 		return -EOPNOTSUPP;
-	ret = vram_map(mem, length, 0, flags);
+	ret = vt_mem_map(mem, mem->fd, 0, length, flags);
 	if (ret)
 		return ret;
 	lookup.addr = (uintptr_t)mem->addr;
 	ret = vram_ioctl(mem->fd, PEER_VRAM_IOC_LOOKUP, &lookup);
-	if (ret) {
-		munmap(mem->addr, length);
-		return ret;
-	}
 	mem->handle = lookup.handle;
-	return 0;
+	return ret;
+}
+
+static int vram_share(struct vt_mem *mem)
+{
+	struct peer_vram_share share = {
+		.size = sizeof(share),
+		.handle = mem->handle,
+	};
+	int ret = vram_ioctl(mem->fd, PEER_VRAM_IOC_SHARE, &share);
+
+	return ret ? ret : share.fd;
 }
 
 static int vram_make_by_ioctl(struct vt_mem *mem, size_t length,
-			      unsigned int flags, uint32_t create_flags)
+			      unsigned int flags)
 {
 	struct peer_vram_create create = {
 		.size = sizeof(create),
-		.flags = create_flags,
 		.length = length,
 	};
 	int ret;
 
+	if (mem->kind == &vt_mem_vram_system)
+		create.flags |= PEER_VRAM_CREATE_SYSTEM;
 	if (flags & VT_MEM_NO_EXPORT)
 		create.flags |= PEER_VRAM_CREATE_NO_EXPORT;
 	ret = vram_ioctl(mem->fd, PEER_VRAM_IOC_CREATE, &create);
 	if (ret)
 		return ret;
 	mem->handle = create.handle;
-	return vram_map(mem, length, create.mmap_offset, flags);
-}
-
-static int vram_make(struct vt_mem *mem, size_t length, unsigned int flags)
-{
-	if (mem->kind == &vt_mem_vram)
-		return vram_make_by_mmap(mem, length, flags);
-	if (mem->kind == &vt_mem_vram_named)
-		return vram_make_by_ioctl(mem, length, flags, 0);
-	return vram_make_by_ioctl(mem, length, flags, PEER_VRAM_CREATE_SYSTEM);
+	if (mem->kind != &vt_mem_vram_dmabuf)
+		return vt_mem_map(mem, mem->fd, create.mmap_offset, length,
+				  flags);
+	mem->dmabuf = vram_share(mem);
+	if (mem->dmabuf < 0)
+		return mem->dmabuf;
+	return vt_mem_map(mem, mem->dmabuf, 0, length, flags);
 }
 
 static int vram_alloc(struct vt_mem *mem, size_t length, unsigned int flags)
 {
-	int ret = vram_open();
+	int ret;
 
-	if (ret < 0)
-		return ret;
-	mem->fd = ret;
-	ret = vram_make(mem, length, flags);
+	mem->fd = vram_open();
+	if (mem->fd < 0)
+		return mem->fd;
+	if (mem->kind == &vt_mem_vram)
+		ret = vram_make_by_mmap(mem, length, flags);
+	else
+		ret = vram_make_by_ioctl(mem, length, flags);
 	if (ret)
-		close(mem->fd);
+		vt_mem_release(mem);
 	return ret;
 }
 
@@ -177,17 +166,6 @@ static int vram_revoke(struct vt_mem *mem)
 	return vram_handle_op(mem, PEER_VRAM_IOC_REVOKE);
 }
 
-static int vram_share(struct vt_mem *mem)
-{
-	struct peer_vram_share share = {
-		.size = sizeof(share),
-		.handle = mem->handle,
-	};
-	int ret = vram_ioctl(mem->fd, PEER_VRAM_IOC_SHARE, &share);
-
-	return ret ? ret : share.fd;
-}
-
 static int vram_import_map(struct vt_mem *mem, int fd, size_t length)
 {
 	struct peer_vram_share share = { .size = sizeof(share), .fd = fd };
@@ -202,19 +180,19 @@ static int vram_import_map(struct vt_mem *mem, int fd, size_t length)
 	ret = vram_ioctl(mem->fd, PEER_VRAM_IOC_QUERY, &query);
 	if (ret)
 		return ret;
-	return vram_map(mem, length, query.mmap_offset, 0);
+	return vt_mem_map(mem, mem->fd, query.mmap_offset, length, 0);
 }
 
 static int vram_import(struct vt_mem *mem, int fd, size_t length)
 {
-	int ret = vram_open();
+	int ret;
 
-	if (ret < 0)
-		return ret;
-	mem->fd = ret;
+	mem->fd = vram_open();
+	if (mem->fd < 0)
+		return mem->fd;
 	ret = vram_import_map(mem, fd, length);
 	if (ret)
-		close(mem->fd);
+		vt_mem_release(mem);
 	return ret;
 }
 
@@ -240,21 +218,24 @@ int vt_vram_info(struct vt_vram_info *info)
 	return ret;
 }
 
-#define VRAM_KIND(kind_name)						\
+#define VRAM_KIND(kind_name, take_over)					\
 	{								\
 		.name = kind_name,					\
 		.client = "peer_vram",					\
 		.alloc = vram_alloc,					\
-		.free = vram_free,					\
+		.free = vt_mem_release,					\
 		.read = vram_read,					\
 		.write = vram_write,					\
 		.blocks = vram_blocks,					\
 		.destroy = vram_destroy,				\
 		.revoke = vram_revoke,					\
 		.share = vram_share,					\
-		.import = vram_import,					\
+		.import = take_over,					\
 	}
 
-const struct vt_mem_kind vt_mem_vram = VRAM_KIND("vram");
-const struct vt_mem_kind vt_mem_vram_named = VRAM_KIND("vram_named");
-const struct vt_mem_kind vt_mem_vram_system = VRAM_KIND("vram_system");
+const struct vt_mem_kind vt_mem_vram = VRAM_KIND("vram", vram_import);
+const struct vt_mem_kind vt_mem_vram_named = VRAM_KIND("vram_named", vram_import);
+const struct vt_mem_kind vt_mem_vram_system = VRAM_KIND("vram_system",
+							 vram_import);
+/* Registered by a descriptor that is shared, mapped by it as well. */
+const struct vt_mem_kind vt_mem_vram_dmabuf = VRAM_KIND("vram_dmabuf", NULL);
