@@ -208,29 +208,18 @@ static int settle_fetch_add(void *world, int ret)
 	return finish(w, ret, failed);
 }
 
-#define SWEEP(_name, _arrange, _settle, _always)			\
-TEST_F_TIMEOUT(access, _name, 300)					\
-{									\
-	struct sweep sweep = {						\
-		.name = #_name,						\
-		.arrange = _arrange,					\
-		.call = call_##_name,					\
-		.settle = _settle,					\
-		.errors = { EIO },					\
-		.whom = INJECT_WORKERS_IN_CORE,				\
-		.at_least = 2,						\
-	};								\
-									\
-	if (variant->brief && !_always)					\
-		SKIP(return, "done with other memory");			\
-	EXPECT_EQ(0, sweep_run(&sweep, &self->w));			\
-}
+#define SWEEP_ACCESS(_name, _arrange, _settle, _always)			\
+	SWEEP_IF(access, _name, _always || !variant->brief,		\
+		 "done with other memory",				\
+		 .arrange = _arrange, .call = call_##_name,		\
+		 .settle = _settle, .errors = { EIO },			\
+		 .whom = INJECT_WORKERS_IN_CORE, .at_least = 2)
 
-SWEEP(write, arrange_into, settle_into, true)
-SWEEP(read, arrange_from, settle_from, false)
-SWEEP(local_write, arrange_from, settle_from, true)
-SWEEP(local_read, arrange_into, settle_into, false)
-SWEEP(receive, arrange_into, settle_into, false)
-SWEEP(fetch_add, arrange_from, settle_fetch_add, false)
+SWEEP_ACCESS(write, arrange_into, settle_into, true)
+SWEEP_ACCESS(read, arrange_from, settle_from, false)
+SWEEP_ACCESS(local_write, arrange_from, settle_from, true)
+SWEEP_ACCESS(local_read, arrange_into, settle_into, false)
+SWEEP_ACCESS(receive, arrange_into, settle_into, false)
+SWEEP_ACCESS(fetch_add, arrange_from, settle_fetch_add, false)
 
 TEST_HARNESS_MAIN

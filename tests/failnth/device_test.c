@@ -83,7 +83,7 @@ static int settle_unbind(void *world, int ret)
 TEST_F_TIMEOUT(device, goes, 300)
 {
 	struct sweep sweep = {
-		.name = "device_goes", .arrange = arrange_used,
+		.name = "device.goes", .arrange = arrange_used,
 		.call = unbind_device, .settle = settle_unbind,
 		.whom = INJECT_SELF_IN_VRAM,
 	};
@@ -139,15 +139,7 @@ static int settle_unload(void *world, int ret)
 	return ret ? ret : client_load();
 }
 
-TEST_F_TIMEOUT(client, goes, 300)
-{
-	struct sweep sweep = {
-		.name = "client_goes", .arrange = arrange_region,
-		.call = call_unload, .settle = settle_unload,
-		.whom = INJECT_SELF_IN_CORE,
-	};
-
-	EXPECT_EQ(0, sweep_run(&sweep, &self->w));
-}
+SWEEP(client, goes, .arrange = arrange_region, .call = call_unload,
+      .settle = settle_unload, .whom = INJECT_SELF_IN_CORE)
 
 TEST_HARNESS_MAIN

@@ -48,12 +48,12 @@ static int settle_fork(void *world, int ret)
 
 FIXTURE(mapping)
 {
-	struct forker f;
+	struct forker w;
 };
 
 FIXTURE_SETUP(mapping)
 {
-	struct forker *f = &self->f;
+	struct forker *f = &self->w;
 
 	f->fd = vram_open(O_RDWR);
 	ASSERT_LE(0, f->fd);
@@ -64,19 +64,12 @@ FIXTURE_SETUP(mapping)
 
 FIXTURE_TEARDOWN(mapping)
 {
-	EXPECT_EQ(0, munmap(self->f.map, LENGTH));
-	EXPECT_EQ(0, close(self->f.fd));
+	EXPECT_EQ(0, munmap(self->w.map, LENGTH));
+	EXPECT_EQ(0, close(self->w.fd));
 	EXPECT_EQ(0, vram_wait_empty(10));
 }
 
-TEST_F_TIMEOUT(mapping, fork, 300)
-{
-	struct sweep sweep = {
-		.name = "fork", .call = call_fork, .settle = settle_fork,
-		.errors = { EAGAIN }, .at_least = 20,
-	};
-
-	EXPECT_EQ(0, sweep_run(&sweep, &self->f));
-}
+SWEEP(mapping, fork, .call = call_fork, .settle = settle_fork,
+      .errors = { EAGAIN }, .at_least = 20)
 
 TEST_HARNESS_MAIN

@@ -3,55 +3,20 @@
  * Memory that is taken away from below a memory region while allocations fail:
  * what failed has taken nothing away, what did not is gone for the region.
  */
-#include <kselftest_harness.h>
-
 #include <sys/mman.h>
 
 #include "../vram/vram.h"
 #include "client.h"
-#include "sweep.h"
-#include "world.h"
+#include "mr.h"
 
 /* A page in the middle, which world_use() does not touch. */
 #define AT (6 * PAGE)
-
-FIXTURE(mr)
-{
-	struct world w;
-};
-
-FIXTURE_VARIANT(mr)
-{
-	struct world w;
-};
-
-#define MR_VARIANT(_name, _kind, _access)				\
-	FIXTURE_VARIANT_ADD(mr, _name)					\
-	{								\
-		.w = { .kind = &vt_mem_##_kind, .access = _access },	\
-	}
 
 MR_VARIANT(vram, vram, VT_ACCESS_ALL);
 MR_VARIANT(vram_on_demand, vram, ON_DEMAND);
 MR_VARIANT(host_on_demand, host, ON_DEMAND);
 MR_VARIANT(peerdirect, peerdirect, VT_ACCESS_ALL);
 MR_VARIANT(peerdirect_on_demand, peerdirect, ON_DEMAND);
-
-FIXTURE_SETUP(mr)
-{
-	self->w = variant->w;
-	ASSERT_EQ(0, world_open(&self->w));
-}
-
-FIXTURE_TEARDOWN(mr)
-{
-	EXPECT_EQ(0, world_close(&self->w));
-}
-
-static bool on_demand(const struct world *w)
-{
-	return w->access & IBV_ACCESS_ON_DEMAND;
-}
 
 /* With its pages in the page table. */
 static int arrange(void *world)
@@ -104,15 +69,8 @@ static int settle_munmap(void *world, int ret)
 	return ret ? finish_used(world) : finish_gone(world, false);
 }
 
-TEST_F_TIMEOUT(mr, munmap, 300)
-{
-	struct sweep sweep = {
-		.name = "munmap", .arrange = arrange, .call = call_munmap,
-		.settle = settle_munmap, .at_least = 1,
-	};
-
-	EXPECT_EQ(0, sweep_run(&sweep, &self->w));
-}
+SWEEP(mr, munmap, .arrange = arrange, .call = call_munmap,
+      .settle = settle_munmap, .at_least = 1)
 
 static int call_mprotect(void *world)
 {
@@ -126,17 +84,9 @@ static int settle_mprotect(void *world, int ret)
 	return ret ? finish_used(world) : finish_gone(world, true);
 }
 
-TEST_F_TIMEOUT(mr, mprotect, 300)
-{
-	struct sweep sweep = {
-		.name = "mprotect", .arrange = arrange, .call = call_mprotect,
-		.settle = settle_mprotect, .at_least = 1,
-	};
-
-	if (!on_demand(&self->w))
-		SKIP(return, "does not concern pinned pages");
-	EXPECT_EQ(0, sweep_run(&sweep, &self->w));
-}
+SWEEP_IF(mr, mprotect, on_demand(&self->w), "does not concern pinned pages",
+	 .arrange = arrange, .call = call_mprotect, .settle = settle_mprotect,
+	 .at_least = 1)
 
 static int call_mremap(void *world)
 {
@@ -177,15 +127,8 @@ static int settle_mremap(void *world, int ret)
 	return world_unmake(w);
 }
 
-TEST_F_TIMEOUT(mr, mremap, 300)
-{
-	struct sweep sweep = {
-		.name = "mremap", .arrange = arrange, .call = call_mremap,
-		.settle = settle_mremap, .at_least = 1,
-	};
-
-	EXPECT_EQ(0, sweep_run(&sweep, &self->w));
-}
+SWEEP(mr, mremap, .arrange = arrange, .call = call_mremap,
+      .settle = settle_mremap, .at_least = 1)
 
 /* Shared memory keeps its bytes, wherever they are. */
 static int call_dontneed(void *world)
@@ -201,17 +144,9 @@ static int settle_used(void *world, int ret)
 	return finish_used(world);
 }
 
-TEST_F_TIMEOUT(mr, dontneed, 300)
-{
-	struct sweep sweep = {
-		.name = "MADV_DONTNEED", .arrange = arrange,
-		.call = call_dontneed, .settle = settle_used,
-	};
-
-	if (self->w.kind != &vt_mem_host)
-		SKIP(return, "not for mappings of devices");
-	EXPECT_EQ(0, sweep_run(&sweep, &self->w));
-}
+SWEEP_IF(mr, dontneed, self->w.kind == &vt_mem_host,
+	 "not for mappings of devices",
+	 .arrange = arrange, .call = call_dontneed, .settle = settle_used)
 
 /* ---- by the owner ---- */
 
@@ -233,17 +168,8 @@ static int settle_revoke(void *world, int ret)
 	return ret ? ret : world_unmake(w);
 }
 
-TEST_F_TIMEOUT(mr, revoke, 300)
-{
-	struct sweep sweep = {
-		.name = "revoke", .arrange = arrange, .call = call_revoke,
-		.settle = settle_revoke,
-	};
-
-	if (!self->w.kind->revoke)
-		SKIP(return, "host memory has no owner to do so");
-	EXPECT_EQ(0, sweep_run(&sweep, &self->w));
-}
+SWEEP_IF(mr, revoke, self->w.kind->revoke, "host memory has no owner to do so",
+	 .arrange = arrange, .call = call_revoke, .settle = settle_revoke)
 
 static int call_destroy(void *world)
 {
@@ -262,17 +188,8 @@ static int settle_destroy(void *world, int ret)
 	return ret ? ret : world_unmake(w);
 }
 
-TEST_F_TIMEOUT(mr, destroy, 300)
-{
-	struct sweep sweep = {
-		.name = "destroy", .arrange = arrange, .call = call_destroy,
-		.settle = settle_destroy,
-	};
-
-	if (!self->w.kind->destroy)
-		SKIP(return, "nothing to destroy");
-	EXPECT_EQ(0, sweep_run(&sweep, &self->w));
-}
+SWEEP_IF(mr, destroy, self->w.kind->destroy, "nothing to destroy",
+	 .arrange = arrange, .call = call_destroy, .settle = settle_destroy)
 
 static int call_move_out(void *world)
 {
@@ -281,17 +198,10 @@ static int call_move_out(void *world)
 	return vram_move(w->mem.fd, w->mem.handle, PEER_VRAM_DOMAIN_SYSTEM);
 }
 
-TEST_F_TIMEOUT(mr, move_out, 300)
-{
-	struct sweep sweep = {
-		.name = "move_out", .arrange = arrange, .call = call_move_out,
-		.settle = settle_used, .at_least = 3,
-	};
-
-	if (self->w.kind != &vt_mem_vram || !on_demand(&self->w))
-		SKIP(return, "does not move");
-	EXPECT_EQ(0, sweep_run(&sweep, &self->w));
-}
+SWEEP_IF(mr, move_out, self->w.kind == &vt_mem_vram && on_demand(&self->w),
+	 "does not move",
+	 .arrange = arrange, .call = call_move_out, .settle = settle_used,
+	 .at_least = 3)
 
 /* ---- clients that come ---- */
 
@@ -329,7 +239,7 @@ static int settle_client(void *world, int ret)
 TEST_F_TIMEOUT(client, comes, 300)
 {
 	struct sweep sweep = {
-		.name = "client_comes", .call = call_client,
+		.name = "client.comes", .call = call_client,
 		.settle = settle_client, .errors = { EINVAL },
 		.whom = INJECT_SELF_IN_CORE, .at_least = 5,
 	};

@@ -3,14 +3,11 @@
  * Registering, changing, advising and deregistering memory regions while
  * allocations fail.
  */
-#include <kselftest_harness.h>
-
 #include <fcntl.h>
 
 #include "lib/raw.h"
+#include "mr.h"
 #include "state.h"
-#include "sweep.h"
-#include "world.h"
 
 /* ---- injection itself ---- */
 
@@ -99,26 +96,6 @@ TEST(sweep_notices_what_is_left)
 
 /* ---- regions ---- */
 
-FIXTURE(mr)
-{
-	struct world w;
-};
-
-FIXTURE_VARIANT(mr)
-{
-	struct world w;
-};
-
-#define MR_VARIANT(_name, _kind, _access, ...)				\
-	FIXTURE_VARIANT_ADD(mr, _name)					\
-	{								\
-		.w = {							\
-			.kind = &vt_mem_##_kind,			\
-			.access = _access,				\
-			__VA_ARGS__					\
-		},							\
-	}
-
 MR_VARIANT(vram, vram, VT_ACCESS_ALL);
 MR_VARIANT(vram_system, vram_system, VT_ACCESS_ALL);
 MR_VARIANT(vram_large, vram, VT_ACCESS_ALL, .length = 5 << 20);
@@ -131,22 +108,6 @@ MR_VARIANT(peerdirect_on_demand, peerdirect, ON_DEMAND);
 MR_VARIANT(vram_implicit, vram, ON_DEMAND, .implicit = true);
 MR_VARIANT(vram_dmabuf, vram_dmabuf, VT_ACCESS_DMABUF);
 MR_VARIANT(moving_dmabuf, moving, VT_ACCESS_DMABUF);
-
-FIXTURE_SETUP(mr)
-{
-	self->w = variant->w;
-	ASSERT_EQ(0, world_open(&self->w));
-}
-
-FIXTURE_TEARDOWN(mr)
-{
-	EXPECT_EQ(0, world_close(&self->w));
-}
-
-static bool on_demand(const struct world *w)
-{
-	return w->access & IBV_ACCESS_ON_DEMAND;
-}
 
 /* Memory of its own each time: nothing may keep it when it is over. */
 static int arrange_memory(void *world)
@@ -165,18 +126,8 @@ static int settle_register(void *world, int ret)
 	return ret ? ret : world_unmake(world);
 }
 
-TEST_F_TIMEOUT(mr, reg_mr, 300)
-{
-	struct sweep sweep = {
-		.name = "ibv_reg_mr",
-		.arrange = arrange_memory,
-		.call = call_register,
-		.settle = settle_register,
-		.at_least = on_demand(&self->w) ? 3 : 5,
-	};
-
-	EXPECT_EQ(0, sweep_run(&sweep, &self->w));
-}
+SWEEP(mr, reg_mr, .arrange = arrange_memory, .call = call_register,
+      .settle = settle_register, .at_least = on_demand(&self->w) ? 3 : 5)
 
 /* With its pages in the page table. */
 static int arrange_used(void *world)
@@ -199,17 +150,8 @@ static int settle_deregister(void *world, int ret)
 	return ret ? ret : world_unmake(world);
 }
 
-TEST_F_TIMEOUT(mr, dereg_mr, 300)
-{
-	struct sweep sweep = {
-		.name = "ibv_dereg_mr",
-		.arrange = arrange_used,
-		.call = call_deregister,
-		.settle = settle_deregister,
-	};
-
-	EXPECT_EQ(0, sweep_run(&sweep, &self->w));
-}
+SWEEP(mr, dereg_mr, .arrange = arrange_used, .call = call_deregister,
+      .settle = settle_deregister)
 
 static int call_reregister(void *world)
 {
@@ -224,17 +166,8 @@ static int settle_used(void *world, int ret)
 	return ret ? ret : world_unmake(world);
 }
 
-TEST_F_TIMEOUT(mr, rereg_mr, 300)
-{
-	struct sweep sweep = {
-		.name = "ibv_rereg_mr",
-		.arrange = arrange_used,
-		.call = call_reregister,
-		.settle = settle_used,
-	};
-
-	EXPECT_EQ(0, sweep_run(&sweep, &self->w));
-}
+SWEEP(mr, rereg_mr, .arrange = arrange_used, .call = call_reregister,
+      .settle = settle_used)
 
 /* ---- advice ---- */
 
@@ -301,23 +234,12 @@ static int settle_prefetch_write(void *world, int ret)
 	return err ? err : world_unmake(world);
 }
 
+/* EFAULT: what hmm_range_fault() makes of VM_FAULT_OOM. */
 #define SWEEP_ADVICE(_name, _settle, _at_least)				\
-TEST_F_TIMEOUT(mr, _name, 300)						\
-{									\
-	struct sweep sweep = {						\
-		.name = #_name,						\
-		.arrange = arrange_fresh,				\
-		.call = call_##_name,					\
-		.settle = _settle,					\
-		/* What hmm_range_fault() makes of VM_FAULT_OOM. */	\
-		.errors = { self->w.kind == &vt_mem_host ? EFAULT : 0 }, \
-		.at_least = _at_least,					\
-	};								\
-									\
-	if (!on_demand(&self->w))					\
-		SKIP(return, "not on demand");					\
-	EXPECT_EQ(0, sweep_run(&sweep, &self->w));			\
-}
+	SWEEP_IF(mr, _name, on_demand(&self->w), "not on demand",	\
+		 .arrange = arrange_fresh, .call = call_##_name,	\
+		 .settle = _settle, .at_least = _at_least,		\
+		 .errors = { self->w.kind == &vt_mem_host ? EFAULT : 0 })
 
 SWEEP_ADVICE(prefetch_write, settle_prefetch_write, 2)
 SWEEP_ADVICE(prefetch, settle_used, 2)

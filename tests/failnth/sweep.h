@@ -35,4 +35,23 @@ struct sweep {
 /* Says on stdout how many allocations failed. Return: 0 or -errno. */
 int sweep_run(const struct sweep *sweep, void *world);
 
+/*
+ * A test that is a sweep of the fixture's world, self->w; what follows the names
+ * are members of struct sweep. And one that is, unless it is not for a variant.
+ */
+#define SWEEP(_fixture, _test, ...)					\
+	SWEEP_IF(_fixture, _test, true, "never", __VA_ARGS__)
+#define SWEEP_IF(_fixture, _test, _has, _why_not, ...)			\
+TEST_F_TIMEOUT(_fixture, _test, 300)					\
+{									\
+	struct sweep sweep = {						\
+		.name = #_fixture "." #_test,				\
+		__VA_ARGS__						\
+	};								\
+									\
+	if (!(_has))							\
+		SKIP(return, _why_not);					\
+	EXPECT_EQ(0, sweep_run(&sweep, &self->w));			\
+}
+
 #endif

@@ -1,111 +1,30 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * The exporter's node while allocations fail: its calls, mapping, page faults of
- * the CPU.
+ * The exporter's node while allocations fail: its calls.
  */
 #include <kselftest_harness.h>
 
 #include <fcntl.h>
-#include <sys/mman.h>
 
-#include "../vram/vram.h"
+#include "node.h"
 #include "sweep.h"
 
-#define RW (PROT_READ | PROT_WRITE)
-#define LENGTH (128 * KIB)
-#define SEED 5
 /* What leaves no room for another object of LENGTH. */
 #define HOARD_ROOM LENGTH
 
-/*
- * @fd, @handle, @map: the object that stays, with pattern SEED
- * @other, @made, @made_map: what a call made, or is to end
- * @domain: where the object is before a call
- */
-struct node {
-	int fd;
-	uint32_t handle;
-	char *map;
-	int other;
-	uint32_t made;
-	char *made_map;
-	uint32_t flags;
-	uint32_t domain;
-	uint32_t hoard;
-};
-
 FIXTURE(calls)
 {
-	struct node n;
+	struct node w;
 };
 
 FIXTURE_SETUP(calls)
 {
-	struct node *n = &self->n;
-
-	n->fd = vram_open(O_RDWR);
-	ASSERT_LE(0, n->fd);
-	ASSERT_EQ(0, vram_create(n->fd, LENGTH, 0, &n->handle));
-	n->map = vram_map(n->fd, n->handle, LENGTH, RW);
-	ASSERT_NE(NULL, n->map);
-	pattern_fill(n->map, LENGTH, SEED, 0);
-	n->domain = PEER_VRAM_DOMAIN_VRAM;
+	ASSERT_EQ(0, node_open(&self->w));
 }
 
 FIXTURE_TEARDOWN(calls)
 {
-	EXPECT_EQ(0, munmap(self->n.map, LENGTH));
-	EXPECT_EQ(0, close(self->n.fd));
-	EXPECT_EQ(0, vram_wait_empty(10));
-}
-
-/* Pattern of an object; all of it, by the owner's own view. */
-static int check_bytes(int fd, uint32_t handle)
-{
-	static char buf[LENGTH];
-	int ret = vram_read(fd, handle, 0, buf, LENGTH);
-
-	if (ret)
-		return ret;
-	return pattern_check(buf, LENGTH, SEED, 0) < 0 ? 0 : -EILSEQ;
-}
-
-static int check_zero(int fd, uint32_t handle)
-{
-	static char buf[LENGTH];
-	int ret = vram_read(fd, handle, 0, buf, LENGTH);
-
-	if (ret)
-		return ret;
-	return zero_check(buf, LENGTH) < 0 ? 0 : -EILSEQ;
-}
-
-static int check_domain(struct node *n, uint32_t handle, uint32_t domain)
-{
-	struct peer_vram_query query;
-	int ret = vram_query(n->fd, handle, &query);
-
-	if (ret)
-		return ret;
-	return query.domain == domain ? 0 : -EXDEV;
-}
-
-/* The object that stays is where and what it was. */
-static int settle_same(void *world, int ret)
-{
-	struct node *n = world;
-
-	(void)ret;
-	ret = check_domain(n, n->handle, n->domain);
-	return ret ? ret : check_bytes(n->fd, n->handle);
-}
-
-#define SWEEP(_name, ...)						\
-TEST_F_TIMEOUT(calls, _name, 300)					\
-{									\
-	struct sweep sweep = { .name = #_name, __VA_ARGS__ };		\
-									\
-	EXPECT_EQ(0, sweep_run(&sweep, &self->n));			\
+	EXPECT_EQ(0, node_close(&self->w));
 }
 
 /* ---- open, close ---- */
@@ -131,7 +50,7 @@ static int settle_open(void *world, int ret)
 	return ret;
 }
 
-SWEEP(open, .call = call_open, .settle = settle_open, .at_least = 2)
+SWEEP(calls, open, .call = call_open, .settle = settle_open, .at_least = 2)
 
 static int arrange_close(void *world)
 {
@@ -148,7 +67,7 @@ static int call_close(void *world)
 	return close(n->other) ? -errno : 0;
 }
 
-SWEEP(close, .arrange = arrange_close, .call = call_close,
+SWEEP(calls, close, .arrange = arrange_close, .call = call_close,
       .settle = settle_same)
 
 /* ---- objects ---- */
@@ -174,17 +93,18 @@ static int settle_create(void *world, int ret)
 	return ret ? ret : vram_close(n->fd, n->made);
 }
 
-SWEEP(create, .call = call_create, .settle = settle_create, .at_least = 5)
+SWEEP(calls, create, .call = call_create, .settle = settle_create,
+      .at_least = 5)
 
 TEST_F_TIMEOUT(calls, create_in_system, 300)
 {
 	struct sweep sweep = {
-		.name = "create_in_system", .call = call_create,
+		.name = "calls.create_in_system", .call = call_create,
 		.settle = settle_create, .at_least = 4,
 	};
 
-	self->n.flags = PEER_VRAM_CREATE_SYSTEM;
-	EXPECT_EQ(0, sweep_run(&sweep, &self->n));
+	self->w.flags = PEER_VRAM_CREATE_SYSTEM;
+	EXPECT_EQ(0, sweep_run(&sweep, &self->w));
 }
 
 /* The object that stays is the one that was not used for longest. */
@@ -217,17 +137,17 @@ static int settle_eviction(void *world, int ret)
 TEST_F_TIMEOUT(calls, create_evicts, 300)
 {
 	struct sweep sweep = {
-		.name = "create_evicts", .arrange = arrange_eviction,
+		.name = "calls.create_evicts", .arrange = arrange_eviction,
 		.call = call_create, .settle = settle_eviction,
 		.at_least = 8,
 	};
 	struct peer_vram_info info;
 
-	ASSERT_EQ(0, vram_info(self->n.fd, &info));
-	ASSERT_EQ(0, vram_create(self->n.fd, info.vram_size - info.vram_used -
-				 HOARD_ROOM / 2, 0, &self->n.hoard));
-	EXPECT_EQ(0, sweep_run(&sweep, &self->n));
-	EXPECT_EQ(0, vram_close(self->n.fd, self->n.hoard));
+	ASSERT_EQ(0, vram_info(self->w.fd, &info));
+	ASSERT_EQ(0, vram_create(self->w.fd, info.vram_size - info.vram_used -
+				 HOARD_ROOM / 2, 0, &self->w.hoard));
+	EXPECT_EQ(0, sweep_run(&sweep, &self->w));
+	EXPECT_EQ(0, vram_close(self->w.fd, self->w.hoard));
 }
 
 static int arrange_made(void *world)
@@ -268,7 +188,7 @@ static int settle_destroy(void *world, int ret)
 	return unmake(n);
 }
 
-SWEEP(destroy, .arrange = arrange_made, .call = call_destroy,
+SWEEP(calls, destroy, .arrange = arrange_made, .call = call_destroy,
       .settle = settle_destroy)
 
 static int call_close_handle(void *world)
@@ -290,7 +210,7 @@ static int settle_close_handle(void *world, int ret)
 	return munmap(n->made_map, LENGTH) ? -errno : 0;
 }
 
-SWEEP(close_handle, .arrange = arrange_made, .call = call_close_handle,
+SWEEP(calls, close_handle, .arrange = arrange_made, .call = call_close_handle,
       .settle = settle_close_handle)
 
 static int call_move_out(void *world)
@@ -325,9 +245,9 @@ static int settle_move_in(void *world, int ret)
 	return settle_same(n, 0);
 }
 
-SWEEP(move_out, .call = call_move_out, .settle = settle_move_out,
+SWEEP(calls, move_out, .call = call_move_out, .settle = settle_move_out,
       .at_least = 3)
-SWEEP(move_in, .arrange = call_move_out, .call = call_move_in,
+SWEEP(calls, move_in, .arrange = call_move_out, .call = call_move_in,
       .settle = settle_move_in, .at_least = 1)
 
 /* ---- calls that only tell, or change little ---- */
@@ -391,13 +311,13 @@ static int call_blocks(void *world)
 	return ret < 0 ? ret : ret != LENGTH / (64 * KIB) ? -EPROTO : 0;
 }
 
-SWEEP(info, .call = call_info, .settle = settle_same)
-SWEEP(query, .call = call_query, .settle = settle_same)
-SWEEP(revoke, .call = call_revoke, .settle = settle_same)
-SWEEP(set_flags, .call = call_set_flags, .settle = settle_same)
-SWEEP(read, .call = call_read, .settle = settle_same, .at_least = 1)
-SWEEP(write, .call = call_write, .settle = settle_same, .at_least = 1)
-SWEEP(blocks, .call = call_blocks, .settle = settle_same, .at_least = 1)
+SWEEP(calls, info, .call = call_info, .settle = settle_same)
+SWEEP(calls, query, .call = call_query, .settle = settle_same)
+SWEEP(calls, revoke, .call = call_revoke, .settle = settle_same)
+SWEEP(calls, set_flags, .call = call_set_flags, .settle = settle_same)
+SWEEP(calls, read, .call = call_read, .settle = settle_same, .at_least = 1)
+SWEEP(calls, write, .call = call_write, .settle = settle_same, .at_least = 1)
+SWEEP(calls, blocks, .call = call_blocks, .settle = settle_same, .at_least = 1)
 
 /* ---- names of objects ---- */
 
@@ -420,7 +340,7 @@ static int settle_handle(void *world, int ret)
 	return ret;
 }
 
-SWEEP(lookup, .arrange = call_open, .call = call_lookup,
+SWEEP(calls, lookup, .arrange = call_open, .call = call_lookup,
       .settle = settle_handle, .at_least = 2)
 
 static int call_share(void *world)
@@ -447,8 +367,8 @@ static int settle_share(void *world, int ret)
 }
 
 /* ENFILE: what a new file gets when there is no memory for its name. */
-SWEEP(share, .call = call_share, .settle = settle_share, .errors = { ENFILE },
-      .at_least = 2)
+SWEEP(calls, share, .call = call_share, .settle = settle_share,
+      .errors = { ENFILE }, .at_least = 2)
 
 static int call_import(void *world)
 {
@@ -463,152 +383,7 @@ static int call_import(void *world)
 	return ret;
 }
 
-SWEEP(import, .arrange = call_open, .call = call_import,
+SWEEP(calls, import, .arrange = call_open, .call = call_import,
       .settle = settle_handle, .errors = { ENFILE }, .at_least = 3)
-
-/* ---- mappings ---- */
-
-static int call_mmap(void *world)
-{
-	struct node *n = world;
-
-	n->made_map = vram_map(n->fd, n->handle, LENGTH, RW);
-	return n->made_map ? 0 : -errno;
-}
-
-static int settle_mmap(void *world, int ret)
-{
-	struct node *n = world;
-
-	if (ret)
-		return 0;
-	if (pattern_check(n->made_map, LENGTH, SEED, 0) >= 0)
-		return -EILSEQ;
-	return munmap(n->made_map, LENGTH) ? -errno : 0;
-}
-
-SWEEP(mmap, .call = call_mmap, .settle = settle_mmap, .at_least = 1)
-
-static int call_mmap_new(void *world)
-{
-	struct node *n = world;
-
-	n->made_map = vram_map(n->fd, 0, LENGTH, RW);
-	return n->made_map ? 0 : -errno;
-}
-
-static int settle_mmap_new(void *world, int ret)
-{
-	struct node *n = world;
-
-	if (ret)
-		return 0;
-	if (zero_check(n->made_map, LENGTH) >= 0)
-		return -EILSEQ;
-	return munmap(n->made_map, LENGTH) ? -errno : 0;
-}
-
-SWEEP(mmap_new, .call = call_mmap_new, .settle = settle_mmap_new,
-      .at_least = 5)
-
-/* A mapping far from all others, so that it needs page tables of its own. */
-static int map_alone(struct node *n, uint32_t handle)
-{
-	struct peer_vram_query query;
-	int ret = vram_query(n->fd, handle, &query);
-
-	if (ret)
-		return ret;
-	n->made_map = mmap((void *)0x300000000000, LENGTH, RW,
-			   MAP_SHARED | MAP_FIXED_NOREPLACE, n->fd,
-			   query.mmap_offset);
-	return n->made_map == MAP_FAILED ? -errno : 0;
-}
-
-static int arrange_touch(void *world)
-{
-	struct node *n = world;
-
-	return map_alone(n, n->handle);
-}
-
-/* A new mapping has no pages yet. */
-static int call_touch(void *world)
-{
-	struct node *n = world;
-
-	return touch_write(n->made_map + LENGTH - 1) ? -EFAULT : 0;
-}
-
-/* SIGBUS was for once. */
-static int settle_touch(void *world, int ret)
-{
-	struct node *n = world;
-
-	(void)ret;
-	if (touch_write(n->made_map + LENGTH - 1))
-		return -EFAULT;
-	pattern_fill(n->made_map, LENGTH, SEED, 0);
-	return settle_mmap(n, 0);
-}
-
-SWEEP(touch, .arrange = arrange_touch, .call = call_touch, .settle = settle_touch,
-      .errors = { EFAULT }, .at_least = 1)
-
-static int arrange_touch_system(void *world)
-{
-	int ret = call_move_out(world);
-
-	return ret ? ret : arrange_touch(world);
-}
-
-static int settle_touch_system(void *world, int ret)
-{
-	ret = settle_touch(world, ret);
-	return ret ? ret : call_move_in(world);
-}
-
-SWEEP(touch_system, .arrange = arrange_touch_system, .call = call_touch,
-      .settle = settle_touch_system, .errors = { EFAULT }, .at_least = 1)
-
-/* An object that has no pages yet at all. */
-static int arrange_touch_new(void *world)
-{
-	struct node *n = world;
-	int ret = vram_create(n->fd, LENGTH, PEER_VRAM_CREATE_SYSTEM, &n->made);
-
-	return ret ? ret : map_alone(n, n->made);
-}
-
-static int settle_touch_new(void *world, int ret)
-{
-	struct node *n = world;
-
-	ret = settle_touch(n, ret);
-	return ret ? ret : vram_close(n->fd, n->made);
-}
-
-SWEEP(touch_new, .arrange = arrange_touch_new, .call = call_touch,
-      .settle = settle_touch_new, .errors = { EFAULT }, .at_least = 1)
-
-/* As a debugger reads it. */
-static int call_peek(void *world)
-{
-	static uint64_t buf[LENGTH / 8];
-	struct node *n = world;
-	int fd = open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
-	int ret = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (pread(fd, buf, LENGTH, (uintptr_t)n->map) != LENGTH)
-		ret = -errno;
-	else if (pattern_check(buf, LENGTH, SEED, 0) >= 0)
-		ret = -EILSEQ;
-	close(fd);
-	return ret;
-}
-
-SWEEP(peek, .call = call_peek, .settle = settle_same, .at_least = 1)
 
 TEST_HARNESS_MAIN

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/* See node.h. */
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "node.h"
+
+int node_open(struct node *n)
+{
+	int ret;
+
+	n->domain = PEER_VRAM_DOMAIN_VRAM;
+	n->fd = vram_open(O_RDWR);
+	if (n->fd < 0)
+		return n->fd;
+	ret = vram_create(n->fd, LENGTH, 0, &n->handle);
+	if (ret)
+		return ret;
+	n->map = vram_map(n->fd, n->handle, LENGTH, RW);
+	if (!n->map)
+		return -errno;
+	pattern_fill(n->map, LENGTH, SEED, 0);
+	return 0;
+}
+
+int node_close(struct node *n)
+{
+	if (munmap(n->map, LENGTH) || close(n->fd))
+		return -errno;
+	return vram_wait_empty(10);
+}
+
+int check_bytes(int fd, uint32_t handle)
+{
+	static char buf[LENGTH];
+	int ret = vram_read(fd, handle, 0, buf, LENGTH);
+
+	if (ret)
+		return ret;
+	return pattern_check(buf, LENGTH, SEED, 0) < 0 ? 0 : -EILSEQ;
+}
+
+int check_zero(int fd, uint32_t handle)
+{
+	static char buf[LENGTH];
+	int ret = vram_read(fd, handle, 0, buf, LENGTH);
+
+	if (ret)
+		return ret;
+	return zero_check(buf, LENGTH) < 0 ? 0 : -EILSEQ;
+}
+
+int check_domain(struct node *n, uint32_t handle, uint32_t domain)
+{
+	struct peer_vram_query query;
+	int ret = vram_query(n->fd, handle, &query);
+
+	if (ret)
+		return ret;
+	return query.domain == domain ? 0 : -EXDEV;
+}
+
+int settle_same(void *node, int ret)
+{
+	struct node *n = node;
+
+	(void)ret;
+	ret = check_domain(n, n->handle, n->domain);
+	return ret ? ret : check_bytes(n->fd, n->handle);
+}
