@@ -7,8 +7,8 @@
 #include <kselftest_harness.h>
 
 #include "asked.h"
-#include "lib/buf.h"
 #include "lib/counters.h"
+#include "lib/link.h"
 #include "odp_vram.h"
 
 #define PAGE 4096UL
@@ -18,10 +18,7 @@
 
 FIXTURE(advise)
 {
-	struct vt_dev dev;
-	struct vt_pair pair;
-	struct vt_buf local;
-	struct vt_buf buf;	/* on demand */
+	VT_LINK;	/* on demand there */
 };
 
 FIXTURE_VARIANT(advise)
@@ -34,25 +31,14 @@ FIXTURE_VARIANT_ADD(advise, vram) { .kind = &vt_mem_vram_system };
 
 FIXTURE_SETUP(advise)
 {
-	struct vt_buf_opts opts = { .access = ON_DEMAND };
-
-	ASSERT_EQ(0, vt_dev_open(&self->dev));
-	ASSERT_EQ(0, vt_pair_open(&self->pair, &self->dev, NULL));
-	ASSERT_EQ(0, vt_buf_open(&self->local, &self->dev, &vt_mem_host, SIZE,
-				 NULL));
-	ASSERT_EQ(0, vt_buf_open(&self->buf, &self->dev, variant->kind, SIZE,
-				 &opts));
-	vt_buf_fill(&self->local, 1);
-	vt_buf_fill(&self->buf, 2);
+	ASSERT_EQ(0, vt_link_open(&self->link, variant->kind, SIZE, ON_DEMAND,
+				  NULL));
 }
 
 FIXTURE_TEARDOWN(advise)
 {
-	EXPECT_EQ(0, vt_buf_check_all(&self->buf));
-	EXPECT_EQ(0, vt_buf_close(&self->buf));
-	EXPECT_EQ(0, vt_buf_close(&self->local));
-	vt_pair_close(&self->pair);
-	vt_dev_close(&self->dev);
+	EXPECT_EQ(0, vt_buf_check_all(&self->there));
+	EXPECT_EQ(0, vt_link_close(&self->link));
 	EXPECT_EQ(0, vt_counters_balanced(variant->kind));
 }
 
@@ -61,7 +47,7 @@ typedef FIXTURE_DATA(advise) advise_t;
 static int advise(advise_t *self, enum ibv_advise_mr_advice advice,
 		  uint32_t flags, uint64_t offset, uint32_t length)
 {
-	struct ibv_sge sge = vt_sge(&self->buf, offset, length);
+	struct ibv_sge sge = vt_sge(&self->there, offset, length);
 
 	return ibv_advise_mr(self->dev.pd, advice, flags, &sge, 1);
 }
@@ -73,11 +59,11 @@ static int touch_all(advise_t *self)
 	int ret = 0;
 
 	for (at = 0; !ret && at < SIZE; at += PAGE) {
-		struct ibv_sge sge = vt_sge(&self->local, at, 8);
+		struct ibv_sge sge = vt_sge(&self->here, at, 8);
 
 		ret = vt_rdma_write(&self->pair.end[0], &sge, 1,
-				    vt_remote(&self->buf, at));
-		memcpy(self->buf.shadow + at, self->local.shadow + at, 8);
+				    vt_remote(&self->there, at));
+		memcpy(self->there.shadow + at, self->here.shadow + at, 8);
 	}
 	return ret;
 }
@@ -102,7 +88,8 @@ TEST_F(advise, brings_pages)
 	bool vram = variant->kind != &vt_mem_host;
 
 	if (vram)
-		EXPECT_EQ(PEER_VRAM_DOMAIN_SYSTEM, query(&self->buf.mem).domain);
+		EXPECT_EQ(PEER_VRAM_DOMAIN_SYSTEM,
+			  query(&self->there.mem).domain);
 	asked(ASKED_ADVISE);
 	ASSERT_EQ(0, advise(self, IBV_ADVISE_MR_ADVICE_PREFETCH_WRITE,
 			    IBV_ADVISE_MR_FLAG_FLUSH, 0, SIZE));
@@ -110,7 +97,8 @@ TEST_F(advise, brings_pages)
 	ASSERT_EQ(0, vt_mr_counters_read(&before));
 	EXPECT_EQ(PAGES, before.prefetch);
 	if (vram)
-		EXPECT_EQ(PEER_VRAM_DOMAIN_VRAM, query(&self->buf.mem).domain);
+		EXPECT_EQ(PEER_VRAM_DOMAIN_VRAM,
+			  query(&self->there.mem).domain);
 	ASSERT_EQ(0, touch_all(self));
 	ASSERT_EQ(0, vt_mr_counters_read(&after));
 	EXPECT_EQ(before.faults, after.faults);
@@ -127,9 +115,9 @@ TEST_F(advise, without_waiting)
 TEST_F(advise, several_ranges)
 {
 	struct ibv_sge sge[] = {
-		vt_sge(&self->buf, 0, 1),
-		vt_sge(&self->buf, 2 * PAGE - 1, 2),
-		vt_sge(&self->buf, SIZE - PAGE, PAGE),
+		vt_sge(&self->there, 0, 1),
+		vt_sge(&self->there, 2 * PAGE - 1, 2),
+		vt_sge(&self->there, SIZE - PAGE, PAGE),
 	};
 	struct vt_mr_counters now;
 
@@ -144,7 +132,7 @@ TEST_F(advise, whole_address_space)
 {
 	struct ibv_mr *all = ibv_reg_mr(self->dev.pd, NULL, SIZE_MAX,
 					ON_DEMAND);
-	struct ibv_sge sge = vt_sge(&self->buf, 0, SIZE);
+	struct ibv_sge sge = vt_sge(&self->there, 0, SIZE);
 
 	ASSERT_NE(NULL, all);
 	sge.lkey = all->lkey;
@@ -152,7 +140,8 @@ TEST_F(advise, whole_address_space)
 				   IBV_ADVISE_MR_ADVICE_PREFETCH_WRITE,
 				   IBV_ADVISE_MR_FLAG_FLUSH, &sge, 1));
 	if (variant->kind != &vt_mem_host)
-		EXPECT_EQ(PEER_VRAM_DOMAIN_VRAM, query(&self->buf.mem).domain);
+		EXPECT_EQ(PEER_VRAM_DOMAIN_VRAM,
+			  query(&self->there.mem).domain);
 	EXPECT_EQ(0, ibv_dereg_mr(all));
 }
 
@@ -167,8 +156,8 @@ do {									\
 
 TEST_F(advise, answers)
 {
-	struct ibv_sge pinned = vt_sge(&self->local, 0, 8);
-	struct ibv_sge nobody = { self->buf.iova, 8, 0 };
+	struct ibv_sge pinned = vt_sge(&self->here, 0, 8);
+	struct ibv_sge nobody = { self->there.iova, 8, 0 };
 	struct vt_mr_counters now;
 
 	EXPECT_ANSWER(EFAULT, advise(self, IBV_ADVISE_MR_ADVICE_PREFETCH,

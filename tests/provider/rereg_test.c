@@ -9,8 +9,8 @@
 #include <sys/mman.h>
 
 #include "asked.h"
-#include "lib/buf.h"
 #include "lib/counters.h"
+#include "lib/link.h"
 #include "lib/proc.h"
 
 #define SIZE (64 * 1024)
@@ -20,61 +20,36 @@
 
 FIXTURE(rereg)
 {
-	struct vt_dev dev;
+	VT_LINK;		/* the responder is in the device's domain */
 	struct ibv_pd *pd;	/* another */
-	struct vt_pair old, new;	/* the responder is in the device's, in pd */
-	struct vt_buf local;
-	struct vt_buf buf;
+	struct vt_pair new;	/* the responder is in that */
 };
 
-FIXTURE_VARIANT(rereg)
-{
-	const struct vt_mem_kind *kind;
-	int on_demand;	/* the access flag, or 0 */
-};
-
-FIXTURE_VARIANT_ADD(rereg, host) { .kind = &vt_mem_host };
-FIXTURE_VARIANT_ADD(rereg, vram) { .kind = &vt_mem_vram };
-FIXTURE_VARIANT_ADD(rereg, on_demand_host)
-{
-	.kind = &vt_mem_host,
-	.on_demand = IBV_ACCESS_ON_DEMAND,
-};
-
-FIXTURE_VARIANT_ADD(rereg, on_demand_vram)
-{
-	.kind = &vt_mem_vram,
-	.on_demand = IBV_ACCESS_ON_DEMAND,
-};
+VT_VARIANTS(rereg);
+VT_PINNED(rereg, host);
+VT_PINNED(rereg, vram);
+VT_ON_DEMAND(rereg, host);
+VT_ON_DEMAND(rereg, vram);
 
 FIXTURE_SETUP(rereg)
 {
-	struct vt_buf_opts opts = { .access = VT_ACCESS_ALL | variant->on_demand };
-	struct vt_pair_opts other = { 0 };
+	struct vt_pair_opts opts = { 0 };
 
-	ASSERT_EQ(0, vt_dev_open(&self->dev));
+	ASSERT_EQ(0, vt_link_open(&self->link, variant->kind, SIZE,
+				  VT_ACCESS_ALL | variant->on_demand, NULL));
 	self->pd = ibv_alloc_pd(self->dev.ctx);
 	ASSERT_NE(NULL, self->pd);
-	other.pd = self->pd;
-	ASSERT_EQ(0, vt_pair_open(&self->old, &self->dev, NULL));
-	ASSERT_EQ(0, vt_pair_open(&self->new, &self->dev, &other));
-	ASSERT_EQ(0, vt_buf_open(&self->local, &self->dev, &vt_mem_host, SIZE,
-				 NULL));
-	ASSERT_EQ(0, vt_buf_open(&self->buf, &self->dev, variant->kind, SIZE,
-				 &opts));
-	vt_buf_fill(&self->local, 1);
-	vt_buf_fill(&self->buf, 2);
+	opts.pd = self->pd;
+	ASSERT_EQ(0, vt_pair_open(&self->new, &self->dev, &opts));
 }
 
 FIXTURE_TEARDOWN(rereg)
 {
-	EXPECT_EQ(0, vt_buf_check_all(&self->buf));
-	EXPECT_EQ(0, vt_buf_close(&self->buf));
-	EXPECT_EQ(0, vt_buf_close(&self->local));
+	EXPECT_EQ(0, vt_buf_check_all(&self->there));
+	EXPECT_EQ(0, vt_buf_close(&self->there));
 	vt_pair_close(&self->new);
-	vt_pair_close(&self->old);
 	EXPECT_EQ(0, ibv_dealloc_pd(self->pd));
-	vt_dev_close(&self->dev);
+	EXPECT_EQ(0, vt_link_close(&self->link));
 	EXPECT_EQ(0, vt_counters_balanced(variant->kind));
 }
 
@@ -83,12 +58,12 @@ typedef FIXTURE_DATA(rereg) rereg_t;
 /* A WRITE to the region through one of the pairs; an error renews it. */
 static int write_through(rereg_t *self, struct vt_pair *pair)
 {
-	struct ibv_sge sge = vt_sge(&self->local, 8, LENGTH);
+	struct ibv_sge sge = vt_sge(&self->here, 8, LENGTH);
 	int status = vt_rdma_write(&pair->end[0], &sge, 1,
-				   vt_remote(&self->buf, AT));
+				   vt_remote(&self->there, AT));
 
 	if (!status)
-		memcpy(self->buf.shadow + AT, self->local.shadow + 8, LENGTH);
+		memcpy(self->there.shadow + AT, self->here.shadow + 8, LENGTH);
 	else if (vt_pair_renew(pair))
 		return -EIO;
 	return status;
@@ -96,14 +71,14 @@ static int write_through(rereg_t *self, struct vt_pair *pair)
 
 static int read_through(rereg_t *self, struct vt_pair *pair)
 {
-	struct ibv_sge sge = vt_sge(&self->local, SIZE / 2, LENGTH);
+	struct ibv_sge sge = vt_sge(&self->here, SIZE / 2, LENGTH);
 	int status = vt_rdma_read(&pair->end[0], &sge, 1,
-				  vt_remote(&self->buf, AT));
+				  vt_remote(&self->there, AT));
 
 	if (status)
 		return vt_pair_renew(pair) ? -EIO : status;
-	memcpy(self->local.shadow + SIZE / 2, self->buf.shadow + AT, LENGTH);
-	return vt_buf_check_all(&self->local);
+	memcpy(self->here.shadow + SIZE / 2, self->there.shadow + AT, LENGTH);
+	return vt_buf_check_all(&self->here);
 }
 
 /* All that a program sees of an MR. */
@@ -117,32 +92,32 @@ static bool same(const struct ibv_mr *a, const struct ibv_mr *b)
 
 TEST_F(rereg, access)
 {
-	struct ibv_mr before = *self->buf.mr;
+	struct ibv_mr before = *self->there.mr;
 
 	asked(ASKED_REREG);
-	ASSERT_EQ(0, ibv_rereg_mr(self->buf.mr, IBV_REREG_MR_CHANGE_ACCESS, NULL,
-				  NULL, 0, READ_ONLY | variant->on_demand));
+	ASSERT_EQ(0, ibv_rereg_mr(self->there.mr, IBV_REREG_MR_CHANGE_ACCESS,
+				  NULL, NULL, 0, READ_ONLY | variant->on_demand));
 	EXPECT_EQ(1, asked(ASKED_REREG));
-	EXPECT_TRUE(same(&before, self->buf.mr));
-	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, write_through(self, &self->old));
-	EXPECT_EQ(0, read_through(self, &self->old));
+	EXPECT_TRUE(same(&before, self->there.mr));
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, write_through(self, &self->pair));
+	EXPECT_EQ(0, read_through(self, &self->pair));
 
-	ASSERT_EQ(0, ibv_rereg_mr(self->buf.mr, IBV_REREG_MR_CHANGE_ACCESS, NULL,
-				  NULL, 0, VT_ACCESS_ALL | variant->on_demand));
-	EXPECT_EQ(0, write_through(self, &self->old));
+	ASSERT_EQ(0, ibv_rereg_mr(self->there.mr, IBV_REREG_MR_CHANGE_ACCESS,
+				  NULL, NULL, 0, VT_ACCESS_ALL | variant->on_demand));
+	EXPECT_EQ(0, write_through(self, &self->pair));
 }
 
 TEST_F(rereg, pd)
 {
-	struct ibv_mr before = *self->buf.mr;
+	struct ibv_mr before = *self->there.mr;
 
 	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, write_through(self, &self->new));
-	ASSERT_EQ(0, ibv_rereg_mr(self->buf.mr, IBV_REREG_MR_CHANGE_PD, self->pd,
-				  NULL, 0, 0));
-	EXPECT_EQ(self->pd, self->buf.mr->pd);
+	ASSERT_EQ(0, ibv_rereg_mr(self->there.mr, IBV_REREG_MR_CHANGE_PD,
+				  self->pd, NULL, 0, 0));
+	EXPECT_EQ(self->pd, self->there.mr->pd);
 	before.pd = self->pd;
-	EXPECT_TRUE(same(&before, self->buf.mr));
-	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, write_through(self, &self->old));
+	EXPECT_TRUE(same(&before, self->there.mr));
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, write_through(self, &self->pair));
 	EXPECT_EQ(0, write_through(self, &self->new));
 	/* It is in use now, and the other is not. */
 	EXPECT_EQ(EBUSY, ibv_dealloc_pd(self->pd));
@@ -150,16 +125,16 @@ TEST_F(rereg, pd)
 
 TEST_F(rereg, pd_and_access)
 {
-	ASSERT_EQ(0, ibv_rereg_mr(self->buf.mr, IBV_REREG_MR_CHANGE_PD |
+	ASSERT_EQ(0, ibv_rereg_mr(self->there.mr, IBV_REREG_MR_CHANGE_PD |
 				  IBV_REREG_MR_CHANGE_ACCESS, self->pd, NULL, 0,
 				  READ_ONLY | variant->on_demand));
 	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, write_through(self, &self->new));
 	EXPECT_EQ(0, read_through(self, &self->new));
-	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, read_through(self, &self->old));
-	ASSERT_EQ(0, ibv_rereg_mr(self->buf.mr, IBV_REREG_MR_CHANGE_PD |
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, read_through(self, &self->pair));
+	ASSERT_EQ(0, ibv_rereg_mr(self->there.mr, IBV_REREG_MR_CHANGE_PD |
 				  IBV_REREG_MR_CHANGE_ACCESS, self->dev.pd, NULL,
 				  0, VT_ACCESS_ALL | variant->on_demand));
-	EXPECT_EQ(0, write_through(self, &self->old));
+	EXPECT_EQ(0, write_through(self, &self->pair));
 }
 
 /* Calls that are refused, by libibverbs itself or by the kernel. */
@@ -191,7 +166,7 @@ static const struct refusal refusals[] = {
 
 TEST_F(rereg, refusals)
 {
-	struct ibv_mr before = *self->buf.mr;
+	struct ibv_mr before = *self->there.mr;
 	size_t i;
 
 	asked(ASKED_REREG);
@@ -201,19 +176,19 @@ TEST_F(rereg, refusals)
 		errno = 0;
 		EXPECT_EQ(row->by_kernel ? IBV_REREG_MR_ERR_CMD :
 			  IBV_REREG_MR_ERR_INPUT,
-			  ibv_rereg_mr(self->buf.mr, row->flags, self->pd,
-				       row->range ? self->local.mem.addr : NULL,
+			  ibv_rereg_mr(self->there.mr, row->flags, self->pd,
+				       row->range ? self->here.mem.addr : NULL,
 				       row->range ? SIZE : 0, row->access))
 			TH_LOG("row %zu", i);
 		EXPECT_EQ(row->want_errno, errno)
 			TH_LOG("row %zu", i);
 		EXPECT_EQ(row->by_kernel, asked(ASKED_REREG))
 			TH_LOG("row %zu", i);
-		EXPECT_TRUE(same(&before, self->buf.mr))
+		EXPECT_TRUE(same(&before, self->there.mr))
 			TH_LOG("row %zu", i);
 	}
-	EXPECT_EQ(0, write_through(self, &self->old));
-	EXPECT_EQ(0, read_through(self, &self->old));
+	EXPECT_EQ(0, write_through(self, &self->pair));
+	EXPECT_EQ(0, read_through(self, &self->pair));
 	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, write_through(self, &self->new));
 }
 
@@ -221,11 +196,11 @@ TEST_F(rereg, stays_pinned_or_not)
 {
 	errno = 0;
 	EXPECT_EQ(IBV_REREG_MR_ERR_CMD,
-		  ibv_rereg_mr(self->buf.mr, ACCESS, NULL, NULL, 0,
+		  ibv_rereg_mr(self->there.mr, ACCESS, NULL, NULL, 0,
 			       VT_ACCESS_ALL |
 			       (variant->on_demand ^ IBV_ACCESS_ON_DEMAND)));
 	EXPECT_EQ(EOPNOTSUPP, errno);
-	EXPECT_EQ(0, write_through(self, &self->old));
+	EXPECT_EQ(0, write_through(self, &self->pair));
 }
 
 /* A device of its own, and all calls on it. Return: the exit status. */
@@ -260,7 +235,7 @@ static bool written(const rereg_t *self, const uint8_t *memory)
 
 	for (i = 0; i < SIZE; i++) {
 		uint8_t want = i < AT || i >= AT + LENGTH ? 1 :
-			       self->local.shadow[8 + i - AT];
+			       self->here.shadow[8 + i - AT];
 
 		if (memory[i] != want)
 			return false;
@@ -276,7 +251,7 @@ TEST_F(rereg, fork)
 {
 	uint8_t *memory = mmap(NULL, SIZE, PROT_READ | PROT_WRITE,
 			       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	struct ibv_sge sge = vt_sge(&self->local, 8, LENGTH);
+	struct ibv_sge sge = vt_sge(&self->here, 8, LENGTH);
 	struct vt_remote to = { (uintptr_t)memory + AT, 0 };
 	struct ibv_mr *mr;
 	pid_t child;

@@ -62,7 +62,7 @@ static int take_away(struct vt_mem *mem)
 
 FIXTURE(race)
 {
-	struct scene scene;
+	struct vt_link scene;
 	struct operation op;
 };
 
@@ -98,7 +98,7 @@ FIXTURE_SETUP(race)
 
 FIXTURE_TEARDOWN(race)
 {
-	EXPECT_EQ(0, scene_close(&self->scene));
+	EXPECT_EQ(0, vt_link_close(&self->scene));
 	EXPECT_EQ(0, vt_counters_balanced(variant->kind));
 }
 
@@ -109,12 +109,12 @@ FIXTURE_TEARDOWN(race)
 static void overtake(struct __test_metadata *_metadata, FIXTURE_DATA(race) *self,
 		     int (*forget)(struct vt_mem *mem), enum kind kind)
 {
-	struct scene *scene = &self->scene;
+	struct vt_link *scene = &self->scene;
 
 	ASSERT_EQ(0, hold_arm("answered", HOLD_LONG));
 	ASSERT_EQ(0, operation_start(&self->op, scene, kind, "answered"));
-	ASSERT_EQ(0, forget(&scene->odp.mem));
-	vt_buf_fill(&scene->odp, 3);
+	ASSERT_EQ(0, forget(&scene->there.mem));
+	vt_buf_fill(&scene->there, 3);
 	EXPECT_TRUE(hold_held("answered"));
 	ASSERT_EQ(0, hold_let_go("answered"));
 	EXPECT_EQ(0, operation_end(&self->op));
@@ -138,13 +138,13 @@ TEST_F_TIMEOUT(race, local_fault_against_invalidation, 60)
  */
 TEST_F_TIMEOUT(race, publication_against_invalidation, 60)
 {
-	struct scene *scene = &self->scene;
+	struct vt_link *scene = &self->scene;
 
 	ASSERT_EQ(0, hold_arm("publish", HOLD_SPIN));
 	ASSERT_EQ(0, operation_start(&self->op, scene, READ, "publish"));
-	ASSERT_EQ(0, variant->forget(&scene->odp.mem));
+	ASSERT_EQ(0, variant->forget(&scene->there.mem));
 	EXPECT_FALSE(hold_held("publish"));
-	vt_buf_fill(&scene->odp, 3);
+	vt_buf_fill(&scene->there, 3);
 	EXPECT_EQ(0, operation_end(&self->op));
 	EXPECT_EQ(0, operate(scene, READ));
 	EXPECT_EQ(0, check_read(scene));
@@ -156,14 +156,14 @@ TEST_F_TIMEOUT(race, publication_against_invalidation, 60)
  */
 TEST_F_TIMEOUT(race, copy_against_invalidation, 60)
 {
-	struct scene *scene = &self->scene;
+	struct vt_link *scene = &self->scene;
 
 	ASSERT_EQ(0, operate(scene, READ));
-	vt_buf_fill(&scene->local, 5);
+	vt_buf_fill(&scene->here, 5);
 	ASSERT_EQ(0, settle_pages());
 	ASSERT_EQ(0, hold_arm("copy", HOLD_SPIN));
 	ASSERT_EQ(0, operation_start(&self->op, scene, WRITE, "copy"));
-	ASSERT_EQ(0, variant->leave(&scene->odp.mem));
+	ASSERT_EQ(0, variant->leave(&scene->there.mem));
 	EXPECT_FALSE(hold_held("copy"));
 	EXPECT_EQ(0, operation_end(&self->op));
 	EXPECT_EQ(0, check_written(scene));
@@ -172,9 +172,9 @@ TEST_F_TIMEOUT(race, copy_against_invalidation, 60)
 /* Two faults on the same pages, by two roads; the slower one changes nothing. */
 TEST_F_TIMEOUT(race, fault_against_fault, 60)
 {
-	struct scene *scene = &self->scene;
+	struct vt_link *scene = &self->scene;
 	struct vt_pair_opts opts = { 0 };
-	struct scene other = *scene;
+	struct vt_link other = *scene;
 
 	ASSERT_EQ(0, vt_pair_open(&other.pair, &scene->dev, &opts));
 	ASSERT_EQ(0, hold_arm("answered", HOLD_LONG));
@@ -190,18 +190,18 @@ TEST_F_TIMEOUT(race, fault_against_fault, 60)
 
 /* ---- the end of things, while a fault is under way ---- */
 
-static int deregister(struct scene *scene)
+static int deregister(struct vt_link *scene)
 {
-	int ret = -ibv_dereg_mr(scene->odp.mr);
+	int ret = -ibv_dereg_mr(scene->there.mr);
 
-	scene->odp.mr = NULL;
+	scene->there.mr = NULL;
 	return ret;
 }
 
 /* Deregistration waits for the fault, and the fault brings nothing any more. */
 TEST_F_TIMEOUT(race, fault_against_deregistration, 60)
 {
-	struct scene *scene = &self->scene;
+	struct vt_link *scene = &self->scene;
 	struct ending ending;
 
 	/* Before: a new thread's stack needs the mmap_lock that is held then. */
@@ -213,13 +213,13 @@ TEST_F_TIMEOUT(race, fault_against_deregistration, 60)
 	ASSERT_EQ(0, hold_let_go("ask"));
 	EXPECT_EQ(0, ending_finish(&ending));
 	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, operation_end(&self->op));
-	EXPECT_EQ(0, vt_buf_check_all(&scene->odp));
+	EXPECT_EQ(0, vt_buf_check_all(&scene->there));
 }
 
 /* A process of its own; the parent has armed the point, and kills it there. */
 static void child_run(const struct vt_mem_kind *kind)
 {
-	struct scene scene;
+	struct vt_link scene;
 
 	if (scene_open(&scene, kind))
 		_exit(1);
@@ -266,7 +266,7 @@ TEST_F_TIMEOUT(race, fault_against_exit, 60)
 
 FIXTURE(device)
 {
-	struct scene scene;
+	struct vt_link scene;
 	struct operation op;
 };
 
@@ -277,7 +277,7 @@ FIXTURE_SETUP(device)
 
 FIXTURE_TEARDOWN(device)
 {
-	EXPECT_EQ(0, scene_close(&self->scene));
+	EXPECT_EQ(0, vt_link_close(&self->scene));
 	EXPECT_EQ(0, vt_counters_balanced(&vt_mem_vram));
 }
 
@@ -298,8 +298,8 @@ static int map_other(struct vt_mem *mem)
 /* A region is claimed for a mapping that is no more when it is to be kept. */
 TEST_F_TIMEOUT(device, claim_against_new_mapping, 60)
 {
-	struct scene *scene = &self->scene;
-	struct vt_mem *mem = &scene->odp.mem;
+	struct vt_link *scene = &self->scene;
+	struct vt_mem *mem = &scene->there.mem;
 
 	ASSERT_EQ(0, hold_arm("claimed", HOLD_LONG));
 	ASSERT_EQ(0, operation_start(&self->op, scene, READ, "claimed"));
@@ -308,15 +308,15 @@ TEST_F_TIMEOUT(device, claim_against_new_mapping, 60)
 	EXPECT_TRUE(hold_held("claimed"));
 	ASSERT_EQ(0, hold_let_go("claimed"));
 	EXPECT_EQ(0, operation_end(&self->op));
-	vt_pattern_fill(scene->local.shadow, 4, 0, LENGTH);
-	EXPECT_EQ(0, vt_buf_check(&scene->local, 0, LENGTH));
+	vt_pattern_fill(scene->here.shadow, 4, 0, LENGTH);
+	EXPECT_EQ(0, vt_buf_check(&scene->here, 0, LENGTH));
 }
 
 /* The right to write goes while the page comes for writing. */
 TEST_F_TIMEOUT(device, fault_against_mprotect, 60)
 {
-	struct scene *scene = &self->scene;
-	struct vt_mem *mem = &scene->odp.mem;
+	struct vt_link *scene = &self->scene;
+	struct vt_mem *mem = &scene->there.mem;
 
 	ASSERT_EQ(0, hold_arm("answered", HOLD_LONG));
 	ASSERT_EQ(0, operation_start(&self->op, scene, WRITE, "answered"));
@@ -324,7 +324,7 @@ TEST_F_TIMEOUT(device, fault_against_mprotect, 60)
 	EXPECT_TRUE(hold_held("answered"));
 	ASSERT_EQ(0, hold_let_go("answered"));
 	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, operation_end(&self->op));
-	EXPECT_EQ(0, vt_buf_check_all(&scene->odp));
+	EXPECT_EQ(0, vt_buf_check_all(&scene->there));
 
 	ASSERT_EQ(0, mprotect(mem->addr, mem->length, PROT_READ | PROT_WRITE));
 	ASSERT_EQ(0, vt_pair_renew(&scene->pair));
@@ -335,11 +335,11 @@ TEST_F_TIMEOUT(device, fault_against_mprotect, 60)
 /* The object dies: what was said of it is void, for ever. */
 TEST_F_TIMEOUT(device, fault_against_destruction, 60)
 {
-	struct scene *scene = &self->scene;
+	struct vt_link *scene = &self->scene;
 
 	ASSERT_EQ(0, hold_arm("answered", HOLD_LONG));
 	ASSERT_EQ(0, operation_start(&self->op, scene, WRITE, "answered"));
-	ASSERT_EQ(0, vt_mem_destroy(&scene->odp.mem));
+	ASSERT_EQ(0, vt_mem_destroy(&scene->there.mem));
 	EXPECT_TRUE(hold_held("answered"));
 	ASSERT_EQ(0, hold_let_go("answered"));
 	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, operation_end(&self->op));
@@ -349,11 +349,11 @@ TEST_F_TIMEOUT(device, fault_against_destruction, 60)
 TEST_F_TIMEOUT(device, copy_against_destruction, 60)
 {
 	struct vt_buf pinned;
-	struct scene scene = self->scene;
+	struct vt_link scene = self->scene;
 
 	ASSERT_EQ(0, vt_buf_open(&pinned, &scene.dev, &vt_mem_vram, SIZE,
 				 NULL));
-	scene.odp = pinned;
+	scene.there = pinned;
 	ASSERT_EQ(0, hold_arm("copy", HOLD_SPIN));
 	ASSERT_EQ(0, operation_start(&self->op, &scene, WRITE, "copy"));
 	ASSERT_EQ(0, vt_mem_destroy(&pinned.mem));
@@ -366,7 +366,7 @@ TEST_F_TIMEOUT(device, copy_against_destruction, 60)
 
 FIXTURE(client)
 {
-	struct scene scene;
+	struct vt_link scene;
 	struct operation op;
 };
 
@@ -393,16 +393,16 @@ FIXTURE_SETUP(client)
 
 FIXTURE_TEARDOWN(client)
 {
-	EXPECT_EQ(0, scene_close(&self->scene));
+	EXPECT_EQ(0, vt_link_close(&self->scene));
 	if (vt_module_is_loaded("peerdirect_test"))
 		EXPECT_EQ(0, vt_rmmod("peerdirect_test"));
 }
 
-static unsigned long count_of(struct scene *scene, enum peer_test_count what)
+static unsigned long count_of(struct vt_link *scene, enum peer_test_count what)
 {
 	struct peer_test_stats stats = { 0 };
 
-	if (ioctl(scene->odp.mem.fd, PEER_TEST_IOC_STATS, &stats))
+	if (ioctl(scene->there.mem.fd, PEER_TEST_IOC_STATS, &stats))
 		return ~0ULL;
 	return stats.count[what];
 }
@@ -410,14 +410,14 @@ static unsigned long count_of(struct scene *scene, enum peer_test_count what)
 /* What the client took back is acquired again before it is used. */
 TEST_F_TIMEOUT(client, fault_against_invalidation, 60)
 {
-	struct scene *scene = &self->scene;
+	struct vt_link *scene = &self->scene;
 	unsigned long before = count_of(scene, PEER_TEST_ACQUIRED);
 	enum peer_test_count wrong;
 
 	ASSERT_EQ(0, hold_arm("answered", HOLD_LONG));
 	ASSERT_EQ(0, operation_start(&self->op, scene, WRITE, "answered"));
 	EXPECT_EQ(before + 1, count_of(scene, PEER_TEST_ACQUIRED));
-	ASSERT_EQ(0, vt_mem_revoke(&scene->odp.mem));
+	ASSERT_EQ(0, vt_mem_revoke(&scene->there.mem));
 	EXPECT_TRUE(hold_held("answered"));
 	ASSERT_EQ(0, hold_let_go("answered"));
 	EXPECT_EQ(0, operation_end(&self->op));
@@ -427,7 +427,7 @@ TEST_F_TIMEOUT(client, fault_against_invalidation, 60)
 		EXPECT_EQ(0, count_of(scene, wrong));
 }
 
-static int unload(struct scene *scene)
+static int unload(struct vt_link *scene)
 {
 	return syscall(SYS_delete_module, "peerdirect_test", 0) ? -errno : 0;
 }
@@ -436,7 +436,7 @@ static int unload(struct scene *scene)
 static void unload_at(struct __test_metadata *_metadata,
 		      FIXTURE_DATA(client) *self, const char *point)
 {
-	struct scene *scene = &self->scene;
+	struct vt_link *scene = &self->scene;
 	struct ending ending;
 
 	ASSERT_EQ(0, ending_prepare(&ending, scene, unload));
@@ -447,7 +447,7 @@ static void unload_at(struct __test_metadata *_metadata,
 	ASSERT_EQ(0, hold_let_go(point));
 	EXPECT_EQ(0, ending_finish(&ending));
 	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, operation_end(&self->op));
-	EXPECT_EQ(0, vt_buf_check_all(&scene->odp));
+	EXPECT_EQ(0, vt_buf_check_all(&scene->there));
 }
 
 TEST_F_TIMEOUT(client, claim_against_unloading, 60)

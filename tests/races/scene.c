@@ -12,19 +12,20 @@
 
 #define ACCESS (VT_ACCESS_ALL | IBV_ACCESS_ON_DEMAND)
 
-int operate(struct scene *scene, enum kind kind)
+int operate(struct vt_link *scene, enum kind kind)
 {
-	struct ibv_sge local = vt_sge(&scene->local, 0, LENGTH);
-	struct ibv_sge odp = vt_sge(&scene->odp, 0, LENGTH);
+	struct ibv_sge here = vt_sge(&scene->here, 0, LENGTH);
+	struct ibv_sge there = vt_sge(&scene->there, 0, LENGTH);
+	struct vt_remote remote = vt_remote(&scene->there, 0);
 	struct vt_end *end = &scene->pair.end[0];
 
 	switch (kind) {
 	case READ:
-		return vt_rdma_read(end, &local, 1, vt_remote(&scene->odp, 0));
+		return vt_rdma_read(end, &here, 1, remote);
 	case WRITE:
-		return vt_rdma_write(end, &local, 1, vt_remote(&scene->odp, 0));
+		return vt_rdma_write(end, &here, 1, remote);
 	default:
-		return vt_rdma_write(end, &odp, 1, vt_remote(&scene->local, 0));
+		return vt_rdma_write(end, &there, 1, vt_remote(&scene->here, 0));
 	}
 }
 
@@ -36,7 +37,7 @@ static void *operation_run(void *arg)
 	return NULL;
 }
 
-int operation_start(struct operation *op, struct scene *scene, enum kind kind,
+int operation_start(struct operation *op, struct vt_link *scene, enum kind kind,
 		    const char *point)
 {
 	int ret;
@@ -53,35 +54,9 @@ int operation_end(struct operation *op)
 	return op->status;
 }
 
-int scene_open(struct scene *scene, const struct vt_mem_kind *kind)
+int scene_open(struct vt_link *scene, const struct vt_mem_kind *kind)
 {
-	struct vt_buf_opts opts = { .access = ACCESS };
-	struct vt_pair_opts pair = { 0 };
-	int ret;
-
-	ret = vt_dev_open(&scene->dev);
-	if (!ret)
-		ret = vt_pair_open(&scene->pair, &scene->dev, &pair);
-	if (!ret)
-		ret = vt_buf_open(&scene->local, &scene->dev, &vt_mem_host,
-				  SIZE, NULL);
-	if (!ret)
-		ret = vt_buf_open(&scene->odp, &scene->dev, kind, SIZE, &opts);
-	if (ret)
-		return ret;
-	vt_buf_fill(&scene->local, 1);
-	vt_buf_fill(&scene->odp, 2);
-	return 0;
-}
-
-int scene_close(struct scene *scene)
-{
-	int ret = vt_buf_close(&scene->odp);
-
-	vt_buf_close(&scene->local);
-	vt_pair_close(&scene->pair);
-	vt_dev_close(&scene->dev);
-	return ret;
+	return vt_link_open(scene, kind, SIZE, ACCESS, NULL);
 }
 
 static void *ending_run(void *arg)
@@ -95,8 +70,8 @@ static void *ending_run(void *arg)
 	return NULL;
 }
 
-int ending_prepare(struct ending *ending, struct scene *scene,
-		   int (*end)(struct scene *scene))
+int ending_prepare(struct ending *ending, struct vt_link *scene,
+		   int (*end)(struct vt_link *scene))
 {
 	memset(ending, 0, sizeof(*ending));
 	ending->scene = scene;
@@ -142,14 +117,14 @@ int ending_finish(struct ending *ending)
 	return ending->ret;
 }
 
-int check_read(struct scene *scene)
+int check_read(struct vt_link *scene)
 {
-	memcpy(scene->local.shadow, scene->odp.shadow, LENGTH);
-	return vt_buf_check(&scene->local, 0, LENGTH);
+	memcpy(scene->here.shadow, scene->there.shadow, LENGTH);
+	return vt_buf_check(&scene->here, 0, LENGTH);
 }
 
-int check_written(struct scene *scene)
+int check_written(struct vt_link *scene)
 {
-	memcpy(scene->odp.shadow, scene->local.shadow, LENGTH);
-	return vt_buf_check(&scene->odp, 0, LENGTH);
+	memcpy(scene->there.shadow, scene->here.shadow, LENGTH);
+	return vt_buf_check(&scene->there, 0, LENGTH);
 }

@@ -14,8 +14,8 @@
 #include <rdma/peer_vram.h>
 
 #include "../kmod/peer_test_dmabuf.h"
-#include "lib/buf.h"
 #include "lib/counters.h"
+#include "lib/link.h"
 #include "lib/proc.h"
 #include "lib/raw.h"
 
@@ -29,10 +29,7 @@ static bool is_of_tests(const struct vt_mem_kind *kind)
 
 FIXTURE(dmabuf)
 {
-	struct vt_dev dev;
-	struct vt_pair pair;
-	struct vt_buf here;
-	struct vt_buf there;
+	VT_LINK;
 };
 
 FIXTURE_VARIANT(dmabuf)
@@ -53,14 +50,7 @@ FIXTURE_SETUP(dmabuf)
 	struct vt_pair_opts opts = { .timeout = 18 };
 
 	ASSERT_EQ(0, vt_mem_prepare(variant->kind));
-	ASSERT_EQ(0, vt_dev_open(&self->dev));
-	ASSERT_EQ(0, vt_pair_open(&self->pair, &self->dev, &opts));
-	ASSERT_EQ(0, vt_buf_open(&self->here, &self->dev, &vt_mem_host, SIZE,
-				 NULL));
-	ASSERT_EQ(0, vt_buf_open(&self->there, &self->dev, variant->kind, SIZE,
-				 NULL));
-	vt_buf_fill(&self->here, 1);
-	vt_buf_fill(&self->there, 2);
+	ASSERT_EQ(0, vt_link_open(&self->link, variant->kind, SIZE, 0, &opts));
 }
 
 static int test_stats(const struct vt_mem *mem,
@@ -77,10 +67,7 @@ FIXTURE_TEARDOWN(dmabuf)
 	int fd = dup(self->there.mem.fd);
 	struct vt_mem mem = { .fd = fd, .dmabuf = dmabuf };
 
-	vt_pair_close(&self->pair);
-	EXPECT_EQ(0, vt_buf_close(&self->here));
-	EXPECT_EQ(0, vt_buf_close(&self->there));
-	vt_dev_close(&self->dev);
+	EXPECT_EQ(0, vt_link_close(&self->link));
 	EXPECT_EQ(0, vt_counters_balanced(variant->kind));
 	if (is_of_tests(variant->kind)) {
 		EXPECT_EQ(0, test_stats(&mem, &stats));

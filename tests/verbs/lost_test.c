@@ -7,7 +7,7 @@
 
 #include <fcntl.h>
 
-#include "lib/buf.h"
+#include "lib/link.h"
 #include "lib/proc.h"
 #include "lib/raw.h"
 
@@ -42,46 +42,23 @@ static bool all_lost(void)
 
 FIXTURE(lost)
 {
-	struct vt_dev dev;
-	struct vt_pair pair;
-	struct vt_buf here;
-	struct vt_buf there;
+	VT_LINK;
 };
 
-FIXTURE_VARIANT(lost)
-{
-	const struct vt_mem_kind *kind;
-	int access;
-};
-
-FIXTURE_VARIANT_ADD(lost, host) { .kind = &vt_mem_host };
-FIXTURE_VARIANT_ADD(lost, vram) { .kind = &vt_mem_vram };
-FIXTURE_VARIANT_ADD(lost, host_on_demand)
-{
-	.kind = &vt_mem_host,
-	.access = VT_ACCESS_ALL | IBV_ACCESS_ON_DEMAND,
-};
-FIXTURE_VARIANT_ADD(lost, vram_on_demand)
-{
-	.kind = &vt_mem_vram,
-	.access = VT_ACCESS_ALL | IBV_ACCESS_ON_DEMAND,
-};
+VT_VARIANTS(lost);
+VT_PINNED(lost, host);
+VT_PINNED(lost, vram);
+VT_ON_DEMAND(lost, host);
+VT_ON_DEMAND(lost, vram);
 
 FIXTURE_SETUP(lost)
 {
 	/* Longer than an answer is late. */
 	struct vt_pair_opts opts = { .timeout = 16 };
-	struct vt_buf_opts there = { .access = variant->access };
 
 	ASSERT_EQ(0, vt_insmod_test("peer_test_loss.ko", NULL));
-	ASSERT_EQ(0, vt_dev_open(&self->dev));
-	ASSERT_EQ(0, vt_pair_open(&self->pair, &self->dev, &opts));
-	ASSERT_EQ(0, vt_buf_open(&self->here, &self->dev, &vt_mem_host, SIZE,
-				 NULL));
-	ASSERT_EQ(0, vt_buf_open(&self->there, &self->dev, variant->kind, SIZE,
-				 &there));
-	vt_buf_fill(&self->here, 1);
-	vt_buf_fill(&self->there, 2);
+	ASSERT_EQ(0, vt_link_open(&self->link, variant->kind, SIZE,
+				  VT_ACCESS_ALL | variant->on_demand, &opts));
 }
 
 FIXTURE_TEARDOWN(lost)
@@ -89,10 +66,7 @@ FIXTURE_TEARDOWN(lost)
 	EXPECT_TRUE(all_lost());
 	EXPECT_EQ(0, vt_buf_check_all(&self->here));
 	EXPECT_EQ(0, vt_buf_check_all(&self->there));
-	vt_pair_close(&self->pair);
-	EXPECT_EQ(0, vt_buf_close(&self->here));
-	EXPECT_EQ(0, vt_buf_close(&self->there));
-	vt_dev_close(&self->dev);
+	EXPECT_EQ(0, vt_link_close(&self->link));
 	EXPECT_EQ(0, vt_rmmod("peer_test_loss"));
 }
 

@@ -6,66 +6,40 @@
  */
 #include <kselftest_harness.h>
 
-#include "lib/buf.h"
 #include "lib/counters.h"
+#include "lib/link.h"
 #include "lib/raw.h"
 
 #define SIZE (64 * 1024)
 
 FIXTURE(mr)
 {
-	struct vt_dev dev;
-	struct vt_pair pair;
-	struct vt_buf local;
-	struct vt_buf buf;
+	VT_LINK;
 	int mrs;
 };
 
-FIXTURE_VARIANT(mr)
-{
-	const struct vt_mem_kind *kind;
-	int on_demand;	/* the access flag, or 0 */
-};
-
-FIXTURE_VARIANT_ADD(mr, host) { .kind = &vt_mem_host };
-FIXTURE_VARIANT_ADD(mr, vram) { .kind = &vt_mem_vram };
-FIXTURE_VARIANT_ADD(mr, vram_named) { .kind = &vt_mem_vram_named };
-FIXTURE_VARIANT_ADD(mr, on_demand_host)
-{
-	.kind = &vt_mem_host,
-	.on_demand = IBV_ACCESS_ON_DEMAND,
-};
-
-FIXTURE_VARIANT_ADD(mr, on_demand_vram)
-{
-	.kind = &vt_mem_vram,
-	.on_demand = IBV_ACCESS_ON_DEMAND,
-};
+VT_VARIANTS(mr);
+VT_PINNED(mr, host);
+VT_PINNED(mr, vram);
+VT_PINNED(mr, vram_named);
+VT_ON_DEMAND(mr, host);
+VT_ON_DEMAND(mr, vram);
 
 FIXTURE_SETUP(mr)
 {
-	struct vt_buf_opts opts = { .access = VT_ACCESS_ALL | variant->on_demand };
-
-	ASSERT_EQ(0, vt_dev_open(&self->dev));
 	self->mrs = vt_resource_count("mr");
-	ASSERT_EQ(0, vt_pair_open(&self->pair, &self->dev, NULL));
-	ASSERT_EQ(0, vt_buf_open(&self->local, &self->dev, &vt_mem_host, SIZE,
-				 NULL));
-	ASSERT_EQ(0, vt_buf_open(&self->buf, &self->dev, variant->kind, SIZE,
-				 &opts));
-	vt_buf_fill(&self->local, 1);
-	vt_buf_fill(&self->buf, 2);
+	ASSERT_EQ(0, vt_link_open(&self->link, variant->kind, SIZE,
+				  VT_ACCESS_ALL | variant->on_demand, NULL));
 }
 
 FIXTURE_TEARDOWN(mr)
 {
-	EXPECT_EQ(0, vt_buf_check_all(&self->buf));
-	EXPECT_EQ(0, vt_buf_check_all(&self->local));
-	vt_pair_close(&self->pair);
-	EXPECT_EQ(0, vt_buf_close(&self->local));
-	EXPECT_EQ(0, vt_buf_close(&self->buf));
+	EXPECT_EQ(0, vt_buf_check_all(&self->there));
+	EXPECT_EQ(0, vt_buf_check_all(&self->here));
+	EXPECT_EQ(0, vt_buf_close(&self->there));
+	EXPECT_EQ(0, vt_buf_close(&self->here));
 	EXPECT_EQ(self->mrs, vt_resource_count("mr"));
-	vt_dev_close(&self->dev);
+	EXPECT_EQ(0, vt_link_close(&self->link));
 	EXPECT_EQ(0, vt_counters_balanced(variant->kind));
 }
 
@@ -73,7 +47,7 @@ FIXTURE_TEARDOWN(mr)
 static int write_key(FIXTURE_DATA(mr) *self, uint64_t addr, uint32_t rkey,
 		     uint32_t length)
 {
-	struct ibv_sge sge = vt_sge(&self->local, 8, length);
+	struct ibv_sge sge = vt_sge(&self->here, 8, length);
 	struct vt_remote to = { addr, rkey };
 	int status = vt_rdma_write(&self->pair.end[0], &sge, 1, to);
 
@@ -85,7 +59,7 @@ static int write_key(FIXTURE_DATA(mr) *self, uint64_t addr, uint32_t rkey,
 static int read_key(FIXTURE_DATA(mr) *self, uint64_t addr, uint32_t rkey,
 		    uint32_t length)
 {
-	struct ibv_sge sge = vt_sge(&self->local, SIZE / 2, length);
+	struct ibv_sge sge = vt_sge(&self->here, SIZE / 2, length);
 	struct vt_remote from = { addr, rkey };
 	int status = vt_rdma_read(&self->pair.end[0], &sge, 1, from);
 
@@ -94,30 +68,30 @@ static int read_key(FIXTURE_DATA(mr) *self, uint64_t addr, uint32_t rkey,
 	return status;
 }
 
-/* A WRITE of buf's shadow from local's: what write_key() did if it worked. */
+/* What write_key() did if it worked. */
 static void expect_written(FIXTURE_DATA(mr) *self, uint64_t offset,
 			   uint32_t length)
 {
-	memcpy(self->buf.shadow + offset, self->local.shadow + 8, length);
+	memcpy(self->there.shadow + offset, self->here.shadow + 8, length);
 }
 
 static void expect_read(FIXTURE_DATA(mr) *self, uint64_t offset,
 			uint32_t length)
 {
-	memcpy(self->local.shadow + SIZE / 2, self->buf.shadow + offset,
+	memcpy(self->here.shadow + SIZE / 2, self->there.shadow + offset,
 	       length);
 }
 
 TEST_F(mr, rereg_access)
 {
-	struct ibv_mr *mr = self->buf.mr;
-	uint64_t at = self->buf.iova + 4090;
+	struct ibv_mr *mr = self->there.mr;
+	uint64_t at = self->there.iova + 4090;
 
 	ASSERT_EQ(0, vt_rereg_mr(mr, IBV_REREG_MR_CHANGE_ACCESS, NULL,
 				 IBV_ACCESS_LOCAL_WRITE |
 				 IBV_ACCESS_REMOTE_READ | variant->on_demand));
 	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, write_key(self, at, mr->rkey, 5000));
-	EXPECT_EQ(0, vt_buf_check_all(&self->buf));
+	EXPECT_EQ(0, vt_buf_check_all(&self->there));
 	EXPECT_EQ(0, read_key(self, at, mr->rkey, 5000));
 	expect_read(self, 4090, 5000);
 
@@ -164,14 +138,14 @@ TEST_F(mr, rereg_adds_write)
 				 &opts));
 	vt_buf_fill(&buf, 3);
 	EXPECT_EQ(0, read_key(self, buf.iova, buf.mr->rkey, 9000));
-	memcpy(self->local.shadow + SIZE / 2, buf.shadow, 9000);
-	EXPECT_EQ(0, vt_buf_check_all(&self->local));
+	memcpy(self->here.shadow + SIZE / 2, buf.shadow, 9000);
+	EXPECT_EQ(0, vt_buf_check_all(&self->here));
 	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR,
 		  write_key(self, buf.iova, buf.mr->rkey, 8));
 	ASSERT_EQ(0, vt_rereg_mr(buf.mr, IBV_REREG_MR_CHANGE_ACCESS, NULL,
 				 VT_ACCESS_ALL | IBV_ACCESS_ON_DEMAND));
 	EXPECT_EQ(0, write_key(self, buf.iova + 4090, buf.mr->rkey, 5000));
-	memcpy(buf.shadow + 4090, self->local.shadow + 8, 5000);
+	memcpy(buf.shadow + 4090, self->here.shadow + 8, 5000);
 	EXPECT_EQ(0, vt_buf_check_all(&buf));
 
 	ASSERT_EQ(0, mprotect(buf.mem.addr, SIZE, PROT_READ));
@@ -188,18 +162,18 @@ TEST_F(mr, rereg_pd)
 {
 	struct ibv_pd *pd = ibv_alloc_pd(self->dev.ctx);
 	struct vt_pair_opts opts = { .pd = pd };
-	struct ibv_mr *mr = self->buf.mr;
-	uint64_t at = self->buf.iova + 12287;
+	struct ibv_mr *mr = self->there.mr;
+	uint64_t at = self->there.iova + 12287;
 	struct vt_pair other;
 
 	ASSERT_NE(NULL, pd);
 	ASSERT_EQ(0, vt_rereg_mr(mr, IBV_REREG_MR_CHANGE_PD, pd, 0));
 	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, write_key(self, at, mr->rkey, 100));
-	EXPECT_EQ(0, vt_buf_check_all(&self->buf));
+	EXPECT_EQ(0, vt_buf_check_all(&self->there));
 
 	/* A responder of the new domain reaches it. */
 	ASSERT_EQ(0, vt_pair_open(&other, &self->dev, &opts));
-	struct ibv_sge sge = vt_sge(&self->local, 8, 9000);
+	struct ibv_sge sge = vt_sge(&self->here, 8, 9000);
 	struct vt_remote to = { at, mr->rkey };
 
 	EXPECT_EQ(0, vt_rdma_write(&other.end[0], &sge, 1, to));
@@ -220,13 +194,14 @@ TEST_F(mr, rereg_refused)
 {
 	/* Soft-RoCE does not move a region to other memory. */
 	EXPECT_EQ(-EOPNOTSUPP,
-		  vt_rereg_mr(self->buf.mr, IBV_REREG_MR_CHANGE_TRANSLATION,
+		  vt_rereg_mr(self->there.mr, IBV_REREG_MR_CHANGE_TRANSLATION,
 			      NULL, 0));
-	EXPECT_EQ(-EINVAL, vt_rereg_mr(self->buf.mr, 0, NULL, 0));
+	EXPECT_EQ(-EINVAL, vt_rereg_mr(self->there.mr, 0, NULL, 0));
 	EXPECT_EQ(-EINVAL,
-		  vt_rereg_mr(self->buf.mr, IBV_REREG_MR_CHANGE_ACCESS, NULL,
+		  vt_rereg_mr(self->there.mr, IBV_REREG_MR_CHANGE_ACCESS, NULL,
 			      IBV_ACCESS_REMOTE_WRITE));
-	EXPECT_EQ(0, write_key(self, self->buf.iova, self->buf.mr->rkey, 64));
+	EXPECT_EQ(0, write_key(self, self->there.iova, self->there.mr->rkey,
+			       64));
 	expect_written(self, 0, 64);
 }
 
@@ -244,8 +219,8 @@ static struct ibv_mw_bind_info window_over(struct vt_buf *buf, uint64_t offset,
 TEST_F(mr, window_type1)
 {
 	struct ibv_mw_bind_info info =
-		window_over(&self->buf, 4000, 9000, IBV_ACCESS_REMOTE_WRITE);
-	uint64_t at = self->buf.iova + 4000;
+		window_over(&self->there, 4000, 9000, IBV_ACCESS_REMOTE_WRITE);
+	uint64_t at = self->there.iova + 4000;
 	struct ibv_mw *mw;
 
 	mw = ibv_alloc_mw(self->dev.pd, IBV_MW_TYPE_1);
@@ -253,11 +228,11 @@ TEST_F(mr, window_type1)
 	ASSERT_EQ(0, vt_bind_mw_type1(&self->pair.end[0], mw, &info));
 	EXPECT_EQ(0, write_key(self, at, mw->rkey, 9000));
 	expect_written(self, 4000, 9000);
-	EXPECT_EQ(0, vt_buf_check_all(&self->buf));
+	EXPECT_EQ(0, vt_buf_check_all(&self->there));
 	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, read_key(self, at, mw->rkey, 8));
 
 	/* As long as a window is bound its region stays. */
-	EXPECT_EQ(EINVAL, ibv_dereg_mr(self->buf.mr));
+	EXPECT_EQ(EINVAL, ibv_dereg_mr(self->there.mr));
 
 	/* Binding to nothing ends it. */
 	info.length = 0;
@@ -269,10 +244,10 @@ TEST_F(mr, window_type1)
 TEST_F(mr, window_type2)
 {
 	struct ibv_mw_bind_info info =
-		window_over(&self->buf, 8191, 4098,
+		window_over(&self->there, 8191, 4098,
 			    IBV_ACCESS_REMOTE_WRITE | IBV_ACCESS_REMOTE_READ);
 	struct vt_end *owner = &self->pair.end[1];
-	uint64_t at = self->buf.iova + 8191;
+	uint64_t at = self->there.iova + 8191;
 	struct ibv_mw *mw;
 	uint32_t rkey;
 
@@ -283,7 +258,7 @@ TEST_F(mr, window_type2)
 	ASSERT_EQ(0, vt_bind_mw_type2(owner, mw, rkey, &info));
 	EXPECT_EQ(0, write_key(self, at, rkey, 4098));
 	expect_written(self, 8191, 4098);
-	EXPECT_EQ(0, vt_buf_check_all(&self->buf));
+	EXPECT_EQ(0, vt_buf_check_all(&self->there));
 	EXPECT_EQ(0, read_key(self, at + 4097, rkey, 1));
 	expect_read(self, 8191 + 4097, 1);
 
@@ -305,7 +280,7 @@ TEST_F(mr, window_refused)
 	mw = ibv_alloc_mw(self->dev.pd, IBV_MW_TYPE_1);
 	ASSERT_NE(NULL, mw);
 	/* Past the region's end. */
-	info = window_over(&self->buf, SIZE - 8, 9, IBV_ACCESS_REMOTE_WRITE);
+	info = window_over(&self->there, SIZE - 8, 9, IBV_ACCESS_REMOTE_WRITE);
 	EXPECT_LT(0, vt_bind_mw_type1(&self->pair.end[0], mw, &info));
 	ASSERT_EQ(0, vt_pair_renew(&self->pair));
 	/* A region that no window may be bound to. */
@@ -323,18 +298,18 @@ TEST_F(mr, overlapping)
 {
 	struct ibv_mr *reader, *writer;
 
-	reader = ibv_reg_mr(self->dev.pd, self->buf.mem.addr + 100, 8192,
+	reader = ibv_reg_mr(self->dev.pd, self->there.mem.addr + 100, 8192,
 			    IBV_ACCESS_REMOTE_READ);
-	writer = ibv_reg_mr_iova(self->dev.pd, self->buf.mem.addr + 4096, 8192,
-				 0x7000, VT_ACCESS_ALL);
+	writer = ibv_reg_mr_iova(self->dev.pd, self->there.mem.addr + 4096,
+				 8192, 0x7000, VT_ACCESS_ALL);
 	ASSERT_NE(NULL, reader);
 	ASSERT_NE(NULL, writer);
 	EXPECT_NE(reader->rkey, writer->rkey);
-	EXPECT_NE(self->buf.mr->rkey, writer->rkey);
+	EXPECT_NE(self->there.mr->rkey, writer->rkey);
 
 	EXPECT_EQ(0, write_key(self, 0x7000 + 5, writer->rkey, 3000));
 	expect_written(self, 4096 + 5, 3000);
-	EXPECT_EQ(0, read_key(self, (uintptr_t)self->buf.mem.addr + 4000,
+	EXPECT_EQ(0, read_key(self, (uintptr_t)self->there.mem.addr + 4000,
 			      reader->rkey, 4000));
 	expect_read(self, 4000, 4000);
 
@@ -343,7 +318,8 @@ TEST_F(mr, overlapping)
 	EXPECT_EQ(0, write_key(self, 0x7000, writer->rkey, 8192));
 	expect_written(self, 4096, 8192);
 	EXPECT_EQ(0, ibv_dereg_mr(writer));
-	EXPECT_EQ(0, write_key(self, self->buf.iova, self->buf.mr->rkey, 77));
+	EXPECT_EQ(0, write_key(self, self->there.iova, self->there.mr->rkey,
+			       77));
 	expect_written(self, 0, 77);
 }
 
@@ -352,15 +328,15 @@ TEST_F(mr, split_mapping)
 {
 	struct ibv_mr *mr;
 
-	ASSERT_EQ(0, mprotect(self->buf.mem.addr + 8192, 4096, PROT_READ));
-	mr = ibv_reg_mr(self->dev.pd, self->buf.mem.addr, SIZE,
+	ASSERT_EQ(0, mprotect(self->there.mem.addr + 8192, 4096, PROT_READ));
+	mr = ibv_reg_mr(self->dev.pd, self->there.mem.addr, SIZE,
 			IBV_ACCESS_REMOTE_READ);
 	ASSERT_NE(NULL, mr);
-	EXPECT_EQ(0, read_key(self, (uintptr_t)self->buf.mem.addr + 4095,
+	EXPECT_EQ(0, read_key(self, (uintptr_t)self->there.mem.addr + 4095,
 			      mr->rkey, 10000));
 	expect_read(self, 4095, 10000);
 	EXPECT_EQ(0, ibv_dereg_mr(mr));
-	ASSERT_EQ(0, mprotect(self->buf.mem.addr + 8192, 4096,
+	ASSERT_EQ(0, mprotect(self->there.mem.addr + 8192, 4096,
 			      PROT_READ | PROT_WRITE));
 }
 
@@ -369,20 +345,20 @@ TEST_F(mr, protection_after_registration)
 {
 	int status;
 
-	ASSERT_EQ(0, mprotect(self->buf.mem.addr, SIZE, PROT_NONE));
-	status = write_key(self, self->buf.iova + 4093, self->buf.mr->rkey,
+	ASSERT_EQ(0, mprotect(self->there.mem.addr, SIZE, PROT_NONE));
+	status = write_key(self, self->there.iova + 4093, self->there.mr->rkey,
 			   4099);
 	EXPECT_EQ(variant->on_demand ? IBV_WC_REM_ACCESS_ERR : 0, status);
 	if (!variant->on_demand)
 		expect_written(self, 4093, 4099);
-	ASSERT_EQ(0, mprotect(self->buf.mem.addr, SIZE,
+	ASSERT_EQ(0, mprotect(self->there.mem.addr, SIZE,
 			      PROT_READ | PROT_WRITE));
 }
 
 TEST_F(mr, unknown_keys)
 {
-	uint64_t at = self->buf.iova;
-	uint32_t rkey = self->buf.mr->rkey;
+	uint64_t at = self->there.iova;
+	uint32_t rkey = self->there.mr->rkey;
 
 	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, write_key(self, at, rkey ^ 1, 8));
 	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, write_key(self, at, rkey + 256, 8));

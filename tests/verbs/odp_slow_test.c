@@ -12,8 +12,8 @@
 #include <stdatomic.h>
 #include <sys/mman.h>
 
-#include "lib/buf.h"
 #include "lib/counters.h"
+#include "lib/link.h"
 #include "lib/pattern.h"
 #include "lib/proc.h"
 #include "lib/raw.h"
@@ -24,10 +24,7 @@
 
 FIXTURE(slow)
 {
-	struct vt_dev dev;
-	struct vt_pair pair;
-	struct vt_buf fast;
-	struct vt_buf slow;
+	VT_LINK;	/* fast here, slow there */
 	int (*operation)(struct vt_pair *pair, struct vt_buf *fast,
 			 struct vt_buf *slow);
 	int status;
@@ -171,20 +168,11 @@ static int set_delay(int ms)
 
 FIXTURE_SETUP(slow)
 {
-	struct vt_buf_opts opts = {
-		.access = VT_ACCESS_ALL | IBV_ACCESS_ON_DEMAND,
-	};
-	struct vt_pair_opts pair = { .srq = variant->srq };
+	struct vt_pair_opts opts = { .srq = variant->srq };
 
 	ASSERT_EQ(0, vt_peerdirect_load(NULL));
-	ASSERT_EQ(0, vt_dev_open(&self->dev));
-	ASSERT_EQ(0, vt_pair_open(&self->pair, &self->dev, &pair));
-	ASSERT_EQ(0, vt_buf_open(&self->fast, &self->dev, &vt_mem_host, SIZE,
-				 NULL));
-	ASSERT_EQ(0, vt_buf_open(&self->slow, &self->dev, &vt_mem_peerdirect,
-				 SIZE, &opts));
-	vt_buf_fill(&self->fast, 1);
-	vt_buf_fill(&self->slow, 2);
+	ASSERT_EQ(0, vt_link_open(&self->link, &vt_mem_peerdirect, SIZE,
+				  VT_ACCESS_ALL | IBV_ACCESS_ON_DEMAND, &opts));
 	ASSERT_EQ(0, set_delay(SLOW_MS));
 	self->operation = variant->operation;
 }
@@ -192,10 +180,7 @@ FIXTURE_SETUP(slow)
 FIXTURE_TEARDOWN(slow)
 {
 	set_delay(0);
-	EXPECT_EQ(0, vt_buf_close(&self->slow));
-	EXPECT_EQ(0, vt_buf_close(&self->fast));
-	vt_pair_close(&self->pair);
-	vt_dev_close(&self->dev);
+	EXPECT_EQ(0, vt_link_close(&self->link));
 	EXPECT_EQ(0, vt_rmmod("peerdirect_test"));
 }
 
@@ -204,7 +189,7 @@ static void *run_operation(void *arg)
 	FIXTURE_DATA(slow) *self = arg;
 	int64_t start = vt_now_ms();
 
-	self->status = self->operation(&self->pair, &self->fast, &self->slow);
+	self->status = self->operation(&self->pair, &self->here, &self->there);
 	self->took_ms = vt_now_ms() - start;
 	atomic_store(&self->over, true);
 	return NULL;
