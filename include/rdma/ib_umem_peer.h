@@ -24,6 +24,7 @@
 #include <rdma/peer_mem.h>
 
 struct dma_buf;
+struct ib_peer_export;
 
 /* A power of two; see umem_peer.c for what the guards are. */
 #define IB_UMEM_PEER_GUARDS 8
@@ -60,6 +61,8 @@ struct ib_umem_peer {
 	char *trial;
 	u32 number;
 	struct dma_buf *dmabuf;
+	struct ib_peer_export *export;
+	struct mm_struct *registrant;
 	unsigned long base;
 	struct xarray pages;
 	u64 generation;
@@ -122,6 +125,7 @@ struct ib_umem_peer *ib_umem_peer_get(struct ib_device *ibdev,
  *
  * Return: the umem, or ERR_PTR of
  *   -EBADF       no such descriptor
+ *   -ENODEV      a range of a process, and that was unmapped, or has ended
  *   -EINVAL      not a dma-buf; size 0; not all in the dma-buf; ON_DEMAND or
  *                FLUSH_PERSISTENT asked
  *   -EACCES      write access asked, and the descriptor is for reading only; or

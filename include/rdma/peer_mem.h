@@ -52,7 +52,8 @@ struct ib_umem_peer;
 /**
  * struct ib_peer_region - a claimed range
  * @client:   whom it was claimed from
- * @importer: the RDMA device that wants access
+ * @importer: the RDMA device that wants access; NULL: none yet, a claim for
+ *            asking only, whether the range may be passed on as a dma-buf
  * @mm:       address space of @start. Valid as a struct until release(), and
  *            alive during claim(); whoever walks it elsewhere needs
  *            mmget_not_zero() first.

@@ -255,6 +255,11 @@ static int fault_vma(struct ib_peer_fault *fault)
 	fault->end = min(fault->end, vma->vm_end);
 	if (device)
 		return fault_device(fault, vma);
+	/* What was shared is a client's memory. */
+	if (fault->peer->export) {
+		mmap_read_unlock(mm);
+		return -EFAULT;
+	}
 	ret = ib_peer_ask_system(fault);
 	mmap_read_unlock(mm);
 	return ret;
@@ -275,8 +280,8 @@ static int fault_mm(struct ib_peer_fault *fault)
 }
 
 /*
- * What it takes, entries, regions, the CPU's page tables, is charged to the
- * owner, whichever thread does it.
+ * What it takes, entries, regions, the CPU's page tables, is charged to who
+ * registered, whichever thread does it, and whosever the address space is.
  */
 static int fault_once(struct ib_peer_fault *fault)
 {
@@ -284,7 +289,7 @@ static int fault_once(struct ib_peer_fault *fault)
 	struct mem_cgroup *memcg, *old;
 	int ret;
 
-	memcg = get_mem_cgroup_from_mm(peer->umem.owning_mm);
+	memcg = get_mem_cgroup_from_mm(peer->registrant);
 	old = set_active_memcg(memcg);
 	ret = peer->dmabuf ? fault_dmabuf(fault) : fault_mm(fault);
 	set_active_memcg(old);

@@ -174,6 +174,36 @@ struct ib_peer_client *ib_peer_dmabuf_client(void);
 int ib_peer_dmabuf_init(void);
 void ib_peer_dmabuf_exit(void);
 
+/* export.c */
+
+/*
+ * struct ib_peer_export - a range that was made a dma-buf
+ * @start:  page aligned, as is @length
+ * @over:   the range was unmapped, or the process has ended
+ */
+struct ib_peer_export {
+	struct kref kref;
+	struct mm_struct *mm;
+	unsigned long start;
+	size_t length;
+	bool over;
+	struct mmu_interval_notifier notifier;
+};
+
+struct peer_mem_export;
+struct dma_buf *ib_peer_export(const struct peer_mem_export *user);
+struct ib_peer_export *ib_peer_export_get(struct dma_buf *dmabuf);
+void ib_peer_export_put(struct ib_peer_export *export);
+int ib_peer_export_try(struct ib_peer_export *export, struct ib_device *ibdev,
+		       u64 offset, size_t size, bool writable);
+
+/* Is what is mapped in the range not what was there any more? */
+static inline bool ib_peer_mn_unmaps(const struct mmu_notifier_range *range)
+{
+	return range->event == MMU_NOTIFY_UNMAP ||
+	       range->event == MMU_NOTIFY_RELEASE;
+}
+
 /* sysfs.c */
 int ib_peer_sysfs_init(void);
 void ib_peer_sysfs_exit(void);

@@ -13,7 +13,9 @@
  *   fault_work.c the same in the background
  *   access.c     what a CPU importer does with it: copy, atomics, flush
  *   peerdirect.c the PeerDirect client API, as an adapter on the native one
+ *   peerdirect_cpu.c  what the CPU sees of such a client's memory
  *   dmabuf.c     dma-bufs of drivers that are no clients, as an adapter as well
+ *   export.c     a range of a process as a dma-buf
  *   sysfs.c      counters
  *   query.c      what would become of a registration?
  *   whose.c      of which process, and may one ask?

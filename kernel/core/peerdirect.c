@@ -23,78 +23,18 @@
  * A client tells DMA addresses, which mean something to a device. For importers
  * without one (CPU importers) the adapter has a device of its own that sits
  * behind no IOMMU, so that its DMA addresses are CPU physical ones, and maps
- * these.
+ * these (peerdirect_cpu.c).
  */
 #include <linux/dma-mapping.h>
 #include <linux/err.h>
-#include <linux/io.h>
-#include <linux/kref.h>
 #include <linux/kthread.h>
 #include <linux/module.h>
-#include <linux/mutex.h>
 #include <linux/platform_device.h>
 #include <linux/slab.h>
+#include <linux/workqueue.h>
 #include <rdma/ib_verbs.h>
 
-#include "ib_peer.h"
-
-#define NO_TICKET U32_MAX
-
-struct pd_client {
-	const struct peer_memory_client *ops;
-	struct ib_peer_client *native;
-	struct xarray ranges;
-	u32 next_ticket;
-	bool invalidates;
-	bool unmaps_itself;
-};
-
-enum pd_state {
-	PD_UNMAPPED,
-	PD_MAPPED,
-	PD_UNMAPPING,
-};
-
-/* A contiguous piece as the CPU reaches it. */
-struct pd_piece {
-	u64 offset;
-	u64 length;
-	dma_addr_t dma;
-	void *map;
-};
-
-/*
- * struct pd_range - a region of a PeerDirect client
- * @region:   NULL once released; under @lock
- * @state:    under @lock; who makes it PD_UNMAPPING calls the client
- * @map_lock: on demand, one maps, others wait
- * @mapping:  done when get_pages() and dma_map() are over, well or not
- * @unmapped: done when dma_unmap() and put_pages() are over
- * @mapper:   the task that is in get_pages() or dma_map()
- * @sgt:      the client's; it gets back what it left, to the bit
- * @nmap:     entries in @sgt
- * @skip:     bytes in @sgt before the region
- * @pieces:   @sgt as the CPU reaches it
- */
-struct pd_range {
-	struct kref kref;
-	struct pd_client *client;
-	struct ib_peer_region *region;
-	void *context;
-	u32 ticket;
-	spinlock_t lock; /* guards region and state */
-	enum pd_state state;
-	struct mutex map_lock; /* see above */
-	struct completion mapping;
-	struct completion unmapped;
-	struct task_struct *mapper;
-	struct device *dma_device;
-	struct sg_table sgt;
-	int nmap;
-	u64 skip;
-	struct pd_piece *pieces;
-	int num_pieces;
-};
+#include "peerdirect.h"
 
 static struct platform_device *cpu_dma_device;
 
@@ -106,86 +46,6 @@ static void pd_range_free(struct kref *kref)
 static void pd_range_put(struct pd_range *range)
 {
 	kref_put(&range->kref, pd_range_free);
-}
-
-/* ---- the CPU's view of a mapped range ---- */
-
-static void pd_unmap_pieces(struct pd_range *range)
-{
-	int i;
-
-	for (i = 0; i < range->num_pieces; i++)
-		memunmap(range->pieces[i].map);
-	kvfree(range->pieces);
-	range->pieces = NULL;
-	range->num_pieces = 0;
-}
-
-/* Merges the client's entries into pieces; counts only if @pieces is NULL. */
-static int pd_collect(struct pd_range *range, struct pd_piece *pieces,
-		      u64 *total)
-{
-	struct scatterlist *sg;
-	struct pd_piece last = {};
-	int i, n = 0;
-
-	*total = 0;
-	for_each_sg(range->sgt.sgl, sg, range->nmap, i) {
-		dma_addr_t dma = sg_dma_address(sg);
-		u64 length = sg_dma_len(sg);
-
-		if (!PAGE_ALIGNED(dma) || !PAGE_ALIGNED(length) || !length)
-			return -EINVAL;
-		if (n && dma == last.dma + last.length) {
-			last.length += length;
-		} else {
-			last = (struct pd_piece){ .offset = *total, .dma = dma,
-						  .length = length };
-			n++;
-		}
-		if (pieces)
-			pieces[n - 1] = last;
-		*total += length;
-	}
-	return n;
-}
-
-static int pd_map_pieces(struct pd_range *range)
-{
-	struct pd_piece *piece;
-	u64 total;
-	int n;
-
-	n = pd_collect(range, NULL, &total);
-	if (n <= 0)
-		return n ?: -EINVAL;
-	range->pieces = kvcalloc(n, sizeof(*piece), GFP_KERNEL);
-	if (!range->pieces)
-		return -ENOMEM;
-	pd_collect(range, range->pieces, &total);
-	for (; range->num_pieces < n; range->num_pieces++) {
-		piece = &range->pieces[range->num_pieces];
-		piece->map = memremap(piece->dma, piece->length,
-				      page_is_ram(PHYS_PFN(piece->dma)) ?
-				      MEMREMAP_WB : MEMREMAP_WC);
-		if (!piece->map) {
-			pd_unmap_pieces(range);
-			return -ENOMEM;
-		}
-	}
-	return 0;
-}
-
-/* Where the region begins in the client's list, which is aligned its own way. */
-static u64 pd_skip(struct pd_range *range)
-{
-	unsigned long page_size = 0;
-
-	if (range->client->ops->get_page_size)
-		page_size = range->client->ops->get_page_size(range->context);
-	if (page_size < PAGE_SIZE || !is_power_of_2(page_size))
-		page_size = PAGE_SIZE;
-	return range->region->start & (page_size - 1);
 }
 
 /* ---- mapping and unmapping, with the client ---- */
@@ -232,24 +92,50 @@ static int pd_client_map(struct pd_range *range)
 	return ret;
 }
 
-/*
- * Clients go by current->mm. Return: 0 it is the region's, 1 it is now, until
- * pd_leave_mm(); -EFAULT it cannot be.
- */
-static int pd_enter_mm(struct ib_peer_region *region)
+static int pd_call_as_kthread(struct pd_range *range,
+			      int (*fn)(struct pd_range *range))
 {
-	if (current->mm == region->mm)
-		return 0;
-	if (!(current->flags & PF_KTHREAD) || current->mm)
-		return -EFAULT;
-	kthread_use_mm(region->mm);
-	return 1;
+	struct mm_struct *mm = range->region->mm;
+	int ret;
+
+	kthread_use_mm(mm);
+	ret = fn(range);
+	kthread_unuse_mm(mm);
+	return ret;
 }
 
-static void pd_leave_mm(struct ib_peer_region *region, int entered)
+struct pd_call {
+	struct work_struct work;
+	struct pd_range *range;
+	int (*fn)(struct pd_range *range);
+	int ret;
+};
+
+static void pd_call_work(struct work_struct *work)
 {
-	if (entered == 1)
-		kthread_unuse_mm(region->mm);
+	struct pd_call *call = container_of(work, struct pd_call, work);
+
+	call->ret = pd_call_as_kthread(call->range, call->fn);
+}
+
+/*
+ * Clients go by current->mm. Where that is another process's, a worker calls, and
+ * is waited for. The region's mm is alive.
+ */
+static int pd_call_in_mm(struct pd_range *range,
+			 int (*fn)(struct pd_range *range))
+{
+	struct pd_call call = { .range = range, .fn = fn };
+
+	if (current->mm == range->region->mm)
+		return fn(range);
+	if (current->flags & PF_KTHREAD && !current->mm)
+		return pd_call_as_kthread(range, fn);
+	INIT_WORK_ONSTACK(&call.work, pd_call_work);
+	queue_work(system_unbound_wq, &call.work);
+	flush_work(&call.work);
+	destroy_work_on_stack(&call.work);
+	return call.ret;
 }
 
 /* When it returns a mapped range is unmapped, by this thread or another. */
@@ -275,7 +161,6 @@ static void pd_unmap(struct pd_range *range)
 
 static struct pd_range *pd_range_alloc(struct ib_peer_region *region)
 {
-	struct device *dma_device = region->importer->dma_device;
 	struct pd_range *range;
 
 	range = kzalloc(sizeof(*range), GFP_KERNEL);
@@ -289,7 +174,9 @@ static struct pd_range *pd_range_alloc(struct ib_peer_region *region)
 	range->client = ib_peer_client_priv(region->client);
 	range->region = region;
 	range->ticket = NO_TICKET;
-	range->dma_device = dma_device ?: &cpu_dma_device->dev;
+	range->dma_device = &cpu_dma_device->dev;
+	if (region->importer && region->importer->dma_device)
+		range->dma_device = region->importer->dma_device;
 	return range;
 }
 
@@ -309,14 +196,10 @@ static int pd_take_ticket(struct pd_range *range)
 static int pd_acquire(struct pd_range *range)
 {
 	struct ib_peer_region *region = range->region;
-	int entered, ret;
+	int ret;
 
-	entered = pd_enter_mm(region);
-	if (entered < 0)
-		return entered;
 	ret = range->client->ops->acquire(pd_addr(region), pd_size(region),
 					  NULL, NULL, &range->context);
-	pd_leave_mm(region, entered);
 	if (ret == 1)
 		return 0;
 	return ret < 0 ? ret : -ENXIO;
@@ -330,7 +213,7 @@ static int pd_claim(struct ib_peer_region *region)
 	range = pd_range_alloc(region);
 	if (!range)
 		return -ENOMEM;
-	ret = pd_acquire(range);
+	ret = pd_call_in_mm(range, pd_acquire);
 	if (ret)
 		goto err_put;
 	ret = pd_take_ticket(range);
@@ -347,9 +230,8 @@ err_put:
 	return ret;
 }
 
-static int pd_pin(struct ib_peer_region *region)
+static int pd_map(struct pd_range *range)
 {
-	struct pd_range *range = region->priv;
 	int ret;
 
 	WRITE_ONCE(range->mapper, current);
@@ -364,61 +246,36 @@ static int pd_pin(struct ib_peer_region *region)
 	if (ret)
 		return ret;
 
-	range->skip = pd_skip(range);
-	ret = pd_map_pieces(range);
+	ret = ib_peerdirect_cpu_map(range);
 	if (ret)
 		pd_unmap(range);
 	return ret;
+}
+
+static int pd_pin(struct ib_peer_region *region)
+{
+	return pd_map(region->priv);
 }
 
 static void pd_unpin(struct ib_peer_region *region)
 {
 	struct pd_range *range = region->priv;
 
-	pd_unmap_pieces(range);
+	ib_peerdirect_cpu_unmap(range);
 	pd_unmap(range);
-}
-
-static int pd_report(struct pd_range *range, struct ib_peer_fault *fault)
-{
-	struct ib_peer_region *region = range->region;
-	u64 skip = range->skip;
-	int i, ret = 0;
-
-	for (i = 0; !ret && i < range->num_pieces; i++) {
-		struct pd_piece *piece = &range->pieces[i];
-		u64 start = max(piece->offset, skip);
-		u64 end = min(piece->offset + piece->length,
-			      skip + region->length);
-		struct ib_peer_block block = {
-			.offset = start - skip,
-			.where = (unsigned long)piece->map + start -
-				 piece->offset,
-			.flags = IB_PEER_BLOCK_WRITE,
-		};
-
-		if (start >= end)
-			continue;
-		block.length = end - start;
-		ret = ib_peer_fault_add(fault, &block);
-	}
-	return ret;
 }
 
 /* On demand: all of the region, once. */
 static int pd_map_now(struct ib_peer_region *region)
 {
 	struct pd_range *range = region->priv;
-	int entered, ret = 0;
+	int ret = 0;
 
 	mutex_lock(&range->map_lock);
-	if (!completion_done(&range->mapping)) {
-		entered = pd_enter_mm(region);
-		ret = entered < 0 ? entered : pd_pin(region);
-		pd_leave_mm(region, entered);
-	} else if (!range->num_pieces) {
+	if (!completion_done(&range->mapping))
+		ret = pd_call_in_mm(range, pd_map);
+	else if (!range->num_pieces)
 		ret = -EFAULT;
-	}
 	mutex_unlock(&range->map_lock);
 	if (ret) {
 		/* The next access tries again, from the beginning. */
@@ -437,7 +294,7 @@ static int pd_fault(struct ib_peer_region *region, u64 offset, u64 length,
 		return -EACCES;
 	if (region->umem->on_demand)
 		ret = pd_map_now(region);
-	return ret ?: pd_report(region->priv, fault);
+	return ret ?: ib_peerdirect_cpu_report(region->priv, fault);
 }
 
 static int pd_cpu_map(struct ib_peer_region *region,

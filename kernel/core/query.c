@@ -10,9 +10,6 @@
  * No lock is held over a claim, so what was seen may be different when it is
  * told. A long range costs a look at each of its mappings, and at most
  * QUERY_CLAIMS claims.
- *
- * About another process a thread of the kernel asks: there are clients that go by
- * current->mm, and only such a thread can have that of another.
  */
 #include <linux/capability.h>
 #include <linux/err.h>
@@ -21,7 +18,6 @@
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 #include <linux/string.h>
-#include <linux/workqueue.h>
 #include <rdma/ib_verbs.h>
 #include <uapi/rdma/peer_mem.h>
 
@@ -45,8 +41,6 @@ static DECLARE_BITMAP(importers, DRIVERS);
  * @peer:     the device reaches peer memory
  * @claims:   how many more are asked for
  * @answered: by whom the last one was
- * @work:     asks, about another process
- * @ret:      what came of it
  */
 struct query {
 	struct peer_mem_query *user;
@@ -58,8 +52,6 @@ struct query {
 	bool peer;
 	unsigned int claims;
 	char answered[PEER_MEM_NAME_MAX];
-	struct work_struct work;
-	int ret;
 };
 
 /*
@@ -416,22 +408,6 @@ static int query_answer(struct query *query)
 	return ret;
 }
 
-static void query_work(struct work_struct *work)
-{
-	struct query *query = container_of(work, struct query, work);
-
-	query->ret = query_answer(query);
-}
-
-static int query_answer_elsewhere(struct query *query)
-{
-	INIT_WORK_ONSTACK(&query->work, query_work);
-	queue_work(system_unbound_wq, &query->work);
-	flush_work(&query->work);
-	destroy_work_on_stack(&query->work);
-	return query->ret;
-}
-
 /* Return: 0, or an error as in uapi/rdma/peer_mem.h. */
 int ib_peer_query(struct peer_mem_query *user)
 {
@@ -450,10 +426,8 @@ int ib_peer_query(struct peer_mem_query *user)
 	query.ibdev = query_device(user->device);
 	if (!query.ibdev)
 		ret = -ENODEV;
-	else if (query.whose.mm == current->mm)
-		ret = query_answer(&query);
 	else
-		ret = query_answer_elsewhere(&query);
+		ret = query_answer(&query);
 	if (query.ibdev)
 		ib_device_put(query.ibdev);
 	ib_peer_whose_put(&query.whose);

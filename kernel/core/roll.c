@@ -41,7 +41,7 @@ void ib_umem_peer_strike(struct ib_umem_peer *peer)
 	xa_erase(&roll, peer->number);
 }
 
-/* The first one of the mm's after *number, to be given back; or NULL. */
+/* The first one that was registered by the mm after *number, to be given back; or NULL. */
 static struct ib_umem_peer *roll_next(const struct mm_struct *mm,
 				      unsigned long *number)
 {
@@ -50,7 +50,7 @@ static struct ib_umem_peer *roll_next(const struct mm_struct *mm,
 
 	xa_lock(&roll);
 	while ((peer = xa_find_after(&roll, number, ULONG_MAX, XA_PRESENT)) &&
-	       peer->umem.owning_mm != mm) {
+	       peer->registrant != mm) {
 		if (++batch % ROLL_BATCH)
 			continue;
 		xa_unlock(&roll);
@@ -91,10 +91,12 @@ static void roll_describe(struct ib_umem_peer *peer, struct peer_mem_mr *user)
 	bool revoked = READ_ONCE(peer->revoked);
 
 	user->flags = (peer->on_demand ? PEER_MEM_MR_ON_DEMAND : 0) |
-		      (peer->dmabuf ? PEER_MEM_MR_DMABUF : 0) |
+		      (peer->dmabuf || peer->export ? PEER_MEM_MR_DMABUF : 0) |
 		      (READ_ONCE(peer->writable) ? PEER_MEM_MR_WRITABLE : 0) |
 		      (revoked ? PEER_MEM_MR_REVOKED : 0);
 	user->addr = peer->umem.address;
+	if (peer->export)
+		user->addr -= peer->export->start;
 	user->length = peer->umem.length;
 	user->page_size = PAGE_SIZE;
 	/* Entries of a revoked one are there, but not for accesses. */

@@ -11,7 +11,9 @@
  * registration only ends: by munmap() or mremap() of any part, and by exit.
  *
  * Of a dma-buf: as on demand, but it is a range of the buffer's own offsets, with
- * one region, claimed at registration, and no address space has a say.
+ * one region, claimed at registration, and no address space has a say. Of a
+ * dma-buf that stands for a range of a process (export.c): on demand in the
+ * address space of that, and over when that unmaps any of it.
  */
 #include <linux/dma-buf.h>
 #include <linux/err.h>
@@ -123,8 +125,7 @@ static void umem_drop_regions(struct list_head *list,
 /* Is what lies in the range not what was claimed any more? */
 static bool mn_ends_regions(const struct mmu_notifier_range *range)
 {
-	return range->event == MMU_NOTIFY_UNMAP ||
-	       range->event == MMU_NOTIFY_RELEASE ||
+	return ib_peer_mn_unmaps(range) ||
 	       range->event == MMU_NOTIFY_PROTECTION_VMA;
 }
 
@@ -164,8 +165,7 @@ static bool umem_mn_pinned(struct mmu_interval_notifier *notifier,
 
 	xa_lock(&peer->pages);
 	mmu_interval_set_seq(notifier, cur_seq);
-	if (range->event == MMU_NOTIFY_UNMAP ||
-	    range->event == MMU_NOTIFY_RELEASE) {
+	if (ib_peer_mn_unmaps(range)) {
 		WRITE_ONCE(peer->revoked, true);
 		umem_take_regions(peer, 0, ULONG_MAX, &ended);
 	}
@@ -175,12 +175,26 @@ static bool umem_mn_pinned(struct mmu_interval_notifier *notifier,
 	return true;
 }
 
+/* It comes and goes on demand, but what was shared is over when it is unmapped. */
+static bool umem_mn_export(struct mmu_interval_notifier *notifier,
+			   const struct mmu_notifier_range *range,
+			   unsigned long cur_seq)
+{
+	if (ib_peer_mn_unmaps(range))
+		return umem_mn_pinned(notifier, range, cur_seq);
+	return umem_mn_on_demand(notifier, range, cur_seq);
+}
+
 static const struct mmu_interval_notifier_ops umem_mn_ops_on_demand = {
 	.invalidate = umem_mn_on_demand,
 };
 
 static const struct mmu_interval_notifier_ops umem_mn_ops_pinned = {
 	.invalidate = umem_mn_pinned,
+};
+
+static const struct mmu_interval_notifier_ops umem_mn_ops_export = {
+	.invalidate = umem_mn_export,
 };
 
 static int umem_check(unsigned long addr, size_t size, int access)
@@ -219,6 +233,8 @@ static struct ib_umem_peer *umem_alloc(struct ib_device *ibdev,
 	peer->may_write = peer->umem.writable || access & IB_ACCESS_ON_DEMAND;
 	peer->umem.owning_mm = mm;
 	mmgrab(mm);
+	peer->registrant = current->mm;
+	mmgrab(current->mm);
 	peer->on_demand = access & IB_ACCESS_ON_DEMAND;
 	peer->base = ALIGN_DOWN(addr >> PAGE_SHIFT, PEER_HUGE_PAGES);
 	peer->regions = RB_ROOT_CACHED;
@@ -237,8 +253,10 @@ static void umem_free(struct ib_umem_peer *peer)
 {
 	xa_destroy(&peer->pages);
 	mmdrop(peer->umem.owning_mm);
+	mmdrop(peer->registrant);
 	if (peer->dmabuf)
 		dma_buf_put(peer->dmabuf);
+	ib_peer_export_put(peer->export);
 	kfree(peer);
 }
 
@@ -313,22 +331,37 @@ static int umem_claim(struct ib_umem_peer *peer)
 	return ret;
 }
 
-static int umem_watch(struct ib_umem_peer *peer)
+/* The owner of the address space is alive. */
+static int umem_watch(struct ib_umem_peer *peer, unsigned long first,
+		      unsigned long length,
+		      const struct mmu_interval_notifier_ops *ops)
 {
-	unsigned long first = ib_umem_peer_first(peer);
-	unsigned long length = ib_umem_peer_last(peer) - first + 1;
 	int ret;
 
 	ret = mmu_interval_notifier_insert(&peer->notifier,
-					   peer->umem.owning_mm, first,
-					   length ?: ULONG_MAX,
-					   peer->on_demand ?
-					   &umem_mn_ops_on_demand :
-					   &umem_mn_ops_pinned);
+					   peer->umem.owning_mm, first, length,
+					   ops);
 	/* Waits until the notifier really is in place: insert may defer it. */
 	if (!ret)
 		mmu_interval_read_begin(&peer->notifier);
 	return ret;
+}
+
+/* In another driver's dma-buf no address space has a say. */
+static void umem_unwatch(struct ib_umem_peer *peer)
+{
+	if (!peer->dmabuf)
+		mmu_interval_notifier_remove(&peer->notifier);
+}
+
+static int umem_watch_range(struct ib_umem_peer *peer)
+{
+	unsigned long first = ib_umem_peer_first(peer);
+	unsigned long length = ib_umem_peer_last(peer) - first + 1;
+
+	return umem_watch(peer, first, length ?: ULONG_MAX,
+			  peer->on_demand ? &umem_mn_ops_on_demand :
+					    &umem_mn_ops_pinned);
 }
 
 struct ib_umem_peer *ib_umem_peer_get(struct ib_device *ibdev,
@@ -347,7 +380,7 @@ struct ib_umem_peer *ib_umem_peer_get(struct ib_device *ibdev,
 	ret = umem_charge(peer);
 	if (ret)
 		goto err_free;
-	ret = umem_watch(peer);
+	ret = umem_watch_range(peer);
 	if (ret)
 		goto err_uncharge;
 	if (!peer->on_demand) {
@@ -386,6 +419,96 @@ static int umem_check_dmabuf(const struct dma_buf *dmabuf, u64 offset,
 	return 0;
 }
 
+static struct ib_umem_peer *umem_alloc_dmabuf(struct ib_device *ibdev,
+					      struct dma_buf *dmabuf,
+					      u64 offset, size_t size,
+					      int access)
+{
+	struct ib_peer_export *export = ib_peer_export_get(dmabuf);
+	struct ib_umem_peer *peer;
+
+	if (export)
+		peer = umem_alloc(ibdev, export->mm, export->start + offset,
+				  size, access);
+	else
+		peer = umem_alloc(ibdev, current->mm, offset, size, access);
+	if (!peer) {
+		ib_peer_export_put(export);
+		return NULL;
+	}
+	peer->export = export;
+	if (!export) {
+		get_dma_buf(dmabuf);
+		peer->dmabuf = dmabuf;
+	}
+	peer->on_demand = true;
+	peer->may_write = dmabuf->file->f_mode & FMODE_WRITE;
+	return peer;
+}
+
+/* What was shared ends as a whole, so all of it is watched. */
+static int umem_watch_export(struct ib_umem_peer *peer)
+{
+	struct ib_peer_export *export = peer->export;
+	int ret;
+
+	ret = umem_watch(peer, export->start, export->length,
+			 &umem_mn_ops_export);
+	if (ret)
+		return ret;
+	if (READ_ONCE(export->over))
+		ret = -ENODEV;
+	else
+		ret = ib_peer_export_try(export, peer->umem.ibdev,
+					 peer->umem.address - export->start,
+					 peer->umem.length, peer->writable);
+	if (ret)
+		mmu_interval_notifier_remove(&peer->notifier);
+	return ret;
+}
+
+/* Claims nothing: each device mapping in it is claimed at its first access. */
+static int umem_open_export(struct ib_umem_peer *peer)
+{
+	struct mm_struct *mm = peer->export->mm;
+	int ret;
+
+	if (!mmget_not_zero(mm))
+		return -ENODEV;
+	ret = umem_watch_export(peer);
+	mmput_async(mm);
+	return ret;
+}
+
+static struct ib_umem_peer *umem_get_dmabuf(struct ib_device *ibdev,
+					    struct dma_buf *dmabuf, u64 offset,
+					    size_t size, int access)
+{
+	struct ib_umem_peer *peer;
+	int ret;
+
+	ret = umem_check_dmabuf(dmabuf, offset, size, access);
+	if (ret)
+		return ERR_PTR(ret);
+	peer = umem_alloc_dmabuf(ibdev, dmabuf, offset, size, access);
+	if (!peer)
+		return ERR_PTR(-ENOMEM);
+	ret = peer->export ? umem_open_export(peer) : umem_claim(peer);
+	if (ret)
+		goto err_free;
+	ret = ib_umem_peer_enroll(peer);
+	if (ret)
+		goto err_unwatch;
+	return peer;
+
+err_unwatch:
+	umem_unwatch(peer);
+err_free:
+	umem_end_regions(peer);
+	umem_free(peer);
+	return ERR_PTR(ret);
+}
+
 /* The descriptor first: with a bad one programs find out whether we exist. */
 struct ib_umem_peer *ib_umem_peer_get_dmabuf(struct ib_device *ibdev, int fd,
 					     u64 offset, size_t size,
@@ -393,34 +516,12 @@ struct ib_umem_peer *ib_umem_peer_get_dmabuf(struct ib_device *ibdev, int fd,
 {
 	struct dma_buf *dmabuf = dma_buf_get(fd);
 	struct ib_umem_peer *peer;
-	int ret;
 
 	if (IS_ERR(dmabuf))
 		return ERR_CAST(dmabuf);
-	ret = umem_check_dmabuf(dmabuf, offset, size, access);
-	if (ret)
-		goto err_put;
-	ret = -ENOMEM;
-	peer = umem_alloc(ibdev, current->mm, offset, size, access);
-	if (!peer)
-		goto err_put;
-	peer->dmabuf = dmabuf;
-	peer->on_demand = true;
-	peer->may_write = dmabuf->file->f_mode & FMODE_WRITE;
-	ret = umem_claim(peer);
-	if (!ret)
-		ret = ib_umem_peer_enroll(peer);
-	if (ret)
-		goto err_end;
-	return peer;
-
-err_end:
-	umem_end_regions(peer);
-	umem_free(peer);
-	return ERR_PTR(ret);
-err_put:
+	peer = umem_get_dmabuf(ibdev, dmabuf, offset, size, access);
 	dma_buf_put(dmabuf);
-	return ERR_PTR(ret);
+	return peer;
 }
 EXPORT_SYMBOL_GPL(ib_umem_peer_get_dmabuf);
 
@@ -439,20 +540,24 @@ void ib_umem_peer_release(struct ib_umem_peer *peer)
 		return;
 	ib_umem_peer_stop(peer);
 	ib_umem_peer_strike(peer);
-	if (!peer->dmabuf)
-		mmu_interval_notifier_remove(&peer->notifier);
+	umem_unwatch(peer);
 	umem_end_regions(peer);
 	umem_uncharge(peer);
 	umem_free(peer);
 }
 EXPORT_SYMBOL_GPL(ib_umem_peer_release);
 
+/* Of a dma-buf nobody asks for it: there is no other way. */
+static bool umem_asked_on_demand(const struct ib_umem_peer *peer)
+{
+	return peer->on_demand && !peer->dmabuf && !peer->export;
+}
+
 int ib_umem_peer_rereg(struct ib_umem_peer *peer, int access)
 {
 	if (access & IB_ACCESS_FLUSH_PERSISTENT)
 		return -EINVAL;
-	if ((peer->on_demand && !peer->dmabuf) !=
-	    !!(access & IB_ACCESS_ON_DEMAND))
+	if (umem_asked_on_demand(peer) != !!(access & IB_ACCESS_ON_DEMAND))
 		return -EOPNOTSUPP;
 	if (!ib_access_writable(access) || READ_ONCE(peer->writable))
 		return 0;

@@ -27,6 +27,11 @@ static bool is_of_tests(const struct vt_mem_kind *kind)
 	       kind == &vt_mem_iomem;
 }
 
+static bool is_vram(const struct vt_mem_kind *kind)
+{
+	return kind == &vt_mem_vram_dmabuf || kind == &vt_mem_vram_range;
+}
+
 FIXTURE(dmabuf)
 {
 	VT_LINK;
@@ -44,6 +49,10 @@ FIXTURE_VARIANT_ADD(dmabuf, moving) { .kind = &vt_mem_moving };
 FIXTURE_VARIANT_ADD(dmabuf, fixed) { .kind = &vt_mem_fixed };
 FIXTURE_VARIANT_ADD(dmabuf, iomem) { .kind = &vt_mem_iomem };
 FIXTURE_VARIANT_ADD(dmabuf, vram) { .kind = &vt_mem_vram_dmabuf };
+FIXTURE_VARIANT_ADD(dmabuf, vram_range) { .kind = &vt_mem_vram_range };
+FIXTURE_VARIANT_ADD(dmabuf, peerdirect_range) {
+	.kind = &vt_mem_peerdirect_range
+};
 
 FIXTURE_SETUP(dmabuf)
 {
@@ -328,7 +337,7 @@ static int move_vram(const struct vt_mem *mem, uint32_t domain)
 
 static int move_once(const struct vt_mem *mem, unsigned int n)
 {
-	if (mem->kind == &vt_mem_vram_dmabuf)
+	if (is_vram(mem->kind))
 		return move_vram(mem, n % 2 ? PEER_VRAM_DOMAIN_VRAM :
 					      PEER_VRAM_DOMAIN_SYSTEM);
 	return move_test(mem);
@@ -337,7 +346,7 @@ static int move_once(const struct vt_mem *mem, unsigned int n)
 static bool moves(const struct vt_mem_kind *kind)
 {
 	return kind == &vt_mem_moving || kind == &vt_mem_iomem ||
-	       kind == &vt_mem_vram_dmabuf;
+	       is_vram(kind);
 }
 
 /* Before each piece it goes elsewhere; the mapping is gone until then. */

@@ -10,11 +10,14 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 
+#include <rdma/peer_mem.h>
+
 #include "../kmod/peer_test.h"
 #include "lib/buf.h"
 #include "lib/counters.h"
 #include "lib/pattern.h"
 #include "lib/proc.h"
+#include "lib/raw.h"
 
 #define HUGE (2UL * 1024 * 1024)
 #define AREA (3 * HUGE)
@@ -208,6 +211,34 @@ TEST_F(unmapped, replaced_by_memory)
 				     -1, 0));
 	EXPECT_EQ(0, transfer(self, true, self->object));
 	EXPECT_EQ(0, memcmp(self->object, self->local.shadow, LENGTH));
+}
+
+/* As a dma-buf it is the owner's memory, and none that comes in its place. */
+TEST_F(unmapped, exported)
+{
+	int fd = vt_export(self->object, HUGE, PEER_MEM_EXPORT_WRITE);
+	struct vt_remote there = { .addr = 4000 };
+	struct ibv_sge sge = vt_sge(&self->local, 0, LENGTH);
+	static const uint8_t zero[LENGTH];
+	struct ibv_mr mr = { 0 };
+
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, vt_reg_dmabuf_mr(&mr, self->dev.pd, 0, HUGE, 0, fd,
+				      VT_ACCESS_DMABUF));
+	there.rkey = mr.rkey;
+	EXPECT_EQ(0, vt_rdma_write(&self->pair.end[0], &sge, 1, there));
+	EXPECT_EQ(0, owner_has_it(self, 4000));
+
+	ASSERT_EQ(0, place(self->fd, NULL));
+	ASSERT_EQ(0, ioctl(self->fd, PEER_TEST_IOC_INVALIDATE));
+	ASSERT_EQ(self->object, mmap(self->object, HUGE, PROT_READ | PROT_WRITE,
+				     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
+				     -1, 0));
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR,
+		  vt_rdma_write(&self->pair.end[0], &sge, 1, there));
+	EXPECT_EQ(0, memcmp(self->object, zero, LENGTH));
+	EXPECT_EQ(0, vt_dereg_dmabuf_mr(&mr));
+	close(fd);
 }
 
 /* The last page that a process can have, as far as the CPU goes. */

@@ -2,27 +2,27 @@
 /*
  * User interface of ib_peer_mem, the core of peer memory: /dev/peer_mem.
  *
- * A process asks here what would become of an ibv_reg_mr(), and what became of
- * those that were, for memory of its own; who has CAP_SYS_PTRACE over another
- * process, for that one's. Nothing is registered, pinned or counted, and what is
- * told may be different a moment later.
+ * PEER_MEM_IOC_QUERY    what would become of an ibv_reg_mr()? Nothing is registered,
+ *                       pinned or counted
+ * PEER_MEM_IOC_EXPORT   a range of one's own device memory as a dma-buf
+ * PEER_MEM_IOC_NEXT_MR  what became of registrations, one after the other
  *
- * A struct begins with its size and is extended at the end only: one shorter or
- * longer than the kernel's is accepted as long as what the kernel does not know
- * is zero (else E2BIG). Reserved fields and those marked "out" must be zero.
+ * Questions are about memory of one's own; for who has CAP_SYS_PTRACE over another
+ * process, about that one's as well. What is told may be different a moment later.
  *
- * Errors:
- *   EINVAL  unknown access flag, non-zero reserved or out field, length 0,
- *           addr + length wraps around, name of the device not terminated, size
- *           too small for the first version of the struct
+ * Each struct begins with its size and is extended at the end only: one shorter
+ * or longer than the kernel's is accepted as long as what the kernel does not
+ * know is zero (else E2BIG). Reserved fields and those marked "out" must be zero.
+ *
+ * Errors of all calls:
+ *   EINVAL  unknown flag, non-zero reserved or out field, length 0, addr +
+ *           length wraps around, size too small for the first version of the
+ *           struct
  *   E2BIG   the struct is longer than the kernel's and its tail is not zero
- *   ENODEV  no such RDMA device, here
- *   ENOENT  no further registration
  *   ESRCH   no such process, or one without memory
  *   EPERM   another process, and no CAP_SYS_PTRACE over it
  *   ENOMEM  out of kernel memory
  *   EFAULT  bad user pointer
- *   EINTR   killed
  *   ENOTTY  no such call
  */
 #ifndef _UAPI_RDMA_PEER_MEM_H
@@ -110,6 +110,11 @@ struct peer_mem_verdict {
  * @reserved:  zero
  *
  * The first version ended with @checked.
+ *
+ * Errors, beside those of all calls:
+ *   EINVAL  name of the device not terminated
+ *   ENODEV  no such RDMA device, here
+ *   EINTR   killed
  */
 struct peer_mem_query {
 	__u32 size;
@@ -154,6 +159,9 @@ enum peer_mem_mr_flags {
  * those that pin system memory, which are the RDMA device's own affair. Numbers
  * grow with time, are not used again soon, and are no keys. What is registered
  * meanwhile may be missing; what was registered before and stays is not.
+ *
+ * Errors, beside those of all calls:
+ *   ENOENT  no further registration
  */
 struct peer_mem_mr {
 	__u32 size;
@@ -172,7 +180,47 @@ struct peer_mem_mr {
 	char client[PEER_MEM_NAME_MAX];
 };
 
+/* Flags of struct peer_mem_export. */
+enum peer_mem_export_flags {
+	PEER_MEM_EXPORT_WRITE = 1 << 0,	/* whoever has it may write, too */
+};
+
+/**
+ * struct peer_mem_export - PEER_MEM_IOC_EXPORT
+ * @size:     sizeof(struct peer_mem_export)
+ * @flags:    enum peer_mem_export_flags
+ * @addr:     first byte; page aligned
+ * @length:   bytes; page aligned
+ * @fd:       out: a dma-buf of that size, close-on-exec
+ * @reserved: 0
+ *
+ * The range is memory of one client, all of it. Whoever has the descriptor may
+ * register it with ibv_reg_dmabuf_mr(), in other processes too, and reach what is
+ * mapped there: on demand, with the rights of the mapping. Nothing is pinned, and
+ * the client is asked about each registration.
+ *
+ * It is over, for those who have registered it as well, when the process unmaps
+ * any part of the range, or maps something else there, or ends: accesses fail
+ * then. To close the descriptor ends no registration.
+ *
+ * Errors, beside those of all calls:
+ *   EINVAL  addr or length not page aligned
+ *   EFAULT  the range is not all memory of one client
+ *   EACCES  its owner refuses, or the mapping does not permit writing
+ *   EMFILE, ENFILE  too many files are open
+ *   what the client says
+ */
+struct peer_mem_export {
+	__u32 size;
+	__u32 flags;
+	__aligned_u64 addr;
+	__aligned_u64 length;
+	__s32 fd;
+	__u32 reserved;
+};
+
 #define PEER_MEM_IOC_QUERY _IO(PEER_MEM_IOC_MAGIC, 0)
+#define PEER_MEM_IOC_EXPORT _IO(PEER_MEM_IOC_MAGIC, 1)
 #define PEER_MEM_IOC_NEXT_MR _IO(PEER_MEM_IOC_MAGIC, 2)
 
 #endif

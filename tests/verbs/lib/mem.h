@@ -93,6 +93,13 @@ extern const struct vt_mem_kind vt_mem_fixed;
 extern const struct vt_mem_kind vt_mem_iomem;
 extern const struct vt_mem_kind vt_mem_vram_dmabuf;
 
+/* Ranges that the core made a dma-buf of: of peer_vram, and of PeerDirect. */
+extern const struct vt_mem_kind vt_mem_vram_range;
+extern const struct vt_mem_kind vt_mem_peerdirect_range;
+
+/* @flags: enum peer_mem_export_flags. Return: a dma-buf, or -errno. */
+int vt_export(const void *addr, size_t length, uint32_t flags);
+
 /* By name; NULL if there is no such kind. */
 const struct vt_mem_kind *vt_mem_kind_find(const char *name);
 

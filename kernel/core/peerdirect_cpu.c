@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * What the CPU sees of a range that a PeerDirect client has mapped: the client's
+ * list of DMA addresses, which are physical ones for the adapter's device, as
+ * contiguous pieces, each with a kernel mapping.
+ */
+#include <linux/err.h>
+#include <linux/io.h>
+#include <linux/log2.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+
+#include "peerdirect.h"
+
+void ib_peerdirect_cpu_unmap(struct pd_range *range)
+{
+	int i;
+
+	for (i = 0; i < range->num_pieces; i++)
+		memunmap(range->pieces[i].map);
+	kvfree(range->pieces);
+	range->pieces = NULL;
+	range->num_pieces = 0;
+}
+
+/* Merges the client's entries into pieces; counts only if @pieces is NULL. */
+static int pd_collect(struct pd_range *range, struct pd_piece *pieces,
+		      u64 *total)
+{
+	struct scatterlist *sg;
+	struct pd_piece last = {};
+	int i, n = 0;
+
+	*total = 0;
+	for_each_sg(range->sgt.sgl, sg, range->nmap, i) {
+		dma_addr_t dma = sg_dma_address(sg);
+		u64 length = sg_dma_len(sg);
+
+		if (!PAGE_ALIGNED(dma) || !PAGE_ALIGNED(length) || !length)
+			return -EINVAL;
+		if (n && dma == last.dma + last.length) {
+			last.length += length;
+		} else {
+			last = (struct pd_piece){ .offset = *total, .dma = dma,
+						  .length = length };
+			n++;
+		}
+		if (pieces)
+			pieces[n - 1] = last;
+		*total += length;
+	}
+	return n;
+}
+
+/* Where the region begins in the client's list, which is aligned its own way. */
+static u64 pd_skip(struct pd_range *range)
+{
+	unsigned long page_size = 0;
+
+	if (range->client->ops->get_page_size)
+		page_size = range->client->ops->get_page_size(range->context);
+	if (page_size < PAGE_SIZE || !is_power_of_2(page_size))
+		page_size = PAGE_SIZE;
+	return range->region->start & (page_size - 1);
+}
+
+int ib_peerdirect_cpu_map(struct pd_range *range)
+{
+	struct pd_piece *piece;
+	u64 total;
+	int n;
+
+	range->skip = pd_skip(range);
+	n = pd_collect(range, NULL, &total);
+	if (n <= 0)
+		return n ?: -EINVAL;
+	range->pieces = kvcalloc(n, sizeof(*piece), GFP_KERNEL);
+	if (!range->pieces)
+		return -ENOMEM;
+	pd_collect(range, range->pieces, &total);
+	for (; range->num_pieces < n; range->num_pieces++) {
+		piece = &range->pieces[range->num_pieces];
+		piece->map = memremap(piece->dma, piece->length,
+				      page_is_ram(PHYS_PFN(piece->dma)) ?
+				      MEMREMAP_WB : MEMREMAP_WC);
+		if (!piece->map) {
+			ib_peerdirect_cpu_unmap(range);
+			return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
+int ib_peerdirect_cpu_report(struct pd_range *range,
+			     struct ib_peer_fault *fault)
+{
+	struct ib_peer_region *region = range->region;
+	u64 skip = range->skip;
+	int i, ret = 0;
+
+	for (i = 0; !ret && i < range->num_pieces; i++) {
+		struct pd_piece *piece = &range->pieces[i];
+		u64 start = max(piece->offset, skip);
+		u64 end = min(piece->offset + piece->length,
+			      skip + region->length);
+		struct ib_peer_block block = {
+			.offset = start - skip,
+			.where = (unsigned long)piece->map + start -
+				 piece->offset,
+			.flags = IB_PEER_BLOCK_WRITE,
+		};
+
+		if (start >= end)
+			continue;
+		block.length = end - start;
+		ret = ib_peer_fault_add(fault, &block);
+	}
+	return ret;
+}
