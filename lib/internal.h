@@ -13,6 +13,12 @@
 #define PEERMEM_EXPORT __attribute__((visibility("default")))
 
 /*
+ * One call of /dev/peer_mem, which is opened each time: a program may fork, and
+ * drop its rights. Return: 0 or errno.
+ */
+int peermem_call(unsigned long request, void *arg);
+
+/*
  * A struct of ours into the caller's, which may have fields that we have not.
  * Return: 0 or EINVAL.
  */

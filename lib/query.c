@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Questions to the core, by /dev/peer_mem.
+ * Questions and requests to the core, by /dev/peer_mem.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -19,15 +19,14 @@ static void copy_verdict(struct peermem_verdict *to,
 	to->reason = (enum peer_mem_reason)from->reason;
 }
 
-/* Opened each time: a program may fork, and drop its rights. */
-static int ask(struct peer_mem_query *query)
+int peermem_call(unsigned long request, void *arg)
 {
 	int fd = open("/dev/peer_mem", O_RDWR | O_CLOEXEC);
 	int error = 0;
 
 	if (fd < 0)
 		return errno;
-	if (ioctl(fd, PEER_MEM_IOC_QUERY, query))
+	if (ioctl(fd, request, arg))
 		error = errno;
 	close(fd);
 	return error;
@@ -48,7 +47,7 @@ int peermem_query(struct ibv_context *context, const void *addr, size_t length,
 	if (strlen(name) >= sizeof(query.device))
 		return errno = ENODEV;
 	memcpy(query.device, name, strlen(name));
-	errno = ask(&query);
+	errno = peermem_call(PEER_MEM_IOC_QUERY, &query);
 	if (errno)
 		return errno;
 	memset(answer, 0, sizeof(*answer));
@@ -87,4 +86,21 @@ const char *peermem_reason_str(enum peer_mem_reason reason)
 	if ((unsigned int)reason >= sizeof(words) / sizeof(words[0]))
 		return "unknown reason";
 	return words[reason];
+}
+
+PEERMEM_EXPORT
+int peermem_export_range(const void *addr, size_t length, uint32_t flags,
+			 int *fd)
+{
+	struct peer_mem_export export = {
+		.size = sizeof(export),
+		.flags = flags,
+		.addr = (uintptr_t)addr,
+		.length = length,
+	};
+
+	errno = peermem_call(PEER_MEM_IOC_EXPORT, &export);
+	if (!errno)
+		*fd = export.fd;
+	return errno;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
 /*
- * libpeermem: can this memory be registered for RDMA, and what became of what
- * was. For programs on libibverbs; link with -lpeermem.
+ * libpeermem: can this memory be registered for RDMA, can others have it, and
+ * what became of what was registered. For programs on libibverbs; link with -lpeermem.
  *
  * Functions that return int return 0, or an errno as the verbs do, and leave
  * errno set to it as well. All may be called from any thread. What is given out
@@ -58,6 +58,22 @@ int peermem_query(struct ibv_context *context, const void *addr, size_t length,
 
 /** peermem_reason_str() - a reason in words; never NULL */
 const char *peermem_reason_str(enum peer_mem_reason reason);
+
+/**
+ * peermem_export_range() - a dma-buf of device memory of the process's own
+ * @addr, @length: page aligned; all of it one client's
+ * @flags:         enum peer_mem_export_flags
+ * @fd:            out: a descriptor, close-on-exec, to be closed by the caller
+ *
+ * For ibv_reg_dmabuf_mr(), here or in another process. It is over when any part
+ * of the range is unmapped here. Of whatever client, on demand; nothing is pinned.
+ *
+ * Return: 0; ENOENT ib_peer_mem is not loaded; EACCES no right to open
+ * /dev/peer_mem, the owner of the memory refuses, or the mapping does not permit
+ * writing; EFAULT not all memory of one client; EINVAL, EMFILE, ENFILE, ENOMEM.
+ */
+int peermem_export_range(const void *addr, size_t length, uint32_t flags,
+			 int *fd);
 
 /**
  * struct peermem_client_stats - a client and its counters

@@ -11,6 +11,7 @@
 
 #include "lib/buf.h"
 #include "lib/counters.h"
+#include "lib/raw.h"
 #include "ranges.h"
 
 FIXTURE(library)
@@ -85,6 +86,29 @@ TEST_F(library, no_node)
 	ASSERT_EQ(0, rename("/dev/peer_mem", "/dev/peer_mem.away"));
 	EXPECT_EQ(ENOENT, peermem_query(self->dev.ctx, &byte, 1, 0, &answer));
 	ASSERT_EQ(0, rename("/dev/peer_mem.away", "/dev/peer_mem"));
+}
+
+TEST_F(library, exported_range)
+{
+	struct ibv_mr mr = { 0 };
+	struct vt_mem mem;
+	int fd = -1;
+
+	ASSERT_EQ(0, vt_mem_alloc(&mem, &vt_mem_vram, 4 * RANGE_PAGE, 0));
+	EXPECT_EQ(EINVAL, peermem_export_range(mem.addr, 100, 0, &fd));
+	EXPECT_EQ(EINVAL, errno);
+	EXPECT_EQ(EINVAL, peermem_export_range(mem.addr, RANGE_PAGE, 2, &fd));
+	EXPECT_EQ(EFAULT, peermem_export_range(mem.addr, 5 * RANGE_PAGE, 0,
+					       &fd));
+	EXPECT_EQ(-1, fd);
+	ASSERT_EQ(0, peermem_export_range(mem.addr, 3 * RANGE_PAGE,
+					  PEER_MEM_EXPORT_WRITE, &fd));
+	EXPECT_EQ(3 * RANGE_PAGE, lseek(fd, 0, SEEK_END));
+	EXPECT_EQ(0, vt_reg_dmabuf_mr(&mr, self->dev.pd, 5, 2 * RANGE_PAGE, 5,
+				      fd, VT_ACCESS_DMABUF));
+	EXPECT_EQ(0, vt_dereg_dmabuf_mr(&mr));
+	EXPECT_EQ(0, close(fd));
+	vt_mem_free(&mem);
 }
 
 TEST_F(library, reasons_have_words)
