@@ -26,7 +26,7 @@
 struct dma_buf;
 struct ib_peer_export;
 
-/* A power of two; see umem_peer.c for what the guards are. */
+/* A power of two; see pages.c for what the guards are. */
 #define IB_UMEM_PEER_GUARDS 8
 
 /**

@@ -88,12 +88,6 @@ void ib_peer_client_detach_all(struct ib_peer_client *client);
 /* umem_peer.c */
 unsigned long ib_umem_peer_first(const struct ib_umem_peer *peer);
 unsigned long ib_umem_peer_last(const struct ib_umem_peer *peer);
-void ib_umem_peer_kill(struct ib_umem_peer *peer);
-bool ib_umem_peer_bury(struct ib_peer_region *region);
-void ib_umem_peer_insert(struct ib_peer_region *region);
-void ib_umem_peer_forget(struct ib_peer_region *region);
-void ib_umem_peer_region_gone(struct ib_umem_peer *peer);
-
 struct ib_umem_peer *ib_umem_peer_begin_trial(struct ib_device *ibdev,
 					      struct mm_struct *mm,
 					      unsigned long addr, size_t size,
@@ -101,6 +95,17 @@ struct ib_umem_peer *ib_umem_peer_begin_trial(struct ib_device *ibdev,
 int ib_umem_peer_try(struct ib_umem_peer *peer, unsigned long start,
 		     unsigned long end, bool writable);
 void ib_umem_peer_end_trial(struct ib_umem_peer *peer);
+
+/* umem_regions.c */
+void ib_umem_peer_kill(struct ib_umem_peer *peer);
+bool ib_umem_peer_bury(struct ib_peer_region *region);
+void ib_umem_peer_insert(struct ib_peer_region *region);
+void ib_umem_peer_forget(struct ib_peer_region *region);
+void ib_umem_peer_region_gone(struct ib_umem_peer *peer);
+void ib_umem_peer_end_regions(struct ib_umem_peer *peer);
+extern const struct mmu_interval_notifier_ops ib_umem_peer_mn_on_demand;
+extern const struct mmu_interval_notifier_ops ib_umem_peer_mn_pinned;
+extern const struct mmu_interval_notifier_ops ib_umem_peer_mn_export;
 
 /* pages.c */
 

@@ -6,7 +6,8 @@
  *
  *   client.c     the registry of exporters
  *   region.c     one claimed range: claim, pin, revoke, detach
- *   umem_peer.c  what an importer registers: regions, page table, mmu notifier
+ *   umem_peer.c  what an importer registers
+ *   umem_regions.c  its regions, and what ends them: owner, exporter, mmu notifier
  *   pages.c      the page table, and the guards of those who use it
  *   fault.c      where are the pages? whom to ask, and how often
  *   ask.c        asks the system or the exporter

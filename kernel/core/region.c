@@ -32,15 +32,18 @@ void ib_peer_region_put(struct ib_peer_region *region)
 	kref_put(&region->kref, region_free);
 }
 
-static void region_count_detached(struct ib_peer_region *region)
+/* It comes, or it goes: what is counted of it, in the client's counters. */
+static void region_count(const struct ib_peer_region *region,
+			 enum ib_peer_counter mrs, enum ib_peer_counter pages,
+			 enum ib_peer_counter bytes)
 {
 	struct ib_peer_client *client = region->client;
 
 	if (region->umem->trial)
 		return;
-	ib_peer_count(client, IB_PEER_DEALLOC_MRS, 1);
-	ib_peer_count(client, IB_PEER_DEREG_PAGES, region->length >> PAGE_SHIFT);
-	ib_peer_count(client, IB_PEER_DEREG_BYTES, region->length);
+	ib_peer_count(client, mrs, 1);
+	ib_peer_count(client, pages, region->length >> PAGE_SHIFT);
+	ib_peer_count(client, bytes, region->length);
 }
 
 static void region_detach(struct ib_peer_region *region)
@@ -55,7 +58,8 @@ static void region_detach(struct ib_peer_region *region)
 	spin_lock(&clients_lock);
 	if (!list_empty(&region->node)) {
 		list_del_init(&region->node);
-		region_count_detached(region);
+		region_count(region, IB_PEER_DEALLOC_MRS, IB_PEER_DEREG_PAGES,
+			     IB_PEER_DEREG_BYTES);
 	}
 	spin_unlock(&clients_lock);
 	ib_peer_client_put(client);
@@ -114,17 +118,6 @@ static struct ib_peer_region *region_alloc(struct ib_umem_peer *umem,
 	return region;
 }
 
-static void region_count_enlisted(struct ib_peer_region *region)
-{
-	struct ib_peer_client *client = region->client;
-
-	if (region->umem->trial)
-		return;
-	ib_peer_count(client, IB_PEER_ALLOC_MRS, 1);
-	ib_peer_count(client, IB_PEER_REG_PAGES, region->length >> PAGE_SHIFT);
-	ib_peer_count(client, IB_PEER_REG_BYTES, region->length);
-}
-
 /* From now on the client's unregistration finds it. */
 static int region_enlist(struct ib_peer_region *region)
 {
@@ -136,7 +129,8 @@ static int region_enlist(struct ib_peer_region *region)
 		ret = -ENODEV;
 	} else {
 		list_add_tail(&region->node, &client->regions);
-		region_count_enlisted(region);
+		region_count(region, IB_PEER_ALLOC_MRS, IB_PEER_REG_PAGES,
+			     IB_PEER_REG_BYTES);
 	}
 	spin_unlock(&clients_lock);
 	return ret;
