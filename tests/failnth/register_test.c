@@ -5,6 +5,8 @@
  */
 #include <fcntl.h>
 
+#include <rdma/peer_mem.h>
+
 #include "lib/raw.h"
 #include "mr.h"
 #include "state.h"
@@ -108,6 +110,8 @@ MR_VARIANT(peerdirect_on_demand, peerdirect, ON_DEMAND);
 MR_VARIANT(vram_implicit, vram, ON_DEMAND, .implicit = true);
 MR_VARIANT(vram_dmabuf, vram_dmabuf, VT_ACCESS_DMABUF);
 MR_VARIANT(moving_dmabuf, moving, VT_ACCESS_DMABUF);
+MR_VARIANT(vram_range, vram_range, VT_ACCESS_DMABUF);
+MR_VARIANT(peerdirect_range, peerdirect_range, VT_ACCESS_DMABUF);
 
 /* Memory of its own each time: nothing may keep it when it is over. */
 static int arrange_memory(void *world)
@@ -168,6 +172,50 @@ static int settle_used(void *world, int ret)
 
 SWEEP(mr, rereg_mr, .arrange = arrange_used, .call = call_reregister,
       .settle = settle_used)
+
+/* ---- ranges as dma-bufs ---- */
+
+static bool is_range(const struct world *w)
+{
+	return w->kind == &vt_mem_vram_range ||
+	       w->kind == &vt_mem_peerdirect_range;
+}
+
+static int arrange_without_dmabuf(void *world)
+{
+	struct world *w = world;
+	int ret = world_alloc(w);
+
+	if (!ret)
+		close(w->mem.dmabuf);
+	w->mem.dmabuf = -1;
+	return ret;
+}
+
+static int call_export(void *world)
+{
+	struct world *w = world;
+	int fd = vt_export(w->mem.addr, w->length, PEER_MEM_EXPORT_WRITE);
+
+	w->mem.dmabuf = fd < 0 ? -1 : fd;
+	return fd < 0 ? fd : 0;
+}
+
+static int settle_export(void *world, int ret)
+{
+	if (ret) {
+		world_free(world);
+		return 0;
+	}
+	ret = world_register(world);
+	if (!ret)
+		ret = world_use(world);
+	return ret ? ret : world_unmake(world);
+}
+
+SWEEP_IF(mr, export, is_range(&self->w), "not a range",
+	 .arrange = arrange_without_dmabuf, .call = call_export,
+	 .settle = settle_export, .at_least = 5)
 
 /* ---- advice ---- */
 
