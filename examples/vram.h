@@ -45,7 +45,7 @@ static uint64_t vram_word(uint64_t seed, size_t index)
 
 static void vram_fill(void *addr, size_t size, uint64_t seed)
 {
-	volatile uint64_t *words = addr;
+	uint64_t *words = addr;
 	size_t i;
 
 	for (i = 0; i < size / sizeof(*words); i++)
@@ -59,7 +59,7 @@ static void vram_check(const char *what, void *addr, size_t size, uint64_t seed)
 					   .addr = (uintptr_t)addr };
 	struct peer_vram_query query = { .size = sizeof(query) };
 	struct peer_vram_handle handle = { .size = sizeof(handle) };
-	volatile uint64_t *words = addr;
+	uint64_t *words = addr;
 	size_t i;
 
 	for (i = 0; i < size / sizeof(*words); i++)
