@@ -8,20 +8,12 @@
 
 int node_open(struct node *n)
 {
-	int ret;
-
 	n->domain = PEER_VRAM_DOMAIN_VRAM;
 	n->fd = vram_open(O_RDWR);
 	if (n->fd < 0)
 		return n->fd;
-	ret = vram_create(n->fd, LENGTH, 0, &n->handle);
-	if (ret)
-		return ret;
-	n->map = vram_map(n->fd, n->handle, LENGTH, RW);
-	if (!n->map)
-		return -errno;
-	pattern_fill(n->map, LENGTH, SEED, 0);
-	return 0;
+	n->map = vram_make_filled(n->fd, LENGTH, 0, SEED, &n->handle);
+	return n->map ? 0 : -errno;
 }
 
 int node_close(struct node *n)

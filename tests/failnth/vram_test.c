@@ -153,15 +153,9 @@ TEST_F_TIMEOUT(calls, create_evicts, 300)
 static int arrange_made(void *world)
 {
 	struct node *n = world;
-	int ret = vram_create(n->fd, LENGTH, 0, &n->made);
 
-	if (ret)
-		return ret;
-	n->made_map = vram_map(n->fd, n->made, LENGTH, RW);
-	if (!n->made_map)
-		return -errno;
-	pattern_fill(n->made_map, LENGTH, SEED, 0);
-	return 0;
+	n->made_map = vram_make_filled(n->fd, LENGTH, 0, SEED, &n->made);
+	return n->made_map ? 0 : -errno;
 }
 
 static int unmake(struct node *n)

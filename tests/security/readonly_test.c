@@ -50,11 +50,9 @@ FIXTURE_SETUP(readonly)
 	ASSERT_EQ(0, user_become(USER_SPY));
 	self->owner = vram_open(O_RDWR);
 	ASSERT_LE(0, self->owner);
-	ASSERT_EQ(0, vram_create(self->owner, SIZE, 0, &self->owner_handle));
-	self->whole = vram_map(self->owner, self->owner_handle, SIZE,
-			       PROT_READ | PROT_WRITE);
+	self->whole = vram_make_filled(self->owner, SIZE, 0, SEED,
+				       &self->owner_handle);
 	ASSERT_NE(NULL, self->whole);
-	pattern_fill(self->whole, SIZE, SEED, 0);
 
 	self->fd = vram_open(O_RDONLY);
 	ASSERT_LE(0, self->fd);

@@ -80,10 +80,8 @@ FIXTURE_SETUP(device)
 	ASSERT_EQ(0, find_pci(self->pci, sizeof(self->pci)));
 	self->fd = vram_open(O_RDWR);
 	ASSERT_LE(0, self->fd);
-	ASSERT_EQ(0, vram_create(self->fd, LENGTH, 0, &self->handle));
-	self->map = vram_map(self->fd, self->handle, LENGTH, RW);
+	self->map = vram_make_filled(self->fd, LENGTH, 0, 1, &self->handle);
 	ASSERT_NE(NULL, self->map);
-	pattern_fill(self->map, LENGTH, 1, 0);
 }
 
 /* However it ended: the device works again, and is empty. */

@@ -49,20 +49,6 @@ static uint32_t domain_of(int fd, uint32_t handle)
 	return vram_query(fd, handle, &query) ? UINT32_MAX : query.domain;
 }
 
-/* Makes an object, maps it, and fills it. */
-static void *make_filled(int fd, size_t length, uint32_t flags, uint32_t seed,
-			 uint32_t *handle)
-{
-	void *map;
-
-	if (vram_create(fd, length, flags, handle))
-		return NULL;
-	map = vram_map(fd, *handle, length, RW);
-	if (map)
-		pattern_fill(map, length, seed, 0);
-	return map;
-}
-
 /* ---- one object ------------------------------------------------------- */
 
 /* The way perftest does it: open, map, close, use, unmap. */
@@ -95,7 +81,7 @@ TEST_F(memory, explicit_moves)
 	void *map;
 	int i;
 
-	map = make_filled(self->fd, length, 0, 1, &handle);
+	map = vram_make_filled(self->fd, length, 0, 1, &handle);
 	ASSERT_NE(NULL, map);
 	for (i = 0; i < 6; i++) {
 		ASSERT_EQ(0, vram_move(self->fd, handle, i % 2));
@@ -122,7 +108,7 @@ TEST_F(memory, mappings_follow_moves)
 	void *map;
 	int i;
 
-	map = make_filled(self->fd, length, 0, 0, &handle);
+	map = vram_make_filled(self->fd, length, 0, 0, &handle);
 	ASSERT_NE(NULL, map);
 	for (i = 1; i < 9; i++) {
 		/* Every page is mapped, then moves away. */
@@ -214,10 +200,10 @@ TEST_F_TIMEOUT(memory, zeroed, 120)
 	int i;
 
 	/* All of VRAM is full of something, and so is system memory. */
-	map = make_filled(self->fd, all, 0, 1, &first);
+	map = vram_make_filled(self->fd, all, 0, 1, &first);
 	ASSERT_NE(NULL, map);
 	for (i = 0; i < 4; i++) {
-		ASSERT_NE(NULL, make_filled(self->fd, length, 2, 2, &handle));
+		ASSERT_NE(NULL, vram_make_filled(self->fd, length, 2, 2, &handle));
 		ASSERT_EQ(0, vram_destroy(self->fd, handle));
 	}
 	ASSERT_EQ(0, munmap(map, all));
@@ -265,7 +251,8 @@ TEST_F_TIMEOUT(memory, overcommit, 240)
 	int i;
 
 	for (i = 0; i < MANY; i++) {
-		map[i] = make_filled(self->fd, MANY_LENGTH, 0, i, &handle[i]);
+		map[i] = vram_make_filled(self->fd, MANY_LENGTH, 0, i,
+					  &handle[i]);
 		ASSERT_NE(NULL, map[i]);
 	}
 	ASSERT_EQ(0, vram_info(self->fd, &info));
@@ -323,8 +310,9 @@ TEST_F_TIMEOUT(memory, swapped_out, 120)
 	shmem = meminfo("Shmem");
 
 	for (i = 0; i < SWAPPED; i++) {
-		map[i] = make_filled(self->fd, SWAPPED_LENGTH,
-				     PEER_VRAM_CREATE_SYSTEM, i, &handle[i]);
+		map[i] = vram_make_filled(self->fd, SWAPPED_LENGTH,
+					  PEER_VRAM_CREATE_SYSTEM, i,
+					  &handle[i]);
 		EXPECT_NE(NULL, map[i]);
 	}
 	swapped = meminfo("Shmem") - shmem;
@@ -448,7 +436,7 @@ static void *evictor(void *arg)
 	void *map;
 	int i;
 
-	map = make_filled(me->work->fd, EVICTOR_LENGTH, 0, me->id, &handle);
+	map = vram_make_filled(me->work->fd, EVICTOR_LENGTH, 0, me->id, &handle);
 	if (!map)
 		me->errors++;
 	for (i = 0; map && i < 3; i++)

@@ -184,6 +184,22 @@ void *vram_map(int fd, uint32_t handle, size_t length, int prot)
 	return addr == MAP_FAILED ? NULL : addr;
 }
 
+void *vram_make_filled(int fd, size_t length, uint32_t flags, uint32_t seed,
+		       uint32_t *handle)
+{
+	int ret = vram_create(fd, length, flags, handle);
+	void *map;
+
+	if (ret) {
+		errno = -ret;
+		return NULL;
+	}
+	map = vram_map(fd, *handle, length, PROT_READ | PROT_WRITE);
+	if (map)
+		pattern_fill(map, length, seed, 0);
+	return map;
+}
+
 int vram_wait_empty(int seconds)
 {
 	struct timespec nap = { .tv_nsec = 20 * 1000 * 1000 };

@@ -40,6 +40,9 @@ int vram_import(int fd, int share, uint32_t *handle);
 
 /* Maps an object at its offset, or makes one (handle 0). NULL and errno. */
 void *vram_map(int fd, uint32_t handle, size_t length, int prot);
+/* Makes an object, maps it, and fills it with a pattern. NULL and errno. */
+void *vram_make_filled(int fd, size_t length, uint32_t flags, uint32_t seed,
+		       uint32_t *handle);
 
 /*
  * Waits until nothing is left: objects, blocks, pins, system memory. Returns 0,
