@@ -44,10 +44,21 @@ static void forget_file(struct fz_world *world, int file)
 			world->handles[i].handle = 0;
 }
 
+/* Closes what was taken out of a table, if there was anything. */
+static void end_close(struct fz_run *run, int fd)
+{
+	long ret;
+
+	if (fd < 0)
+		return;
+	ret = close(fd) ? -errno : 0;
+	fz_end(run, ret);
+	fz_check(run, &(struct fz_want){}, ret);
+}
+
 static void go_close(struct fz_run *run)
 {
 	int slot, fd = -1;
-	long ret;
 
 	fz_lock(run);
 	slot = fz_pick_file(run);
@@ -57,17 +68,12 @@ static void go_close(struct fz_run *run)
 		fz_begin(run, "close", slot, 0, 0, 0, 0);
 	}
 	fz_unlock(run);
-	if (fd < 0)
-		return;
-	ret = close(fd) ? -errno : 0;
-	fz_end(run, ret);
-	fz_check(run, &(struct fz_want){}, ret);
+	end_close(run, fd);
 }
 
 static void go_close_share(struct fz_run *run)
 {
 	int slot, fd = -1;
-	long ret;
 
 	fz_lock(run);
 	slot = fz_pick_share(run);
@@ -77,11 +83,7 @@ static void go_close_share(struct fz_run *run)
 		fz_begin(run, "close share", slot, 0, 0, 0, 0);
 	}
 	fz_unlock(run);
-	if (fd < 0)
-		return;
-	ret = close(fd) ? -errno : 0;
-	fz_end(run, ret);
-	fz_check(run, &(struct fz_want){}, ret);
+	end_close(run, fd);
 }
 
 /* Another number for the same open file. */
