@@ -15,6 +15,7 @@
 #include <limits.h>
 
 #include "lib/buf.h"
+#include "lib/copy.h"
 #include "lib/counters.h"
 
 #define SIZE (256 * 1024)
@@ -100,36 +101,22 @@ typedef int (*transfer_fn)(data_t *self, uint64_t here, uint64_t there,
 static inline int do_write(data_t *self, uint64_t here, uint64_t there,
 			   uint32_t length)
 {
-	struct ibv_sge sge = vt_sge(&self->local, here, length);
-
-	expect_copy(&self->remote, there, &self->local, here, length);
-	return vt_rdma_write(&self->pair.end[0], &sge, 1,
-			     vt_remote(&self->remote, there));
+	return vt_copy_by_write(&self->pair, &self->remote, there, &self->local,
+				here, length);
 }
 
 static inline int do_read(data_t *self, uint64_t here, uint64_t there,
 			  uint32_t length)
 {
-	struct ibv_sge sge = vt_sge(&self->local, here, length);
-
-	expect_copy(&self->local, here, &self->remote, there, length);
-	return vt_rdma_read(&self->pair.end[0], &sge, 1,
-			    vt_remote(&self->remote, there));
+	return vt_copy_by_read(&self->pair, &self->local, here, &self->remote,
+			       there, length);
 }
 
 static inline int do_send(data_t *self, uint64_t here, uint64_t there,
 			  uint32_t length)
 {
-	struct ibv_sge from = vt_sge(&self->local, here, length);
-	struct ibv_sge to = vt_sge(&self->remote, there, length);
-	struct ibv_wc wc;
-	int ret;
-
-	expect_copy(&self->remote, there, &self->local, here, length);
-	ret = vt_send_recv(&self->pair, &from, 1, &to, 1, &wc);
-	if (!ret && (wc.status || wc.byte_len != length))
-		ret = -EBADMSG;
-	return ret;
+	return vt_copy_by_send(&self->pair, &self->remote, there, &self->local,
+			       here, length);
 }
 
 static const uint32_t offsets[] = { 0, 1, 7, 64, 4093, 4096, 12287, 65535 };

@@ -14,6 +14,7 @@
 #include <rdma/peer_vram.h>
 
 #include "../kmod/peer_test_dmabuf.h"
+#include "lib/copy.h"
 #include "lib/counters.h"
 #include "lib/link.h"
 #include "lib/proc.h"
@@ -109,59 +110,32 @@ static const struct piece pieces[] = {
 
 #define PIECES (sizeof(pieces) / sizeof(pieces[0]))
 
-static int do_write(dmabuf_t *self, struct vt_buf *from, struct vt_buf *to,
-		    const struct piece *piece)
+static int put(dmabuf_t *self, vt_copy_fn copy, const struct piece *piece)
 {
-	struct ibv_sge sge = vt_sge(from, piece->from, piece->length);
-
-	memcpy(to->shadow + piece->to, from->shadow + piece->from,
-	       piece->length);
-	return vt_rdma_write(&self->pair.end[0], &sge, 1,
-			     vt_remote(to, piece->to));
+	return copy(&self->pair, &self->there, piece->to, &self->here,
+		    piece->from, piece->length);
 }
 
-static int do_read(dmabuf_t *self, struct vt_buf *from, struct vt_buf *to,
-		   const struct piece *piece)
+static int get(dmabuf_t *self, vt_copy_fn copy, const struct piece *piece)
 {
-	struct ibv_sge sge = vt_sge(to, piece->to, piece->length);
-
-	memcpy(to->shadow + piece->to, from->shadow + piece->from,
-	       piece->length);
-	return vt_rdma_read(&self->pair.end[0], &sge, 1,
-			    vt_remote(from, piece->from));
+	return copy(&self->pair, &self->here, piece->to, &self->there,
+		    piece->from, piece->length);
 }
-
-static int do_send(dmabuf_t *self, struct vt_buf *from, struct vt_buf *to,
-		   const struct piece *piece)
-{
-	struct ibv_sge sge = vt_sge(from, piece->from, piece->length);
-	struct ibv_sge recv = vt_sge(to, piece->to, piece->length);
-	struct ibv_wc wc;
-
-	memcpy(to->shadow + piece->to, from->shadow + piece->from,
-	       piece->length);
-	return vt_send_recv(&self->pair, &sge, 1, &recv, 1, &wc);
-}
-
-typedef int (*operation)(dmabuf_t *self, struct vt_buf *from,
-			 struct vt_buf *to, const struct piece *piece);
 
 /* Each piece, there and back. */
 static void run(struct __test_metadata *_metadata, dmabuf_t *self,
-		operation operation)
+		vt_copy_fn copy)
 {
 	size_t i;
 
 	for (i = 0; i < PIECES; i++) {
-		ASSERT_EQ(0, operation(self, &self->here, &self->there,
-				       &pieces[i]));
+		ASSERT_EQ(0, put(self, copy, &pieces[i]));
 		ASSERT_EQ(0, vt_buf_check(&self->there, pieces[i].to,
 					  pieces[i].length));
 	}
 	vt_buf_fill(&self->there, 3);
 	for (i = 0; i < PIECES; i++) {
-		ASSERT_EQ(0, operation(self, &self->there, &self->here,
-				       &pieces[i]));
+		ASSERT_EQ(0, get(self, copy, &pieces[i]));
 		ASSERT_EQ(0, vt_buf_check(&self->here, pieces[i].to,
 					  pieces[i].length));
 	}
@@ -171,17 +145,17 @@ static void run(struct __test_metadata *_metadata, dmabuf_t *self,
 
 TEST_F_TIMEOUT(dmabuf, write, 120)
 {
-	run(_metadata, self, do_write);
+	run(_metadata, self, vt_copy_by_write);
 }
 
 TEST_F_TIMEOUT(dmabuf, read, 120)
 {
-	run(_metadata, self, do_read);
+	run(_metadata, self, vt_copy_by_read);
 }
 
 TEST_F_TIMEOUT(dmabuf, send, 120)
 {
-	run(_metadata, self, do_send);
+	run(_metadata, self, vt_copy_by_send);
 }
 
 TEST_F_TIMEOUT(dmabuf, atomic, 60)
@@ -218,7 +192,7 @@ TEST_F_TIMEOUT(dmabuf, without_descriptor, 60)
 	int copy = dup(dmabuf);
 
 	close(dmabuf);
-	EXPECT_EQ(0, do_write(self, &self->here, &self->there, &pieces[3]));
+	EXPECT_EQ(0, put(self, vt_copy_by_write, &pieces[3]));
 	ASSERT_EQ(dmabuf, dup2(copy, dmabuf));
 	close(copy);
 	EXPECT_EQ(0, vt_buf_check_all(&self->there));
@@ -365,12 +339,10 @@ TEST_F_TIMEOUT(dmabuf, moved, 120)
 			EXPECT_EQ(1, stats.attached);
 			EXPECT_EQ(0, stats.mapped);
 		}
-		ASSERT_EQ(0, do_write(self, &self->here, &self->there,
-				      &pieces[i]));
+		ASSERT_EQ(0, put(self, vt_copy_by_write, &pieces[i]));
 		ASSERT_EQ(0, vt_buf_check_all(&self->there));
 		ASSERT_EQ(0, move_once(mem, i + 1));
-		ASSERT_EQ(0, do_read(self, &self->there, &self->here,
-				     &pieces[i]));
+		ASSERT_EQ(0, get(self, vt_copy_by_read, &pieces[i]));
 		ASSERT_EQ(0, vt_buf_check_all(&self->here));
 	}
 	if (is_of_tests(variant->kind)) {
@@ -407,9 +379,9 @@ TEST_F_TIMEOUT(dmabuf, moved_under_operations, 240)
 		SKIP(return, "this one does not move");
 	ASSERT_EQ(0, pthread_create(&mover.thread, NULL, mover_run, &mover));
 	while (rounds-- && !_metadata->exit_code) {
-		run(_metadata, self, do_write);
-		run(_metadata, self, do_read);
-		run(_metadata, self, do_send);
+		run(_metadata, self, vt_copy_by_write);
+		run(_metadata, self, vt_copy_by_read);
+		run(_metadata, self, vt_copy_by_send);
 	}
 	mover.stop = true;
 	pthread_join(mover.thread, NULL);
@@ -422,16 +394,16 @@ TEST_F_TIMEOUT(dmabuf, revoked, 60)
 {
 	if (!moves(variant->kind))
 		SKIP(return, "this one cannot revoke");
-	ASSERT_EQ(0, do_write(self, &self->here, &self->there, &pieces[0]));
+	ASSERT_EQ(0, put(self, vt_copy_by_write, &pieces[0]));
 	ASSERT_EQ(0, vt_mem_revoke(&self->there.mem));
 	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR,
-		  do_write(self, &self->here, &self->there, &pieces[0]));
+		  put(self, vt_copy_by_write, &pieces[0]));
 	ASSERT_EQ(0, vt_pair_renew(&self->pair));
 	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR,
-		  do_read(self, &self->there, &self->here, &pieces[3]));
+		  get(self, vt_copy_by_read, &pieces[3]));
 	ASSERT_EQ(0, vt_pair_renew(&self->pair));
 	EXPECT_EQ(IBV_WC_LOC_PROT_ERR,
-		  do_read(self, &self->here, &self->there, &pieces[0]));
+		  put(self, vt_copy_by_read, &pieces[0]));
 }
 
 /* ---- a descriptor for reading only ---- */

@@ -16,6 +16,7 @@
 #include <rdma/peer_vram.h>
 
 #include "lib/buf.h"
+#include "lib/copy.h"
 #include "lib/counters.h"
 #include "lib/pattern.h"
 #include "lib/proc.h"
@@ -197,45 +198,14 @@ static struct step next_step(odp_t *self)
 	return step;
 }
 
-static int write_step(odp_t *self)
-{
-	struct step s = next_step(self);
-	struct ibv_sge sge = vt_sge(&self->local, s.here, s.length);
-	int ret;
-
-	memcpy(self->odp.shadow + s.there, self->local.shadow + s.here,
-	       s.length);
-	ret = vt_rdma_write(&self->pair.end[0], &sge, 1,
-			    vt_remote(&self->odp, s.there));
-	return ret ? ret : vt_buf_check(&self->odp, s.there, s.length);
-}
-
-static int read_step(odp_t *self)
-{
-	struct step s = next_step(self);
-	struct ibv_sge sge = vt_sge(&self->local, s.here, s.length);
-	int ret;
-
-	memcpy(self->local.shadow + s.here, self->odp.shadow + s.there,
-	       s.length);
-	ret = vt_rdma_read(&self->pair.end[0], &sge, 1,
-			   vt_remote(&self->odp, s.there));
-	return ret ? ret : vt_buf_check(&self->local, s.here, s.length);
-}
-
-/* The on-demand buffer as what is sent, and as what is received into. */
-static int send_step(odp_t *self, bool into)
+/* The on-demand buffer as what is copied into, or as what is copied from. */
+static int copy_step(odp_t *self, vt_copy_fn by, bool into)
 {
 	struct step s = next_step(self);
 	struct vt_buf *to = into ? &self->odp : &self->local;
 	struct vt_buf *from = into ? &self->local : &self->odp;
-	struct ibv_sge out = vt_sge(from, s.here, s.length);
-	struct ibv_sge in = vt_sge(to, s.there, s.length);
-	struct ibv_wc wc;
-	int ret;
+	int ret = by(&self->pair, to, s.there, from, s.here, s.length);
 
-	memcpy(to->shadow + s.there, from->shadow + s.here, s.length);
-	ret = vt_send_recv(&self->pair, &out, 1, &in, 1, &wc);
 	return ret ? ret : vt_buf_check(to, s.there, s.length);
 }
 
@@ -257,50 +227,24 @@ static int atomic_step(odp_t *self)
 	return ret ? ret : vt_buf_check(&self->local, result, 8);
 }
 
-/* The on-demand buffer as the local one. */
-static int local_write_step(odp_t *self)
-{
-	struct step s = next_step(self);
-	struct ibv_sge sge = vt_sge(&self->odp, s.there, s.length);
-	int ret;
-
-	memcpy(self->local.shadow + s.here, self->odp.shadow + s.there,
-	       s.length);
-	ret = vt_rdma_write(&self->pair.end[0], &sge, 1,
-			    vt_remote(&self->local, s.here));
-	return ret ? ret : vt_buf_check(&self->local, s.here, s.length);
-}
-
-static int local_read_step(odp_t *self)
-{
-	struct step s = next_step(self);
-	struct ibv_sge sge = vt_sge(&self->odp, s.there, s.length);
-	int ret;
-
-	memcpy(self->odp.shadow + s.there, self->local.shadow + s.here,
-	       s.length);
-	ret = vt_rdma_read(&self->pair.end[0], &sge, 1,
-			   vt_remote(&self->local, s.here));
-	return ret ? ret : vt_buf_check(&self->odp, s.there, s.length);
-}
-
 static int any_step(odp_t *self)
 {
 	switch (vt_pattern_word(6, self->seed) % 7) {
 	case 0:
-		return write_step(self);
+		return copy_step(self, vt_copy_by_write, true);
 	case 1:
-		return read_step(self);
+		return copy_step(self, vt_copy_by_read, false);
 	case 2:
-		return send_step(self, true);
+		return copy_step(self, vt_copy_by_send, true);
 	case 3:
-		return send_step(self, false);
+		return copy_step(self, vt_copy_by_send, false);
 	case 4:
 		return atomic_step(self);
+	/* The on-demand buffer is the local one. */
 	case 5:
-		return local_write_step(self);
+		return copy_step(self, vt_copy_by_write, false);
 	default:
-		return local_read_step(self);
+		return copy_step(self, vt_copy_by_read, true);
 	}
 }
 

@@ -39,36 +39,20 @@ FIXTURE_VARIANT(peerdirect)
 	const char *params;
 };
 
-FIXTURE_VARIANT_ADD(peerdirect, never_invalidates)
-{
-	.flavour = NEVER_INVALIDATES,
-	.params = "flavour=0",
-};
+#define PEERDIRECT_VARIANT(_name, _flavour, _params)			\
+	FIXTURE_VARIANT_ADD(peerdirect, _name)				\
+	{								\
+		.flavour = _flavour,					\
+		.params = _params,					\
+	}
 
-FIXTURE_VARIANT_ADD(peerdirect, no_page_size)
-{
-	.flavour = NEVER_INVALIDATES,
-	.params = "flavour=0 no_page_size=1",
-};
-
-FIXTURE_VARIANT_ADD(peerdirect, invalidates)
-{
-	.flavour = INVALIDATES,
-	.params = "flavour=1",
-};
-
-FIXTURE_VARIANT_ADD(peerdirect, unmaps_itself)
-{
-	.flavour = UNMAPS_ITSELF,
-	.params = "flavour=2",
-};
-
+PEERDIRECT_VARIANT(never_invalidates, NEVER_INVALIDATES, "flavour=0");
+PEERDIRECT_VARIANT(no_page_size, NEVER_INVALIDATES,
+		   "flavour=0 no_page_size=1");
+PEERDIRECT_VARIANT(invalidates, INVALIDATES, "flavour=1");
+PEERDIRECT_VARIANT(unmaps_itself, UNMAPS_ITSELF, "flavour=2");
 /* Pages of 64 KiB: the client's list begins before the region and ends after */
-FIXTURE_VARIANT_ADD(peerdirect, large_pages)
-{
-	.flavour = INVALIDATES,
-	.params = "flavour=1 page_shift=16",
-};
+PEERDIRECT_VARIANT(large_pages, INVALIDATES, "flavour=1 page_shift=16");
 
 static struct peer_test_stats stats_of(const struct vt_buf *buf)
 {
