@@ -95,8 +95,15 @@ const struct vt_mem_kind *vt_mem_kind_find(const char *name)
 	return NULL;
 }
 
+/* Whose functions are the kind's. */
+static const struct vt_mem_kind *owner(const struct vt_mem_kind *kind)
+{
+	return kind->base ? kind->base : kind;
+}
+
 int vt_mem_prepare(const struct vt_mem_kind *kind)
 {
+	kind = owner(kind);
 	return kind->prepare ? kind->prepare() : 0;
 }
 
@@ -122,36 +129,42 @@ void vt_mem_free(struct vt_mem *mem)
 
 int vt_mem_read(struct vt_mem *mem, uint64_t offset, void *dst, size_t length)
 {
-	return mem->kind->read(mem, offset, dst, length);
+	return owner(mem->kind)->read(mem, offset, dst, length);
 }
 
 int vt_mem_write(struct vt_mem *mem, uint64_t offset, const void *src,
 		 size_t length)
 {
-	return mem->kind->write(mem, offset, src, length);
+	return owner(mem->kind)->write(mem, offset, src, length);
 }
 
 int vt_mem_blocks(struct vt_mem *mem, struct vt_block *blocks,
 		  unsigned int room)
 {
-	if (!mem->kind->blocks)
-		return -EOPNOTSUPP;
-	return mem->kind->blocks(mem, blocks, room);
+	const struct vt_mem_kind *kind = owner(mem->kind);
+
+	return kind->blocks ? kind->blocks(mem, blocks, room) : -EOPNOTSUPP;
 }
 
 int vt_mem_destroy(struct vt_mem *mem)
 {
-	return mem->kind->destroy ? mem->kind->destroy(mem) : -EOPNOTSUPP;
+	const struct vt_mem_kind *kind = owner(mem->kind);
+
+	return kind->destroy ? kind->destroy(mem) : -EOPNOTSUPP;
 }
 
 int vt_mem_revoke(struct vt_mem *mem)
 {
-	return mem->kind->revoke ? mem->kind->revoke(mem) : -EOPNOTSUPP;
+	const struct vt_mem_kind *kind = owner(mem->kind);
+
+	return kind->revoke ? kind->revoke(mem) : -EOPNOTSUPP;
 }
 
 int vt_mem_share(struct vt_mem *mem)
 {
-	return mem->kind->share ? mem->kind->share(mem) : -EOPNOTSUPP;
+	const struct vt_mem_kind *kind = owner(mem->kind);
+
+	return kind->share ? kind->share(mem) : -EOPNOTSUPP;
 }
 
 int vt_mem_import(struct vt_mem *mem, const struct vt_mem_kind *kind, int fd,

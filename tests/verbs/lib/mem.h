@@ -31,6 +31,7 @@ enum vt_mem_flags {
  * struct vt_mem_kind - what a kind of memory can do
  * @name:    as in the names of the tests' variants
  * @client:  its directory in /sys/kernel/mm/memory_peers, NULL: not peer memory
+ * @base:    whose all the rest is but alloc and free; NULL: its own
  * @prepare: loads what owns such memory, if it is not there; NULL: it always is
  * @alloc:   fills in addr, length, fd and handle
  * @free:    undoes it, also after a part was unmapped or destroyed
@@ -45,6 +46,7 @@ enum vt_mem_flags {
 struct vt_mem_kind {
 	const char *name;
 	const char *client;
+	const struct vt_mem_kind *base;
 	int (*prepare)(void);
 	int (*alloc)(struct vt_mem *mem, size_t length, unsigned int flags);
 	void (*free)(struct vt_mem *mem);

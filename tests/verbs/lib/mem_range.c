@@ -10,7 +10,7 @@
 
 #include <rdma/peer_mem.h>
 
-#include "mem.h"
+#include "mem_kind.h"
 
 int vt_export(const void *addr, size_t length, uint32_t flags)
 {
@@ -30,23 +30,12 @@ int vt_export(const void *addr, size_t length, uint32_t flags)
 	return ret;
 }
 
-static const struct vt_mem_kind *range_base(const struct vt_mem *mem)
-{
-	return mem->kind == &vt_mem_vram_range ? &vt_mem_vram_named :
-						 &vt_mem_peerdirect;
-}
-
-static int range_prepare_peerdirect(void)
-{
-	return vt_mem_prepare(&vt_mem_peerdirect);
-}
-
 static int range_alloc(struct vt_mem *mem, size_t length, unsigned int flags)
 {
 	struct vt_mem base;
 	int ret;
 
-	ret = vt_mem_alloc(&base, range_base(mem), length, flags);
+	ret = vt_mem_alloc(&base, mem->kind->base, length, flags);
 	if (ret)
 		return ret;
 	ret = vt_export(base.addr, length,
@@ -61,52 +50,18 @@ static int range_alloc(struct vt_mem *mem, size_t length, unsigned int flags)
 	return 0;
 }
 
-static void range_free(struct vt_mem *mem)
-{
-	close(mem->dmabuf);
-	range_base(mem)->free(mem);
-}
-
-static int range_read(struct vt_mem *mem, uint64_t offset, void *dst,
-		      size_t length)
-{
-	return range_base(mem)->read(mem, offset, dst, length);
-}
-
-static int range_write(struct vt_mem *mem, uint64_t offset, const void *src,
-		       size_t length)
-{
-	return range_base(mem)->write(mem, offset, src, length);
-}
-
-static int range_destroy(struct vt_mem *mem)
-{
-	return range_base(mem)->destroy(mem);
-}
-
-static int range_revoke(struct vt_mem *mem)
-{
-	return range_base(mem)->revoke(mem);
-}
-
 const struct vt_mem_kind vt_mem_vram_range = {
 	.name = "vram_range",
 	.client = "peer_vram",
+	.base = &vt_mem_vram_named,
 	.alloc = range_alloc,
-	.free = range_free,
-	.read = range_read,
-	.write = range_write,
-	.destroy = range_destroy,
-	.revoke = range_revoke,
+	.free = vt_mem_release,
 };
 
 const struct vt_mem_kind vt_mem_peerdirect_range = {
 	.name = "peerdirect_range",
 	.client = "peerdirect_test",
-	.prepare = range_prepare_peerdirect,
+	.base = &vt_mem_peerdirect,
 	.alloc = range_alloc,
-	.free = range_free,
-	.read = range_read,
-	.write = range_write,
-	.revoke = range_revoke,
+	.free = vt_mem_release,
 };
