@@ -44,6 +44,7 @@ struct peer_vram_cmd {
 		struct peer_vram_blocks blocks;
 		struct peer_vram_share share;
 		struct peer_vram_set_flags set_flags;
+		struct peer_vram_next next;
 	} arg;
 };
 
@@ -409,6 +410,44 @@ static int peer_vram_ioc_set_flags(struct peer_vram_cmd *cmd)
 	return ret;
 }
 
+/* The object with the lowest offset above @after, with a reference; or NULL. */
+static struct peer_vram_object *peer_vram_next(struct peer_vram_device *vram,
+					       u64 after)
+{
+	struct peer_vram_object *obj, *next = NULL;
+
+	spin_lock(&vram->lock);
+	list_for_each_entry(obj, &vram->objects, node) {
+		u64 offset = peer_vram_mmap_offset(obj);
+
+		if (offset <= after || !kref_read(&obj->bo.kref))
+			continue;
+		if (!next || offset < peer_vram_mmap_offset(next))
+			next = obj;
+	}
+	/* Its last user may have gone just now. */
+	if (next && !ttm_bo_get_unless_zero(&next->bo))
+		next = ERR_PTR(-EAGAIN);
+	spin_unlock(&vram->lock);
+	return next;
+}
+
+static int peer_vram_ioc_next(struct peer_vram_cmd *cmd)
+{
+	struct peer_vram_next *arg = &cmd->arg.next;
+	struct peer_vram_object *obj;
+
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	do {
+		obj = peer_vram_next(cmd->file->vram, arg->mmap_offset);
+	} while (obj == ERR_PTR(-EAGAIN));
+	if (!obj)
+		return -ENOENT;
+	arg->mmap_offset = peer_vram_mmap_offset(obj);
+	return peer_vram_respond_handle(cmd, obj, &arg->handle);
+}
+
 /* ---- dispatch --------------------------------------------------------- */
 
 /**
@@ -448,6 +487,7 @@ static const struct peer_vram_ioctl peer_vram_ioctls[] = {
 	PEER_VRAM_IOCTL(SHARE, share, share, reserved, true),
 	PEER_VRAM_IOCTL(IMPORT, import, share, reserved, false),
 	PEER_VRAM_IOCTL(SET_FLAGS, set_flags, set_flags, reserved, true),
+	PEER_VRAM_IOCTL(NEXT, next, next, mmap_offset, false),
 };
 
 static const struct peer_vram_ioctl *peer_vram_ioctl_find(unsigned int nr)

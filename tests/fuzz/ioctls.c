@@ -398,6 +398,36 @@ static void done_import(struct fz_run *run, struct fz_try *try,
 	add_handle(run, try, arg->handle, try->object);
 }
 
+/* ---- NEXT ---- */
+
+/* From the beginning, from just before an object that is known, from anywhere. */
+static void fill_next(struct fz_run *run, struct fz_try *try)
+{
+	uint32_t object = fz_below(&run->rng, FZ_OBJECTS);
+
+	if (fz_chance(&run->rng, 10))
+		try->as.next.mmap_offset = fz_boundary(&run->rng);
+	else if (run->world->objects[object].offset)
+		try->as.next.mmap_offset =
+			run->world->objects[object].offset - 1;
+}
+
+static void want_next(struct fz_run *run, struct fz_try *try)
+{
+	(void)run;
+	fz_may(&try->want, ENOENT);
+	fz_may(&try->want, EPERM);
+}
+
+/* Which of the objects it is, or one that nothing is known of, is not to be told. */
+static void done_next(struct fz_run *run, struct fz_try *try,
+		      const union fz_arg *arg)
+{
+	if (arg->next.mmap_offset <= try->as.next.mmap_offset)
+		fz_fail(run, "NEXT goes back, to %#llx", arg->next.mmap_offset);
+	add_handle(run, try, arg->next.handle, -1);
+}
+
 /* ---- the table ---- */
 
 #define IOCTL(_name, _struct, ...)					\
@@ -439,6 +469,8 @@ const struct fz_ioctl fz_ioctls[FZ_IOCTLS] = {
 	      .done = done_import),
 	IOCTL(SET_FLAGS, set_flags, ALIVE, WRITES, .fill = fill_set_flags,
 	      .want = want_set_flags, .done = done_set_flags),
+	IOCTL(NEXT, next, .fill = fill_next, .want = want_next,
+	      .done = done_next),
 	{
 		.name = "INFO",
 		.nr = PEER_VRAM_IOC_INFO,

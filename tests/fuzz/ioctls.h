@@ -20,6 +20,7 @@ union fz_arg {
 	struct peer_vram_blocks blocks;
 	struct peer_vram_share share;
 	struct peer_vram_set_flags set_flags;
+	struct peer_vram_next next;
 	uint8_t bytes[FZ_PAGE];
 	uint32_t words[FZ_PAGE / 4];
 };
@@ -62,7 +63,7 @@ struct fz_ioctl {
 		     const union fz_arg *arg);
 };
 
-#define FZ_IOCTLS 17
+#define FZ_IOCTLS 18
 
 extern const struct fz_ioctl fz_ioctls[FZ_IOCTLS];
 

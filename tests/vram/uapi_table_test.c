@@ -55,6 +55,7 @@ union any {
 	struct peer_vram_blocks blocks;
 	struct peer_vram_share share;
 	struct peer_vram_set_flags set_flags;
+	struct peer_vram_next next;
 	char bytes[2 * 4096];
 };
 
@@ -78,6 +79,7 @@ static const struct call calls[] = {
 	{ "IMPORT", PEER_VRAM_IOC_IMPORT, sizeof(struct peer_vram_share) },
 	{ "SET_FLAGS", PEER_VRAM_IOC_SET_FLAGS,
 	  sizeof(struct peer_vram_set_flags) },
+	{ "NEXT", PEER_VRAM_IOC_NEXT, sizeof(struct peer_vram_next) },
 	{ "REVOKE", PEER_VRAM_IOC_REVOKE, sizeof(struct peer_vram_handle) },
 	{ "DESTROY", PEER_VRAM_IOC_DESTROY, sizeof(struct peer_vram_handle) },
 	{ "CLOSE", PEER_VRAM_IOC_CLOSE, sizeof(struct peer_vram_handle) },
@@ -103,6 +105,7 @@ static void fill_in(union any *arg, const struct call *call, uint32_t handle,
 	arg->size = call->size;
 	switch (call->nr) {
 	case PEER_VRAM_IOC_INFO:
+	case PEER_VRAM_IOC_NEXT:
 		break;
 	case PEER_VRAM_IOC_CREATE:
 		arg->create.length = PAGE;
@@ -278,10 +281,10 @@ TEST_F(table, unknown_calls)
 	size_t i;
 
 	arg.size = sizeof(struct peer_vram_info);
-	for (nr = 14; nr < 256; nr++)
+	for (nr = CALLS; nr < 256; nr++)
 		EXPECT_EQ(-ENOTTY, vram_ioctl(self->fd, PEER_VRAM_IOC(nr), &arg))
 			TH_LOG("number %u", nr);
-	for (nr = 0; nr < 14; nr++)
+	for (nr = 0; nr < CALLS; nr++)
 		for (i = 0; i < sizeof(directions) / sizeof(directions[0]); i++)
 			EXPECT_EQ(-ENOTTY,
 				  vram_ioctl(self->fd, PEER_VRAM_IOC(nr) ^
@@ -405,6 +408,7 @@ static bool has_handle(const struct call *call)
 	return call->nr != PEER_VRAM_IOC_INFO &&
 	       call->nr != PEER_VRAM_IOC_CREATE &&
 	       call->nr != PEER_VRAM_IOC_LOOKUP &&
+	       call->nr != PEER_VRAM_IOC_NEXT &&
 	       call->nr != PEER_VRAM_IOC_IMPORT;
 }
 

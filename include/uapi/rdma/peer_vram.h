@@ -32,7 +32,8 @@
  *           small for the first version of the struct
  *   E2BIG   the struct is longer than the kernel's and its tail is not zero;
  *           for CREATE also: the object is larger than the whole video memory
- *   ENOENT  no such handle in this file, or no object of this device at addr
+ *   ENOENT  no such handle in this file, or no object of this device at addr;
+ *           no further object
  *   EMFILE  no room for another handle in this file (65536), or descriptor
  *   ERANGE  offset + length lies outside of the object
  *   ENOMEM  out of kernel memory, nothing that could be evicted, or no more
@@ -40,7 +41,7 @@
  *   EBUSY   pinned objects do not move
  *   EACCES  the file was opened read-only; LOOKUP by a file opened for writing
  *           of a mapping that can never be written
- *   EPERM   BLOCKS without CAP_SYS_ADMIN
+ *   EPERM   BLOCKS, NEXT without CAP_SYS_ADMIN
  *   EBADF   IMPORT of what is no descriptor
  *   ENODEV  the device is gone, or the object was destroyed
  *   EFAULT  bad user pointer
@@ -240,6 +241,20 @@ struct peer_vram_set_flags {
 };
 
 /**
+ * struct peer_vram_next - PEER_VRAM_IOC_NEXT
+ * @handle:      out: a handle of this file for the object found
+ * @mmap_offset: in: after which one, 0: the first; out: this one's
+ *
+ * Goes through all objects that are alive, whoever made them, by their
+ * offsets, which /proc/<pid>/maps shows as well. Needs CAP_SYS_ADMIN (EPERM).
+ */
+struct peer_vram_next {
+	__u32 size;
+	__u32 handle;
+	__aligned_u64 mmap_offset;
+};
+
+/**
  * struct peer_vram_info - PEER_VRAM_IOC_INFO
  * @vram_size:     out: bytes of video memory
  * @vram_used:     out: bytes taken by objects
@@ -290,5 +305,6 @@ struct peer_vram_info {
 #define PEER_VRAM_IOC_SHARE   PEER_VRAM_IOC(11)
 #define PEER_VRAM_IOC_IMPORT  PEER_VRAM_IOC(12)
 #define PEER_VRAM_IOC_SET_FLAGS PEER_VRAM_IOC(13)
+#define PEER_VRAM_IOC_NEXT    PEER_VRAM_IOC(14)
 
 #endif
