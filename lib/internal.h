@@ -7,10 +7,17 @@
 #define PEERMEM_INTERNAL_H
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stddef.h>
 #include <string.h>
 
 #define PEERMEM_EXPORT __attribute__((visibility("default")))
+
+/* A descriptor, or -1 and errno. */
+static inline int peermem_node_open(void)
+{
+	return open("/dev/peer_mem", O_RDWR | O_CLOEXEC);
+}
 
 /*
  * One call of /dev/peer_mem, which is opened each time: a program may fork, and

@@ -3,7 +3,6 @@
  * Questions and requests to the core, by /dev/peer_mem.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -21,26 +20,27 @@ static void copy_verdict(struct peermem_verdict *to,
 
 int peermem_call(unsigned long request, void *arg)
 {
-	int fd = open("/dev/peer_mem", O_RDWR | O_CLOEXEC);
-	int error = 0;
+	int fd = peermem_node_open();
+	int error;
 
 	if (fd < 0)
 		return errno;
-	if (ioctl(fd, request, arg))
-		error = errno;
+	error = ioctl(fd, request, arg) ? errno : 0;
 	close(fd);
 	return error;
 }
 
 PEERMEM_EXPORT
-int peermem_query(struct ibv_context *context, const void *addr, size_t length,
-		  int access, struct peermem_answer *answer)
+int peermem_query_process(struct ibv_context *context, pid_t pid,
+			  const void *addr, size_t length, int access,
+			  struct peermem_answer *answer)
 {
 	struct peer_mem_query query = {
 		.size = sizeof(query),
 		.access = (uint32_t)access,
 		.addr = (uintptr_t)addr,
 		.length = length,
+		.pid = pid,
 	};
 	const char *name = ibv_get_device_name(context->device);
 
@@ -58,6 +58,13 @@ int peermem_query(struct ibv_context *context, const void *addr, size_t length,
 	answer->page_size = query.page_size;
 	memcpy(answer->client, query.client, sizeof(answer->client));
 	return 0;
+}
+
+PEERMEM_EXPORT
+int peermem_query(struct ibv_context *context, const void *addr, size_t length,
+		  int access, struct peermem_answer *answer)
+{
+	return peermem_query_process(context, 0, addr, length, access, answer);
 }
 
 PEERMEM_EXPORT

@@ -111,6 +111,22 @@ struct peermem_object *peermem_find_object(struct peermem_vram *vram,
 }
 
 PEERMEM_EXPORT
+struct peermem_object *peermem_next_object(struct peermem_vram *vram,
+					   uint64_t *number)
+{
+	struct peer_vram_next next = {
+		.size = sizeof(next),
+		.mmap_offset = *number,
+	};
+
+	errno = peermem_vram_ioctl(vram, PEER_VRAM_IOC_NEXT, &next);
+	if (errno)
+		return NULL;
+	*number = next.mmap_offset;
+	return object_of_handle(vram, next.handle);
+}
+
+PEERMEM_EXPORT
 int peermem_free_object(struct peermem_object *object)
 {
 	int error;

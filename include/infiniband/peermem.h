@@ -12,6 +12,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include <infiniband/verbs.h>
 #include <rdma/peer_mem.h>
@@ -55,6 +56,18 @@ struct peermem_answer {
  */
 int peermem_query(struct ibv_context *context, const void *addr, size_t length,
 		  int access, struct peermem_answer *answer);
+
+/**
+ * peermem_query_process() - the same about another process
+ * @pid:  0: this one
+ * @addr: in that process
+ *
+ * Return: as peermem_query(), and ESRCH no such process, EPERM no
+ * CAP_SYS_PTRACE over it.
+ */
+int peermem_query_process(struct ibv_context *context, pid_t pid,
+			  const void *addr, size_t length, int access,
+			  struct peermem_answer *answer);
 
 /** peermem_reason_str() - a reason in words; never NULL */
 const char *peermem_reason_str(enum peer_mem_reason reason);
@@ -105,6 +118,60 @@ struct peermem_client_stats {
  */
 int peermem_clients(struct peermem_client_stats *stats, size_t stat_size,
 		    size_t room, size_t *count);
+
+/**
+ * struct peermem_mr_stats - a registration, and what became of it
+ * @addr:     first byte; of a dma-buf: offset in it
+ * @length:   bytes
+ * @resident: bytes, in whole pages, that an access finds without asking
+ * @faults, @invalidations, @prefetched: as "rdma statistic show mr" has them
+ * @number:   grows from one registration to the next; no key
+ * @flags:    enum peer_mem_mr_flags
+ * @page_size: bytes
+ * @regions:  ranges that owners of memory know of
+ * @device:   of RDMA
+ * @client:   the owner of the first of @regions; "": none
+ *
+ * Registrations that pin system memory are the RDMA device's own affair, and
+ * not among them.
+ */
+struct peermem_mr_stats {
+	uint64_t addr;
+	uint64_t length;
+	uint64_t resident;
+	uint64_t faults;
+	uint64_t invalidations;
+	uint64_t prefetched;
+	uint32_t number;
+	uint32_t flags;
+	uint32_t page_size;
+	uint32_t regions;
+	char device[PEER_MEM_NAME_MAX];
+	char client[PEER_MEM_NAME_MAX];
+};
+
+/**
+ * peermem_mrs() - the registrations of a process, in the order they were made
+ * @pid:       0: this process
+ * @stats:     an array
+ * @stat_size: sizeof(*stats)
+ * @room:      its elements
+ * @count:     out: how many there are; the first @room were given
+ *
+ * Return: 0; ENOENT ib_peer_mem is not loaded; EACCES no right to open
+ * /dev/peer_mem; ESRCH no such process; EPERM no CAP_SYS_PTRACE over it; EINVAL.
+ */
+int peermem_mrs(pid_t pid, struct peermem_mr_stats *stats, size_t stat_size,
+		size_t room, size_t *count);
+
+/**
+ * peermem_query_mr() - one of this process's
+ * @mr: by ibv_reg_mr(); of several over the same range, the last is told of
+ *
+ * Return: as peermem_mrs(); ENODATA it is not among them.
+ */
+int peermem_query_mr(struct ibv_mr *mr, struct peermem_mr_stats *stats,
+		     size_t stat_size);
 
 #ifdef __cplusplus
 }

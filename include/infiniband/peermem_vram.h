@@ -119,6 +119,17 @@ struct peermem_object *peermem_find_object(struct peermem_vram *vram,
 					   const void *addr, uint64_t *offset);
 
 /**
+ * peermem_next_object() - any object of the device, whoever made it
+ * @number: in: after which one, 0: the first; out: this one's. It is the offset
+ *          that /proc/<pid>/maps shows for mappings of the object
+ *
+ * Return: the object, mapped here as well; NULL: ENOENT there is no further one,
+ * EPERM no CAP_SYS_ADMIN, ENODEV it was destroyed just now: go on.
+ */
+struct peermem_object *peermem_next_object(struct peermem_vram *vram,
+					   uint64_t *number);
+
+/**
  * peermem_free_object() - unmap it, and give its name back; NULL is fine
  *
  * The object itself lives as long as somebody refers to it: a memory region,

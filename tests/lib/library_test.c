@@ -126,6 +126,100 @@ TEST_F(library, reasons_have_words)
 	EXPECT_STREQ("unknown reason", peermem_reason_str(-1));
 }
 
+TEST_F(library, other_processes)
+{
+	struct peermem_answer mine, same;
+	struct vt_mem mem;
+
+	ASSERT_EQ(0, vt_mem_alloc(&mem, &vt_mem_vram, RANGE_SIZE, 0));
+	EXPECT_EQ(0, peermem_query(self->dev.ctx, mem.addr, RANGE_SIZE, 0,
+				   &mine));
+	EXPECT_EQ(0, peermem_query_process(self->dev.ctx, getpid(), mem.addr,
+					   RANGE_SIZE, 0, &same));
+	EXPECT_EQ(0, memcmp(&mine, &same, sizeof(mine)));
+	/* The harness has nothing there. */
+	EXPECT_EQ(0, peermem_query_process(self->dev.ctx, getppid(), mem.addr,
+					   RANGE_SIZE, 0, &same));
+	EXPECT_EQ(PEER_MEM_NOT_MAPPED, same.pinned.reason);
+	EXPECT_EQ(ESRCH, peermem_query_process(self->dev.ctx, 2, mem.addr,
+					       RANGE_SIZE, 0, &same));
+	EXPECT_EQ(ESRCH, errno);
+	vt_mem_free(&mem);
+}
+
+TEST_F(library, registrations)
+{
+	struct peermem_mr_stats stats[3];
+	struct vt_mem mem;
+	struct ibv_mr *mr[2];
+	size_t count, i;
+
+	ASSERT_EQ(0, vt_mem_alloc(&mem, &vt_mem_vram, RANGE_SIZE, 0));
+	for (i = 0; i < 2; i++) {
+		mr[i] = ibv_reg_mr(self->dev.pd, mem.addr + i * RANGE_PAGE,
+				   RANGE_HALF, IBV_ACCESS_REMOTE_READ |
+				   (i ? IBV_ACCESS_ON_DEMAND : 0));
+		ASSERT_NE(NULL, mr[i]);
+	}
+	ASSERT_EQ(0, peermem_mrs(0, stats, sizeof(stats[0]), 3, &count));
+	ASSERT_EQ(2, count);
+	EXPECT_LT(stats[0].number, stats[1].number);
+	for (i = 0; i < 2; i++) {
+		EXPECT_EQ((uintptr_t)mr[i]->addr, stats[i].addr);
+		EXPECT_EQ(RANGE_HALF, stats[i].length);
+		EXPECT_EQ(i ? PEER_MEM_MR_ON_DEMAND : 0, stats[i].flags);
+		EXPECT_EQ(i ? 0 : RANGE_HALF, stats[i].resident);
+		EXPECT_EQ(RANGE_PAGE, stats[i].page_size);
+		EXPECT_EQ(i ? 0 : 1, stats[i].regions);
+		EXPECT_STREQ(ibv_get_device_name(self->dev.ctx->device),
+			     stats[i].device);
+		EXPECT_STREQ(i ? "" : "peer_vram", stats[i].client);
+		EXPECT_EQ(0, peermem_query_mr(mr[i], &stats[2],
+					      sizeof(stats[2])));
+		EXPECT_EQ(0, memcmp(&stats[i], &stats[2], sizeof(stats[2])));
+	}
+	EXPECT_EQ(0, ibv_dereg_mr(mr[0]));
+	EXPECT_EQ(0, ibv_dereg_mr(mr[1]));
+	vt_mem_free(&mem);
+}
+
+TEST_F(library, registrations_room)
+{
+	struct peermem_mr_stats stats[3];
+	static char buffer[RANGE_PAGE];
+	struct ibv_mr *mr, *pinned;
+	size_t count;
+
+	EXPECT_EQ(0, peermem_mrs(0, NULL, sizeof(stats[0]), 0, &count));
+	EXPECT_EQ(0, count);
+	mr = ibv_reg_mr(self->dev.pd, buffer, 7, IBV_ACCESS_ON_DEMAND);
+	ASSERT_NE(NULL, mr);
+	memset(stats, 0xee, sizeof(stats));
+	EXPECT_EQ(0, peermem_mrs(getpid(), stats, 2 * sizeof(stats[0]), 1,
+				 &count));
+	EXPECT_EQ(1, count);
+	EXPECT_EQ(7, stats[0].length);
+	/* Of a program that knows more fields. */
+	EXPECT_EQ(0, stats[1].length);
+	EXPECT_EQ(0xeeeeeeee, stats[2].flags);
+	memset(stats, 0xee, sizeof(stats));
+	EXPECT_EQ(0, peermem_mrs(0, stats, sizeof(stats[0]), 0, &count));
+	EXPECT_EQ(1, count);
+	EXPECT_EQ(0xeeeeeeee, stats[0].flags);
+	EXPECT_EQ(EINVAL, peermem_mrs(0, stats, sizeof(stats[0]) - 1, 3,
+				      &count));
+	EXPECT_EQ(EINVAL, peermem_query_mr(mr, stats, sizeof(stats[0]) - 1));
+	EXPECT_EQ(EINVAL, errno);
+	EXPECT_EQ(ESRCH, peermem_mrs(2, stats, sizeof(stats[0]), 3, &count));
+	EXPECT_EQ(0, count);
+	/* That one is the device's own affair. */
+	pinned = ibv_reg_mr(self->dev.pd, buffer, 8, 0);
+	ASSERT_NE(NULL, pinned);
+	EXPECT_EQ(ENODATA, peermem_query_mr(pinned, stats, sizeof(stats[0])));
+	EXPECT_EQ(0, ibv_dereg_mr(pinned));
+	EXPECT_EQ(0, ibv_dereg_mr(mr));
+}
+
 static const struct peermem_client_stats *
 find(const struct peermem_client_stats *stats, size_t count, const char *name)
 {

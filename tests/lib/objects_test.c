@@ -15,6 +15,7 @@
 #include "lib/mem.h"
 #include "lib/pattern.h"
 #include "lib/proc.h"
+#include "lib/raw.h"
 #include "lib/verbs.h"
 
 #define PAGE 4096UL
@@ -102,6 +103,7 @@ TEST_F(object, is_made)
 TEST_F(object, flags)
 {
 	struct peermem_object *other;
+	struct vt_vram_info after;
 
 	other = peermem_alloc_object(self->vram, 1, PEER_VRAM_CREATE_SYSTEM |
 				     PEER_VRAM_CREATE_NO_EXPORT |
@@ -111,6 +113,9 @@ TEST_F(object, flags)
 	EXPECT_EQ(PEER_VRAM_DOMAIN_SYSTEM, info_of(other).domain);
 	EXPECT_EQ(PEER_VRAM_QUERY_IN_PLACE, info_of(other).flags);
 	EXPECT_EQ(0, peermem_free_object(other));
+	/* Freed is gone, with the device still open. */
+	EXPECT_EQ(0, vt_vram_info(&after));
+	EXPECT_EQ(self->before.objects + 1, after.objects);
 }
 
 /* It goes where it is sent, and its bytes go with it. */
@@ -136,19 +141,25 @@ TEST_F(object, moves)
 
 TEST_F(object, regions)
 {
+	struct ibv_mr *mr, unpinned;
 	struct vt_dev dev;
-	struct ibv_mr *mr;
+	int fd;
 
 	ASSERT_EQ(0, vt_dev_open(&dev));
 	mr = ibv_reg_mr(dev.pd, self->object->addr, SIZE, WRITABLE);
 	ASSERT_NE(NULL, mr);
-	EXPECT_EQ(1, info_of(self->object).regions);
+	ASSERT_EQ(0, peermem_share_object(self->object, &fd));
+	ASSERT_EQ(0, vt_reg_dmabuf_mr(&unpinned, dev.pd, 0, SIZE, 0, fd,
+				      WRITABLE));
+	EXPECT_EQ(0, close(fd));
+	EXPECT_EQ(2, info_of(self->object).regions);
 	EXPECT_EQ(1, info_of(self->object).pins);
 	EXPECT_EQ(EBUSY, peermem_evict_object(self->object));
 	EXPECT_EQ(0, peermem_revoke_object(self->object));
 	EXPECT_EQ(0, info_of(self->object).regions);
 	EXPECT_EQ(0, info_of(self->object).pins);
 	EXPECT_EQ(0, peermem_evict_object(self->object));
+	EXPECT_EQ(0, vt_dereg_dmabuf_mr(&unpinned));
 	EXPECT_EQ(0, ibv_dereg_mr(mr));
 	vt_dev_close(&dev);
 }
@@ -196,6 +207,61 @@ TEST_F(object, is_found)
 	EXPECT_EQ(0x77, mem.addr[PAGE + 3]);
 	vt_mem_free(&mem);
 	EXPECT_EQ(NULL, peermem_find_object(self->vram, &mem, NULL));
+	EXPECT_EQ(ENOENT, errno);
+}
+
+/* All there are, each once, also those of others. */
+TEST_F(object, are_gone_through)
+{
+	struct peermem_object *other, *next;
+	unsigned int ours = 0, all = 0;
+	struct vt_vram_info info;
+	uint64_t last, number = 0;
+	struct vt_mem mem;
+
+	ASSERT_EQ(0, vt_mem_alloc(&mem, &vt_mem_vram, SIZE, 0));
+	other = peermem_find_object(self->vram, mem.addr, NULL);
+	ASSERT_NE(NULL, other);
+	EXPECT_EQ(0, peermem_free_object(other));
+	mem.addr[7] = 0x66;
+	((uint8_t *)self->object->addr)[7] = 0x55;
+	for (last = 0; (next = peermem_next_object(self->vram, &number));
+	     last = number) {
+		EXPECT_LT(last, number);
+		all++;
+		ours += next->length == SIZE &&
+			(((uint8_t *)next->addr)[7] == 0x55 ||
+			 ((uint8_t *)next->addr)[7] == 0x66);
+		EXPECT_EQ(0, peermem_free_object(next));
+	}
+	EXPECT_EQ(ENOENT, errno);
+	EXPECT_EQ(2, ours);
+	ASSERT_EQ(0, vt_vram_info(&info));
+	EXPECT_EQ(info.objects, all);
+	vt_mem_free(&mem);
+}
+
+TEST_F(object, are_not_for_all)
+{
+	uint64_t number = 0;
+
+	ASSERT_EQ(0, setresuid(65534, 65534, 0));
+	EXPECT_EQ(NULL, peermem_next_object(self->vram, &number));
+	EXPECT_EQ(EPERM, errno);
+	ASSERT_EQ(0, setresuid(0, 0, 0));
+}
+
+/* A dead one is there as long as we have it, but nobody comes to it. */
+TEST_F(object, are_gone_through_if_alive)
+{
+	struct peermem_object *next;
+	uint64_t number = 0;
+
+	ASSERT_EQ(0, peermem_destroy_object(self->object));
+	while ((next = peermem_next_object(self->vram, &number))) {
+		EXPECT_EQ(0, info_of(next).domain & ~1U);
+		EXPECT_EQ(0, peermem_free_object(next));
+	}
 	EXPECT_EQ(ENOENT, errno);
 }
 
