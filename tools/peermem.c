@@ -5,63 +5,50 @@
  * Exit status: 0; 1 it failed, and said why on stderr; 2 it was not understood.
  */
 #include <errno.h>
-#include <getopt.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "status.h"
+#include "tool.h"
 
 static const char usage_text[] =
 	"usage: peermem status [--json]\n"
+	"       peermem mrs [PID]\n"
+	"       peermem query [--device NAME] [--read] PID ADDRESS LENGTH\n"
+	"       peermem vram [--device NAME] list | move OBJECT vram|system |\n"
+	"                    evict OBJECT | pressure SIZE [SECONDS]\n"
+	"       peermem top [--interval SECONDS] [--count N]\n"
 	"       peermem --help | --version\n"
 	"\n"
 	"status  the owners of peer memory: what is registered of them now, and\n"
-	"        what happened since they were loaded\n";
+	"        what happened since they were loaded\n"
+	"mrs     the registrations of a process, or of all, and what became of them\n"
+	"query   could that range of that process be registered, and if not, why?\n"
+	"vram    the objects in video memory: where they are; moves them, puts them\n"
+	"        out, or fills the memory up so that others are put out\n"
+	"top     what happens each second\n";
 
-static int misunderstood(const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	fputs("peermem: ", stderr);
-	vfprintf(stderr, format, args);
-	fputs("; see peermem --help\n", stderr);
-	va_end(args);
-	return 2;
-}
-
-static int cmd_status(int argc, char **argv)
-{
-	static const struct option options[] = {
-		{ "json", no_argument, NULL, 'j' },
-		{ NULL, 0, NULL, 0 },
-	};
-	int json = 0;
-	int option;
-
-	opterr = 0;
-	optind = 1;
-	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (option != 'j')
-			return misunderstood("status does not know %s",
-					     argv[optind - 1]);
-		json = 1;
-	}
-	if (optind != argc)
-		return misunderstood("status takes no argument %s",
-				     argv[optind]);
-	return status_show(json);
-}
+static const struct {
+	const char *name;
+	int (*run)(int argc, char **argv);
+} commands[] = {
+	{ "status", status_command },
+	{ "mrs", mrs_command },
+	{ "query", query_command },
+	{ "vram", vram_command },
+	{ "top", top_command },
+};
 
 static int run(int argc, char **argv)
 {
+	size_t i;
+
 	if (argc < 2) {
 		fputs(usage_text, stderr);
 		return 2;
 	}
-	if (!strcmp(argv[1], "status"))
-		return cmd_status(argc - 1, argv + 1);
+	for (i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		if (!strcmp(argv[1], commands[i].name))
+			return commands[i].run(argc - 1, argv + 1);
 	if (argc == 2 && !strcmp(argv[1], "--help")) {
 		fputs(usage_text, stdout);
 		return 0;
@@ -78,9 +65,7 @@ int main(int argc, char **argv)
 	int ret = run(argc, argv);
 
 	/* Whoever reads this should not take a part for the whole. */
-	if (fflush(stdout) || ferror(stdout)) {
-		fprintf(stderr, "peermem: cannot write: %s\n", strerror(errno));
-		return 1;
-	}
+	if (fflush(stdout) || ferror(stdout))
+		return failed("cannot write: %s", strerror(errno));
 	return ret;
 }

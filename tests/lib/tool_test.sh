@@ -56,6 +56,25 @@ tap_is "argument too many" "$("$peermem" status --json frob 2>&1)" \
 tap_is "option: status" "$(status_of "$peermem" status --frob)" 2
 tap_is "help: status" "$(status_of "$peermem" --help)" 0
 tap_is "help is for stdout" "$("$peermem" --help 2> /dev/null | head -c 6)" usage:
+tap_is "no number" "$("$peermem" top --count 2x 2>&1)" \
+	"peermem: 2x is no count; see peermem --help"
+tap_is "value missing" "$("$peermem" top --interval 2>&1)" \
+	"peermem: top --interval needs a value; see peermem --help"
+tap_is "no process" "$("$peermem" query 0 0x1000 4K 2>&1)" \
+	"peermem: 0 is no process; see peermem --help"
+tap_is "no address" "$("$peermem" query 1 0x 4K 2>&1)" \
+	"peermem: 0x is no address; see peermem --help"
+tap_is "no length" "$("$peermem" query 1 0x1000 99999999T 2>&1)" \
+	"peermem: 99999999T is no length; see peermem --help"
+tap_is "arguments missing" "$(status_of "$peermem" query 1 2)" 2
+tap_is "no action" "$("$peermem" vram frob 2>&1)" \
+	"peermem: vram does not know frob; see peermem --help"
+tap_is "no action at all: status" "$(status_of "$peermem" vram)" 2
+tap_is "too many for an action" "$("$peermem" vram list all 2>&1)" \
+	"peermem: vram list takes other arguments; see peermem --help"
+tap_is "no device" "$("$peermem" vram --device frob list 2>&1)" \
+	"peermem: there is no device frob; is peer_vram loaded?"
+tap_is "no device: status" "$(status_of "$peermem" vram --device frob list)" 1
 tap_is "version" "$("$peermem" --version | grep -cE '^peermem [0-9.]+$')" 1
 tap_is "not loaded" "$("$peermem" status 2>&1)" \
 	"peermem: ib_peer_mem is not loaded: modprobe ib_peer_mem"
@@ -78,6 +97,48 @@ a          -                 0          0 B          0 18446744073709551615     
 bytes      2                 1       1023 B          0             0        0
 many       3                 0          0 B          0             0        0
 peer_vram  1.0               2      4.0 MiB         77             5        3"
+
+# ---- what happens each second ----
+
+# The counters move after the head was read, which is after the first look; then
+# it goes on until that is seen.
+moving()
+{
+	local line
+
+	"$peermem" top | {
+		read -r line
+		client .new 1 7 0 0 0 0 0 0 9 0
+		mv "$peers/.new" "$peers/new"
+		echo 1000077 > "$peers/peer_vram/num_faults"
+		while read -r line; do
+			echo "$line"
+			[[ $line != peer_vram*' 0.0'*' 0.0'*' 0.0'*' 0.0' ]] ||
+				continue
+			[[ $line != peer_vram* ]] || break
+		done
+	}
+}
+
+top=$(moving)
+# Field $2 of the lines of client $1, all together: nothing, or how much?
+rates()
+{
+	awk -v name="$1" -v field="$2" '$1 == name { sum += $field }
+		END { print (!sum ? "none" : sum > 1000001 ? "too much" : "some") }' \
+		<<< "$top"
+}
+
+# Before the faults are REGIONS, REGISTERED (a number and a unit) and CLAIMS.
+tap_is "top: faults" "$(rates peer_vram 6)" some
+tap_is "top: what stands still" "$(rates peer_vram 7) $(rates many 6)" "none none"
+tap_is "top: what came meanwhile" "$(rates new 6)" none
+tap_is "top: what is registered" "$(grep -m 1 -o '^peer_vram  *2  *4.0 MiB' <<< "$top" |
+	tr -s ' ')" "peer_vram 2 4.0 MiB"
+tap_is "top: no escapes" "$(grep -c $'\033' <<< "$top")" 0
+tap_is "top: as often as wanted" "$("$peermem" top --count 1 | grep -c '^peer_vram')" 1
+rm -r "${peers:?}/new"
+echo 77 > "$peers/peer_vram/num_faults"
 
 on_terminal()
 {
