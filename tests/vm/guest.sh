@@ -127,7 +127,7 @@ network_up()
 	. "$VM_PROJECT/tests/vm/rxe.sh"
 	ip link set lo up
 	ip link set eth0 up
-	ip address add 10.0.0.1/24 dev eth0
+	ip address add "10.0.0.$VM_NUMBER/24" dev eth0
 	rxe_up || die "rxe0 does not come up"
 }
 
@@ -237,7 +237,8 @@ watch_time()
 }
 
 exec {status}> "$(port peermem.status)" < /dev/null > /dev/kmsg 2>&1
-echo peermem > /proc/sys/kernel/hostname
+[ "$VM_NUMBER" = 1 ] || name=peermem$VM_NUMBER
+echo "${name-peermem}" > /proc/sys/kernel/hostname
 mkfifo "$never" /run/peermem/stdout /run/peermem/stderr
 echo "127.0.1.1 peermem" >> /etc/hosts
 mount_all

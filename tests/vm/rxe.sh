@@ -8,7 +8,7 @@
 #   extended  ours, built
 #   off       neither: removes rxe0 and the module
 #
-# Returns when GID 1 is there, RoCE v2 for 10.0.0.1: before that connections
+# Returns when GID 1 is there, RoCE v2 for 10.0.0.x: before that connections
 # fail. guest.sh sources this file for its functions.
 
 rxe_gid_ready()
@@ -17,7 +17,7 @@ rxe_gid_ready()
 
 	read -r gid 2> /dev/null < $gids/gids/1 &&
 		read -r type 2> /dev/null < $gids/gid_attrs/types/1 &&
-		[ "$gid" = 0000:0000:0000:0000:0000:ffff:0a00:0001 ] &&
+		[[ $gid = 0000:0000:0000:0000:0000:ffff:0a00:000? ]] &&
 		[ "$type" = "RoCE v2" ]
 }
 
@@ -30,7 +30,7 @@ rxe_up()
 		rxe_gid_ready && return
 		sleep 0.02
 	done
-	echo "rxe0 got no GID for 10.0.0.1" >&2
+	echo "rxe0 got no GID for its address" >&2
 	return 1
 }
 

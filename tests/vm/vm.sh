@@ -66,6 +66,8 @@ what it puts into the folder $PEERMEM_OUT stays (see --keep).
   --mem SIZE      memory of the guest, e.g. 4G (default 2G; of these: 4G)
   --smp N         processors (default 2)
   --iommu         with an emulated IOMMU, switched on
+  --link DIR:N    machine N, 1 or 2, of two on a private network: it is 10.0.0.N,
+                  and the other must be started with the same DIR
   --icount        count instructions instead of time: measurements repeat
                   exactly, on an emulated processor, and slowly
   --timeout S     give up after S seconds, 0 for never (default 600; a shell
@@ -114,15 +116,15 @@ vm_usage_error()
 parse_options()
 {
 	VM_STOCK='' VM_TTY='' mem='' smp=2 iommu='' icount='' timeout='' keep=''
-	verbose=''
+	verbose='' link=''
 	while [ $# -gt 0 ]; do
 		case $1 in
-		--mem|--smp|--timeout|--keep)
+		--mem|--smp|--timeout|--keep|--link)
 			[ $# -ge 2 ] || vm_usage_error "$1 needs a value"
 			printf -v "${1#--}" %s "$2"
 			shift
 			;;
-		--mem=*|--smp=*|--timeout=*|--keep=*)
+		--mem=*|--smp=*|--timeout=*|--keep=*|--link=*)
 			set -- "${1%%=*}" "${1#*=}" "${@:2}"
 			continue
 			;;
@@ -146,6 +148,10 @@ parse_options()
 	[ -n "$mem" ] || if [ -n "$(vm_kernel_root)" ]; then mem=4G; else mem=2G; fi
 	[[ $mem =~ ^[1-9][0-9]*[MG]$ ]] ||
 		vm_usage_error "--mem $mem: not like 512M or 2G"
+	[ -z "$link" ] || [[ $link =~ ^.+:[12]$ ]] ||
+		vm_usage_error "--link $link: not like DIR:1 or DIR:2"
+	machine_number=1
+	[ -z "$link" ] || machine_number=${link##*:}
 	if [ ${#command[@]} -gt 0 ]; then
 		timeout=${timeout:-600}
 	else
@@ -210,7 +216,8 @@ make_initrd()
 			VM_STOCK "$VM_STOCK" VM_TTY "$VM_TTY" \
 			VM_TIMEOUT "$timeout" VM_TERM "${TERM-}" \
 			VM_ROWS "$rows" VM_COLUMNS "$columns" VM_CWD "$PWD" \
-			VM_MERGE "$merge" VM_PROBE ''
+			VM_MERGE "$merge" VM_NUMBER "$machine_number" \
+			VM_PROBE ''
 	} > "$extra/vm.conf"
 	cp "$VM_KERNEL_DIR/initrd" "$fifos/initrd"
 	(cd "$extra" && find . | cpio --quiet -o -H newc -R 0:0) \
@@ -221,6 +228,22 @@ add_port()
 {
 	qemu+=(-chardev "file,id=$1,path=$fifos/$1"
 		-device "virtserialport,chardev=$1,name=peermem.$1")
+}
+
+# Sets net: to nowhere, or to the other machine, whether it is there yet or not.
+# What is sent before is lost.
+# shellcheck disable=SC2054	# the commas are QEMU's
+compose_network()
+{
+	local folder=${link%:*} mac=52:54:00:12:34:5$machine_number
+
+	net=(-netdev "user,id=net0,restrict=on")
+	if [ -n "$link" ]; then
+		mkdir -p "$folder"
+		net=(-netdev "dgram,id=net0,local.type=unix,remote.type=unix,\
+local.path=$folder/$machine_number,remote.path=$folder/$((3 - machine_number))")
+	fi
+	net+=(-device "virtio-net-pci,netdev=net0,mac=$mac")
 }
 
 # Fills the array qemu with the whole command line.
@@ -256,14 +279,13 @@ compose_machine()
 	fi
 	qemu+=(-virtfs "local,path=/,mount_tag=root,security_model=none,readonly=on,multidevs=remap,id=root"
 		-virtfs "local,path=$dir/out,mount_tag=out,security_model=none,id=out"
-		-netdev user,id=net0,restrict=on
-		-device virtio-net-pci,netdev=net0
 		-object "memory-backend-file,id=vram,size=256M,mem-path=$dir/vram,share=on"
 		-device ivshmem-plain,memdev=vram
 		-drive "if=none,id=disk,format=raw,file=$fifos/nvme"
 		-device nvme,serial=peermem,drive=disk,cmb_size_mb=64
 		-device edu,dma_mask=0xffffffffffffffff)
-	qemu+=(-append "${append[*]}")
+	compose_network
+	qemu+=("${net[@]}" -append "${append[*]}")
 }
 
 # Lets the cats end, after the machine has: by themselves if it had opened their

@@ -159,6 +159,18 @@ def test_harmless():
               'preallocated' not in done.stderr, done.stderr)
 
 
+def test_link():
+    done = vm('--stock', '--link', 'nowhere', '--', 'true')
+    tap.equal('a link needs a number', done.returncode, MACHINE, done.stderr)
+    tap.point('and that is said', 'DIR:1' in done.stderr, done.stderr)
+    with tempfile.TemporaryDirectory() as folder:
+        done = vm('--stock', '--link', folder + '/new:2', '--', 'bash', '-c',
+                  'hostname; ip -br address show eth0')
+    tap.point('the second machine has an address of its own, without the first',
+              'peermem2' in done.stdout and '10.0.0.2/24' in done.stdout,
+              done.stdout, done.stderr)
+
+
 def test_not_built():
     with tempfile.TemporaryDirectory() as build:
         done = vm('--', 'true', env=dict(os.environ, PEERMEM_BUILD=build))

@@ -1,0 +1,158 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+#
+# From the video memory of one machine to that of another: perftest, RDMA CM,
+# and an MPI job over both. Runs in the first machine; remote.py is in the other.
+
+import os
+import re
+import subprocess
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[0:0] = [os.path.join(HERE, '..'), os.path.join(HERE, '../clients')]
+
+from evidence import KernelLog, client_counters  # noqa: E402
+from points import Tap  # noqa: E402
+
+PROJECT = os.path.join(HERE, '../..')
+REMOTE = os.path.join(HERE, 'remote.py')
+OTHER = '10.0.0.2'
+COUNTER = '/sys/kernel/mm/memory_peers/peer_vram/num_alloc_mrs'
+
+# Under emulation, with everything else that runs.
+TIMEOUT = 200
+
+tap = Tap()
+
+
+def run(*command):
+    """(status, output)"""
+    try:
+        done = subprocess.run(command, text=True, errors='replace',
+                              timeout=TIMEOUT, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, check=False)
+    except subprocess.TimeoutExpired as expired:
+        return 124, f'{expired.output}\ntimed out'
+    return done.returncode, done.stdout
+
+
+def there(command):
+    return run(REMOTE, 'run', OTHER, command)
+
+
+def wait_for(what):
+    until = time.monotonic() + TIMEOUT
+    while time.monotonic() < until:
+        if what():
+            return True
+        time.sleep(0.2)
+    return False
+
+
+def mrs_there():
+    status, text = there('cat ' + COUNTER)
+    return int(text) if status == 0 else -1
+
+
+class Witness:
+    """MRs over video memory on both sides while a "with" block runs: .here,
+    .there; .refused: registrations that failed here."""
+
+    def __enter__(self):
+        self.there = -mrs_there()
+        self.here = -client_counters()['num_alloc_mrs']
+        self.log = KernelLog()
+        self.log.__enter__()
+        return self
+
+    def __exit__(self, *_):
+        self.log.__exit__()
+        self.there += mrs_there()
+        self.here += client_counters()['num_alloc_mrs']
+        self.refused = self.log.refused()
+
+    def saw(self, mrs):
+        return self.here >= mrs and self.there >= mrs and not self.refused
+
+    def describe(self):
+        return f'MRs here {self.here}, there {self.there}; {self.refused}'
+
+
+def server_and_client(server, client, port):
+    """A server there and its client here. (both well, their output)"""
+    with subprocess.Popen([REMOTE, 'run', OTHER, server], text=True,
+                          errors='replace', stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT) as program:
+        wait_for(lambda: there(f'ss -Htln sport = {port} | grep -q .')[0] == 0
+                 or program.poll() is not None)
+        status, text = run(*client.split())
+        if status:
+            there('pkill -KILL -x ' + server.split()[0])
+        text += program.communicate()[0]
+    return status == 0 and program.returncode == 0, text
+
+
+def test_there_are_two():
+    tap.point('the other machine answers',
+              wait_for(lambda: there('true')[0] == 0))
+    tap.equal('it is another one', there('hostname')[1].split(), ['peermem2'])
+
+
+def test_perftest():
+    for program in ('ib_write_bw', 'ib_read_bw', 'ib_send_bw'):
+        for more in ('', ' --odp'):
+            command = (f'{program} -d rxe0 -F -n 50 -s 65536'
+                       f' --mmap=/dev/peer_vram0{more}')
+            with Witness() as witness:
+                good, text = server_and_client(command, f'{command} {OTHER}',
+                                               18515)
+            tap.point(f'{command}: from machine to machine', good, text)
+            tap.point('... with MRs over video memory in both',
+                      witness.saw(1), witness.describe())
+
+
+def test_rdma_cm():
+    good, text = server_and_client('rping -s -C 20 -V',
+                                   f'rping -c -a {OTHER} -C 20 -V', 7174)
+    tap.point('rping: connected by RDMA CM, data validated', good, text)
+
+
+def test_mpi():
+    """A message, MPI_Put() and MPI_Get(); the ranks compare all bytes, and ask
+    the owner of the memory for the MRs over it."""
+    compile_it = (f'mpicc -I{PROJECT}/include/uapi {PROJECT}/examples/mpi.c'
+                  ' -o /tmp/mpi')
+    for machine, done in (('here', run('bash', '-c', compile_it)),
+                          ('there', there(compile_it))):
+        tap.equal(f'the MPI program is compiled {machine}', done[0], 0, done[1])
+    with Witness() as witness:
+        status, text = run(
+            'env', 'OMPI_ALLOW_RUN_AS_ROOT=1',
+            'OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1',
+            'mpirun', '-np', '2', '--host', f'10.0.0.1:1,{OTHER}:1',
+            '--mca', 'plm_rsh_agent', f'{REMOTE} run',
+            '--mca', 'oob_tcp_if_include', 'eth0',
+            '--mca', 'pml', 'ucx', '--mca', 'osc', 'ucx',
+            '-x', 'UCX_NET_DEVICES=rxe0:1', '-x', 'UCX_TLS=rc_v,ud_v,self',
+            '-x', 'UCX_UD_VERBS_ETH_DGID_CHECK=n', '/tmp/mpi')
+    tap.equal('an MPI job over both machines', status, 0, text)
+    right = re.findall(r'(rank \d, \w+): \d+ bytes right, MRs over them: (\d+)',
+                       text)
+    tap.equal('... all bytes right, in both',
+              sorted(what for what, _ in right),
+              ['rank 0, got', 'rank 0, sent', 'rank 1, put',
+               'rank 1, received'], text)
+    tap.point('... by MRs over video memory',
+              all(int(mrs) for _, mrs in right) and witness.saw(2),
+              witness.describe(), text)
+
+
+test_there_are_two()
+test_perftest()
+test_rdma_cm()
+test_mpi()
+run(REMOTE, 'stop', OTHER)
+tap.done()
