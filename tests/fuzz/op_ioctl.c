@@ -8,6 +8,7 @@
 #include <sys/ioctl.h>
 
 #include "ioctls.h"
+#include "lib/pattern.h"
 
 /* ---- changing the struct ---- */
 
@@ -191,12 +192,16 @@ static void look_at_all(struct fz_run *run, const struct fz_handle *handle)
 		.buffer = (uintptr_t)bytes,
 	};
 
+	ssize_t at;
+
 	if (obj->dead)
 		return;
 	if (ioctl(run->world->files[handle->file].fd, PEER_VRAM_IOC_READ, &rw))
 		fz_fail(run, "object %d cannot be read", handle->object);
-	if (obj->known && memcmp(bytes, obj->shadow, obj->length))
-		fz_fail(run, "object %d: wrong bytes", handle->object);
+	at = obj->known ? vt_first_diff(bytes, obj->shadow, obj->length) : -1;
+	if (at >= 0)
+		fz_fail(run, "object %d: byte %#zx is %02x, not %02x",
+			handle->object, at, bytes[at], obj->shadow[at]);
 	memcpy(obj->shadow, bytes, obj->length);
 	obj->known = true;
 }

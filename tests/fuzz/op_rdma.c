@@ -39,6 +39,12 @@ static bool inside(const struct access *a)
 	       a->iova - a->mr.iova <= a->mr.length - a->length;
 }
 
+/* Its last addresses are small ones again. Soft-RoCE reaches little of it. */
+static bool wraps_around(const struct fz_mr *mr)
+{
+	return mr->iova + mr->length <= mr->iova;
+}
+
 /* On demand, it depends on what is there now. */
 static enum verdict judge_on_demand(struct fz_world *world,
 				    const struct access *a)
@@ -71,11 +77,25 @@ static enum verdict judge(struct fz_world *world, const struct access *a)
 	if (a->bad_key || a->mr.dead || !inside(a) ||
 	    (a->mr.access & right) != right)
 		return MUST_FAIL;
+	if (wraps_around(&a->mr))
+		return UNKNOWN;
 	if (a->atomic && (address(a) % 8 || a->iova % 8))
 		return a->iova % 8 ? MUST_FAIL : UNKNOWN;
 	if (a->mr.access & IBV_ACCESS_ON_DEMAND)
 		return judge_on_demand(world, a);
 	return MUST_WORK;
+}
+
+/*
+ * A READ into more than the region comes as far as its end; what the peer writes
+ * is refused as a whole.
+ */
+static void forget_what_fits(struct fz_run *run, const struct access *a)
+{
+	uint64_t offset = a->iova - a->mr.iova;
+
+	if (!a->out && !a->remote && offset < a->mr.length)
+		fz_forget_bytes(run->world, address(a), a->mr.length - offset);
 }
 
 /* Compares with the model what was read, or writes into it what was written. */
@@ -86,9 +106,12 @@ static void settle(struct fz_run *run, const struct access *a, bool worked)
 	const struct fz_page *page;
 	struct fz_object *obj;
 
-	if (!inside(a) || (a->mr.object < 0 &&
-			   !(a->mr.access & IBV_ACCESS_ON_DEMAND)))
+	if (a->mr.object < 0 && !(a->mr.access & IBV_ACCESS_ON_DEMAND))
 		return;
+	if (!inside(a)) {
+		forget_what_fits(run, a);
+		return;
+	}
 	if (a->atomic || (!worked && !a->out)) {
 		fz_forget_bytes(run->world, addr, left);
 		return;
