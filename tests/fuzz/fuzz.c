@@ -49,7 +49,8 @@ static struct fz_trace *traces;
 static struct fz_world world = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 static const struct fz_op *const tables[] = {
-	fz_ops_ioctl, fz_ops_fd, fz_ops_map, fz_ops_mr, fz_ops_raw, fz_ops_rdma,
+	fz_ops_ioctl, fz_ops_fd, fz_ops_map, fz_ops_mr,
+	fz_ops_raw, fz_ops_rdma, fz_ops_node,
 };
 
 #define TABLES (sizeof(tables) / sizeof(tables[0]))
