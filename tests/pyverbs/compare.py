@@ -3,9 +3,9 @@
 #
 # Host memory through the extended rxe and the overlay provider behaves as
 # through the distribution's: every test of rdma-core's Python bindings ends on
-# either in the same way. What is new, on-demand paging and rereg, is skipped by
-# the one and passes on the other. Runs in the guest, one after the other in the
-# same boot.
+# either in the same way. What is new is skipped by the one and passes on the
+# other: on-demand paging, rereg, dma-bufs of "GPU" memory. Runs in the guest,
+# one after the other in the same boot.
 #
 # usage: compare.py FOLDER, what prepare.sh made
 
@@ -26,7 +26,8 @@ FLAKY = {'test_cq.CQTest.test_resize_cq'}
 # Tests of what only the extended rxe and its provider can do, and how many of
 # them must pass.
 NEW = (('test_odp.OdpTestCase.', 10), ('test_odp.OdpTestCase.*prefetch', 6),
-       ('test_mr.MRTest.test_mr_rereg_', 3))
+       ('test_mr.MRTest.test_mr_rereg_', 3),
+       ('test_cuda_dmabuf.DmabufCudaTest.', 1))
 
 # Fewer than this would mean that the suite did not really run.
 LEAST_PASSED = 80

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 #
-# Runs the tests of rdma-core's Python bindings on rxe0 and writes what came
-# of each, as JSON: {"test_mr.MRTest.test_x": ["passed", ""], ...}
+# Runs the tests of rdma-core's Python bindings on rxe0, those of GPU memory on a
+# GPU of ours (gpu/cuda), and writes what came of each, as JSON:
+# {"test_mr.MRTest.test_x": ["passed", ""], ...}
 #
 # usage: suite.py FOLDER RESULTS
 
@@ -12,6 +13,8 @@ import sys
 import time
 import unittest
 from importlib.machinery import SourceFileLoader
+
+HERE = os.path.dirname(os.path.abspath(__file__))
 
 
 class Results(unittest.TestResult):
@@ -49,8 +52,8 @@ class Results(unittest.TestResult):
 
 def main():
     folder, results_path = sys.argv[1:]
-    sys.path.insert(0, folder)
-    sys.argv[1:] = ['--dev', 'rxe0', '--gid', '1']
+    sys.path[0:0] = [folder, os.path.join(HERE, 'gpu')]
+    sys.argv[1:] = ['--dev', 'rxe0', '--gid', '1', '--gpu', '0']
     args_parser = __import__('args_parser')
     tests = SourceFileLoader(
         'tests', os.path.join(folder, '__init__.py')).load_module()
