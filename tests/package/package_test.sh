@@ -77,6 +77,10 @@ fi
 librxe=$(cd "$root" && compgen -G 'usr/lib/*/libibverbs/librxe-rdmav*.so')
 before=$(inside sha256sum "/$librxe")
 ours > "$folder/before"
+release=$(dpkg-query -W -f '${source:Upstream-Version}' libibverbs-dev)
+tap_run "the provider wants the rdma-core that it was made of" \
+	grep -F "libibverbs1 (>= $release), libibverbs1 (<< $release+~)" \
+	<(dpkg-deb -f "$folder"/peermem-provider_*.deb Depends)
 tap_run "they are installed" \
 	inside sh -c "cd /packages && dpkg -i $(printf '%s_* ' "${packages[@]}")"
 
