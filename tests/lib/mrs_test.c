@@ -15,42 +15,26 @@
 #include "lib/proc.h"
 #include "node.h"
 #include "ranges.h"
+#include "side.h"
 
 #define WRITABLE (IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE | \
 		  IBV_ACCESS_REMOTE_READ)
 #define ON_DEMAND (WRITABLE | IBV_ACCESS_ON_DEMAND)
 
-/* @buffer, @mr: system memory, pinned, where accesses come from */
 FIXTURE(mrs)
 {
-	int fd;
-	struct vt_dev dev;
-	struct vt_pair pair;
+	SIDE;
 	struct vt_mem mem;
-	uint8_t *buffer;
-	struct ibv_mr *mr;
 };
 
 FIXTURE_SETUP(mrs)
 {
-	ASSERT_EQ(0, ranges_prepare());
-	self->fd = node_open();
-	ASSERT_LE(0, self->fd);
-	ASSERT_EQ(0, vt_dev_open(&self->dev));
-	ASSERT_EQ(0, vt_pair_open(&self->pair, &self->dev, NULL));
-	self->buffer = calloc(1, RANGE_SIZE);
-	ASSERT_NE(NULL, self->buffer);
-	self->mr = ibv_reg_mr(self->dev.pd, self->buffer, RANGE_SIZE, WRITABLE);
-	ASSERT_NE(NULL, self->mr);
+	ASSERT_EQ(0, side_open(&self->side, WRITABLE));
 }
 
 FIXTURE_TEARDOWN(mrs)
 {
-	EXPECT_EQ(0, ibv_dereg_mr(self->mr));
-	free(self->buffer);
-	vt_pair_close(&self->pair);
-	vt_dev_close(&self->dev);
-	close(self->fd);
+	EXPECT_EQ(0, side_close(&self->side));
 }
 
 /* The only one there is. Return: 0, errno, or EEXIST: there are more. */

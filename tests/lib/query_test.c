@@ -18,6 +18,7 @@
 #include "lib/proc.h"
 #include "node.h"
 #include "ranges.h"
+#include "side.h"
 
 #define WRITABLE (IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE)
 
@@ -28,36 +29,19 @@ static int ask(int fd, struct peer_mem_query *query)
 
 /* ---- it tells the truth ---- */
 
-/* @buffer, @mr: where an access to all of a range comes from */
 FIXTURE(truth)
 {
-	int fd;
-	struct vt_dev dev;
-	struct vt_pair pair;
-	uint8_t *buffer;
-	struct ibv_mr *mr;
+	SIDE;
 };
 
 FIXTURE_SETUP(truth)
 {
-	ASSERT_EQ(0, ranges_prepare());
-	self->fd = node_open();
-	ASSERT_LE(0, self->fd);
-	ASSERT_EQ(0, vt_dev_open(&self->dev));
-	ASSERT_EQ(0, vt_pair_open(&self->pair, &self->dev, NULL));
-	self->buffer = calloc(1, RANGE_SIZE);
-	ASSERT_NE(NULL, self->buffer);
-	self->mr = ibv_reg_mr(self->dev.pd, self->buffer, RANGE_SIZE, WRITABLE);
-	ASSERT_NE(NULL, self->mr);
+	ASSERT_EQ(0, side_open(&self->side, WRITABLE));
 }
 
 FIXTURE_TEARDOWN(truth)
 {
-	EXPECT_EQ(0, ibv_dereg_mr(self->mr));
-	free(self->buffer);
-	vt_pair_close(&self->pair);
-	vt_dev_close(&self->dev);
-	close(self->fd);
+	EXPECT_EQ(0, side_close(&self->side));
 }
 
 static int access_flags(bool write)
