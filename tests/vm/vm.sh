@@ -360,11 +360,15 @@ start_machine()
 # result is empty if the machine ended without telling.
 follow_machine()
 {
-	local line started=$SECONDS
+	local alive line part='' started=$SECONDS
 
 	result='' reason=''
 	while :; do
+		# Asked before reading: what it said last is read, too.
+		alive=''
+		! kill -0 "$machine_pid" 2> /dev/null || alive=1
 		if IFS= read -r -t 1 line <&"$status_fd"; then
+			line=$part$line part=''
 			case $line in
 			ready) progress_ready ;;
 			exit\ *) result=${line#exit } ;;
@@ -372,7 +376,8 @@ follow_machine()
 			esac
 			continue
 		fi
-		kill -0 "$machine_pid" 2> /dev/null || return 0
+		part+=$line	# the second may end in the middle of a line
+		[ -n "$alive" ] || return 0
 		if [ "$timeout" -gt 0 ] &&
 				[ $((SECONDS - started)) -ge "$timeout" ]; then
 			reason=timeout

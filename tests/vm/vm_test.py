@@ -65,6 +65,22 @@ ib_write_bw -d rxe0 -n 100 --mmap=/dev/peer_vram0 10.0.0.1 |
 wait
 '''
 
+# Runs in the guest: says "exit 7" by the status port of process 1, in two parts,
+# and switches the machine off.
+SLOW_END = r'''
+import ctypes, os, time
+def is_port(fd):
+    return os.readlink('/proc/1/fd/' + fd).startswith('/dev/vport')
+fd = min(int(fd) for fd in os.listdir('/proc/1/fd') if is_port(fd))
+PIDFD_GETFD = 438
+port = ctypes.CDLL(None).syscall(PIDFD_GETFD, os.pidfd_open(1), fd, 0)
+os.write(port, b'exi')
+time.sleep(3)
+os.write(port, b't 7\n')
+open('/proc/sysrq-trigger', 'w').write('o')
+time.sleep(100)
+'''
+
 
 tap = Tap()
 
@@ -95,6 +111,12 @@ def test_arguments_and_output():
               lines[1:], ['z' * 3000000, ''])
     tap.point('standard error comes out there',
               'to stderr\n' in done.stderr, done.stderr)
+
+
+def test_slow_end():
+    done = vm('--stock', '--', 'python3', '-c', SLOW_END)
+    tap.equal('an exit status that arrives in parts is understood',
+              done.returncode, 7, done.stderr)
 
 
 def test_stock():
