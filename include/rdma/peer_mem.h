@@ -230,6 +230,28 @@ void ib_peer_invalidate(struct ib_peer_region *region, u64 offset, u64 length);
  */
 void ib_peer_revoke(struct ib_peer_region *region);
 
+/**
+ * ib_peer_find_mapping() - what does a range of addresses map?
+ * @mm:     address space; mmap_lock not held
+ * @start:  first address, page aligned
+ * @length: bytes, page aligned, not 0
+ * @write:  must permit writing (else only reading)
+ * @ops:    of the exporter's mappings
+ * @get:    takes a reference; called with mmap_lock held
+ * @offset: where @start lies in the mapped file, in bytes (vm_pgoff counts)
+ *
+ * For claim(): the exporter's mappings have a reference on what they map in
+ * vm_private_data.
+ *
+ * Return: vm_private_data, after @get; or ERR_PTR of -ENXIO @start is not in a
+ * mapping with @ops, -EFAULT the range is not one piece of one thing, -EACCES,
+ * -EINTR killed.
+ */
+void *ib_peer_find_mapping(struct mm_struct *mm, unsigned long start,
+			   size_t length, bool write,
+			   const struct vm_operations_struct *ops,
+			   void (*get)(void *private_data), u64 *offset);
+
 /* ---- PeerDirect exporters --------------------------------------------- */
 
 #define IB_PEER_MEMORY_NAME_MAX 64

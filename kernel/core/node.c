@@ -8,9 +8,9 @@
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
-#include <linux/uaccess.h>
 #include <uapi/rdma/peer_mem.h>
 
+#include "../args.h"
 #include "ib_peer.h"
 
 union node_arg {
@@ -72,10 +72,10 @@ static const struct node_call node_calls[] = {
 };
 
 /* A descriptor is there when the program knows its number, and not before. */
-static int node_answer(void __user *user, const union node_arg *arg,
-		       size_t size, struct file *file)
+static int node_answer(const struct node_call *call, void __user *user,
+		       const union node_arg *arg, u32 size, struct file *file)
 {
-	int ret = copy_to_user(user, arg, size) ? -EFAULT : 0;
+	int ret = peer_args_put(user, arg, call->size, size);
 
 	if (file && ret) {
 		put_unused_fd(arg->export.fd);
@@ -94,21 +94,13 @@ static int node_do(const struct node_call *call, void __user *user)
 	u32 size;
 	int ret;
 
-	if (get_user(size, (u32 __user *)user))
-		return -EFAULT;
-	if (size < call->min_size)
-		return -EINVAL;
-	if (size > PAGE_SIZE)
-		return -E2BIG;
-	ret = copy_struct_from_user(&arg, call->size, user, size);
+	ret = peer_args_get(&arg, call->size, call->min_size, user, &size);
 	if (ret)
 		return ret;
 	ret = call->fn(&arg, &file);
 	if (ret)
 		return ret;
-	/* It may have been another one by the second look. */
-	*(u32 *)&arg = size;
-	return node_answer(user, &arg, min(size, call->size), file);
+	return node_answer(call, user, &arg, size, file);
 }
 
 static long node_ioctl(struct file *file, unsigned int nr, unsigned long arg)

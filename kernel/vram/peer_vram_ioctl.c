@@ -18,6 +18,7 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
+#include "../args.h"
 #include "peer_vram_priv.h"
 
 /**
@@ -50,9 +51,7 @@ struct peer_vram_cmd {
 
 static int peer_vram_respond(struct peer_vram_cmd *cmd)
 {
-	if (copy_to_user(cmd->user, &cmd->arg, min(cmd->usize, cmd->ksize)))
-		return -EFAULT;
-	return 0;
+	return peer_args_put(cmd->user, &cmd->arg, cmd->ksize, cmd->usize);
 }
 
 /* Tell the user of a new handle; takes the caller's reference in any case. */
@@ -518,14 +517,9 @@ long peer_vram_ioctl(struct file *filp, unsigned int nr, unsigned long arg)
 	if (op->write && !cmd.file->writable)
 		return -EACCES;
 
-	if (get_user(cmd.usize, (u32 __user *)cmd.user))
-		return -EFAULT;
-	if (cmd.usize < op->min_size)
-		return -EINVAL;
-	if (cmd.usize > PAGE_SIZE)
-		return -E2BIG;
 	cmd.ksize = op->ksize;
-	ret = copy_struct_from_user(&cmd.arg, cmd.ksize, cmd.user, cmd.usize);
+	ret = peer_args_get(&cmd.arg, cmd.ksize, op->min_size, cmd.user,
+			    &cmd.usize);
 	if (ret)
 		return ret;
 	return op->fn(&cmd);

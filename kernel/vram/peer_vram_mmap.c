@@ -184,37 +184,12 @@ static bool peer_vram_vma_ours(struct vm_area_struct *vma, unsigned long addr)
 	return vma && vma->vm_start <= addr && vma->vm_ops == &peer_vram_vm_ops;
 }
 
-static int peer_vram_vma_permits(struct vm_area_struct *vma, bool write)
+static void peer_vram_mapping_get(void *private_data)
 {
-	unsigned long need = VM_READ | (write ? VM_WRITE : 0);
+	struct peer_vram_object *obj = to_peer_vram_object(private_data);
 
-	return (vma->vm_flags & need) == need ? 0 : -EACCES;
-}
-
-/* All of the range maps @obj, one piece after the other, and permits access. */
-static int peer_vram_check_range(struct vma_iterator *vmi,
-				 struct vm_area_struct *vma,
-				 unsigned long start, unsigned long end,
-				 bool write)
-{
-	struct ttm_buffer_object *bo = vma->vm_private_data;
-	u64 offset = peer_vram_vma_offset(vma, start);
-	unsigned long addr = start;
-	int ret;
-
-	for (;;) {
-		ret = peer_vram_vma_permits(vma, write);
-		if (ret)
-			return ret;
-		if (vma->vm_end >= end)
-			return 0;
-		addr = vma->vm_end;
-		vma = vma_next(vmi);
-		if (!peer_vram_vma_ours(vma, addr) ||
-		    vma->vm_private_data != bo ||
-		    peer_vram_vma_offset(vma, addr) != offset + (addr - start))
-			return -EFAULT;
-	}
+	drm_dev_get(&peer_vram_object_device(obj)->drm);
+	peer_vram_object_get(obj);
 }
 
 /**
@@ -235,33 +210,14 @@ struct peer_vram_object *peer_vram_find_range(struct mm_struct *mm,
 					      size_t length, bool write,
 					      u64 *offset)
 {
-	struct peer_vram_object *obj;
-	struct vm_area_struct *vma;
-	struct vma_iterator vmi;
-	int ret;
+	struct ttm_buffer_object *bo;
 
-	vma_iter_init(&vmi, mm, start);
-
-	if (mmap_read_lock_killable(mm))
-		return ERR_PTR(-EINTR);
-
-	vma = vma_next(&vmi);
-	if (!peer_vram_vma_ours(vma, start)) {
-		obj = ERR_PTR(-ENXIO);
-		goto out_unlock;
-	}
-	ret = peer_vram_check_range(&vmi, vma, start, start + length, write);
-	if (ret) {
-		obj = ERR_PTR(ret);
-		goto out_unlock;
-	}
-	obj = peer_vram_vma_object(vma);
-	*offset = peer_vram_vma_offset(vma, start);
-	drm_dev_get(&peer_vram_object_device(obj)->drm);
-	peer_vram_object_get(obj);
-out_unlock:
-	mmap_read_unlock(mm);
-	return obj;
+	bo = ib_peer_find_mapping(mm, start, length, write, &peer_vram_vm_ops,
+				  peer_vram_mapping_get, offset);
+	if (IS_ERR(bo))
+		return ERR_CAST(bo);
+	*offset -= drm_vma_node_offset_addr(&bo->base.vma_node);
+	return to_peer_vram_object(bo);
 }
 
 /**

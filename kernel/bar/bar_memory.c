@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * Pieces of a bar: who has which bytes, and until when.
+ *
+ * Bytes are given back with the last reference, or at once when the bar goes;
+ * a memory that is killed keeps them, so that nobody else gets what is still
+ * mapped somewhere, if only to fail.
+ */
+#include <linux/err.h>
+#include <linux/io.h>
+#include <linux/mm.h>
+#include <linux/sched.h>
+#include <linux/sizes.h>
+#include <linux/slab.h>
+
+#include "bar_priv.h"
+
+u64 bar_available(struct ib_peer_bar *bar)
+{
+	if (bar->pool)
+		return gen_pool_avail(bar->pool);
+	return bar_is_shared(bar) ? 0 :
+		bar->desc.ops->available(bar->desc.priv);
+}
+
+static int bar_alloc(struct ib_peer_bar *bar, u64 length, u64 *offset)
+{
+	unsigned long start;
+
+	*offset = 0;
+	if (bar_is_shared(bar))
+		return 0;
+	if (!bar->pool)
+		return bar->desc.ops->alloc(length, offset, bar->desc.priv);
+	start = gen_pool_alloc(bar->pool, length);
+	if (!start)
+		return -ENOSPC;
+	*offset = start - bar->desc.start;
+	return 0;
+}
+
+static void bar_free_range(struct ib_peer_bar *bar, u64 offset, u64 length)
+{
+	if (bar_is_shared(bar))
+		return;
+	if (bar->pool)
+		gen_pool_free(bar->pool, bar->desc.start + offset, length);
+	else
+		bar->desc.ops->free(offset, length, bar->desc.priv);
+}
+
+/* What its last owner left is nobody's business. */
+static void bar_memory_clear(struct ib_peer_bar_memory *memory)
+{
+	void __iomem *io = memory->bar->io + memory->offset;
+	u64 done, step;
+
+	if (bar_is_registers(memory->bar))
+		return;
+	for (done = 0; done < memory->length; done += step) {
+		step = min_t(u64, memory->length - done, SZ_64K);
+		memset_io(io + done, 0, step);
+		cond_resched();
+	}
+}
+
+/* Finds bytes for it; bar->alive is held, or the bar known to nobody yet. */
+static int bar_memory_place(struct ib_peer_bar_memory *memory)
+{
+	struct ib_peer_bar *bar = memory->bar;
+	int ret;
+
+	mutex_lock(&bar->lock);
+	ret = bar_alloc(bar, memory->length, &memory->offset);
+	if (!ret) {
+		list_add_tail(&memory->node, &bar->memories);
+		bar->count++;
+	}
+	mutex_unlock(&bar->lock);
+	return ret;
+}
+
+/* Return: a memory with a reference, or ERR_PTR of -ENOSPC, -ENOMEM. */
+struct ib_peer_bar_memory *bar_memory_create(struct ib_peer_bar *bar,
+					     u64 length)
+{
+	struct ib_peer_bar_memory *memory;
+	int ret;
+
+	memory = kzalloc(sizeof(*memory), GFP_KERNEL_ACCOUNT);
+	if (!memory)
+		return ERR_PTR(-ENOMEM);
+	kref_init(&memory->kref);
+	memory->bar = bar;
+	memory->length = length;
+	mutex_init(&memory->lock);
+	INIT_LIST_HEAD(&memory->regions);
+
+	ret = bar_memory_place(memory);
+	if (ret) {
+		kfree(memory);
+		return ERR_PTR(ret);
+	}
+	bar_get(bar);
+	bar_memory_clear(memory);
+	return memory;
+}
+
+/* With the bar's lock held. May come twice. */
+void bar_memory_give_back(struct ib_peer_bar_memory *memory)
+{
+	lockdep_assert_held(&memory->bar->lock);
+
+	if (list_empty(&memory->node))
+		return;
+	list_del_init(&memory->node);
+	bar_free_range(memory->bar, memory->offset, memory->length);
+}
+
+static void bar_memory_free(struct kref *kref)
+{
+	struct ib_peer_bar_memory *memory =
+		container_of(kref, struct ib_peer_bar_memory, kref);
+	struct ib_peer_bar *bar = memory->bar;
+
+	mutex_lock(&bar->lock);
+	bar_memory_give_back(memory);
+	bar->count--;
+	mutex_unlock(&bar->lock);
+	kfree(memory);
+	bar_put(bar);
+}
+
+void bar_memory_get(void *memory)
+{
+	kref_get(&((struct ib_peer_bar_memory *)memory)->kref);
+}
+
+void ib_peer_bar_memory_put(struct ib_peer_bar_memory *memory)
+{
+	kref_put(&memory->kref, bar_memory_free);
+}
+EXPORT_SYMBOL_GPL(ib_peer_bar_memory_put);
+
+/* Nobody reaches it when this returns, and nobody ever will. */
+void bar_memory_kill(struct ib_peer_bar_memory *memory)
+{
+	mutex_lock(&memory->lock);
+	memory->dead = true;
+	bar_regions_revoke(memory);
+	unmap_mapping_range(memory->bar->space->f_mapping, memory->offset,
+			    memory->length, 1);
+	mutex_unlock(&memory->lock);
+}

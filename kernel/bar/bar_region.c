@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * The exporter's side of RDMA registrations (struct ib_peer_ops). Nothing ever
+ * moves, so pinning is free and on demand differs by what is not there yet.
+ *
+ * The lock that the core wants over "revoke" and "report" is the memory's. A
+ * region that was revoked is on no list any more and is never reported again.
+ */
+#include <linux/err.h>
+#include <linux/slab.h>
+
+#include "bar_priv.h"
+
+/**
+ * struct bar_region - our part of a struct ib_peer_region
+ * @node:   in ib_peer_bar_memory.regions, empty once revoked; under its lock
+ * @region: the core's part
+ * @memory: holds a reference
+ * @offset: where in the bar the region begins
+ */
+struct bar_region {
+	struct list_head node;
+	struct ib_peer_region *region;
+	struct ib_peer_bar_memory *memory;
+	u64 offset;
+};
+
+static int bar_allows(struct ib_peer_bar *bar, struct ib_peer_region *region)
+{
+	const struct ib_peer_bar_ops *ops = bar->desc.ops;
+
+	return ops && ops->allow ? ops->allow(region, bar->desc.priv) : 0;
+}
+
+static int bar_region_add(struct bar_region *reg)
+{
+	struct ib_peer_bar_memory *memory = reg->memory;
+	int ret = 0;
+
+	mutex_lock(&memory->lock);
+	if (memory->dead)
+		ret = -ENODEV;
+	else
+		list_add_tail(&reg->node, &memory->regions);
+	mutex_unlock(&memory->lock);
+	return ret;
+}
+
+static int bar_claim(struct ib_peer_region *region)
+{
+	struct ib_peer_bar *bar = ib_peer_client_priv(region->client);
+	struct bar_region *reg;
+	int ret;
+
+	reg = kzalloc(sizeof(*reg), GFP_KERNEL_ACCOUNT);
+	if (!reg)
+		return -ENOMEM;
+	reg->region = region;
+	reg->memory = bar_find(bar, region->mm, region->start, region->length,
+			       region->writable, &reg->offset);
+	if (IS_ERR(reg->memory)) {
+		ret = PTR_ERR(reg->memory);
+		goto err_free;
+	}
+	ret = bar_allows(bar, region);
+	if (ret)
+		goto err_put;
+	region->priv = reg;
+	ret = bar_region_add(reg);
+	if (!ret)
+		return 0;
+
+err_put:
+	ib_peer_bar_memory_put(reg->memory);
+err_free:
+	kfree(reg);
+	return ret;
+}
+
+static int bar_pin(struct ib_peer_region *region)
+{
+	struct bar_region *reg = region->priv;
+	int ret;
+
+	mutex_lock(&reg->memory->lock);
+	ret = list_empty(&reg->node) ? -ENODEV : 0;
+	mutex_unlock(&reg->memory->lock);
+	return ret;
+}
+
+static void bar_unpin(struct ib_peer_region *region)
+{
+}
+
+static int bar_fault(struct ib_peer_region *region, u64 offset, u64 length,
+		     bool write, struct ib_peer_fault *fault)
+{
+	struct bar_region *reg = region->priv;
+	struct ib_peer_block block = {
+		.offset = offset,
+		.length = length,
+		.where = reg->offset + offset,
+		.flags = region->writable ? IB_PEER_BLOCK_WRITE : 0,
+	};
+	int ret;
+
+	if (write && !region->writable)
+		return -EACCES;
+	mutex_lock(&reg->memory->lock);
+	if (list_empty(&reg->node))
+		ret = -EFAULT;
+	else
+		ret = ib_peer_fault_add(fault, &block);
+	mutex_unlock(&reg->memory->lock);
+	return ret;
+}
+
+static int bar_cpu_map(struct ib_peer_region *region,
+		       const struct ib_peer_block *block, struct iosys_map *map)
+{
+	struct bar_region *reg = region->priv;
+
+	iosys_map_set_vaddr_iomem(map, reg->memory->bar->io + block->where);
+	return 0;
+}
+
+static void bar_release(struct ib_peer_region *region)
+{
+	struct bar_region *reg = region->priv;
+
+	mutex_lock(&reg->memory->lock);
+	list_del_init(&reg->node);
+	mutex_unlock(&reg->memory->lock);
+	ib_peer_bar_memory_put(reg->memory);
+	kfree(reg);
+}
+
+const struct ib_peer_ops bar_region_ops = {
+	.claim = bar_claim,
+	.pin = bar_pin,
+	.unpin = bar_unpin,
+	.fault = bar_fault,
+	.cpu_map = bar_cpu_map,
+	.release = bar_release,
+};
+
+/* End all regions of the memory, for ever. */
+void bar_regions_revoke(struct ib_peer_bar_memory *memory)
+{
+	struct bar_region *reg, *next;
+
+	lockdep_assert_held(&memory->lock);
+
+	list_for_each_entry_safe(reg, next, &memory->regions, node) {
+		ib_peer_revoke(reg->region);
+		list_del_init(&reg->node);
+	}
+}

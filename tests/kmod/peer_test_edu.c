@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * Test module: the registers of QEMU's "edu" device as memory that RDMA devices
+ * reach. /dev/peer_test_edu is their first page, for all who open it: an engine
+ * that computes factorials has its doorbell there.
+ */
+#include <linux/module.h>
+#include <linux/pci.h>
+#include <rdma/ib_peer_bar.h>
+
+static int edu_probe(struct pci_dev *pdev, const struct pci_device_id *id)
+{
+	struct ib_peer_bar *bar;
+	int ret;
+
+	ret = pcim_enable_device(pdev);
+	if (ret)
+		return ret;
+	bar = ib_peer_bar_add(&(struct ib_peer_bar_desc){
+		.name = "peer_test_edu",
+		.owner = THIS_MODULE,
+		.device = &pdev->dev,
+		.start = pci_resource_start(pdev, 0),
+		.size = PAGE_SIZE,
+		.flags = IB_PEER_BAR_SHARED | IB_PEER_BAR_REGISTERS,
+	});
+	pci_set_drvdata(pdev, bar);
+	return PTR_ERR_OR_ZERO(bar);
+}
+
+static void edu_remove(struct pci_dev *pdev)
+{
+	ib_peer_bar_remove(pci_get_drvdata(pdev));
+}
+
+static const struct pci_device_id edu_ids[] = {
+	{ PCI_DEVICE(0x1234, 0x11e8) },
+	{}
+};
+
+static struct pci_driver edu_driver = {
+	.name = "peer_test_edu",
+	.id_table = edu_ids,
+	.probe = edu_probe,
+	.remove = edu_remove,
+};
+module_pci_driver(edu_driver);
+
+MODULE_DESCRIPTION("Registers of QEMU's edu device as peer memory");
+MODULE_LICENSE("Dual BSD/GPL");

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * Registers of a device as an MR: a peer on the network rings the doorbell of an
+ * engine, and reads its result. The device is QEMU's "edu", which computes
+ * factorials; peer_test_edu.ko offers its first page.
+ */
+#include <kselftest_harness.h>
+
+#include <fcntl.h>
+#include <glob.h>
+#include <libgen.h>
+#include <rdma/peer_bar.h>
+#include <sys/ioctl.h>
+
+#include "lib/buf.h"
+#include "lib/proc.h"
+#include "lib/revoked.h"
+
+#define NODE "/dev/peer_test_edu"
+#define DRIVER "/sys/bus/pci/drivers/peer_test_edu/"
+#define PAGE 4096
+
+/* Registers of edu, 4 bytes each. */
+#define IDENT 0x00
+#define LIVENESS 0x04	/* reads as the complement of what was written */
+#define FACTORIAL 0x08
+#define STATUS 0x20
+#define COMPUTING 0x01
+
+/* The edu device, e.g. 0000:00:05.0. */
+static int edu_name(char *name, size_t size)
+{
+	glob_t found;
+
+	if (glob(DRIVER "0000:*", 0, NULL, &found))
+		return -ENODEV;
+	snprintf(name, size, "%s", basename(found.gl_pathv[0]));
+	globfree(&found);
+	return 0;
+}
+
+static int open_node(int flags)
+{
+	int tries, fd;
+
+	/* The node may take a moment to appear. */
+	for (tries = 0; tries < 50; tries++) {
+		fd = open(NODE, flags);
+		if (fd >= 0)
+			return fd;
+		usleep(100000);
+	}
+	return -1;
+}
+
+FIXTURE(doorbell)
+{
+	struct vt_dev dev;
+	struct vt_pair pair;
+	struct vt_buf host;
+	int fd;
+	struct vt_buf regs;	/* mem is the page; no shadow */
+};
+
+FIXTURE_VARIANT(doorbell)
+{
+	int access;
+};
+
+FIXTURE_VARIANT_ADD(doorbell, pinned) {};
+FIXTURE_VARIANT_ADD(doorbell, on_demand) { .access = IBV_ACCESS_ON_DEMAND };
+
+FIXTURE_SETUP(doorbell)
+{
+	static const char *const load[] = { "modprobe", "ib_peer_bar", NULL };
+
+	ASSERT_EQ(0, vt_run(20000, load));
+	if (!vt_module_is_loaded("peer_test_edu"))
+		ASSERT_EQ(0, vt_insmod_test("peer_test_edu.ko", ""));
+	ASSERT_EQ(0, vt_dev_open(&self->dev));
+	ASSERT_EQ(0, vt_pair_open(&self->pair, &self->dev, NULL));
+	ASSERT_EQ(0, vt_buf_open(&self->host, &self->dev, &vt_mem_host, PAGE,
+				 NULL));
+	self->fd = open_node(O_RDWR);
+	ASSERT_LE(0, self->fd);
+	self->regs.mem.addr = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
+				   MAP_SHARED, self->fd, 0);
+	ASSERT_NE(MAP_FAILED, self->regs.mem.addr);
+	self->regs.mem.length = PAGE;
+	self->regs.iova = (uintptr_t)self->regs.mem.addr;
+	self->regs.mr = ibv_reg_mr(self->dev.pd, self->regs.mem.addr, PAGE,
+				   IBV_ACCESS_LOCAL_WRITE |
+				   IBV_ACCESS_REMOTE_READ |
+				   IBV_ACCESS_REMOTE_WRITE | variant->access);
+	ASSERT_NE(NULL, self->regs.mr);
+}
+
+FIXTURE_TEARDOWN(doorbell)
+{
+	if (self->regs.mr)
+		EXPECT_EQ(0, ibv_dereg_mr(self->regs.mr));
+	munmap(self->regs.mem.addr, PAGE);
+	close(self->fd);
+	EXPECT_EQ(0, vt_buf_close(&self->host));
+	vt_pair_close(&self->pair);
+	vt_dev_close(&self->dev);
+	EXPECT_EQ(0, vt_rmmod("peer_test_edu"));
+}
+
+static int write_register(FIXTURE_DATA(doorbell) *self, int reg, uint32_t value)
+{
+	struct ibv_sge sge = vt_sge(&self->host, 0, 4);
+
+	*(uint32_t *)self->host.mem.addr = value;
+	return vt_rdma_write(&self->pair.end[0], &sge, 1,
+			     vt_remote(&self->regs, reg));
+}
+
+static int read_register(FIXTURE_DATA(doorbell) *self, int reg, uint32_t *value)
+{
+	struct ibv_sge sge = vt_sge(&self->host, 8, 4);
+	int ret = vt_rdma_read(&self->pair.end[0], &sge, 1,
+			       vt_remote(&self->regs, reg));
+
+	*value = *(uint32_t *)(self->host.mem.addr + 8);
+	return ret;
+}
+
+TEST_F(doorbell, is_rung_from_afar)
+{
+	volatile uint32_t *seen = (volatile uint32_t *)self->regs.mem.addr;
+	uint32_t value, status;
+	int tries;
+
+	ASSERT_EQ(0, read_register(self, IDENT, &value));
+	EXPECT_EQ(0x010000ed, value);
+	ASSERT_EQ(0, write_register(self, LIVENESS, 0x12345678));
+	ASSERT_EQ(0, read_register(self, LIVENESS, &value));
+	EXPECT_EQ(~0x12345678u, value);
+	/* The processor has the same registers. */
+	EXPECT_EQ(value, seen[LIVENESS / 4]);
+
+	ASSERT_EQ(0, write_register(self, FACTORIAL, 10));
+	for (tries = 0; tries < 200; tries++) {
+		ASSERT_EQ(0, read_register(self, STATUS, &status));
+		if (!(status & COMPUTING))
+			break;
+		usleep(20000);
+	}
+	ASSERT_EQ(0, read_register(self, FACTORIAL, &value));
+	EXPECT_EQ(3628800, value);
+}
+
+TEST_F(doorbell, node)
+{
+	struct peer_bar_at at = {
+		.size = sizeof(at),
+		.addr = self->regs.iova,
+	};
+	struct peer_bar_info info = { .size = sizeof(info) };
+	char byte;
+	int fd;
+
+	ASSERT_EQ(0, ioctl(self->fd, PEER_BAR_IOC_INFO, &info));
+	EXPECT_EQ(PEER_BAR_SHARED | PEER_BAR_REGISTERS, info.flags);
+	EXPECT_EQ(PAGE, info.total);
+	EXPECT_EQ(0, info.available);
+	EXPECT_EQ(0, info.allocations);
+
+	/* What all share is not for one to end. */
+	EXPECT_EQ(-1, ioctl(self->fd, PEER_BAR_IOC_DESTROY, &at));
+	EXPECT_EQ(EPERM, errno);
+	EXPECT_EQ(-1, ioctl(self->fd, PEER_BAR_IOC_REVOKE, &at));
+	EXPECT_EQ(EPERM, errno);
+
+	EXPECT_EQ(MAP_FAILED, mmap(NULL, PAGE, PROT_READ, MAP_SHARED, self->fd,
+				   PAGE));
+	EXPECT_EQ(EINVAL, errno);
+	EXPECT_EQ(MAP_FAILED, mmap(NULL, 2 * PAGE, PROT_READ, MAP_SHARED,
+				   self->fd, 0));
+	EXPECT_EQ(EINVAL, errno);
+	EXPECT_EQ(MAP_FAILED, mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE, self->fd,
+				   0));
+	EXPECT_EQ(EINVAL, errno);
+
+	/* A debugger would read registers as if it were nothing. */
+	fd = open("/proc/self/mem", O_RDWR);
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(-1, pread(fd, &byte, 1, self->regs.iova));
+	EXPECT_EQ(EIO, errno);
+	close(fd);
+}
+
+/* The device goes, under its mapping and its MR, and comes back. */
+TEST_F_TIMEOUT(doorbell, unbind, 60)
+{
+	char name[64];
+	uint32_t value;
+	pid_t child;
+
+	ASSERT_EQ(0, edu_name(name, sizeof(name)));
+	ASSERT_EQ(0, vt_write_file(DRIVER "unbind", name));
+	EXPECT_EQ(0, vt_count_not_revoked(&self->dev, &self->regs));
+	child = fork();
+	if (!child) {
+		value = *(volatile uint32_t *)self->regs.mem.addr;
+		_exit(value != 0);
+	}
+	EXPECT_EQ(128 + SIGBUS, vt_wait_child(child, 10000));
+	EXPECT_EQ(MAP_FAILED, mmap(NULL, PAGE, PROT_READ, MAP_SHARED, self->fd,
+				   0));
+	EXPECT_EQ(ENODEV, errno);
+	EXPECT_EQ(0, ibv_dereg_mr(self->regs.mr));
+	self->regs.mr = NULL;
+
+	ASSERT_EQ(0, vt_write_file(DRIVER "bind", name));
+	EXPECT_EQ(0, close(open_node(O_RDWR)));
+}
+
+TEST_HARNESS_MAIN
