@@ -230,6 +230,16 @@ add_port()
 		-device "virtserialport,chardev=$1,name=peermem.$1")
 }
 
+# QEMU's monitor (QMP) as a port of the guest, whose tests plug and unplug devices.
+# shellcheck disable=SC2054	# the commas are QEMU's
+add_monitor()
+{
+	qemu+=(-chardev "socket,id=qmp,path=$fifos/qmp,server=on,wait=off"
+		-mon chardev=qmp,mode=control
+		-chardev "socket,id=monitor,path=$fifos/qmp"
+		-device virtserialport,chardev=monitor,name=peermem.monitor)
+}
+
 # Sets net: to nowhere, or to the other machine, whether it is there yet or not.
 # What is sent before is lost.
 # shellcheck disable=SC2054	# the commas are QEMU's
@@ -281,9 +291,13 @@ compose_machine()
 		-virtfs "local,path=$dir/out,mount_tag=out,security_model=none,id=out"
 		-object "memory-backend-file,id=vram,size=256M,mem-path=$dir/vram,share=on"
 		-device ivshmem-plain,memdev=vram
-		-drive "if=none,id=disk,format=raw,file=$fifos/nvme"
-		-device nvme,serial=peermem,drive=disk,cmb_size_mb=64
+		-blockdev "raw,node-name=disk,file.driver=file,file.filename=$fifos/nvme"
+		# Hot-plug by PCI Express itself, which every kernel of ours knows.
+		-global ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off
+		-device pcie-root-port,id=bay,chassis=1
+		-device nvme,id=nvme,bus=bay,serial=peermem,drive=disk,cmb_size_mb=64
 		-device edu,dma_mask=0xffffffffffffffff)
+	add_monitor
 	compose_network
 	qemu+=("${net[@]}" -append "${append[*]}")
 }
