@@ -26,6 +26,7 @@ static const struct {
 	{ "invalidate", bench_invalidate, false },
 	{ "memory", bench_memory, false },
 	{ "staging", bench_staging, false },
+	{ "files", bench_files, false },
 };
 
 #define NUM_GROUPS (sizeof(groups) / sizeof(groups[0]))
@@ -172,7 +173,7 @@ void bench_check_kind(const struct vt_mem_kind *kind, unsigned int regions)
 static void usage(void)
 {
 	fputs("usage: verbs_bench GROUP [OPTION...]\n"
-	      "groups: traffic qps register fault invalidate memory staging\n"
+	      "groups: traffic qps register fault invalidate memory staging files\n"
 	      "  --rounds N   of all measurements (default 1)\n"
 	      "  --round N    number of the first (default 1)\n"
 	      "  --divide N   do only a part of the operations (default 1)\n"

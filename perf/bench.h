@@ -118,5 +118,6 @@ void bench_fault(struct vt_dev *dev, const struct bench_opts *opts);
 void bench_invalidate(struct vt_dev *dev, const struct bench_opts *opts);
 void bench_memory(struct vt_dev *dev, const struct bench_opts *opts);
 void bench_staging(struct vt_dev *dev, const struct bench_opts *opts);
+void bench_files(struct vt_dev *dev, const struct bench_opts *opts);
 
 #endif

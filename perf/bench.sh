@@ -15,6 +15,7 @@
 #     invalidate  by number of pages, and under many MRs
 #     memory      of the kernel, for a page
 #     staging     against a bounce buffer in host memory
+#     files       of files into video memory, against the same
 #   --quick     a look: one round, a tenth of the operations, smaller sizes
 #   --icount    the machine counts instructions, on one processor: numbers that
 #               repeat
@@ -30,7 +31,7 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 project=$(dirname "$here")
 build=${PEERMEM_BUILD:-$project/build}
-all='traffic qps register fault invalidate memory staging'
+all='traffic qps register fault invalidate memory staging files'
 icount='' rounds=5 divide=1 keep=$build/results/bench groups=()
 
 while [ $# -gt 0 ]; do

@@ -49,6 +49,7 @@ COMPARISONS = [
     *(('staging', None, metric, config, 'staged', sense, 1.00)
       for metric, sense in (('ns', '<'), ('bandwidth', '>'))
       for config in ('pinned', 'on demand')),
+    ('files', None, 'bandwidth', 'straight', 'bounce', '>', 1.00),
 ]
 TITLES = {
     'traffic': 'Traffic, two buffers of one kind of memory; pages are there',
@@ -58,6 +59,7 @@ TITLES = {
     'invalidate': 'Invalidation',
     'memory': "The kernel's memory",
     'staging': 'Straight, against a bounce buffer in host memory',
+    'files': 'Files, straight into video memory, against a bounce buffer',
 }
 
 
