@@ -5,7 +5,7 @@
 # kbuild alone knows what must be rebuilt, so these targets always run it; with
 # nothing to do it takes about a second.
 
-set(PEERMEM_MODULES core vram bar rxe CACHE STRING "Folders of kernel/ to build")
+set(PEERMEM_MODULES core vram bar cmb rxe CACHE STRING "Folders of kernel/ to build")
 
 # peermem_add_module_tree(TARGET TREE FOLDERS [MAKE-ARGUMENT...])
 #
@@ -72,6 +72,7 @@ function(peermem_install_modules)
 	set(core ib_peer_mem.ko)
 	set(vram peer_vram.ko)
 	set(bar ib_peer_bar.ko)
+	set(cmb peer_cmb.ko)
 	set(rxe rdma_rxe.ko)
 	foreach(module ${PEERMEM_MODULES})
 		install(FILES ${PROJECT_BINARY_DIR}/kernel/${module}/${${module}}

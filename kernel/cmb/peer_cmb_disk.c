@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * The controller moves bytes between its memory and its disk.
+ *
+ * The commands' data pointers (PRPs) are addresses of the controller's own memory
+ * buffer. It knows these as its own (CMBMSC.CBA, or its BAR), and has no need of
+ * the bus: the bytes are in the memory that RDMA devices write and read, and on
+ * the disk, and nowhere in between, least of all in the system's memory. An IOMMU
+ * has no part in it, either.
+ *
+ * The controller is started when the disk is wanted first: its memory is of use
+ * without a disk.
+ */
+#include <linux/blk_types.h>
+#include <linux/capability.h>
+#include <linux/err.h>
+#include <linux/log2.h>
+#include <linux/overflow.h>
+#include <linux/sched/signal.h>
+#include <rdma/peer_cmb.h>
+
+#include "../args.h"
+#include "peer_cmb_priv.h"
+
+/* What one list of PRPs, of a page, has room for, beside the first PRP. */
+#define PEER_CMB_LENGTH_MAX (PEER_CMB_PRPS * PEER_CMB_PAGE)
+
+/* ---- what disk there is ----------------------------------------------- */
+
+static int peer_cmb_identify(struct peer_cmb_controller *ctrl, u8 what, u32 nsid)
+{
+	struct nvme_command cmd = { .identify = {
+		.opcode = nvme_admin_identify,
+		.nsid = cpu_to_le32(nsid),
+		.dptr.prp1 = cpu_to_le64(peer_cmb_bus_of(ctrl, id_ctrl)),
+		.cns = what,
+	} };
+
+	return peer_cmb_command(ctrl, PEER_CMB_ADMIN, &cmd);
+}
+
+/* The first namespace is the disk. */
+static int peer_cmb_find_disk(struct peer_cmb_controller *ctrl)
+{
+	const struct nvme_id_ns *ns = &ctrl->shared->id_ns;
+	const struct nvme_lbaf *format;
+	int ret;
+
+	ret = peer_cmb_identify(ctrl, NVME_ID_CNS_NS_ACTIVE_LIST, 0);
+	if (ret)
+		return ret;
+	ctrl->nsid = le32_to_cpu(ctrl->shared->nsids[0]);
+	if (!ctrl->nsid)
+		return -ENOMEDIUM;
+	ret = peer_cmb_identify(ctrl, NVME_ID_CNS_NS, ctrl->nsid);
+	if (ret)
+		return ret;
+
+	format = &ns->lbaf[nvme_lbaf_index(ns->flbas)];
+	if (format->ms || format->ds < SECTOR_SHIFT ||
+	    format->ds > ilog2(PEER_CMB_PAGE))
+		return -ENOMEDIUM;
+	ctrl->block_shift = format->ds;
+	ctrl->blocks = le64_to_cpu(ns->nsze);
+	return 0;
+}
+
+static int peer_cmb_find_limit(struct peer_cmb_controller *ctrl)
+{
+	int ret = peer_cmb_identify(ctrl, NVME_ID_CNS_CTRL, 0);
+	u8 mdts = ctrl->shared->id_ctrl.mdts;
+
+	ctrl->max_length = PEER_CMB_LENGTH_MAX;
+	if (!ret && mdts && mdts < ilog2(PEER_CMB_PRPS))
+		ctrl->max_length = PEER_CMB_PAGE << mdts;
+	return ret;
+}
+
+/* A command that failed: what it was is in the log. */
+static int peer_cmb_errno(int status)
+{
+	return status > 0 ? -EIO : status;
+}
+
+/* On return without error the disk is there, and the lock held. */
+static int peer_cmb_disk_lock(struct peer_cmb_controller *ctrl)
+{
+	int ret;
+
+	if (mutex_lock_interruptible(&ctrl->lock))
+		return -EINTR;
+	ret = READ_ONCE(ctrl->leaving) ? -ENODEV : 0;
+	if (ret || ctrl->running)
+		goto out;
+	ret = peer_cmb_start(ctrl);
+	if (ret)
+		goto out;
+	ret = peer_cmb_find_limit(ctrl);
+	if (!ret)
+		ret = peer_cmb_find_disk(ctrl);
+	if (!ret)
+		ret = peer_cmb_create_io_queue(ctrl);
+	if (ret)
+		peer_cmb_stop(ctrl);
+out:
+	if (ret)
+		mutex_unlock(&ctrl->lock);
+	return peer_cmb_errno(ret);
+}
+
+static void peer_cmb_disk_unlock(struct peer_cmb_controller *ctrl)
+{
+	mutex_unlock(&ctrl->lock);
+}
+
+/* ---- moving bytes ----------------------------------------------------- */
+
+/* Tell the command of [@bus, @bus + @length), not more than max_length. */
+static void peer_cmb_set_prps(struct peer_cmb_controller *ctrl,
+			      struct nvme_command *cmd, u64 bus, u32 length)
+{
+	u64 page = round_down(bus, PEER_CMB_PAGE) + PEER_CMB_PAGE;
+	u64 end = bus + length;
+	unsigned int n;
+
+	cmd->common.dptr.prp1 = cpu_to_le64(bus);
+	if (end <= page)
+		return;
+	if (end <= page + PEER_CMB_PAGE) {
+		cmd->common.dptr.prp2 = cpu_to_le64(page);
+		return;
+	}
+	for (n = 0; page < end; n++, page += PEER_CMB_PAGE)
+		ctrl->shared->prps[n] = cpu_to_le64(page);
+	cmd->common.dptr.prp2 = cpu_to_le64(peer_cmb_bus_of(ctrl, prps));
+}
+
+/* One command's worth. What is written is on the medium when that is answered. */
+static int peer_cmb_move(struct peer_cmb_controller *ctrl, bool write, u64 bus,
+			 u32 length, u64 offset)
+{
+	struct nvme_command cmd = { .rw = {
+		.opcode = write ? nvme_cmd_write : nvme_cmd_read,
+		.nsid = cpu_to_le32(ctrl->nsid),
+		.slba = cpu_to_le64(offset >> ctrl->block_shift),
+		.length = cpu_to_le16((length >> ctrl->block_shift) - 1),
+		.control = cpu_to_le16(write ? NVME_RW_FUA : 0),
+	} };
+
+	peer_cmb_set_prps(ctrl, &cmd, bus, length);
+	return peer_cmb_errno(peer_cmb_command(ctrl, PEER_CMB_IO, &cmd));
+}
+
+static int peer_cmb_check_io(const struct peer_cmb_controller *ctrl,
+			     const struct peer_cmb_io *io)
+{
+	u64 end;
+
+	if ((io->length | io->offset) & (BIT(ctrl->block_shift) - 1))
+		return -EINVAL;
+	if (check_add_overflow(io->offset, io->length, &end) ||
+	    end >> ctrl->block_shift > ctrl->blocks)
+		return -ERANGE;
+	return 0;
+}
+
+/* @place: of the memory, in the buffer */
+static int peer_cmb_do_io(struct peer_cmb_controller *ctrl,
+			  const struct peer_cmb_io *io, u64 place)
+{
+	u64 done;
+	u32 step;
+	int ret;
+
+	ret = peer_cmb_disk_lock(ctrl);
+	if (ret)
+		return ret;
+	ret = peer_cmb_check_io(ctrl, io);
+	for (done = 0; !ret && done < io->length; done += step) {
+		step = min_t(u64, io->length - done, ctrl->max_length);
+		ret = peer_cmb_move(ctrl, io->flags & PEER_CMB_IO_WRITE,
+				    ctrl->cmb_bus + place + done, step,
+				    io->offset + done);
+		if (!ret && fatal_signal_pending(current))
+			ret = -EINTR;
+	}
+	peer_cmb_disk_unlock(ctrl);
+	return ret;
+}
+
+/* ---- calls ------------------------------------------------------------ */
+
+static int peer_cmb_ioc_disk(struct ib_peer_bar *bar, void __user *user)
+{
+	struct peer_cmb_controller *ctrl;
+	struct peer_cmb_disk arg;
+	u32 size;
+	int ret;
+
+	ret = peer_args_get(&arg, sizeof(arg),
+			    offsetofend(struct peer_cmb_disk, length), user,
+			    &size);
+	if (ret)
+		return ret;
+	if (arg.block_size || arg.length)
+		return -EINVAL;
+
+	ctrl = ib_peer_bar_enter(bar);
+	if (IS_ERR(ctrl))
+		return PTR_ERR(ctrl);
+	ret = peer_cmb_disk_lock(ctrl);
+	if (!ret) {
+		arg.block_size = BIT(ctrl->block_shift);
+		arg.length = ctrl->blocks << ctrl->block_shift;
+		peer_cmb_disk_unlock(ctrl);
+	}
+	ib_peer_bar_exit(bar);
+	return ret ? ret : peer_args_put(user, &arg, sizeof(arg), size);
+}
+
+static int peer_cmb_ioc_io(struct ib_peer_bar *bar, void __user *user)
+{
+	struct ib_peer_bar_memory *memory;
+	struct peer_cmb_controller *ctrl;
+	struct peer_cmb_io arg;
+	u64 place;
+	u32 size;
+	int ret;
+
+	ret = peer_args_get(&arg, sizeof(arg),
+			    offsetofend(struct peer_cmb_io, reserved), user,
+			    &size);
+	if (ret)
+		return ret;
+	if (arg.flags & ~PEER_CMB_IO_WRITE || arg.disk != -1 || arg.reserved ||
+	    !arg.length || arg.addr % sizeof(__le32))
+		return -EINVAL;
+	if (!capable(CAP_SYS_RAWIO))
+		return -EPERM;
+
+	memory = ib_peer_bar_memory_get(bar, arg.addr, arg.length,
+					!(arg.flags & PEER_CMB_IO_WRITE), &place);
+	if (IS_ERR(memory))
+		return PTR_ERR(memory);
+	ctrl = ib_peer_bar_enter(bar);
+	ret = PTR_ERR_OR_ZERO(ctrl);
+	if (!ret) {
+		ret = peer_cmb_do_io(ctrl, &arg, place);
+		ib_peer_bar_exit(bar);
+	}
+	ib_peer_bar_memory_put(memory);
+	return ret;
+}
+
+long peer_cmb_disk_ioctl(struct ib_peer_bar *bar, unsigned int nr,
+			 void __user *arg)
+{
+	switch (nr) {
+	case PEER_CMB_IOC_DISK:
+		return peer_cmb_ioc_disk(bar, arg);
+	case PEER_CMB_IOC_IO:
+		return peer_cmb_ioc_io(bar, arg);
+	default:
+		return -ENOTTY;
+	}
+}

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * What the registers CMBLOC and CMBSZ say of a controller memory buffer, by the
+ * NVMe specification, held against what the machine gave the controller.
+ *
+ * Nothing here touches a device.
+ */
+#include <linux/align.h>
+#include <linux/math.h>
+#include <linux/minmax.h>
+#include <linux/mm.h>
+
+#include "peer_cmb_priv.h"
+
+/* Units are 4 KiB, and each next one 16 times larger, up to 64 GiB. */
+#define PEER_CMB_UNIT_SHIFT(szu) (12 + 4 * (szu))
+#define PEER_CMB_SZU_MAX 6
+
+/* A BAR of 64 bits takes two; 1 is the upper half of the registers'. */
+static bool peer_cmb_bar_is_possible(unsigned int bar)
+{
+	return bar < PCI_STD_NUM_BARS && bar != 1;
+}
+
+const char *peer_cmb_decode(u32 cmbloc, u32 cmbsz, const u64 *bar_sizes,
+			    struct peer_cmb_range *cmb)
+{
+	u64 units = cmbsz >> NVME_CMBSZ_SZ_SHIFT & NVME_CMBSZ_SZ_MASK;
+	u32 szu = cmbsz >> NVME_CMBSZ_SZU_SHIFT & NVME_CMBSZ_SZU_MASK;
+	u32 data = NVME_CMBSZ_RDS | NVME_CMBSZ_WDS;
+
+	if (!units)
+		return "there is no controller memory buffer";
+	if ((cmbsz & data) != data)
+		return "the controller memory buffer is not for data";
+	if (szu > PEER_CMB_SZU_MAX)
+		return "the controller memory buffer has an unknown unit";
+
+	cmb->bar = NVME_CMB_BIR(cmbloc);
+	if (!peer_cmb_bar_is_possible(cmb->bar) || !bar_sizes[cmb->bar])
+		return "the controller memory buffer is in a BAR that is not there";
+	cmb->offset = (u64)NVME_CMB_OFST(cmbloc) << PEER_CMB_UNIT_SHIFT(szu);
+	if (cmb->offset >= bar_sizes[cmb->bar])
+		return "the controller memory buffer begins beyond its BAR";
+
+	/* A bridge may have left less room than the controller asked for. */
+	cmb->size = round_down(min(units << PEER_CMB_UNIT_SHIFT(szu),
+				   bar_sizes[cmb->bar] - cmb->offset), PAGE_SIZE);
+	if (!cmb->size || !PAGE_ALIGNED(cmb->offset))
+		return "the controller memory buffer has no whole page";
+	return NULL;
+}
