@@ -83,8 +83,9 @@ The shell, and COMMAND with --tty: Ctrl-] then x ends the machine at once.
 Without --tty, COMMAND has no standard input.
 
 Devices: a PCI device with 256 MiB of memory (ivshmem, our VRAM), an NVMe
-controller with a 64 MiB controller memory buffer, QEMU's "edu" DMA engine, and
-a network card.
+controller with a 64 MiB controller memory buffer and a disk of 64 MiB, QEMU's
+"edu" DMA engine, a network card, and three more NVMe controllers: an old one
+whose buffer has 2 MiB, one without a disk, and one without a buffer.
 
 Exit status: that of COMMAND, or
   123  the kernel complained (WARNING, BUG, lockdep, ...): see the lines printed
@@ -189,6 +190,7 @@ make_folder()
 	: > "$dir/kernel.log"
 	truncate -s 256M "$dir/vram"
 	truncate -s 64M "$fifos/nvme"
+	truncate -s 8M "$fifos/nvme-old"
 	mkfifo "$fifos"/{status,out,err}
 }
 
@@ -256,6 +258,21 @@ local.path=$folder/$machine_number,remote.path=$folder/$((3 - machine_number))")
 	net+=(-device "virtio-net-pci,netdev=net0,mac=$mac")
 }
 
+# NVMe controllers beside the one that can be unplugged; tests/cmb knows their order.
+# The disk of the old one is broken at 7 MiB.
+# shellcheck disable=SC2054	# the commas are QEMU's
+add_other_nvme()
+{
+	local broken=file.driver=blkdebug,file.image.driver=file
+
+	broken+=,file.inject-error.0.event=none,file.inject-error.0.sector=14336
+	qemu+=(-blockdev "raw,node-name=old,$broken,file.image.filename=$fifos/nvme-old"
+		-device nvme,serial=old,drive=old,cmb_size_mb=2,legacy-cmb=on,\
+physical_block_size=4096,logical_block_size=4096
+		-device nvme,serial=diskless,cmb_size_mb=1
+		-device nvme,serial=bufferless)
+}
+
 # Fills the array qemu with the whole command line.
 # shellcheck disable=SC2054	# the commas are QEMU's
 compose_machine()
@@ -297,6 +314,7 @@ compose_machine()
 		-device pcie-root-port,id=bay,chassis=1
 		-device nvme,id=nvme,bus=bay,serial=peermem,drive=disk,cmb_size_mb=64
 		-device edu,dma_mask=0xffffffffffffffff)
+	add_other_nvme
 	add_monitor
 	compose_network
 	qemu+=("${net[@]}" -append "${append[*]}")
