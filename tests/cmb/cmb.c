@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/* See cmb.h. */
+#include <errno.h>
+#include <fcntl.h>
+#include <glob.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "cmb.h"
+#include "lib/proc.h"
+
+#define DEVICES "/sys/bus/pci/devices"
+#define CLASS_NVME "0x010802"
+#define MODULE_TIMEOUT_MS 60000
+
+/* ---- controllers ------------------------------------------------------ */
+
+static bool is_nvme(const char *class_path)
+{
+	char text[16] = "";
+	int fd = open(class_path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return false;
+	if (read(fd, text, sizeof(text) - 1) < 0)
+		text[0] = 0;
+	close(fd);
+	return !strncmp(text, CLASS_NVME, strlen(CLASS_NVME));
+}
+
+const char *cmb_address(enum cmb_controller which)
+{
+	static char address[CMB_CONTROLLERS][16];
+	unsigned int n = 0;
+	glob_t found;
+	size_t i;
+
+	/* Known from the first time on: a test may remove one. */
+	if (address[which][0])
+		return address[which];
+	if (glob(DEVICES "/*/class", 0, NULL, &found))
+		return NULL;
+	for (i = 0; i < found.gl_pathc && n < CMB_CONTROLLERS; i++)
+		if (is_nvme(found.gl_pathv[i]))
+			sscanf(found.gl_pathv[i] + strlen(DEVICES),
+			       "/%15[^/]", address[n++]);
+	globfree(&found);
+	return which < n ? address[which] : NULL;
+}
+
+void cmb_sysfs(enum cmb_controller which, const char *name, char *path,
+	       size_t size)
+{
+	snprintf(path, size, DEVICES "/%s/%s", cmb_address(which), name);
+}
+
+int cmb_sysfs_write(enum cmb_controller which, const char *name,
+		    const char *text)
+{
+	char path[PATH_MAX];
+
+	cmb_sysfs(which, name, path, sizeof(path));
+	return vt_write_file(path, text);
+}
+
+int cmb_load(void)
+{
+	const char *argv[] = { "modprobe", "peer_cmb", NULL };
+
+	return vt_run(MODULE_TIMEOUT_MS, argv);
+}
+
+bool cmb_belongs_to(enum cmb_controller which, const char *driver)
+{
+	char path[PATH_MAX], link[PATH_MAX];
+	ssize_t n;
+
+	cmb_sysfs(which, "driver", path, sizeof(path));
+	n = readlink(path, link, sizeof(link) - 1);
+	if (n < 0)
+		return !driver;
+	link[n] = 0;
+	return driver && !strcmp(strrchr(link, '/') + 1, driver);
+}
+
+int cmb_give(enum cmb_controller which, const char *driver)
+{
+	int ret = 0;
+
+	if (cmb_belongs_to(which, driver))
+		return 0;
+	if (!cmb_belongs_to(which, NULL))
+		ret = cmb_sysfs_write(which, "driver/unbind",
+				      cmb_address(which));
+	if (!ret)
+		ret = cmb_sysfs_write(which, "driver_override",
+				      driver ? driver : "\n");
+	if (!ret && driver)
+		ret = vt_write_file("/sys/bus/pci/drivers_probe",
+				    cmb_address(which));
+	if (!ret && !cmb_belongs_to(which, driver))
+		ret = -ENODEV;
+	return ret;
+}
+
+/* ---- the node --------------------------------------------------------- */
+
+int cmb_open(enum cmb_controller which, int flags)
+{
+	char path[PATH_MAX], node[64];
+	glob_t found;
+	int fd;
+
+	cmb_sysfs(which, "misc/peer_cmb*", path, sizeof(path));
+	if (glob(path, 0, NULL, &found))
+		return -ENOENT;
+	snprintf(node, sizeof(node), "/dev/%s",
+		 strrchr(found.gl_pathv[0], '/') + 1);
+	globfree(&found);
+	fd = open(node, flags | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+void *cmb_map(int fd, size_t length)
+{
+	void *addr = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+			  0);
+
+	return addr == MAP_FAILED ? NULL : addr;
+}
+
+int cmb_ioctl(int fd, unsigned long request, void *arg)
+{
+	return ioctl(fd, request, arg) ? -errno : 0;
+}
+
+int cmb_info(int fd, struct peer_bar_info *info)
+{
+	*info = (struct peer_bar_info){ .size = sizeof(*info) };
+	return cmb_ioctl(fd, PEER_BAR_IOC_INFO, info);
+}
+
+int cmb_disk(int fd, struct peer_cmb_disk *disk)
+{
+	*disk = (struct peer_cmb_disk){ .size = sizeof(*disk) };
+	return cmb_ioctl(fd, PEER_CMB_IOC_DISK, disk);
+}
+
+static int cmb_io(int fd, const void *addr, uint64_t length, uint64_t offset,
+		  uint32_t flags)
+{
+	struct peer_cmb_io io = {
+		.size = sizeof(io),
+		.flags = flags,
+		.addr = (uintptr_t)addr,
+		.length = length,
+		.offset = offset,
+		.disk = -1,
+	};
+
+	return cmb_ioctl(fd, PEER_CMB_IOC_IO, &io);
+}
+
+int cmb_write_disk(int fd, const void *addr, uint64_t length, uint64_t offset)
+{
+	return cmb_io(fd, addr, length, offset, PEER_CMB_IO_WRITE);
+}
+
+int cmb_read_disk(int fd, void *addr, uint64_t length, uint64_t offset)
+{
+	return cmb_io(fd, addr, length, offset, 0);
+}

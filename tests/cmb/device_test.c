@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * The controller goes away and comes back under its users: unbound, reset,
+ * removed from the bus, unplugged, with memory regions and RDMA traffic alive and
+ * the disk at work. Nobody waits for a user; what users have left answers with errors for
+ * good; and what comes back is empty and works.
+ */
+#include <kselftest_harness.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "../vram/vram.h"
+#include "cmb.h"
+#include "lib/buf.h"
+#include "lib/pattern.h"
+#include "lib/plug.h"
+#include "lib/proc.h"
+#include "lib/verbs.h"
+
+#define LENGTH (4 * MIB)
+
+/* What no call may take, on a busy emulated machine. */
+#define BOUND_MS 30000
+
+/* ---- ways to go, and to come back ------------------------------------- */
+
+static int unbind(void)
+{
+	return cmb_give(CMB_LARGE, NULL);
+}
+
+static int bind_again(void)
+{
+	return cmb_give(CMB_LARGE, "peer_cmb");
+}
+
+/* The driver's reset_prepare() and reset_done() are called in it. */
+static int reset(void)
+{
+	return cmb_sysfs_write(CMB_LARGE, "reset", "1");
+}
+
+static int nothing(void)
+{
+	return 0;
+}
+
+static int remove_device(void)
+{
+	return cmb_sysfs_write(CMB_LARGE, "remove", "1");
+}
+
+static int rescan(void)
+{
+	int ret = vt_write_file("/sys/bus/pci/rescan", "1");
+
+	return ret ? ret : bind_again();
+}
+
+/* As by a hand; the kernel gives it five seconds to think better of it. */
+static int unplug(void)
+{
+	return vt_unplug("nvme", BOUND_MS);
+}
+
+static int plug(void)
+{
+	int ret = vt_plug("\"driver\": \"nvme\", \"id\": \"nvme\", "
+			  "\"bus\": \"bay\", \"serial\": \"peermem\", "
+			  "\"drive\": \"disk\", \"cmb_size_mb\": 64");
+	int64_t until = vt_now_ms() + BOUND_MS;
+
+	if (ret)
+		return ret;
+	do {
+		usleep(100000);
+		ret = bind_again();
+	} while (ret && vt_now_ms() < until);
+	return ret;
+}
+
+/* ---- users ------------------------------------------------------------ */
+
+/* One that writes by RDMA into the memory, or from it to the disk, to the end. */
+struct user {
+	int (*use)(struct user *user);
+	struct device *device;
+	atomic_int rounds;
+	int last;
+	pthread_t thread;
+};
+
+struct device {
+	int fd;
+	uint8_t *map;
+	struct vt_dev dev;
+	struct vt_pair pair;
+	struct vt_buf host;
+	struct ibv_mr *mr;
+	struct ibv_mr *on_demand;
+	struct user users[3];
+};
+
+FIXTURE(device)
+{
+	struct device d;
+};
+
+FIXTURE_VARIANT(device)
+{
+	int (*go)(void);
+	int (*come)(void);
+};
+
+FIXTURE_VARIANT_ADD(device, unbind) { .go = unbind, .come = bind_again };
+FIXTURE_VARIANT_ADD(device, reset) { .go = reset, .come = nothing };
+FIXTURE_VARIANT_ADD(device, removal) { .go = remove_device, .come = rescan };
+FIXTURE_VARIANT_ADD(device, unplugging) { .go = unplug, .come = plug };
+
+static int use_rdma(struct user *user)
+{
+	struct device *d = user->device;
+	struct ibv_sge sge = vt_sge(&d->host, 0, MIB);
+	struct vt_remote to = { (uintptr_t)d->map, d->mr->rkey };
+
+	return vt_rdma_write(&d->pair.end[0], &sge, 1, to);
+}
+
+static int use_disk(struct user *user)
+{
+	struct device *d = user->device;
+
+	return cmb_write_disk(d->fd, d->map + 2 * MIB, 2 * MIB, 0);
+}
+
+static int use_mapping(struct user *user)
+{
+	return touch_write(user->device->map + MIB);
+}
+
+static void *use(void *arg)
+{
+	struct user *user = arg;
+
+	do {
+		user->last = user->use(user);
+		atomic_fetch_add(&user->rounds, 1);
+	} while (!user->last);
+	return NULL;
+}
+
+static int start_user(struct device *d, int n, int (*fn)(struct user *user))
+{
+	struct user *user = &d->users[n];
+
+	user->use = fn;
+	user->device = d;
+	return pthread_create(&user->thread, NULL, use, user);
+}
+
+/* Until each has done something. Return: how many never do. */
+static int wait_for_users(struct device *d)
+{
+	int64_t until = vt_now_ms() + BOUND_MS;
+	int n, idle;
+
+	do {
+		for (n = 0, idle = 0; n < 3; n++)
+			idle += atomic_load(&d->users[n].rounds) < 2;
+		usleep(10000);
+	} while (idle && vt_now_ms() < until);
+	return idle;
+}
+
+static struct ibv_mr *reg(struct device *d, int more)
+{
+	return ibv_reg_mr(d->dev.pd, d->map, LENGTH,
+			  IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_READ |
+			  IBV_ACCESS_REMOTE_WRITE | more);
+}
+
+FIXTURE_SETUP(device)
+{
+	struct device *d = &self->d;
+
+	ASSERT_EQ(0, cmb_load());
+	ASSERT_EQ(0, bind_again());
+	d->fd = cmb_open(CMB_LARGE, O_RDWR);
+	ASSERT_LE(0, d->fd);
+	d->map = cmb_map(d->fd, LENGTH);
+	ASSERT_NE(NULL, d->map);
+	ASSERT_EQ(0, vt_dev_open(&d->dev));
+	ASSERT_EQ(0, vt_pair_open(&d->pair, &d->dev, NULL));
+	ASSERT_EQ(0, vt_buf_open(&d->host, &d->dev, &vt_mem_host, MIB, NULL));
+	d->mr = reg(d, 0);
+	ASSERT_NE(NULL, d->mr);
+	d->on_demand = reg(d, IBV_ACCESS_ON_DEMAND);
+	ASSERT_NE(NULL, d->on_demand);
+}
+
+FIXTURE_TEARDOWN(device)
+{
+	struct device *d = &self->d;
+
+	EXPECT_EQ(0, ibv_dereg_mr(d->mr));
+	EXPECT_EQ(0, ibv_dereg_mr(d->on_demand));
+	EXPECT_EQ(0, vt_buf_close(&d->host));
+	vt_pair_close(&d->pair);
+	vt_dev_close(&d->dev);
+	munmap(d->map, LENGTH);
+	close(d->fd);
+}
+
+/* ---- tests ------------------------------------------------------------ */
+
+/* All that users have left of what went away. */
+static void expect_gone(struct __test_metadata *_metadata, struct device *d)
+{
+	struct vt_remote pinned = { (uintptr_t)d->map, d->mr->rkey };
+	struct vt_remote on_demand = { (uintptr_t)d->map, d->on_demand->rkey };
+	struct ibv_sge sge = vt_sge(&d->host, 0, 4096);
+	struct peer_cmb_disk disk;
+	struct peer_bar_info info;
+
+	EXPECT_EQ(SIGBUS, touch_read(d->map));
+	EXPECT_EQ(SIGBUS, touch_write(d->map + LENGTH - 1));
+	EXPECT_EQ(-ENODEV, cmb_info(d->fd, &info));
+	EXPECT_EQ(-ENODEV, cmb_disk(d->fd, &disk));
+	EXPECT_EQ(-ENODEV, cmb_write_disk(d->fd, d->map, PAGE, 0));
+	EXPECT_EQ(NULL, cmb_map(d->fd, PAGE));
+	EXPECT_EQ(ENODEV, errno);
+	EXPECT_EQ(NULL, reg(d, 0));
+	EXPECT_EQ(0, vt_pair_renew(&d->pair));
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR,
+		  vt_rdma_write(&d->pair.end[0], &sge, 1, pinned));
+	EXPECT_EQ(0, vt_pair_renew(&d->pair));
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR,
+		  vt_rdma_read(&d->pair.end[0], &sge, 1, on_demand));
+}
+
+/* What came back has no memory of what was, and all of it is free. */
+static void expect_new(struct __test_metadata *_metadata)
+{
+	struct peer_bar_info info;
+	uint8_t *map;
+	int fd;
+
+	fd = cmb_open(CMB_LARGE, O_RDWR);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, cmb_info(fd, &info));
+	EXPECT_EQ(info.total, info.available);
+	map = cmb_map(fd, info.total);
+	ASSERT_NE(NULL, map);
+	EXPECT_EQ(-1, zero_check(map, info.total));
+	vt_pattern_fill(map, 3, 0, MIB);
+	ASSERT_EQ(0, cmb_write_disk(fd, map, MIB, 8 * MIB));
+	ASSERT_EQ(0, cmb_read_disk(fd, map + MIB, MIB, 8 * MIB));
+	EXPECT_EQ(0, memcmp(map, map + MIB, MIB));
+	munmap(map, info.total);
+	close(fd);
+}
+
+TEST_F_TIMEOUT(device, goes_under_its_users, 120)
+{
+	struct device *d = &self->d;
+	int64_t start;
+	int n;
+
+	ASSERT_EQ(0, start_user(d, 0, use_rdma));
+	ASSERT_EQ(0, start_user(d, 1, use_disk));
+	ASSERT_EQ(0, start_user(d, 2, use_mapping));
+	ASSERT_EQ(0, wait_for_users(d));
+
+	start = vt_now_ms();
+	ASSERT_EQ(0, variant->go());
+	EXPECT_GT(BOUND_MS, vt_now_ms() - start);
+	for (n = 0; n < 3; n++)
+		ASSERT_EQ(0, pthread_join(d->users[n].thread, NULL));
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, d->users[0].last);
+	EXPECT_EQ(-ENODEV, d->users[1].last);
+	EXPECT_EQ(SIGBUS, d->users[2].last);
+	expect_gone(_metadata, d);
+	ASSERT_EQ(0, variant->come());
+	expect_new(_metadata);
+	/* The old ones stay dead. */
+	expect_gone(_metadata, d);
+}
+
+static int unload_module(void)
+{
+	return syscall(SYS_delete_module, "peer_cmb", O_NONBLOCK) ? -errno : 0;
+}
+
+/* Open files and mappings keep the module. */
+TEST(unload)
+{
+	void *map;
+	int fd;
+
+	ASSERT_EQ(0, cmb_load());
+	ASSERT_EQ(0, bind_again());
+	fd = cmb_open(CMB_LARGE, O_RDWR);
+	ASSERT_LE(0, fd);
+	map = cmb_map(fd, MIB);
+	ASSERT_NE(NULL, map);
+	EXPECT_EQ(-EWOULDBLOCK, unload_module());
+	ASSERT_EQ(0, close(fd));
+	EXPECT_EQ(-EWOULDBLOCK, unload_module());
+	ASSERT_EQ(0, munmap(map, MIB));
+	EXPECT_EQ(0, unload_module());
+	EXPECT_EQ(true, cmb_belongs_to(CMB_LARGE, NULL));
+	EXPECT_EQ(0, cmb_load());
+}
+
+TEST_HARNESS_MAIN

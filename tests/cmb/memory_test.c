@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * The node: memory of the buffer is given out, taken back and given out clean; and
+ * the calls, as tables: sizes of structs, fields that must be zero, numbers, bad
+ * pointers. Each row says what the headers promise.
+ */
+#include <kselftest_harness.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "../vram/vram.h"
+#include "cmb.h"
+#include "lib/pattern.h"
+
+FIXTURE(memory)
+{
+	int fd;
+	uint64_t total;
+};
+
+FIXTURE_SETUP(memory)
+{
+	struct peer_bar_info info;
+
+	ASSERT_EQ(0, cmb_load());
+	ASSERT_EQ(0, cmb_give(CMB_LARGE, "peer_cmb"));
+	self->fd = cmb_open(CMB_LARGE, O_RDWR);
+	ASSERT_LE(0, self->fd);
+	ASSERT_EQ(0, cmb_info(self->fd, &info));
+	EXPECT_EQ(0, info.flags);
+	EXPECT_EQ(64 * MIB, info.total);
+	EXPECT_EQ(info.total, info.available);
+	EXPECT_EQ(0, info.allocations);
+	self->total = info.total;
+}
+
+FIXTURE_TEARDOWN(memory)
+{
+	close(self->fd);
+}
+
+/* ---- giving out and taking back --------------------------------------- */
+
+TEST_F(memory, numbers)
+{
+	struct peer_bar_info info;
+	void *one, *two;
+
+	one = cmb_map(self->fd, MIB);
+	two = cmb_map(self->fd, PAGE + 1);
+	ASSERT_NE(NULL, one);
+	ASSERT_NE(NULL, two);
+	ASSERT_EQ(0, cmb_info(self->fd, &info));
+	EXPECT_EQ(self->total - MIB - 2 * PAGE, info.available);
+	EXPECT_EQ(2, info.allocations);
+	/* A part of a mapping keeps all of the memory. */
+	ASSERT_EQ(0, munmap(one, MIB - PAGE));
+	ASSERT_EQ(0, cmb_info(self->fd, &info));
+	EXPECT_EQ(2, info.allocations);
+	ASSERT_EQ(0, munmap(one + MIB - PAGE, PAGE));
+	ASSERT_EQ(0, munmap(two, 2 * PAGE));
+	ASSERT_EQ(0, cmb_info(self->fd, &info));
+	EXPECT_EQ(self->total, info.available);
+	EXPECT_EQ(0, info.allocations);
+}
+
+TEST_F(memory, all_of_it_and_no_more)
+{
+	void *all;
+
+	EXPECT_EQ(NULL, cmb_map(self->fd, self->total + PAGE));
+	EXPECT_EQ(ENOSPC, errno);
+	all = cmb_map(self->fd, self->total);
+	ASSERT_NE(NULL, all);
+	EXPECT_EQ(NULL, cmb_map(self->fd, PAGE));
+	EXPECT_EQ(ENOSPC, errno);
+	ASSERT_EQ(0, munmap(all, self->total));
+	all = cmb_map(self->fd, self->total);
+	ASSERT_NE(NULL, all);
+	munmap(all, self->total);
+}
+
+TEST_F(memory, next_owner_sees_nothing)
+{
+	uint8_t *map = cmb_map(self->fd, self->total);
+
+	ASSERT_NE(NULL, map);
+	memset(map, 0xff, self->total);
+	ASSERT_EQ(0, munmap(map, self->total));
+	map = cmb_map(self->fd, self->total);
+	ASSERT_NE(NULL, map);
+	EXPECT_EQ(-1, zero_check(map, self->total));
+}
+
+TEST_F(memory, apart)
+{
+	uint8_t *map[8];
+	unsigned int n;
+
+	for (n = 0; n < 8; n++) {
+		map[n] = cmb_map(self->fd, MIB);
+		ASSERT_NE(NULL, map[n]);
+		vt_pattern_fill(map[n], n, 0, MIB);
+	}
+	for (n = 0; n < 8; n++) {
+		static uint8_t want[MIB];
+
+		vt_pattern_fill(want, n, 0, MIB);
+		EXPECT_EQ(-1, vt_first_diff(map[n], want, MIB));
+	}
+}
+
+/* ---- calls ------------------------------------------------------------ */
+
+union any {
+	uint32_t size;
+	struct peer_bar_info info;
+	struct peer_bar_at at;
+	struct peer_cmb_disk disk;
+	struct peer_cmb_io io;
+	char bytes[2 * 4096];
+};
+
+/* @zero: where the bytes begin that must be zero, after the size */
+struct call {
+	const char *name;
+	unsigned long nr;
+	size_t size;
+	size_t zero;
+};
+
+#define CALL(_nr, _struct, _zero)					\
+	{ #_nr, _nr, sizeof(struct _struct), offsetof(struct _struct, _zero) }
+
+/* In an order in which each finds the memory alive. */
+static const struct call calls[] = {
+	CALL(PEER_BAR_IOC_INFO, peer_bar_info, flags),
+	CALL(PEER_CMB_IOC_DISK, peer_cmb_disk, block_size),
+	CALL(PEER_CMB_IOC_IO, peer_cmb_io, reserved),
+	{ "PEER_BAR_IOC_REVOKE", PEER_BAR_IOC_REVOKE,
+	  sizeof(struct peer_bar_at), sizeof(struct peer_bar_at) },
+	{ "PEER_BAR_IOC_DESTROY", PEER_BAR_IOC_DESTROY,
+	  sizeof(struct peer_bar_at), sizeof(struct peer_bar_at) },
+};
+
+#define CALLS (sizeof(calls) / sizeof(calls[0]))
+
+/* What makes the call succeed. */
+static void fill_in(union any *arg, const struct call *call, const void *map)
+{
+	memset(arg, 0, sizeof(*arg));
+	arg->size = call->size;
+	if (call->nr == PEER_CMB_IOC_IO) {
+		arg->io.addr = (uintptr_t)map;
+		arg->io.length = PAGE;
+		arg->io.flags = PEER_CMB_IO_WRITE;
+		arg->io.disk = -1;
+	} else if (call->nr == PEER_BAR_IOC_REVOKE ||
+		   call->nr == PEER_BAR_IOC_DESTROY) {
+		arg->at.addr = (uintptr_t)map;
+	}
+}
+
+TEST_F(memory, sizes_of_structs)
+{
+	static union any arg;
+	size_t i, size;
+
+	for (i = 0; i < CALLS; i++) {
+		const struct call *call = &calls[i];
+		void *map = cmb_map(self->fd, PAGE);
+
+		ASSERT_NE(NULL, map);
+		for (size = 0; size < call->size; size++) {
+			fill_in(&arg, call, map);
+			arg.size = size;
+			EXPECT_EQ(-EINVAL, cmb_ioctl(self->fd, call->nr, &arg))
+				TH_LOG("%s, size %zu", call->name, size);
+		}
+		fill_in(&arg, call, map);
+		arg.size = PAGE + 1;
+		EXPECT_EQ(-E2BIG, cmb_ioctl(self->fd, call->nr, &arg))
+			TH_LOG("%s", call->name);
+		arg.size = call->size + 8;
+		arg.bytes[call->size + 7] = 1;
+		EXPECT_EQ(-E2BIG, cmb_ioctl(self->fd, call->nr, &arg))
+			TH_LOG("%s", call->name);
+		arg.bytes[call->size + 7] = 0;
+		EXPECT_EQ(0, cmb_ioctl(self->fd, call->nr, &arg))
+			TH_LOG("%s", call->name);
+		munmap(map, PAGE);
+	}
+}
+
+TEST_F(memory, fields_that_must_be_zero)
+{
+	void *map = cmb_map(self->fd, PAGE);
+	static union any arg;
+	size_t i, at;
+
+	ASSERT_NE(NULL, map);
+	for (i = 0; i < CALLS; i++) {
+		const struct call *call = &calls[i];
+
+		for (at = call->zero; at < call->size; at++) {
+			fill_in(&arg, call, map);
+			arg.bytes[at] = 1;
+			EXPECT_EQ(-EINVAL, cmb_ioctl(self->fd, call->nr, &arg))
+				TH_LOG("%s, byte %zu", call->name, at);
+		}
+	}
+}
+
+TEST_F(memory, unknown_flags)
+{
+	void *map = cmb_map(self->fd, PAGE);
+	static union any arg;
+	uint32_t bit;
+
+	ASSERT_NE(NULL, map);
+	for (bit = 2; bit; bit <<= 1) {
+		fill_in(&arg, &calls[2], map);
+		arg.io.flags = bit;
+		EXPECT_EQ(-EINVAL, cmb_ioctl(self->fd, PEER_CMB_IOC_IO, &arg))
+			TH_LOG("flag %x", bit);
+	}
+}
+
+TEST_F(memory, unknown_calls_and_bad_pointers)
+{
+	static union any arg;
+	unsigned int nr;
+	size_t i;
+
+	for (nr = 0; nr < 256; nr++)
+		if (nr > 2 && nr != 0x40 && nr != 0x41)
+			EXPECT_EQ(-ENOTTY, cmb_ioctl(self->fd,
+						     _IO(PEER_BAR_IOC_MAGIC, nr),
+						     &arg))
+				TH_LOG("%x", nr);
+	for (i = 0; i < CALLS; i++) {
+		EXPECT_EQ(-EFAULT, cmb_ioctl(self->fd, calls[i].nr, NULL));
+		EXPECT_EQ(-EFAULT, cmb_ioctl(self->fd, calls[i].nr,
+					     (void *)(1UL << 47)));
+	}
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * What peer_cmb makes of registers that no emulated controller has, as a table.
+ * Cannot be loaded if one row is not as it should be; the kernel's log says which.
+ */
+#include <linux/module.h>
+#include <linux/string.h>
+
+#include "peer_cmb_regs.c"
+
+#define DATA	(NVME_CMBSZ_RDS | NVME_CMBSZ_WDS)
+#define SIZE(units, szu, flags) \
+	((u32)(units) << NVME_CMBSZ_SZ_SHIFT | \
+	 (szu) << NVME_CMBSZ_SZU_SHIFT | (flags))
+#define LOCATION(units, bar)	((u32)(units) << 12 | (bar))
+
+/* The BARs of all: 16 KiB of registers; 64 MiB; half a page; 1 TiB. */
+static const u64 bar_sizes[PCI_STD_NUM_BARS] = {
+	SZ_16K, 0, SZ_64M, 0, SZ_2K, 1ULL << 40,
+};
+
+/* @wrong: a part of what is said; NULL: the buffer is at @offset of the BAR */
+static const struct {
+	u32 cmbloc, cmbsz;
+	const char *wrong;
+	u64 offset, size;
+} rows[] = {
+	/* As of QEMU: units of 1 MiB, all of the BAR. */
+	{ LOCATION(0, 2), SIZE(64, 2, DATA | NVME_CMBSZ_SQS), NULL, 0, SZ_64M },
+	/* Every unit, the smallest first. */
+	{ LOCATION(3, 2), SIZE(5, 0, DATA), NULL, 3 * SZ_4K, 5 * SZ_4K },
+	{ LOCATION(3, 2), SIZE(5, 1, DATA), NULL, 3 * SZ_64K, 5 * SZ_64K },
+	{ LOCATION(3, 2), SIZE(5, 2, DATA), NULL, 3 * SZ_1M, 5 * SZ_1M },
+	{ LOCATION(3, 5), SIZE(5, 3, DATA), NULL, 3ULL * SZ_16M, 5ULL * SZ_16M },
+	{ LOCATION(3, 5), SIZE(5, 4, DATA), NULL, 3ULL * SZ_256M,
+	  5ULL * SZ_256M },
+	{ LOCATION(3, 5), SIZE(5, 5, DATA), NULL, 3ULL << 32, 5ULL << 32 },
+	{ LOCATION(3, 5), SIZE(5, 6, DATA), NULL, 3ULL << 36, 5ULL << 36 },
+	{ LOCATION(3, 5), SIZE(5, 7, DATA), "unknown unit" },
+	{ LOCATION(3, 5), SIZE(5, 15, DATA), "unknown unit" },
+	/* The largest numbers there can be. */
+	{ LOCATION(0, 5), SIZE(0xfffff, 6, DATA), NULL, 0, 1ULL << 40 },
+	{ LOCATION(0xfffff, 5), SIZE(0xfffff, 6, DATA), "beyond its BAR" },
+	/* Beside the registers. */
+	{ LOCATION(2, 0), SIZE(2, 0, DATA), NULL, SZ_8K, SZ_8K },
+	/* More than the BAR has. */
+	{ LOCATION(0, 2), SIZE(65, 2, DATA), NULL, 0, SZ_64M },
+	{ LOCATION(63, 2), SIZE(64, 2, DATA), NULL, 63 * SZ_1M, SZ_1M },
+	{ LOCATION(64, 2), SIZE(1, 2, DATA), "beyond its BAR" },
+	{ LOCATION(0, 4), SIZE(1, 0, DATA), "no whole page" },
+	/* BARs that are none. */
+	{ LOCATION(0, 1), SIZE(1, 0, DATA), "not there" },
+	{ LOCATION(0, 3), SIZE(1, 0, DATA), "not there" },
+	{ LOCATION(0, 6), SIZE(1, 0, DATA), "not there" },
+	{ LOCATION(0, 7), SIZE(1, 0, DATA), "not there" },
+	/* Bits of the location that say other things. */
+	{ LOCATION(1, 2) | 0xff8, SIZE(1, 2, DATA), NULL, SZ_1M, SZ_1M },
+	/* For queues or lists, but not for data, or only one way. */
+	{ LOCATION(0, 2), SIZE(64, 2, NVME_CMBSZ_SQS | NVME_CMBSZ_CQS |
+			       NVME_CMBSZ_LISTS), "not for data" },
+	{ LOCATION(0, 2), SIZE(64, 2, NVME_CMBSZ_RDS), "not for data" },
+	{ LOCATION(0, 2), SIZE(64, 2, NVME_CMBSZ_WDS), "not for data" },
+	{ LOCATION(0, 2), SIZE(0, 2, DATA), "there is no" },
+	{ 0, 0, "there is no" },
+};
+
+static bool row_is_right(unsigned int n)
+{
+	struct peer_cmb_range cmb = {};
+	const char *wrong;
+
+	wrong = peer_cmb_decode(rows[n].cmbloc, rows[n].cmbsz, bar_sizes, &cmb);
+	if (rows[n].wrong)
+		return wrong && strstr(wrong, rows[n].wrong);
+	return !wrong && cmb.bar == (rows[n].cmbloc & 7) &&
+	       cmb.offset == rows[n].offset && cmb.size == rows[n].size;
+}
+
+static int __init peer_cmb_regs_test_init(void)
+{
+	unsigned int n;
+	int ret = 0;
+
+	for (n = 0; n < ARRAY_SIZE(rows); n++) {
+		if (row_is_right(n))
+			continue;
+		pr_err("peer_cmb_regs_test: row %u: CMBLOC %#x, CMBSZ %#x\n", n,
+		       rows[n].cmbloc, rows[n].cmbsz);
+		ret = -EBADMSG;
+	}
+	return ret;
+}
+
+static void __exit peer_cmb_regs_test_exit(void)
+{
+}
+
+module_init(peer_cmb_regs_test_init);
+module_exit(peer_cmb_regs_test_exit);
+
+MODULE_DESCRIPTION("Test of what registers say of a controller memory buffer");
+MODULE_LICENSE("Dual BSD/GPL");
