@@ -8,8 +8,6 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 
-#include <rdma/peer_vram.h>
-
 #include "lib/buf.h"
 #include "lib/counters.h"
 #include "lib/proc.h"
@@ -60,17 +58,6 @@ static int write_to(FIXTURE_DATA(mrs) *self, struct ibv_mr *mr,
 	struct vt_remote to = { (uintptr_t)mr->addr + offset, mr->rkey };
 
 	return vt_rdma_write(&self->pair.end[0], &sge, 1, to);
-}
-
-static int move(struct vt_mem *mem, uint32_t domain)
-{
-	struct peer_vram_move move = {
-		.size = sizeof(move),
-		.handle = mem->handle,
-		.domain = domain,
-	};
-
-	return ioctl(mem->fd, PEER_VRAM_IOC_MOVE, &move) ? errno : 0;
 }
 
 TEST_F(mrs, pinned)
@@ -137,7 +124,7 @@ TEST_F(mrs, on_demand)
 	EXPECT_EQ(1, told.regions);
 	EXPECT_STREQ("peer_vram", told.client);
 
-	ASSERT_EQ(0, move(mem, PEER_VRAM_DOMAIN_SYSTEM));
+	ASSERT_EQ(0, vt_mem_move(mem, false));
 	ASSERT_EQ(0, only(self->fd, &told));
 	EXPECT_EQ(0, told.resident);
 	EXPECT_EQ(RANGE_SIZE / RANGE_PAGE, told.invalidations);

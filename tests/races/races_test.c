@@ -16,8 +16,6 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-#include <rdma/peer_vram.h>
-
 #include "../kmod/peer_test.h"
 #include "hold.h"
 #include "scene.h"
@@ -28,15 +26,9 @@
 
 /* ---- ways to leave ---- */
 
-static int move_object(struct vt_mem *mem)
+static int move_away(struct vt_mem *mem)
 {
-	struct peer_vram_move move = {
-		.size = sizeof(move),
-		.handle = mem->handle,
-		.domain = PEER_VRAM_DOMAIN_SYSTEM,
-	};
-
-	return ioctl(mem->fd, PEER_VRAM_IOC_MOVE, &move) ? -errno : 0;
+	return vt_mem_move(mem, false);
 }
 
 static int swap_out(struct vt_mem *mem)
@@ -80,8 +72,8 @@ FIXTURE_VARIANT(race)
 FIXTURE_VARIANT_ADD(race, vram)
 {
 	.kind = &vt_mem_vram,
-	.leave = move_object,
-	.forget = move_object,
+	.leave = move_away,
+	.forget = move_away,
 };
 
 FIXTURE_VARIANT_ADD(race, host)
@@ -270,29 +262,23 @@ FIXTURE(device)
 	struct operation op;
 };
 
+FIXTURE_VARIANT(device)
+{
+	const struct vt_mem_kind *kind;
+};
+
+FIXTURE_VARIANT_ADD(device, vram) { .kind = &vt_mem_vram };
+
 FIXTURE_SETUP(device)
 {
-	ASSERT_EQ(0, scene_open(&self->scene, &vt_mem_vram));
+	ASSERT_EQ(0, vt_mem_prepare(variant->kind));
+	ASSERT_EQ(0, scene_open(&self->scene, variant->kind));
 }
 
 FIXTURE_TEARDOWN(device)
 {
 	EXPECT_EQ(0, vt_link_close(&self->scene));
-	EXPECT_EQ(0, vt_counters_balanced(&vt_mem_vram));
-}
-
-/* Another object takes the place of the one that is mapped. */
-static int map_other(struct vt_mem *mem)
-{
-	int fd = open("/dev/peer_vram0", O_RDWR | O_CLOEXEC);
-	void *there;
-
-	if (fd < 0)
-		return -errno;
-	there = mmap(mem->addr, mem->length, PROT_READ | PROT_WRITE,
-		     MAP_SHARED | MAP_FIXED, fd, 0);
-	close(fd);
-	return there == mem->addr ? 0 : -ENOMEM;
+	EXPECT_EQ(0, vt_counters_balanced(variant->kind));
 }
 
 /* A region is claimed for a mapping that is no more when it is to be kept. */
@@ -303,7 +289,8 @@ TEST_F_TIMEOUT(device, claim_against_new_mapping, 60)
 
 	ASSERT_EQ(0, hold_arm("claimed", HOLD_LONG));
 	ASSERT_EQ(0, operation_start(&self->op, scene, READ, "claimed"));
-	ASSERT_EQ(0, map_other(mem));
+	/* Another object takes the place of the one that is mapped. */
+	ASSERT_EQ(0, vt_mem_map_at(mem->kind, mem->addr, mem->length));
 	vt_pattern_fill(mem->addr, 4, 0, mem->length);
 	EXPECT_TRUE(hold_held("claimed"));
 	ASSERT_EQ(0, hold_let_go("claimed"));
@@ -351,7 +338,7 @@ TEST_F_TIMEOUT(device, copy_against_destruction, 60)
 	struct vt_buf pinned;
 	struct vt_link scene = self->scene;
 
-	ASSERT_EQ(0, vt_buf_open(&pinned, &scene.dev, &vt_mem_vram, SIZE,
+	ASSERT_EQ(0, vt_buf_open(&pinned, &scene.dev, variant->kind, SIZE,
 				 NULL));
 	scene.there = pinned;
 	ASSERT_EQ(0, hold_arm("copy", HOLD_SPIN));

@@ -28,11 +28,6 @@ static bool is_of_tests(const struct vt_mem_kind *kind)
 	       kind == &vt_mem_iomem;
 }
 
-static bool is_vram(const struct vt_mem_kind *kind)
-{
-	return kind == &vt_mem_vram_dmabuf || kind == &vt_mem_vram_range;
-}
-
 FIXTURE(dmabuf)
 {
 	VT_LINK;
@@ -293,34 +288,9 @@ TEST_F(dmabuf, refusals)
 
 /* ---- dma-bufs that move ---- */
 
-static int move_test(const struct vt_mem *mem)
-{
-	return ioctl(mem->fd, PEER_TEST_DMABUF_MOVE, mem->dmabuf) ? -errno : 0;
-}
-
-static int move_vram(const struct vt_mem *mem, uint32_t domain)
-{
-	struct peer_vram_move move = {
-		.size = sizeof(move),
-		.handle = mem->handle,
-		.domain = domain,
-	};
-
-	return ioctl(mem->fd, PEER_VRAM_IOC_MOVE, &move) ? -errno : 0;
-}
-
-static int move_once(const struct vt_mem *mem, unsigned int n)
-{
-	if (is_vram(mem->kind))
-		return move_vram(mem, n % 2 ? PEER_VRAM_DOMAIN_VRAM :
-					      PEER_VRAM_DOMAIN_SYSTEM);
-	return move_test(mem);
-}
-
 static bool moves(const struct vt_mem_kind *kind)
 {
-	return kind == &vt_mem_moving || kind == &vt_mem_iomem ||
-	       is_vram(kind);
+	return vt_mem_owner(kind)->move;
 }
 
 /* Before each piece it goes elsewhere; the mapping is gone until then. */
@@ -333,7 +303,7 @@ TEST_F_TIMEOUT(dmabuf, moved, 120)
 	if (!moves(variant->kind))
 		SKIP(return, "this one does not move");
 	for (i = 0; i < PIECES; i++) {
-		ASSERT_EQ(0, move_once(mem, i));
+		ASSERT_EQ(0, vt_mem_move(mem, i % 2));
 		if (is_of_tests(variant->kind)) {
 			ASSERT_EQ(0, test_stats(mem, &stats));
 			EXPECT_EQ(1, stats.attached);
@@ -341,7 +311,7 @@ TEST_F_TIMEOUT(dmabuf, moved, 120)
 		}
 		ASSERT_EQ(0, put(self, vt_copy_by_write, &pieces[i]));
 		ASSERT_EQ(0, vt_buf_check_all(&self->there));
-		ASSERT_EQ(0, move_once(mem, i + 1));
+		ASSERT_EQ(0, vt_mem_move(mem, i % 2 == 0));
 		ASSERT_EQ(0, get(self, vt_copy_by_read, &pieces[i]));
 		ASSERT_EQ(0, vt_buf_check_all(&self->here));
 	}
@@ -353,7 +323,7 @@ TEST_F_TIMEOUT(dmabuf, moved, 120)
 
 struct mover {
 	pthread_t thread;
-	const struct vt_mem *mem;
+	struct vt_mem *mem;
 	atomic_bool stop;
 	unsigned int moves;
 	int ret;
@@ -364,7 +334,7 @@ static void *mover_run(void *arg)
 	struct mover *mover = arg;
 
 	while (!mover->stop && !mover->ret) {
-		mover->ret = move_once(mover->mem, mover->moves++);
+		mover->ret = vt_mem_move(mover->mem, mover->moves++ % 2);
 		usleep(1000);
 	}
 	return NULL;
@@ -392,7 +362,9 @@ TEST_F_TIMEOUT(dmabuf, moved_under_operations, 240)
 /* From then on errors, and no more than that. */
 TEST_F_TIMEOUT(dmabuf, revoked, 60)
 {
-	if (!moves(variant->kind))
+	const struct vt_mem_kind *owner = vt_mem_owner(variant->kind);
+
+	if (!owner->revoke || owner->again)
 		SKIP(return, "this one cannot revoke");
 	ASSERT_EQ(0, put(self, vt_copy_by_write, &pieces[0]));
 	ASSERT_EQ(0, vt_mem_revoke(&self->there.mem));
@@ -487,10 +459,10 @@ TEST_F(object, mapping_follows)
 	uint8_t have[16];
 
 	memset(self->mem.addr, 1, 16);
-	ASSERT_EQ(0, move_vram(&self->mem, PEER_VRAM_DOMAIN_SYSTEM));
+	ASSERT_EQ(0, vt_mem_move(&self->mem, false));
 	EXPECT_EQ(1, self->mem.addr[15]);
 	memset(self->mem.addr, 2, 16);
-	ASSERT_EQ(0, move_vram(&self->mem, PEER_VRAM_DOMAIN_VRAM));
+	ASSERT_EQ(0, vt_mem_move(&self->mem, true));
 	ASSERT_EQ(0, vt_mem_read(&self->mem, 0, have, sizeof(have)));
 	EXPECT_EQ(0, memcmp(have, self->mem.addr, sizeof(have)));
 	EXPECT_EQ(2, have[0]);

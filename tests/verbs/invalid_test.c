@@ -50,6 +50,7 @@ FIXTURE_VARIANT_ADD(invalid, vram_named)
 
 FIXTURE_SETUP(invalid)
 {
+	ASSERT_EQ(0, vt_mem_prepare(variant->kind));
 	ASSERT_EQ(0, vt_dev_open(&self->dev));
 	ASSERT_EQ(0, vt_mem_alloc(&self->mem, variant->kind, SIZE, 0));
 	self->mrs = vt_resource_count("mr");

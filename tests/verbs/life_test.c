@@ -37,6 +37,7 @@ FIXTURE_VARIANT_ADD(life, vram_named) { .kind = &vt_mem_vram_named };
 
 FIXTURE_SETUP(life)
 {
+	ASSERT_EQ(0, vt_mem_prepare(variant->kind));
 	self->mrs = vt_resource_count("mr");
 	self->qps = vt_resource_count("qp");
 	ASSERT_EQ(0, vt_counters_read(variant->kind, &self->before));

@@ -24,7 +24,7 @@
 #define SPAN (4 * PART)
 #define ON_DEMAND (VT_ACCESS_ALL | IBV_ACCESS_ON_DEMAND)
 
-enum part { HEAP, VRAM, FILE_, HOLE };
+enum part { HEAP, DEVICE, FILE_, HOLE };
 
 FIXTURE(map)
 {
@@ -33,9 +33,16 @@ FIXTURE(map)
 	struct vt_buf local;	/* pinned, the other side */
 	uint8_t *area;		/* four parts, one after the other */
 	struct ibv_mr *mr;
-	int vram;
 	int file;
 };
+
+/* @kind: of the device's part */
+FIXTURE_VARIANT(map)
+{
+	const struct vt_mem_kind *kind;
+};
+
+FIXTURE_VARIANT_ADD(map, vram) { .kind = &vt_mem_vram_named };
 
 static void *map_at(void *at, size_t length, int prot, int flags, int fd)
 {
@@ -61,6 +68,7 @@ FIXTURE_SETUP(map)
 {
 	struct vt_pair_opts pair = { 0 };
 
+	ASSERT_EQ(0, vt_mem_prepare(variant->kind));
 	ASSERT_EQ(0, vt_dev_open(&self->dev));
 	ASSERT_EQ(0, vt_pair_open(&self->pair, &self->dev, &pair));
 	ASSERT_EQ(0, vt_buf_open(&self->local, &self->dev, &vt_mem_host, SPAN,
@@ -71,13 +79,11 @@ FIXTURE_SETUP(map)
 			  -1, 0);
 	ASSERT_NE(MAP_FAILED, self->area);
 	ASSERT_EQ(0, munmap(self->area + HOLE * PART, PART));
-	self->vram = open("/dev/peer_vram0", O_RDWR | O_CLOEXEC);
-	ASSERT_LE(0, self->vram);
 	self->file = new_file(PART);
 	ASSERT_LE(0, self->file);
 	ASSERT_TRUE(map_anonymous(self->area, PART));
-	ASSERT_TRUE(map_at(self->area + VRAM * PART, PART,
-			   PROT_READ | PROT_WRITE, MAP_SHARED, self->vram));
+	ASSERT_EQ(0, vt_mem_map_at(variant->kind, self->area + DEVICE * PART,
+				   PART));
 	ASSERT_TRUE(map_at(self->area + FILE_ * PART, PART,
 			   PROT_READ | PROT_WRITE, MAP_SHARED, self->file));
 	self->mr = ibv_reg_mr(self->dev.pd, self->area, SPAN, ON_DEMAND);
@@ -88,12 +94,11 @@ FIXTURE_TEARDOWN(map)
 {
 	EXPECT_EQ(0, ibv_dereg_mr(self->mr));
 	munmap(self->area, SPAN);
-	close(self->vram);
 	close(self->file);
 	EXPECT_EQ(0, vt_buf_close(&self->local));
 	vt_pair_close(&self->pair);
 	vt_dev_close(&self->dev);
-	EXPECT_EQ(0, vt_counters_balanced(&vt_mem_vram));
+	EXPECT_EQ(0, vt_counters_balanced(variant->kind));
 }
 
 typedef FIXTURE_DATA(map) map_t;
@@ -141,7 +146,7 @@ static int get(map_t *self, uint64_t to, struct vt_remote from, uint32_t length)
 TEST_F(map, parts_and_hole)
 {
 	EXPECT_PUT(100, 3, PART - 100);
-	EXPECT_PUT(200, VRAM * PART - 5000, 10000);
+	EXPECT_PUT(200, DEVICE * PART - 5000, 10000);
 	EXPECT_PUT(300, FILE_ * PART - 6000, 12000);
 	EXPECT_PUT(77, 1, 3 * PART - 2);
 
@@ -149,13 +154,13 @@ TEST_F(map, parts_and_hole)
 		  put(self, 0, at(self, HOLE * PART + 10), 100));
 	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR,
 		  get(self, 0, at(self, HOLE * PART - 10), 20));
-	EXPECT_PUT(5000, VRAM * PART + 9, 30000);
+	EXPECT_PUT(5000, DEVICE * PART + 9, 30000);
 
 	/* Something comes to be where nothing was. */
 	ASSERT_TRUE(map_anonymous(self->area + HOLE * PART, PART));
 	EXPECT_PUT(1000, HOLE * PART - 50, 5000);
-	ASSERT_TRUE(map_at(self->area + HOLE * PART, PART,
-			   PROT_READ | PROT_WRITE, MAP_SHARED, self->vram));
+	ASSERT_EQ(0, vt_mem_map_at(variant->kind, self->area + HOLE * PART,
+				   PART));
 	EXPECT_PUT(2000, HOLE * PART - 50, 5000);
 	EXPECT_GET(0, 0, SPAN);
 }
@@ -200,13 +205,13 @@ TEST_F(map, rights_that_change)
 }
 
 /* The CPU never touched the mapping: only the importer has pages of it. */
-TEST_F(map, rights_of_untouched_video_memory)
+TEST_F(map, rights_of_untouched_device_memory)
 {
-	ASSERT_EQ(0, put(self, 0, at(self, VRAM * PART), PART));
-	ASSERT_EQ(0, mprotect(self->area + VRAM * PART, PART, PROT_READ));
+	ASSERT_EQ(0, put(self, 0, at(self, DEVICE * PART), PART));
+	ASSERT_EQ(0, mprotect(self->area + DEVICE * PART, PART, PROT_READ));
 	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR,
-		  put(self, 99, at(self, VRAM * PART + 20000), 200));
-	EXPECT_GET(PART, VRAM * PART, PART);
+		  put(self, 99, at(self, DEVICE * PART + 20000), 200));
+	EXPECT_GET(PART, DEVICE * PART, PART);
 }
 
 /* Neither the page cache nor the page of zeroes may be written by accident. */
@@ -336,10 +341,10 @@ TEST_F(map, whole_address_space)
 
 	all = ibv_reg_mr(self->dev.pd, NULL, SIZE_MAX, ON_DEMAND);
 	ASSERT_TRUE(all);
-	there = at(self, VRAM * PART - 3000);
+	there = at(self, DEVICE * PART - 3000);
 	there.rkey = all->rkey;
 	EXPECT_EQ(0, put(self, 50, there, 70000));
-	EXPECT_EQ(0, memcmp(self->area + VRAM * PART - 3000,
+	EXPECT_EQ(0, memcmp(self->area + DEVICE * PART - 3000,
 			    self->local.shadow + 50, 70000));
 	there.addr = 4096;
 	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, put(self, 0, there, 8));
@@ -366,11 +371,11 @@ TEST_F(map, parts_of_whole_address_space)
 		  put(self, 0, at(self, HOLE * PART - 10), 20));
 	/* The local side, too. */
 	struct ibv_sge sge = {
-		(uintptr_t)self->area + VRAM * PART + 77, 20000, self->mr->lkey
+		(uintptr_t)self->area + DEVICE * PART + 77, 20000, self->mr->lkey
 	};
 	ASSERT_EQ(0, vt_rdma_write(&self->pair.end[0], &sge, 1,
 				   vt_remote(&self->local, 99)));
-	EXPECT_EQ(0, memcmp(self->area + VRAM * PART + 77,
+	EXPECT_EQ(0, memcmp(self->area + DEVICE * PART + 77,
 			    self->local.mem.addr + 99, 20000));
 	EXPECT_EQ(0, ibv_dereg_mr(self->mr));
 	self->mr = part_mr;
@@ -405,25 +410,40 @@ TEST_F(map, odd_registrations)
 		  put(self, 0, at(self, -1ULL - (uintptr_t)self->area), 8));
 }
 
-TEST_F(map, refused_and_dead_objects)
+static struct vt_remote start_of(struct ibv_mr *mr)
+{
+	return (struct vt_remote){ (uintptr_t)mr->addr, mr->rkey };
+}
+
+TEST_F(map, refused_objects)
+{
+	struct vt_remote there;
+	struct vt_mem mem;
+	struct ibv_mr *mr;
+	int ret;
+
+	ret = vt_mem_alloc(&mem, variant->kind, PART, VT_MEM_NO_EXPORT);
+	if (ret == -EOPNOTSUPP)
+		SKIP(return, "all memory of this kind may be registered");
+	ASSERT_EQ(0, ret);
+	mr = ibv_reg_mr(self->dev.pd, mem.addr, PART, ON_DEMAND);
+	ASSERT_TRUE(mr);
+	there = start_of(mr);
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, put(self, 0, there, 100));
+	EXPECT_EQ(0, ibv_dereg_mr(mr));
+	vt_mem_free(&mem);
+}
+
+TEST_F(map, dead_objects)
 {
 	struct vt_remote there;
 	struct vt_mem mem;
 	struct ibv_mr *mr;
 
-	ASSERT_EQ(0, vt_mem_alloc(&mem, &vt_mem_vram_named, PART,
-				  VT_MEM_NO_EXPORT));
+	ASSERT_EQ(0, vt_mem_alloc(&mem, variant->kind, PART, 0));
 	mr = ibv_reg_mr(self->dev.pd, mem.addr, PART, ON_DEMAND);
 	ASSERT_TRUE(mr);
-	there = (struct vt_remote){ (uintptr_t)mem.addr, mr->rkey };
-	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, put(self, 0, there, 100));
-	EXPECT_EQ(0, ibv_dereg_mr(mr));
-	vt_mem_free(&mem);
-
-	ASSERT_EQ(0, vt_mem_alloc(&mem, &vt_mem_vram_named, PART, 0));
-	mr = ibv_reg_mr(self->dev.pd, mem.addr, PART, ON_DEMAND);
-	ASSERT_TRUE(mr);
-	there = (struct vt_remote){ (uintptr_t)mem.addr, mr->rkey };
+	there = start_of(mr);
 	EXPECT_EQ(0, put(self, 0, there, 100));
 	ASSERT_EQ(0, vt_mem_revoke(&mem));
 	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, put(self, 0, there, 100));
@@ -432,15 +452,6 @@ TEST_F(map, refused_and_dead_objects)
 	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, put(self, 0, there, 100));
 	EXPECT_EQ(0, ibv_dereg_mr(mr));
 	vt_mem_free(&mem);
-}
-
-static int move(struct vt_mem *mem, uint32_t domain)
-{
-	struct peer_vram_move move = {
-		.size = sizeof(move), .handle = mem->handle, .domain = domain,
-	};
-
-	return ioctl(mem->fd, PEER_VRAM_IOC_MOVE, &move) ? -errno : 0;
 }
 
 static int domain(struct vt_mem *mem)
@@ -455,14 +466,17 @@ static int domain(struct vt_mem *mem)
 
 /* Of an MR over the memory only, or over the whole address space. */
 static void run_prefetch(struct __test_metadata *_metadata, map_t *self,
-			 bool whole)
+			 const struct vt_mem_kind *kind, bool whole)
 {
 	struct ibv_sge sge;
 	struct vt_mem mem;
 	struct ibv_mr *mr;
 	int n;
 
-	ASSERT_EQ(0, vt_mem_alloc(&mem, &vt_mem_vram_system, PART, 0));
+	if (!kind->move)
+		SKIP(return, "memory of this kind is always there");
+	ASSERT_EQ(0, vt_mem_alloc(&mem, kind, PART, 0));
+	ASSERT_EQ(0, vt_mem_move(&mem, false));
 	mr = ibv_reg_mr(self->dev.pd, whole ? NULL : mem.addr,
 			whole ? SIZE_MAX : PART, ON_DEMAND);
 	ASSERT_TRUE(mr);
@@ -475,7 +489,7 @@ static void run_prefetch(struct __test_metadata *_metadata, map_t *self,
 	EXPECT_EQ(0, vt_advise_mr(self->dev.pd, IBV_ADVISE_MR_ADVICE_PREFETCH_WRITE,
 				  IBV_ADVISE_MR_FLAG_FLUSH, &sge, 1));
 	EXPECT_EQ(PEER_VRAM_DOMAIN_VRAM, domain(&mem));
-	ASSERT_EQ(0, move(&mem, PEER_VRAM_DOMAIN_SYSTEM));
+	ASSERT_EQ(0, vt_mem_move(&mem, false));
 	EXPECT_EQ(0, vt_advise_mr(self->dev.pd, IBV_ADVISE_MR_ADVICE_PREFETCH,
 				  0, &sge, 1));
 	for (n = 0; n < 500 && domain(&mem) != PEER_VRAM_DOMAIN_VRAM; n++)
@@ -487,12 +501,12 @@ static void run_prefetch(struct __test_metadata *_metadata, map_t *self,
 
 TEST_F(map, prefetch)
 {
-	run_prefetch(_metadata, self, false);
+	run_prefetch(_metadata, self, variant->kind, false);
 }
 
 TEST_F(map, prefetch_of_whole_address_space)
 {
-	run_prefetch(_metadata, self, true);
+	run_prefetch(_metadata, self, variant->kind, true);
 }
 
 TEST_F(map, prefetch_refusals)

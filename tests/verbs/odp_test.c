@@ -13,8 +13,6 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 
-#include <rdma/peer_vram.h>
-
 #include "lib/buf.h"
 #include "lib/copy.h"
 #include "lib/counters.h"
@@ -36,14 +34,7 @@ struct mover {
 
 static void move_object(struct vt_mem *mem, uint64_t random)
 {
-	struct peer_vram_move move = {
-		.size = sizeof(move),
-		.handle = mem->handle,
-		.domain = random & 1 ? PEER_VRAM_DOMAIN_VRAM :
-				       PEER_VRAM_DOMAIN_SYSTEM,
-	};
-
-	ioctl(mem->fd, PEER_VRAM_IOC_MOVE, &move);
+	vt_mem_move(mem, random & 1);
 	usleep(random / 2 % 1000);
 }
 

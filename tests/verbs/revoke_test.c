@@ -9,8 +9,8 @@
  */
 #include <kselftest_harness.h>
 
-#include <glob.h>
-#include <libgen.h>
+#include <limits.h>
+#include <stdlib.h>
 
 #include "lib/buf.h"
 #include "lib/counters.h"
@@ -41,6 +41,7 @@ FIXTURE_VARIANT_ADD(revoke, vram_named) { .kind = &vt_mem_vram_named };
 
 FIXTURE_SETUP(revoke)
 {
+	ASSERT_EQ(0, vt_mem_prepare(variant->kind));
 	ASSERT_EQ(0, vt_dev_open(&self->dev));
 	self->mrs = vt_resource_count("mr");
 	ASSERT_EQ(0, vt_counters_read(variant->kind, &self->before));
@@ -259,39 +260,52 @@ TEST_F_TIMEOUT(revoke, under_traffic, 60)
 	dereg(_metadata, self);
 }
 
-/* The PCI device of /dev/peer_vram0, e.g. 0000:00:05.0. */
-static int vram_pci_name(char *name, size_t size)
-{
-	glob_t found;
-	int ret = glob("/sys/bus/pci/drivers/peer_vram/0000:*", 0, NULL,
-		       &found);
+/* Whose memory it is: the folder of its driver, and its name for that. */
+struct device {
+	char driver[PATH_MAX];
+	char name[64];
+};
 
-	if (ret)
-		return -ENODEV;
-	snprintf(name, size, "%s", basename(found.gl_pathv[0]));
-	globfree(&found);
-	return 0;
+static int find_device(const struct vt_mem_kind *kind, struct device *device)
+{
+	char link[128], path[PATH_MAX];
+
+	snprintf(link, sizeof(link), "/sys/class/misc/%s/device",
+		 strrchr(kind->node, '/') + 1);
+	if (!realpath(link, path))
+		return -errno;
+	snprintf(device->name, sizeof(device->name), "%s",
+		 strrchr(path, '/') + 1);
+	strcat(link, "/driver");
+	return realpath(link, device->driver) ? 0 : -errno;
+}
+
+/* @what: "bind" or "unbind" */
+static int tell_driver(const struct device *device, const char *what)
+{
+	char path[PATH_MAX + 16];
+
+	snprintf(path, sizeof(path), "%s/%s", device->driver, what);
+	return vt_write_file(path, device->name);
 }
 
 /* The device goes away from its driver, and comes back. */
 TEST_F_TIMEOUT(revoke, unbind, 60)
 {
 	int64_t start = vt_now_ms();
+	struct device device;
 	struct vt_mem fresh;
-	char pci[64];
 	int ret, tries;
 
-	ASSERT_EQ(0, vram_pci_name(pci, sizeof(pci)));
-	ASSERT_EQ(0, vt_write_file("/sys/bus/pci/drivers/peer_vram/unbind",
-				   pci));
+	ASSERT_EQ(0, find_device(variant->kind, &device));
+	ASSERT_EQ(0, tell_driver(&device, "unbind"));
 	EXPECT_GT(BOUND_MS, vt_now_ms() - start);
 	EXPECT_EQ(0, vt_count_not_revoked(&self->dev, &self->buf));
 	EXPECT_EQ(0, vt_keys_stay_taken(&self->dev, self->buf.mr, 300));
 	EXPECT_EQ(NULL, ibv_reg_mr(self->dev.pd, self->buf.mem.addr, SIZE, 0));
 	dereg(_metadata, self);
 
-	EXPECT_EQ(0, vt_write_file("/sys/bus/pci/drivers/peer_vram/bind",
-				   pci));
+	EXPECT_EQ(0, tell_driver(&device, "bind"));
 	/* The node may take a moment to appear. */
 	for (tries = 0; tries < 50; tries++) {
 		ret = vt_mem_alloc(&fresh, variant->kind, SIZE, 0);
@@ -306,18 +320,17 @@ TEST_F_TIMEOUT(revoke, unbind, 60)
 /* Once nothing maps the memory the exporter's module can go, region or not. */
 TEST_F_TIMEOUT(revoke, unload_exporter, 60)
 {
-	static const char *const load[] = { "modprobe", "peer_vram", NULL };
 	int64_t start;
 
 	/* The region stays behind. */
 	vt_mem_free(&self->buf.mem);
 	start = vt_now_ms();
-	ASSERT_EQ(0, vt_rmmod("peer_vram"));
+	ASSERT_EQ(0, vt_rmmod(variant->kind->module));
 	EXPECT_GT(BOUND_MS, vt_now_ms() - start);
 	EXPECT_EQ(0, vt_count_not_revoked(&self->dev, &self->buf));
 	EXPECT_EQ(0, vt_keys_stay_taken(&self->dev, self->buf.mr, 300));
 	dereg(_metadata, self);
-	EXPECT_EQ(0, vt_run(20000, load));
+	EXPECT_EQ(0, vt_mem_prepare(variant->kind));
 }
 
 /* What the tests above want is what a key of host memory says after its end. */

@@ -6,8 +6,10 @@ int vt_link_open(struct vt_link *link, const struct vt_mem_kind *there,
 		 size_t length, int access, const struct vt_pair_opts *opts)
 {
 	struct vt_buf_opts mr = { .access = access };
-	int ret = vt_dev_open(&link->dev);
+	int ret = vt_mem_prepare(there);
 
+	if (!ret)
+		ret = vt_dev_open(&link->dev);
 	if (!ret)
 		ret = vt_pair_open(&link->pair, &link->dev, opts);
 	if (!ret)

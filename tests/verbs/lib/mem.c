@@ -4,6 +4,7 @@
  * is the kernel's (process_vm_readv() of ourselves).
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/uio.h>
@@ -83,9 +84,9 @@ const struct vt_mem_kind *vt_mem_kind_find(const char *name)
 {
 	static const struct vt_mem_kind *const kinds[] = {
 		&vt_mem_host, &vt_mem_vram, &vt_mem_vram_named,
-		&vt_mem_vram_system, &vt_mem_peerdirect, &vt_mem_udmabuf,
-		&vt_mem_heap, &vt_mem_vgem, &vt_mem_moving, &vt_mem_fixed,
-		&vt_mem_iomem, &vt_mem_vram_dmabuf,
+		&vt_mem_vram_system, &vt_mem_peerdirect,
+		&vt_mem_udmabuf, &vt_mem_heap, &vt_mem_vgem, &vt_mem_moving,
+		&vt_mem_fixed, &vt_mem_iomem, &vt_mem_vram_dmabuf,
 	};
 	size_t i;
 
@@ -95,15 +96,14 @@ const struct vt_mem_kind *vt_mem_kind_find(const char *name)
 	return NULL;
 }
 
-/* Whose functions are the kind's. */
-static const struct vt_mem_kind *owner(const struct vt_mem_kind *kind)
+const struct vt_mem_kind *vt_mem_owner(const struct vt_mem_kind *kind)
 {
 	return kind->base ? kind->base : kind;
 }
 
 int vt_mem_prepare(const struct vt_mem_kind *kind)
 {
-	kind = owner(kind);
+	kind = vt_mem_owner(kind);
 	return kind->prepare ? kind->prepare() : 0;
 }
 
@@ -129,40 +129,64 @@ void vt_mem_free(struct vt_mem *mem)
 
 int vt_mem_read(struct vt_mem *mem, uint64_t offset, void *dst, size_t length)
 {
-	return owner(mem->kind)->read(mem, offset, dst, length);
+	return vt_mem_owner(mem->kind)->read(mem, offset, dst, length);
 }
 
 int vt_mem_write(struct vt_mem *mem, uint64_t offset, const void *src,
 		 size_t length)
 {
-	return owner(mem->kind)->write(mem, offset, src, length);
+	return vt_mem_owner(mem->kind)->write(mem, offset, src, length);
 }
 
 int vt_mem_blocks(struct vt_mem *mem, struct vt_block *blocks,
 		  unsigned int room)
 {
-	const struct vt_mem_kind *kind = owner(mem->kind);
+	const struct vt_mem_kind *kind = vt_mem_owner(mem->kind);
 
 	return kind->blocks ? kind->blocks(mem, blocks, room) : -EOPNOTSUPP;
 }
 
 int vt_mem_destroy(struct vt_mem *mem)
 {
-	const struct vt_mem_kind *kind = owner(mem->kind);
+	const struct vt_mem_kind *kind = vt_mem_owner(mem->kind);
 
 	return kind->destroy ? kind->destroy(mem) : -EOPNOTSUPP;
 }
 
 int vt_mem_revoke(struct vt_mem *mem)
 {
-	const struct vt_mem_kind *kind = owner(mem->kind);
+	const struct vt_mem_kind *kind = vt_mem_owner(mem->kind);
 
 	return kind->revoke ? kind->revoke(mem) : -EOPNOTSUPP;
 }
 
+int vt_mem_move(struct vt_mem *mem, bool home)
+{
+	const struct vt_mem_kind *kind = vt_mem_owner(mem->kind);
+
+	return kind->move ? kind->move(mem, home) : -EOPNOTSUPP;
+}
+
+int vt_mem_map_at(const struct vt_mem_kind *kind, void *addr, size_t length)
+{
+	void *there;
+	int fd;
+
+	kind = vt_mem_owner(kind);
+	if (!kind->node)
+		return -EOPNOTSUPP;
+	fd = open(kind->node, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	there = mmap(addr, length, PROT_READ | PROT_WRITE,
+		     MAP_SHARED | MAP_FIXED, fd, 0);
+	close(fd);
+	return there == addr ? 0 : -errno;
+}
+
 int vt_mem_share(struct vt_mem *mem)
 {
-	const struct vt_mem_kind *kind = owner(mem->kind);
+	const struct vt_mem_kind *kind = vt_mem_owner(mem->kind);
 
 	return kind->share ? kind->share(mem) : -EOPNOTSUPP;
 }

@@ -31,6 +31,9 @@ enum vt_mem_flags {
  * struct vt_mem_kind - what a kind of memory can do
  * @name:    as in the names of the tests' variants
  * @client:  its directory in /sys/kernel/mm/memory_peers, NULL: not peer memory
+ * @module:  of its exporter; NULL: there is none, or several
+ * @node:    of the device: open() and mmap() make memory; NULL: not so
+ * @again:   after @revoke the next access on demand has it again
  * @base:    whose all the rest is but alloc and free; NULL: its own
  * @prepare: loads what owns such memory, if it is not there; NULL: it always is
  * @alloc:   fills in addr, length, fd and handle
@@ -40,12 +43,16 @@ enum vt_mem_flags {
  * @blocks:  where it lies; returns their number
  * @destroy: the object dies under its users
  * @revoke:  its memory regions die, the object lives
+ * @move:    it goes where it belongs (@home), or elsewhere; the bytes stay
  * @share:   a descriptor for another process
  * @import:  the object behind such a descriptor, mapped
  */
 struct vt_mem_kind {
 	const char *name;
 	const char *client;
+	const char *module;
+	const char *node;
+	bool again;
 	const struct vt_mem_kind *base;
 	int (*prepare)(void);
 	int (*alloc)(struct vt_mem *mem, size_t length, unsigned int flags);
@@ -58,6 +65,7 @@ struct vt_mem_kind {
 		      unsigned int room);
 	int (*destroy)(struct vt_mem *mem);
 	int (*revoke)(struct vt_mem *mem);
+	int (*move)(struct vt_mem *mem, bool home);
 	int (*share)(struct vt_mem *mem);
 	int (*import)(struct vt_mem *mem, int fd, size_t length);
 };
@@ -95,7 +103,7 @@ extern const struct vt_mem_kind vt_mem_fixed;
 extern const struct vt_mem_kind vt_mem_iomem;
 extern const struct vt_mem_kind vt_mem_vram_dmabuf;
 
-/* Ranges that the core made a dma-buf of: of peer_vram, and of PeerDirect. */
+/* Ranges that the core made a dma-buf of, of the kinds above. */
 extern const struct vt_mem_kind vt_mem_vram_range;
 extern const struct vt_mem_kind vt_mem_peerdirect_range;
 
@@ -104,6 +112,9 @@ int vt_export(const void *addr, size_t length, uint32_t flags);
 
 /* By name; NULL if there is no such kind. */
 const struct vt_mem_kind *vt_mem_kind_find(const char *name);
+
+/* Whose functions, and facts of memory, are the kind's. */
+const struct vt_mem_kind *vt_mem_owner(const struct vt_mem_kind *kind);
 
 /* Return: 0, -errno, or the status of what loads modules. */
 int vt_mem_prepare(const struct vt_mem_kind *kind);
@@ -117,6 +128,9 @@ int vt_mem_blocks(struct vt_mem *mem, struct vt_block *blocks,
 		  unsigned int room);
 int vt_mem_destroy(struct vt_mem *mem);
 int vt_mem_revoke(struct vt_mem *mem);
+int vt_mem_move(struct vt_mem *mem, bool home);
+/* By the kind's node: new memory at @addr, in the place of what is there. */
+int vt_mem_map_at(const struct vt_mem_kind *kind, void *addr, size_t length);
 int vt_mem_share(struct vt_mem *mem);
 int vt_mem_import(struct vt_mem *mem, const struct vt_mem_kind *kind, int fd,
 		  size_t length);

@@ -255,12 +255,18 @@ static int test_write(struct vt_mem *mem, uint64_t offset, const void *src,
 	return test_copy(mem, offset, src, length, true);
 }
 
+static int test_move(struct vt_mem *mem, bool home)
+{
+	(void)home;
+	return ioctl(mem->fd, PEER_TEST_DMABUF_MOVE, mem->dmabuf) ? -errno : 0;
+}
+
 static int test_revoke(struct vt_mem *mem)
 {
 	return ioctl(mem->fd, PEER_TEST_DMABUF_REVOKE, mem->dmabuf) ? -errno : 0;
 }
 
-#define TEST_KIND(kind)							\
+#define TEST_KIND(kind, moving, revoking)				\
 	{								\
 		.name = #kind,						\
 		.client = "dma_buf",					\
@@ -269,9 +275,12 @@ static int test_revoke(struct vt_mem *mem)
 		.free = vt_mem_release,					\
 		.read = test_read,					\
 		.write = test_write,					\
-		.revoke = test_revoke,					\
+		.revoke = revoking,					\
+		.move = moving,						\
 	}
 
-const struct vt_mem_kind vt_mem_moving = TEST_KIND(moving);
-const struct vt_mem_kind vt_mem_fixed = TEST_KIND(fixed);
-const struct vt_mem_kind vt_mem_iomem = TEST_KIND(iomem);
+const struct vt_mem_kind vt_mem_moving = TEST_KIND(moving, test_move,
+						    test_revoke);
+const struct vt_mem_kind vt_mem_fixed = TEST_KIND(fixed, NULL, NULL);
+const struct vt_mem_kind vt_mem_iomem = TEST_KIND(iomem, test_move,
+						   test_revoke);

@@ -13,6 +13,7 @@
 #include "mem_kind.h"
 #include "proc.h"
 
+#define NODE "/dev/peer_test_mem"
 #define DEVICE_PAGE 65536UL
 
 int vt_peerdirect_load(const char *params)
@@ -66,7 +67,7 @@ static int peerdirect_alloc(struct vt_mem *mem, size_t length,
 
 	if (flags & VT_MEM_NO_EXPORT)
 		return -EOPNOTSUPP;
-	mem->fd = open("/dev/peer_test_mem", O_RDWR | O_CLOEXEC);
+	mem->fd = open(NODE, O_RDWR | O_CLOEXEC);
 	if (mem->fd < 0)
 		return -errno;
 	addr = map_aligned(mem->fd, length, prot);
@@ -114,6 +115,9 @@ static int peerdirect_revoke(struct vt_mem *mem)
 const struct vt_mem_kind vt_mem_peerdirect = {
 	.name = "peerdirect",
 	.client = "peerdirect_test",
+	.module = "peerdirect_test",
+	.node = NODE,
+	.again = true,
 	.prepare = peerdirect_prepare,
 	.alloc = peerdirect_alloc,
 	.free = vt_mem_release,

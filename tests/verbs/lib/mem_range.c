@@ -50,18 +50,14 @@ static int range_alloc(struct vt_mem *mem, size_t length, unsigned int flags)
 	return 0;
 }
 
-const struct vt_mem_kind vt_mem_vram_range = {
-	.name = "vram_range",
-	.client = "peer_vram",
-	.base = &vt_mem_vram_named,
-	.alloc = range_alloc,
-	.free = vt_mem_release,
-};
+#define RANGE_KIND(kind, of, owner)					\
+	const struct vt_mem_kind vt_mem_##kind##_range = {		\
+		.name = #kind "_range",					\
+		.client = owner,					\
+		.base = &vt_mem_##of,					\
+		.alloc = range_alloc,					\
+		.free = vt_mem_release,					\
+	}
 
-const struct vt_mem_kind vt_mem_peerdirect_range = {
-	.name = "peerdirect_range",
-	.client = "peerdirect_test",
-	.base = &vt_mem_peerdirect,
-	.alloc = range_alloc,
-	.free = vt_mem_release,
-};
+RANGE_KIND(vram, vram_named, "peer_vram");
+RANGE_KIND(peerdirect, peerdirect, "peerdirect_test");

@@ -13,13 +13,23 @@
 #include <rdma/peer_vram.h>
 
 #include "mem_kind.h"
+#include "proc.h"
+
+#define NODE "/dev/peer_vram0"
 
 static int vram_open(void)
 {
 	const char *path = getenv("PEER_VRAM");
-	int fd = open(path ? path : "/dev/peer_vram0", O_RDWR | O_CLOEXEC);
+	int fd = open(path ? path : NODE, O_RDWR | O_CLOEXEC);
 
 	return fd < 0 ? -errno : fd;
+}
+
+static int vram_prepare(void)
+{
+	static const char *const load[] = { "modprobe", "peer_vram", NULL };
+
+	return vt_module_is_loaded("peer_vram") ? 0 : vt_run(20000, load);
 }
 
 static int vram_ioctl(int fd, unsigned long request, void *arg)
@@ -166,6 +176,18 @@ static int vram_revoke(struct vt_mem *mem)
 	return vram_handle_op(mem, PEER_VRAM_IOC_REVOKE);
 }
 
+static int vram_move(struct vt_mem *mem, bool home)
+{
+	struct peer_vram_move move = {
+		.size = sizeof(move),
+		.handle = mem->handle,
+		.domain = home ? PEER_VRAM_DOMAIN_VRAM :
+				 PEER_VRAM_DOMAIN_SYSTEM,
+	};
+
+	return vram_ioctl(mem->fd, PEER_VRAM_IOC_MOVE, &move);
+}
+
 static int vram_import_map(struct vt_mem *mem, int fd, size_t length)
 {
 	struct peer_vram_share share = { .size = sizeof(share), .fd = fd };
@@ -222,6 +244,9 @@ int vt_vram_info(struct vt_vram_info *info)
 	{								\
 		.name = kind_name,					\
 		.client = "peer_vram",					\
+		.module = "peer_vram",					\
+		.node = NODE,						\
+		.prepare = vram_prepare,				\
 		.alloc = vram_alloc,					\
 		.free = vt_mem_release,					\
 		.read = vram_read,					\
@@ -229,6 +254,7 @@ int vt_vram_info(struct vt_vram_info *info)
 		.blocks = vram_blocks,					\
 		.destroy = vram_destroy,				\
 		.revoke = vram_revoke,					\
+		.move = vram_move,					\
 		.share = vram_share,					\
 		.import = take_over,					\
 	}
