@@ -5,6 +5,8 @@
  * Compared with ibv_alloc_pd() and ibv_dealloc_pd(): two calls into the kernel
  * as well, that make and destroy an object of the device and nothing else. A
  * registration that fails would have no second half.
+ *
+ * And of a pinned one of video memory, whose page table is filled at once.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -15,6 +17,8 @@
 
 #define OPS 101
 #define LARGEST (1ULL << 40)
+/* Two pieces of 2 MiB, and blocks. */
+#define VRAM (5UL << 20)
 
 static const uint64_t sizes[] = { 4096, 1ULL << 20, 1ULL << 30, LARGEST };
 
@@ -62,6 +66,19 @@ static void halves(struct vt_dev *dev, void *addr, int ops, int64_t *took)
 		     bench_median(took, ops));
 }
 
+static void pinned_vram(struct vt_dev *dev, int ops, int64_t *took)
+{
+	struct vt_mem mem;
+	int k;
+
+	bench_alloc(&mem, &vt_mem_vram, VRAM);
+	for (k = 0; k < ops; k++)
+		took[k] = reg_dereg(dev, mem.addr, VRAM, VT_ACCESS_ALL);
+	bench_result("register", "pinned 5 MiB of VRAM", bench_ns,
+		     bench_median(took, ops));
+	vt_mem_free(&mem);
+}
+
 static void measure(struct vt_dev *dev, uint8_t *addr, int ops)
 {
 	int access = VT_ACCESS_ALL | IBV_ACCESS_ON_DEMAND;
@@ -87,6 +104,7 @@ static void measure(struct vt_dev *dev, uint8_t *addr, int ops)
 		took[k] = reg_dereg(dev, addr, PAGE, VT_ACCESS_ALL);
 	bench_result("register", "pinned 4 KiB", bench_ns,
 		     bench_median(took, ops));
+	pinned_vram(dev, ops, took);
 	halves(dev, addr, ops, took);
 }
 

@@ -33,7 +33,8 @@ COMPARISONS = [
       for size in ('4 KiB', '1 MiB', '1 GiB', '1 TiB', 'implicit')),
     *(('register', 'register', 'ns', size, '4 KiB', '<', 1.10)
       for size in ('1 MiB', '1 GiB', '1 TiB')),
-    ('register', 'register', 'ns', 'pinned 4 KiB', 'empty calls', '<', None),
+    *(('register', 'register', 'ns', config, 'empty calls', '<', None)
+      for config in ('pinned 4 KiB', 'pinned 5 MiB of VRAM')),
     *(('fault', None, 'ns', config, 'CPU', '<', 2.00)
       for config in ('call', 'call, mapped', 'requester',
                      'requester, mapped', 'responder', 'responder, mapped')),

@@ -42,6 +42,7 @@
 
 struct device;
 struct dma_buf;
+struct file;
 struct ib_device;
 struct ib_peer_client;
 struct ib_peer_fault;
@@ -251,6 +252,24 @@ void *ib_peer_find_mapping(struct mm_struct *mm, unsigned long start,
 			   size_t length, bool write,
 			   const struct vm_operations_struct *ops,
 			   void (*get)(void *private_data), u64 *offset);
+
+/**
+ * ib_peer_unmapped_area() - a place for a mapping of an exporter's memory
+ * @filp:   what is mapped
+ * @addr:   wanted address, or 0
+ * @length: bytes, page aligned
+ * @offset: of its first byte, from where the memory's blocks are aligned
+ * @flags:  of mmap()
+ *
+ * For get_unmapped_area() of file operations. With mappings that are aligned as
+ * the memory is, registrations take less room and time. Wishes of the process
+ * come first.
+ *
+ * Return: the address, or -errno.
+ */
+unsigned long ib_peer_unmapped_area(struct file *filp, unsigned long addr,
+				    unsigned long length, u64 offset,
+				    unsigned long flags);
 
 /* ---- PeerDirect exporters --------------------------------------------- */
 

@@ -68,6 +68,7 @@ static const struct file_operations bar_fops = {
 	.open = bar_open,
 	.release = bar_file_release,
 	.mmap = bar_mmap,
+	.get_unmapped_area = bar_get_unmapped_area,
 	.unlocked_ioctl = bar_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
 };

@@ -120,6 +120,15 @@ int bar_mmap(struct file *filp, struct vm_area_struct *vma)
 	return 0;
 }
 
+/* A memory is contiguous, so it does not matter where in the bar it begins. */
+unsigned long bar_get_unmapped_area(struct file *filp, unsigned long addr,
+				    unsigned long length, unsigned long pgoff,
+				    unsigned long flags)
+{
+	return ib_peer_unmapped_area(filp, addr, length,
+				     (u64)pgoff << PAGE_SHIFT, flags);
+}
+
 /*
  * Return: the memory of @bar that the range maps, with a reference, and where in
  * the bar; or ERR_PTR, see ib_peer_find_mapping().

@@ -117,6 +117,9 @@ u64 bar_available(struct ib_peer_bar *bar);
 
 /* bar_mmap.c */
 int bar_mmap(struct file *filp, struct vm_area_struct *vma);
+unsigned long bar_get_unmapped_area(struct file *filp, unsigned long addr,
+				    unsigned long length, unsigned long pgoff,
+				    unsigned long flags);
 struct ib_peer_bar_memory *bar_find(struct ib_peer_bar *bar,
 				    struct mm_struct *mm, unsigned long start,
 				    size_t length, bool write, u64 *offset);

@@ -7,8 +7,6 @@
 
 #include "ib_peer.h"
 
-#define PEER_HUGE_SIZE (PEER_HUGE_PAGES << PAGE_SHIFT)
-
 /*
  * struct ib_peer_fault - a question
  * @peer:   whose

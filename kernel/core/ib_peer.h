@@ -121,10 +121,12 @@ extern const struct mmu_interval_notifier_ops ib_umem_peer_mn_export;
 /* A huge entry covers as many pages, and begins at a multiple of as many. */
 #define PEER_HUGE_ORDER	9
 #define PEER_HUGE_PAGES	BIT(PEER_HUGE_ORDER)
+#define PEER_HUGE_SIZE	(PEER_HUGE_PAGES << PAGE_SHIFT)
 
 /* So does the entry of a run, which is cheaper to make than that many. */
 #define PEER_RUN_ORDER	4
 #define PEER_RUN_PAGES	BIT(PEER_RUN_ORDER)
+#define PEER_RUN_SIZE	(PEER_RUN_PAGES << PAGE_SHIFT)
 
 void ib_umem_peer_new_generation(struct ib_umem_peer *peer);
 unsigned long ib_umem_peer_pte(struct ib_umem_peer *peer, unsigned long addr);

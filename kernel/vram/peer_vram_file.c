@@ -152,6 +152,7 @@ const struct file_operations peer_vram_fops = {
 	.open = peer_vram_open,
 	.release = peer_vram_file_release,
 	.mmap = peer_vram_mmap,
+	.get_unmapped_area = peer_vram_get_unmapped_area,
 	.unlocked_ioctl = peer_vram_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
 };

@@ -109,28 +109,36 @@ peer_vram_object_at(struct peer_vram_device *vram, unsigned long pgoff,
 	return bo ? to_peer_vram_object(bo) : NULL;
 }
 
-/* The object to map: a new one at offset 0, else one that the file may map. */
+/* The same, if the file may map it; else -EINVAL. */
 static struct peer_vram_object *
-peer_vram_mmap_object(struct peer_vram_file *file, struct vm_area_struct *vma)
+peer_vram_object_mappable(struct peer_vram_file *file, unsigned long pgoff,
+			  unsigned long pages)
 {
 	struct peer_vram_object *obj;
 
-	if (!vma->vm_pgoff) {
-		obj = peer_vram_object_create(file->vram,
-					      vma->vm_end - vma->vm_start, 0);
-		if (!IS_ERR(obj))
-			vma->vm_pgoff =
-				drm_vma_node_start(&obj->bo.base.vma_node);
-		return obj;
-	}
-
-	obj = peer_vram_object_at(file->vram, vma->vm_pgoff, vma_pages(vma));
+	obj = peer_vram_object_at(file->vram, pgoff, pages);
 	if (!obj)
 		return ERR_PTR(-EINVAL);
 	if (!peer_vram_may_map(file, obj)) {
 		peer_vram_object_put(obj);
 		return ERR_PTR(-EINVAL);
 	}
+	return obj;
+}
+
+/* The object to map: a new one at offset 0, else one that the file may map. */
+static struct peer_vram_object *
+peer_vram_mmap_object(struct peer_vram_file *file, struct vm_area_struct *vma)
+{
+	struct peer_vram_object *obj;
+
+	if (vma->vm_pgoff)
+		return peer_vram_object_mappable(file, vma->vm_pgoff,
+						 vma_pages(vma));
+	obj = peer_vram_object_create(file->vram, vma->vm_end - vma->vm_start,
+				      0);
+	if (!IS_ERR(obj))
+		vma->vm_pgoff = drm_vma_node_start(&obj->bo.base.vma_node);
 	return obj;
 }
 
@@ -175,6 +183,37 @@ int peer_vram_mmap(struct file *filp, struct vm_area_struct *vma)
 	ret = ttm_bo_mmap_obj(vma, &obj->bo);
 	peer_vram_object_put(obj);
 	return ret;
+}
+
+/* ---- where in the address space --------------------------------------- */
+
+/* Where in its object a mapping would begin; what cannot be mapped: 0. */
+static u64 peer_vram_area_offset(struct peer_vram_file *file,
+				 unsigned long pgoff, unsigned long length)
+{
+	struct peer_vram_object *obj;
+	u64 first;
+
+	if (!pgoff)
+		return 0;
+	obj = peer_vram_object_mappable(file, pgoff, length >> PAGE_SHIFT);
+	if (IS_ERR(obj))
+		return 0;
+	first = pgoff - drm_vma_node_start(&obj->bo.base.vma_node);
+	peer_vram_object_put(obj);
+	return first << PAGE_SHIFT;
+}
+
+/* Blocks are aligned in their object. */
+unsigned long peer_vram_get_unmapped_area(struct file *filp, unsigned long addr,
+					  unsigned long length,
+					  unsigned long pgoff,
+					  unsigned long flags)
+{
+	return ib_peer_unmapped_area(filp, addr, length,
+				     peer_vram_area_offset(filp->private_data,
+							   pgoff, length),
+				     flags);
 }
 
 /* ---- from addresses to objects ---------------------------------------- */

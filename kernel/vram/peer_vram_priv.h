@@ -254,6 +254,10 @@ struct peer_vram_object *peer_vram_import(struct peer_vram_device *vram,
 int peer_vram_mmap(struct file *filp, struct vm_area_struct *vma);
 int peer_vram_mmap_shared(struct peer_vram_object *obj,
 			  struct vm_area_struct *vma);
+unsigned long peer_vram_get_unmapped_area(struct file *filp, unsigned long addr,
+					  unsigned long length,
+					  unsigned long pgoff,
+					  unsigned long flags);
 struct peer_vram_object *peer_vram_find_range(struct mm_struct *mm,
 					      unsigned long start,
 					      size_t length, bool write,

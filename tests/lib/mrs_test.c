@@ -99,6 +99,22 @@ TEST_F(mrs, pinned)
 	vt_mem_free(mem);
 }
 
+/* Entries of the table of pages stand for 1, 16 and 512 of them. */
+TEST_F(mrs, large)
+{
+	const size_t length = 5 << 20;
+	struct peer_mem_mr told;
+	struct ibv_mr *mr;
+
+	ASSERT_EQ(0, vt_mem_alloc(&self->mem, &vt_mem_vram, length, 0));
+	mr = ibv_reg_mr(self->dev.pd, self->mem.addr, length, WRITABLE);
+	ASSERT_NE(NULL, mr);
+	ASSERT_EQ(0, only(self->fd, &told));
+	EXPECT_EQ(length, told.resident);
+	EXPECT_EQ(0, ibv_dereg_mr(mr));
+	vt_mem_free(&self->mem);
+}
+
 /* Nothing, then what accesses bring, then what the owner leaves of it. */
 TEST_F(mrs, on_demand)
 {

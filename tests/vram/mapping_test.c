@@ -165,6 +165,103 @@ TEST_F(mapping, proc_mem)
 	EXPECT_EQ(-1, pread(mem, buf, length, (uintptr_t)at));
 }
 
+/* ---- places ----------------------------------------------------------- */
+
+/* Memory that is nowhere in the way; a page of it shifts what comes next. */
+static char *reserve(void *at, size_t length, int flags)
+{
+	return mmap(at, length, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS |
+		    MAP_NORESERVE | flags, -1, 0);
+}
+
+/* Of a mapping of the length: what is aligned so in the object is in memory. */
+static size_t alignment_of(size_t length)
+{
+	return length >= 2 * MIB ? 2 * MIB : length >= 64 * KIB ? 64 * KIB : PAGE;
+}
+
+TEST_F(mapping, blocks_are_aligned)
+{
+	static const size_t lengths[] = {
+		PAGE, 60 * KIB, 64 * KIB, 68 * KIB, MIB, 2 * MIB - PAGE,
+		2 * MIB, 5 * MIB, 5 * MIB + PAGE,
+	};
+	unsigned int i, round;
+	char *map;
+
+	for (round = 0; round < 8; round++) {
+		for (i = 0; i < 9; i++) {
+			ASSERT_NE(MAP_FAILED, reserve(NULL, PAGE, 0));
+			map = vram_map(self->fd, 0, lengths[i], RW);
+			ASSERT_NE(NULL, map);
+			EXPECT_EQ(0, (uintptr_t)map % alignment_of(lengths[i])) {
+				TH_LOG("length %zu", lengths[i]);
+			}
+			ASSERT_EQ(0, munmap(map, lengths[i]));
+		}
+	}
+}
+
+/* A mapping that begins inside of an object does not begin at such an address. */
+TEST_F(mapping, blocks_of_parts_are_aligned)
+{
+	static const size_t skips[] = {
+		0, PAGE, 60 * KIB, 64 * KIB, MIB, 2 * MIB + PAGE, 3 * MIB,
+	};
+	static const size_t lengths[] = { PAGE, 128 * KIB, 4 * MIB };
+	struct peer_vram_query query;
+	unsigned int i, j;
+	uint32_t handle;
+	char *map;
+
+	ASSERT_EQ(0, vram_create(self->fd, 8 * MIB, 0, &handle));
+	ASSERT_EQ(0, vram_query(self->fd, handle, &query));
+	for (i = 0; i < 7; i++) {
+		for (j = 0; j < 3; j++) {
+			map = mmap(NULL, lengths[j], RW, MAP_SHARED, self->fd,
+				   query.mmap_offset + skips[i]);
+			ASSERT_NE(MAP_FAILED, map);
+			EXPECT_EQ(0, ((uintptr_t)map - skips[i]) %
+				  alignment_of(lengths[j])) {
+				TH_LOG("%zu bytes from %zu on", lengths[j],
+				       skips[i]);
+			}
+			ASSERT_EQ(0, munmap(map, lengths[j]));
+		}
+	}
+}
+
+/* Whoever says where, gets it there. */
+TEST_F(mapping, named_places)
+{
+	char *room = reserve(NULL, 3 * LENGTH, 0), *at;
+
+	ASSERT_NE(MAP_FAILED, room);
+	at = room + (-(uintptr_t)room & (LENGTH - 1)) + PAGE;
+	EXPECT_EQ(at, mmap(at, LENGTH, RW, MAP_SHARED | MAP_FIXED, self->fd, 0));
+	EXPECT_EQ(MAP_FAILED, mmap(at, LENGTH, RW, MAP_SHARED |
+				   MAP_FIXED_NOREPLACE, self->fd, 0));
+	EXPECT_EQ(EEXIST, errno);
+	EXPECT_NE(MAP_FAILED, mmap(at, LENGTH, RW, MAP_SHARED, self->fd, 0));
+	EXPECT_EQ(0, touch_write(at));
+	ASSERT_EQ(0, munmap(at, LENGTH));
+	EXPECT_EQ(at, mmap(at, LENGTH, RW, MAP_SHARED, self->fd, 0));
+}
+
+/* One hole is left of what MAP_32BIT may use, and it is just large enough. */
+TEST_F(mapping, place_that_cannot_be_aligned)
+{
+	char *low = (char *)(1UL << 30), *hole = low + 128 * MIB + PAGE;
+
+	ASSERT_EQ(low, reserve(low, 1UL << 30, MAP_FIXED_NOREPLACE));
+	ASSERT_EQ(0, munmap(hole, LENGTH));
+	EXPECT_EQ(hole, mmap(NULL, LENGTH, RW, MAP_SHARED | MAP_32BIT, self->fd,
+			     0));
+	EXPECT_EQ(MAP_FAILED, mmap(NULL, LENGTH, RW, MAP_SHARED | MAP_32BIT,
+				   self->fd, 0));
+	EXPECT_EQ(ENOMEM, errno);
+}
+
 /* ---- processes -------------------------------------------------------- */
 
 TEST_F(mapping, fork_shares)
