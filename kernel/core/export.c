@@ -102,7 +102,8 @@ struct ib_peer_export *ib_peer_export_get(struct dma_buf *dmabuf)
 
 /*
  * Would a client give the part at @offset to the device? Its claim is given back
- * at once. @ibdev: NULL if there is none yet. The process is alive.
+ * at once. @ibdev: NULL if there is none yet. The process is alive. Return: 0,
+ * -ENODEV the right is over; as ib_umem_peer_try().
  */
 int ib_peer_export_try(struct ib_peer_export *export, struct ib_device *ibdev,
 		       u64 offset, size_t size, bool writable)
@@ -117,9 +118,11 @@ int ib_peer_export_try(struct ib_peer_export *export, struct ib_device *ibdev,
 					 IB_ACCESS_ON_DEMAND, name);
 	if (!trial)
 		return -ENOMEM;
+	ib_peer_hold(IB_PEER_HOLD_WATCHED);
 	ret = ib_umem_peer_try(trial, first, end, writable);
 	ib_umem_peer_end_trial(trial);
-	return ret;
+	/* Last: the claim may be on what was mapped there since. */
+	return READ_ONCE(export->over) ? -ENODEV : ret;
 }
 
 /* ---- making one ---- */

@@ -84,7 +84,6 @@ static struct ib_peer_region *fault_claim(struct ib_peer_fault *fault,
 	region = ib_peer_region_claim(peer, start, last + 1, writable);
 	if (IS_ERR(region))
 		return region;
-	ib_peer_hold(IB_PEER_HOLD_CLAIMED);
 	xa_lock(&peer->pages);
 	late = region->dead || READ_ONCE(peer->revoked) ||
 	       mmu_interval_read_retry(&peer->notifier,

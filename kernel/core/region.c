@@ -218,6 +218,7 @@ struct ib_peer_region *ib_peer_region_claim(struct ib_umem_peer *umem,
 		ib_peer_region_discard(region);
 		return ERR_PTR(ret);
 	}
+	ib_peer_hold(IB_PEER_HOLD_CLAIMED);
 	return region;
 }
 

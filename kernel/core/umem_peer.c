@@ -276,12 +276,9 @@ static int umem_watch_export(struct ib_umem_peer *peer)
 			 &ib_umem_peer_mn_export);
 	if (ret)
 		return ret;
-	if (READ_ONCE(export->over))
-		ret = -ENODEV;
-	else
-		ret = ib_peer_export_try(export, peer->umem.ibdev,
-					 peer->umem.address - export->start,
-					 peer->umem.length, peer->writable);
+	ret = ib_peer_export_try(export, peer->umem.ibdev,
+				 peer->umem.address - export->start,
+				 peer->umem.length, peer->writable);
 	if (ret)
 		mmu_interval_notifier_remove(&peer->notifier);
 	return ret;

@@ -208,34 +208,12 @@ TEST_F_TIMEOUT(race, fault_against_deregistration, 60)
 	EXPECT_EQ(0, vt_buf_check_all(&scene->there));
 }
 
-/* A process of its own; the parent has armed the point, and kills it there. */
-static void child_run(const struct vt_mem_kind *kind)
+static void fault(const struct vt_mem_kind *kind)
 {
 	struct vt_link scene;
 
-	if (scene_open(&scene, kind))
-		_exit(1);
-	operate(&scene, WRITE);
-	_exit(0);
-}
-
-static void kill_at(struct __test_metadata *_metadata,
-		    const struct vt_mem_kind *kind, const char *point)
-{
-	pid_t pid;
-
-	ASSERT_EQ(0, hold_arm(point, HOLD_LONG));
-	fflush(NULL);
-	pid = fork();
-	ASSERT_LE(0, pid);
-	if (!pid)
-		child_run(kind);
-	ASSERT_EQ(0, hold_wait(point));
-	ASSERT_EQ(0, kill(pid, SIGKILL));
-	usleep(100000);
-	EXPECT_TRUE(hold_held(point));
-	ASSERT_EQ(0, hold_let_go(point));
-	EXPECT_EQ(128 + SIGKILL, vt_wait_child(pid, 20000));
+	if (!scene_open(&scene, kind))
+		operate(&scene, WRITE);
 }
 
 TEST_F_TIMEOUT(race, fault_against_exit, 60)
@@ -243,9 +221,9 @@ TEST_F_TIMEOUT(race, fault_against_exit, 60)
 	int mrs = vt_resource_count("mr");
 
 	if (variant->kind->client)
-		kill_at(_metadata, variant->kind, "claimed");
-	kill_at(_metadata, variant->kind, "ask");
-	kill_at(_metadata, variant->kind, "answered");
+		EXPECT_EQ(0, kill_at("claimed", fault, variant->kind));
+	EXPECT_EQ(0, kill_at("ask", fault, variant->kind));
+	EXPECT_EQ(0, kill_at("answered", fault, variant->kind));
 	EXPECT_EQ(mrs, vt_resource_count("mr"));
 }
 

@@ -2,6 +2,7 @@
 /* See scene.h. */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -52,6 +53,34 @@ int operation_end(struct operation *op)
 {
 	pthread_join(op->thread, NULL);
 	return op->status;
+}
+
+int kill_at(const char *point, void (*run)(const struct vt_mem_kind *kind),
+	    const struct vt_mem_kind *kind)
+{
+	int ret = hold_arm(point, HOLD_LONG);
+	pid_t pid;
+
+	if (ret)
+		return ret;
+	fflush(NULL);
+	pid = fork();
+	if (pid < 0)
+		return -errno;
+	if (!pid) {
+		run(kind);
+		_exit(1);
+	}
+	ret = hold_wait(point);
+	kill(pid, SIGKILL);
+	usleep(100000);
+	if (!ret && !hold_held(point))
+		ret = -EAGAIN;
+	hold_let_go(point);
+	if (ret)
+		return ret;
+	ret = vt_wait_child(pid, 20000);
+	return ret == 128 + SIGKILL ? 0 : ret ?: -ECHILD;
 }
 
 int scene_open(struct vt_link *scene, const struct vt_mem_kind *kind)

@@ -45,6 +45,13 @@ int operation_start(struct operation *op, struct vt_link *scene, enum kind kind,
 /* Return: as operate(). */
 int operation_end(struct operation *op);
 
+/*
+ * A process of its own comes to @point in @run, is killed there, and ends when it
+ * is let go. Return: 0, -errno, or how it ended otherwise.
+ */
+int kill_at(const char *point, void (*run)(const struct vt_mem_kind *kind),
+	    const struct vt_mem_kind *kind);
+
 /* Something that has to wait for what is held, in a thread of its own. */
 struct ending {
 	pthread_t thread;

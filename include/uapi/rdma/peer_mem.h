@@ -207,6 +207,7 @@ enum peer_mem_export_flags {
  *   EINVAL  addr or length not page aligned
  *   EFAULT  the range is not all memory of one client
  *   EACCES  its owner refuses, or the mapping does not permit writing
+ *   ENODEV  it was unmapped meanwhile
  *   EMFILE, ENFILE  too many files are open
  *   what the client says
  */

@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * A range is made a dma-buf (kernel/core/export.c), or that is registered, while
+ * its process loses the range. The one is held before its owner is asked, and
+ * after that; what comes in between, and what is wanted:
+ *
+ *   what is held   the range is                 outcome
+ *   EXPORT         unmapped                     ENODEV, no descriptor
+ *                  of other memory of the same  the same: that was not meant
+ *                  client's
+ *                  gone, its process was killed nothing is left
+ *   registration   unmapped, or of other memory ENODEV, no MR
+ *                  gone, its process was killed the process does not wait; the
+ *                                               MR comes, and soon is over
+ *
+ * Who loses the range never waits for what is held.
+ */
+#include <kselftest_harness.h>
+
+#include <pthread.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+
+#include <rdma/peer_mem.h>
+
+#include "hold.h"
+#include "scene.h"
+#include "lib/counters.h"
+#include "lib/proc.h"
+#include "lib/raw.h"
+
+#define BOUND_MS 20000
+
+FIXTURE(export)
+{
+	struct vt_dev dev;
+	struct vt_pair pair;
+	struct vt_buf here;
+	struct vt_mem mem;
+	int fd;
+	struct ibv_mr mr;
+};
+
+typedef FIXTURE_DATA(export) export_t;
+
+FIXTURE_VARIANT(export)
+{
+	const struct vt_mem_kind *kind;
+	const char *point;
+};
+
+#define EXPORT_VARIANTS(memory)						\
+	FIXTURE_VARIANT_ADD(export, memory##_watched)			\
+	{								\
+		.kind = &vt_mem_##memory,				\
+		.point = "watched",					\
+	};								\
+	FIXTURE_VARIANT_ADD(export, memory##_claimed)			\
+	{								\
+		.kind = &vt_mem_##memory,				\
+		.point = "claimed",					\
+	}
+
+EXPORT_VARIANTS(vram);
+EXPORT_VARIANTS(peerdirect);
+
+FIXTURE_SETUP(export)
+{
+	self->fd = -1;
+	ASSERT_EQ(0, vt_mem_prepare(variant->kind));
+	ASSERT_EQ(0, vt_dev_open(&self->dev));
+	ASSERT_EQ(0, vt_pair_open(&self->pair, &self->dev, NULL));
+	ASSERT_EQ(0, vt_buf_open(&self->here, &self->dev, &vt_mem_host, SIZE,
+				 NULL));
+	ASSERT_EQ(0, vt_mem_alloc(&self->mem, variant->kind, SIZE, 0));
+}
+
+FIXTURE_TEARDOWN(export)
+{
+	if (self->fd >= 0)
+		close(self->fd);
+	vt_mem_free(&self->mem);
+	EXPECT_EQ(0, vt_buf_close(&self->here));
+	vt_pair_close(&self->pair);
+	vt_dev_close(&self->dev);
+	EXPECT_EQ(0, vt_counters_balanced(variant->kind));
+}
+
+/* ---- what is held, in a thread of its own ---- */
+
+struct attempt {
+	pthread_t thread;
+	export_t *self;
+	int (*make)(export_t *self);
+	int ret;
+};
+
+static int export_range(export_t *self)
+{
+	return vt_export(self->mem.addr, SIZE, PEER_MEM_EXPORT_WRITE);
+}
+
+static int register_range(export_t *self)
+{
+	return vt_reg_dmabuf_mr(&self->mr, self->dev.pd, 0, SIZE, 0, self->fd,
+				VT_ACCESS_DMABUF);
+}
+
+static void *attempt_run(void *arg)
+{
+	struct attempt *attempt = arg;
+
+	attempt->ret = attempt->make(attempt->self);
+	return NULL;
+}
+
+/* Returns when it is held at @point. */
+static int attempt_start(struct attempt *attempt, export_t *self,
+			 int (*make)(export_t *self), const char *point)
+{
+	int ret = hold_arm(point, HOLD_LONG);
+
+	attempt->self = self;
+	attempt->make = make;
+	if (!ret)
+		ret = -pthread_create(&attempt->thread, NULL, attempt_run,
+				      attempt);
+	return ret ? ret : hold_wait(point);
+}
+
+/* Return: what came of it. */
+static int attempt_end(struct attempt *attempt, const char *point)
+{
+	hold_let_go(point);
+	pthread_join(attempt->thread, NULL);
+	return attempt->ret;
+}
+
+/* ---- what comes in between ---- */
+
+static int unmap(struct vt_mem *mem)
+{
+	return munmap(mem->addr, SIZE) ? -errno : 0;
+}
+
+/* Memory of the same kind, of another object, takes its place. */
+static int replace(struct vt_mem *mem)
+{
+	return vt_mem_map_at(mem->kind, mem->addr, SIZE);
+}
+
+static void lose(struct __test_metadata *_metadata, export_t *self,
+		 const char *point, int (*make)(export_t *self),
+		 int (*meanwhile)(struct vt_mem *mem))
+{
+	struct attempt attempt;
+
+	ASSERT_EQ(0, attempt_start(&attempt, self, make, point));
+	EXPECT_EQ(0, meanwhile(&self->mem));
+	EXPECT_TRUE(hold_held(point));
+	EXPECT_EQ(-ENODEV, attempt_end(&attempt, point));
+}
+
+TEST_F_TIMEOUT(export, export_against_munmap, 60)
+{
+	lose(_metadata, self, variant->point, export_range, unmap);
+}
+
+TEST_F_TIMEOUT(export, export_against_new_mapping, 60)
+{
+	lose(_metadata, self, variant->point, export_range, replace);
+}
+
+TEST_F_TIMEOUT(export, registration_against_munmap, 60)
+{
+	self->fd = export_range(self);
+	ASSERT_LE(0, self->fd);
+	lose(_metadata, self, variant->point, register_range, unmap);
+}
+
+TEST_F_TIMEOUT(export, registration_against_new_mapping, 60)
+{
+	self->fd = export_range(self);
+	ASSERT_LE(0, self->fd);
+	lose(_metadata, self, variant->point, register_range, replace);
+}
+
+/* ---- the exporter's end ---- */
+
+static void export_alone(const struct vt_mem_kind *kind)
+{
+	struct vt_mem mem;
+
+	if (!vt_mem_alloc(&mem, kind, SIZE, 0))
+		vt_export(mem.addr, SIZE, 0);
+}
+
+TEST_F_TIMEOUT(export, export_against_exit, 60)
+{
+	EXPECT_EQ(0, kill_at(variant->point, export_alone, variant->kind));
+}
+
+/* A process that exports memory of its own, and waits for its end. */
+static pid_t exporter_start(const struct vt_mem_kind *kind, int *fd)
+{
+	struct vt_mem mem;
+	int sockets[2];
+	pid_t pid;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, sockets))
+		return -errno;
+	pid = fork();
+	if (!pid) {
+		if (vt_mem_alloc(&mem, kind, SIZE, 0) ||
+		    vt_send_fd(sockets[1], vt_export(mem.addr, SIZE,
+						     PEER_MEM_EXPORT_WRITE)))
+			_exit(1);
+		for (;;)
+			pause();
+	}
+	*fd = vt_recv_fd(sockets[0]);
+	close(sockets[0]);
+	close(sockets[1]);
+	return pid;
+}
+
+/* Return: the status of the first access that fails; 0: none does. */
+static int soon_over(export_t *self)
+{
+	struct ibv_sge sge = vt_sge(&self->here, 0, LENGTH);
+	struct vt_remote there = { 0, self->mr.rkey };
+	int64_t until = vt_now_ms() + BOUND_MS;
+	int ret;
+
+	do
+		ret = vt_rdma_write(&self->pair.end[0], &sge, 1, there);
+	while (!ret && vt_now_ms() < until);
+	return ret;
+}
+
+TEST_F_TIMEOUT(export, registration_against_exit, 60)
+{
+	struct attempt attempt;
+	struct ibv_mr none;
+	pid_t exporter = exporter_start(variant->kind, &self->fd);
+
+	ASSERT_LT(0, exporter);
+	ASSERT_LE(0, self->fd);
+	ASSERT_EQ(0, attempt_start(&attempt, self, register_range,
+				   variant->point));
+	ASSERT_EQ(0, kill(exporter, SIGKILL));
+	EXPECT_EQ(128 + SIGKILL, vt_wait_child(exporter, BOUND_MS));
+	EXPECT_TRUE(hold_held(variant->point));
+	ASSERT_EQ(0, attempt_end(&attempt, variant->point));
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, soon_over(self));
+	EXPECT_EQ(-ENODEV, vt_reg_dmabuf_mr(&none, self->dev.pd, 0, SIZE, 0,
+					    self->fd, 0));
+	EXPECT_EQ(0, vt_dereg_dmabuf_mr(&self->mr));
+}
+
+TEST_HARNESS_MAIN
