@@ -1,14 +1,23 @@
-#!/bin/sh
+#!/bin/bash
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 #
-# Runs a command in the virtual machine with its NVMe disk as swap space.
+# Runs a command in the virtual machine with its NVMe disk as swap space: that of
+# the controller with the serial number "peermem", for there are others.
 
-disk=/dev/nvme0n1
+# The node, or something that is none.
+disk()
+{
+	local path
+
+	path=$(grep -sl '^peermem *$' /sys/block/nvme*n1/device/serial)
+	path=${path#/sys/block/}
+	echo "/dev/${path%%/*}"
+}
 
 modprobe nvme
 for _ in 1 2 3 4 5 6 7 8 9 10; do
-	[ -b $disk ] && break
+	[ -b "$(disk)" ] && break
 	sleep 0.5
 done
-mkswap $disk > /dev/null && swapon $disk || exit 1
+mkswap "$(disk)" > /dev/null && swapon "$(disk)" || exit 1
 exec "$@"
