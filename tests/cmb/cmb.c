@@ -109,18 +109,28 @@ int cmb_give(enum cmb_controller which, const char *driver)
 
 /* ---- the node --------------------------------------------------------- */
 
-int cmb_open(enum cmb_controller which, int flags)
+int cmb_node(enum cmb_controller which, char *node, size_t size)
 {
-	char path[PATH_MAX], node[64];
+	char path[PATH_MAX];
 	glob_t found;
-	int fd;
 
 	cmb_sysfs(which, "misc/peer_cmb*", path, sizeof(path));
 	if (glob(path, 0, NULL, &found))
 		return -ENOENT;
-	snprintf(node, sizeof(node), "/dev/%s",
+	snprintf(node, size, "/dev/%s",
 		 strrchr(found.gl_pathv[0], '/') + 1);
 	globfree(&found);
+	return 0;
+}
+
+int cmb_open(enum cmb_controller which, int flags)
+{
+	char node[64];
+	int ret = cmb_node(which, node, sizeof(node));
+	int fd;
+
+	if (ret)
+		return ret;
 	fd = open(node, flags | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;
 }

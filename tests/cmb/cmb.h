@@ -42,7 +42,9 @@ int cmb_give(enum cmb_controller which, const char *driver);
 /* Is it this driver's? NULL: nobody's? */
 bool cmb_belongs_to(enum cmb_controller which, const char *driver);
 
-/* Opens the controller's node. */
+/* The path of the controller's node. */
+int cmb_node(enum cmb_controller which, char *node, size_t size);
+/* Opens it. */
 int cmb_open(enum cmb_controller which, int flags);
 /* NULL and errno. */
 void *cmb_map(int fd, size_t length);

@@ -63,6 +63,7 @@ FIXTURE_VARIANT(export)
 	}
 
 EXPORT_VARIANTS(vram);
+EXPORT_VARIANTS(cmb);
 EXPORT_VARIANTS(peerdirect);
 
 FIXTURE_SETUP(export)

@@ -246,6 +246,7 @@ FIXTURE_VARIANT(device)
 };
 
 FIXTURE_VARIANT_ADD(device, vram) { .kind = &vt_mem_vram };
+FIXTURE_VARIANT_ADD(device, cmb) { .kind = &vt_mem_cmb };
 
 FIXTURE_SETUP(device)
 {

@@ -13,8 +13,9 @@ rxe=$(dirname "$0")/../vm/rxe.sh
 shift
 
 "$rxe" off
-modprobe -r peer_vram
-modprobe -r ib_peer_mem
+for loaded in peer_cmb ib_peer_bar peer_vram ib_peer_mem; do
+	[ ! -e /sys/module/$loaded ] || rmmod $loaded
+done
 insmod "$module"
 modprobe peer_vram
 "$rxe" extended > /dev/null

@@ -55,10 +55,12 @@ DATA_VARIANT(host, vram);
 DATA_VARIANT(vram, host);
 DATA_VARIANT(vram, vram);
 DATA_VARIANT(vram_named, vram_system);
+DATA_VARIANT(host, cmb);
 DATA_VARIANT(peerdirect, vram);
 DATA_VARIANT(host, peerdirect);
 ON_DEMAND_VARIANT(host, vram);
 ON_DEMAND_VARIANT(vram_system, host);
+ON_DEMAND_VARIANT(cmb, cmb);
 
 FIXTURE_SETUP(data)
 {

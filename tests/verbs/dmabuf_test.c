@@ -46,6 +46,7 @@ FIXTURE_VARIANT_ADD(dmabuf, fixed) { .kind = &vt_mem_fixed };
 FIXTURE_VARIANT_ADD(dmabuf, iomem) { .kind = &vt_mem_iomem };
 FIXTURE_VARIANT_ADD(dmabuf, vram) { .kind = &vt_mem_vram_dmabuf };
 FIXTURE_VARIANT_ADD(dmabuf, vram_range) { .kind = &vt_mem_vram_range };
+FIXTURE_VARIANT_ADD(dmabuf, cmb_range) { .kind = &vt_mem_cmb_range };
 FIXTURE_VARIANT_ADD(dmabuf, peerdirect_range) {
 	.kind = &vt_mem_peerdirect_range
 };

@@ -48,6 +48,12 @@ FIXTURE_VARIANT_ADD(invalid, vram_named)
 	.read_only = EACCES,
 };
 
+FIXTURE_VARIANT_ADD(invalid, cmb)
+{
+	.kind = &vt_mem_cmb,
+	.read_only = EACCES,
+};
+
 FIXTURE_SETUP(invalid)
 {
 	ASSERT_EQ(0, vt_mem_prepare(variant->kind));

@@ -34,6 +34,7 @@ FIXTURE_VARIANT(life)
 FIXTURE_VARIANT_ADD(life, host) { .kind = &vt_mem_host };
 FIXTURE_VARIANT_ADD(life, vram) { .kind = &vt_mem_vram };
 FIXTURE_VARIANT_ADD(life, vram_named) { .kind = &vt_mem_vram_named };
+FIXTURE_VARIANT_ADD(life, cmb) { .kind = &vt_mem_cmb };
 
 FIXTURE_SETUP(life)
 {

@@ -48,8 +48,10 @@ FIXTURE(lost)
 VT_VARIANTS(lost);
 VT_PINNED(lost, host);
 VT_PINNED(lost, vram);
+VT_PINNED(lost, cmb);
 VT_ON_DEMAND(lost, host);
 VT_ON_DEMAND(lost, vram);
+VT_ON_DEMAND(lost, cmb);
 
 FIXTURE_SETUP(lost)
 {

@@ -22,8 +22,10 @@ VT_VARIANTS(mr);
 VT_PINNED(mr, host);
 VT_PINNED(mr, vram);
 VT_PINNED(mr, vram_named);
+VT_PINNED(mr, cmb);
 VT_ON_DEMAND(mr, host);
 VT_ON_DEMAND(mr, vram);
+VT_ON_DEMAND(mr, cmb);
 
 FIXTURE_SETUP(mr)
 {

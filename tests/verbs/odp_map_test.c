@@ -43,6 +43,7 @@ FIXTURE_VARIANT(map)
 };
 
 FIXTURE_VARIANT_ADD(map, vram) { .kind = &vt_mem_vram_named };
+FIXTURE_VARIANT_ADD(map, cmb) { .kind = &vt_mem_cmb };
 
 static void *map_at(void *at, size_t length, int prot, int flags, int fd)
 {

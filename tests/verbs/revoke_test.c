@@ -38,6 +38,7 @@ FIXTURE_VARIANT(revoke)
 
 FIXTURE_VARIANT_ADD(revoke, vram) { .kind = &vt_mem_vram };
 FIXTURE_VARIANT_ADD(revoke, vram_named) { .kind = &vt_mem_vram_named };
+FIXTURE_VARIANT_ADD(revoke, cmb) { .kind = &vt_mem_cmb };
 
 FIXTURE_SETUP(revoke)
 {

@@ -103,6 +103,7 @@ FIXTURE_VARIANT(export)
 };
 
 FIXTURE_VARIANT_ADD(export, vram) { .kind = &vt_mem_vram, .stays = true };
+FIXTURE_VARIANT_ADD(export, cmb) { .kind = &vt_mem_cmb, .stays = true };
 FIXTURE_VARIANT_ADD(export, peerdirect) { .kind = &vt_mem_peerdirect };
 
 FIXTURE_SETUP(export)

@@ -43,6 +43,7 @@ int vt_counters_read(const struct vt_mem_kind *kind, struct vt_counters *c)
 	int ret = 0;
 
 	memset(c, 0, sizeof(*c));
+	kind = vt_mem_owner(kind);
 	if (!kind->client)
 		return 0;
 	for (i = 0; !ret && i < sizeof(files) / sizeof(files[0]); i++)

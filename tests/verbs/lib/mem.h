@@ -86,6 +86,8 @@ extern const struct vt_mem_kind vt_mem_vram;
 /* One made by ioctl, and one of these that begins in system memory. */
 extern const struct vt_mem_kind vt_mem_vram_named;
 extern const struct vt_mem_kind vt_mem_vram_system;
+/* Of an NVMe controller; it never moves. */
+extern const struct vt_mem_kind vt_mem_cmb;
 /* Of the PeerDirect test client (tests/kmod). */
 extern const struct vt_mem_kind vt_mem_peerdirect;
 /* That client anew, with these parameters. Return: as vt_insmod_test(). */
@@ -105,6 +107,7 @@ extern const struct vt_mem_kind vt_mem_vram_dmabuf;
 
 /* Ranges that the core made a dma-buf of, of the kinds above. */
 extern const struct vt_mem_kind vt_mem_vram_range;
+extern const struct vt_mem_kind vt_mem_cmb_range;
 extern const struct vt_mem_kind vt_mem_peerdirect_range;
 
 /* @flags: enum peer_mem_export_flags. Return: a dma-buf, or -errno. */

@@ -50,14 +50,14 @@ static int range_alloc(struct vt_mem *mem, size_t length, unsigned int flags)
 	return 0;
 }
 
-#define RANGE_KIND(kind, of, owner)					\
+#define RANGE_KIND(kind, of)						\
 	const struct vt_mem_kind vt_mem_##kind##_range = {		\
 		.name = #kind "_range",					\
-		.client = owner,					\
 		.base = &vt_mem_##of,					\
 		.alloc = range_alloc,					\
 		.free = vt_mem_release,					\
 	}
 
-RANGE_KIND(vram, vram_named, "peer_vram");
-RANGE_KIND(peerdirect, peerdirect, "peerdirect_test");
+RANGE_KIND(vram, vram_named);
+RANGE_KIND(cmb, cmb);
+RANGE_KIND(peerdirect, peerdirect);

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * Memory of an NVMe controller, its controller memory buffer: made by mmap() of
+ * the node. Its owner's view of the bytes is that of a debugger, which does not
+ * go through the page tables of the process.
+ *
+ * Where the kernel's nvme driver publishes a pool, it is of that, beside a disk in
+ * use. Else the controller is taken from that driver: not the one whose disk the
+ * machine swaps to (with_swap.sh), but an old one with 2 MiB.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <glob.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <rdma/peer_bar.h>
+
+#include "../../cmb/cmb.h"
+#include "mem_kind.h"
+#include "proc.h"
+
+#define BOUND_MS 30000
+#define DEV "/dev/"
+
+/* Known when the kind is prepared. */
+static char node[64];
+
+static bool has(enum cmb_controller which, const char *file)
+{
+	char path[PATH_MAX];
+	glob_t found;
+	bool there;
+
+	cmb_sysfs(which, file, path, sizeof(path));
+	there = !glob(path, 0, NULL, &found);
+	globfree(&found);
+	return there;
+}
+
+/* The driver sets its controllers up in the background. */
+static int load_nvme(void)
+{
+	static const char *const load[] = { "modprobe", "nvme", NULL };
+	int64_t until = vt_now_ms() + BOUND_MS;
+	int ret = vt_run(BOUND_MS, load);
+
+	while (!ret && cmb_belongs_to(CMB_LARGE, "nvme") &&
+	       !has(CMB_LARGE, "nvme/nvme*/nvme*n1")) {
+		usleep(10000);
+		if (vt_now_ms() > until)
+			ret = -ETIMEDOUT;
+	}
+	return ret;
+}
+
+static bool is_swapped_to(void)
+{
+	char swaps[4096] = "";
+	int fd = open("/proc/swaps", O_RDONLY | O_CLOEXEC);
+	ssize_t n = read(fd, swaps, sizeof(swaps) - 1);
+
+	close(fd);
+	return n > 0 && strstr(swaps, DEV "nvme");
+}
+
+static int cmb_prepare(void)
+{
+	enum cmb_controller which = CMB_LARGE;
+	int ret;
+
+	if (*node && !access(node, F_OK))
+		return 0;
+	ret = load_nvme();
+	if (!ret)
+		ret = cmb_load();
+	if (!ret && !has(which, "p2pmem")) {
+		if (is_swapped_to())
+			which = CMB_OLD;
+		ret = cmb_give(which, "peer_cmb");
+	}
+	return ret ? ret : cmb_node(which, node, sizeof(node));
+}
+
+static int cmb_alloc(struct vt_mem *mem, size_t length, unsigned int flags)
+{
+	int ret;
+
+	if (flags & VT_MEM_NO_EXPORT)
+		return -EOPNOTSUPP;
+	mem->fd = open(node, O_RDWR | O_CLOEXEC);
+	if (mem->fd < 0)
+		return -errno;
+	ret = vt_mem_map(mem, mem->fd, 0, length, flags);
+	if (ret)
+		vt_mem_release(mem);
+	return ret;
+}
+
+static int cmb_copy(struct vt_mem *mem, uint64_t offset, const void *buffer,
+		    size_t length, bool write)
+{
+	int fd = open("/proc/self/mem", O_RDWR | O_CLOEXEC);
+	off_t at = (uintptr_t)mem->addr + offset;
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	if (write)
+		n = pwrite(fd, buffer, length, at);
+	else
+		n = pread(fd, (void *)buffer, length, at);
+	close(fd);
+	return n == (ssize_t)length ? 0 : -EIO;
+}
+
+static int cmb_read(struct vt_mem *mem, uint64_t offset, void *dst,
+		    size_t length)
+{
+	return cmb_copy(mem, offset, dst, length, false);
+}
+
+static int cmb_write(struct vt_mem *mem, uint64_t offset, const void *src,
+		     size_t length)
+{
+	return cmb_copy(mem, offset, src, length, true);
+}
+
+static int cmb_end(struct vt_mem *mem, unsigned long request)
+{
+	struct peer_bar_at at = {
+		.size = sizeof(at),
+		.addr = (uintptr_t)mem->addr,
+	};
+
+	return ioctl(mem->fd, request, &at) ? -errno : 0;
+}
+
+static int cmb_destroy(struct vt_mem *mem)
+{
+	return cmb_end(mem, PEER_BAR_IOC_DESTROY);
+}
+
+static int cmb_revoke(struct vt_mem *mem)
+{
+	return cmb_end(mem, PEER_BAR_IOC_REVOKE);
+}
+
+const struct vt_mem_kind vt_mem_cmb = {
+	.name = "cmb",
+	.client = node + sizeof(DEV) - 1,
+	.module = "peer_cmb",
+	.node = node,
+	.prepare = cmb_prepare,
+	.alloc = cmb_alloc,
+	.free = vt_mem_release,
+	.read = cmb_read,
+	.write = cmb_write,
+	.destroy = cmb_destroy,
+	.revoke = cmb_revoke,
+};
