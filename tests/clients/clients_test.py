@@ -21,6 +21,7 @@ sys.path.insert(0, os.path.join(HERE, '..'))
 
 from evidence import Trace, client_counters, mr_statistics  # noqa: E402
 from points import Tap  # noqa: E402
+from nvme import nvme_memory  # noqa: E402
 from programs import Pair, run_pair  # noqa: E402
 
 RXE = os.path.join(HERE, '../vm/rxe.sh')
@@ -48,8 +49,16 @@ def perftest(program, *options, server=(), client=()):
     return run_pair([*command, *server], [*command, *client], PERFTEST_PORT)
 
 
+def memories():
+    """(name, options of perftest, whose it is) of each kind"""
+    node = nvme_memory()
+    return (('host memory', [], None), ('video memory', [VRAM], 'peer_vram'),
+            ('memory of an NVMe controller', ['--mmap=' + node],
+             os.path.basename(node)))
+
+
 def test_perftest():
-    for memory, options in (('host memory', []), ('video memory', [VRAM])):
+    for memory, options, client in memories():
         for verb in 'write', 'read', 'send':
             for what in 'bw', 'lat':
                 program = f'ib_{verb}_{what}'
@@ -57,18 +66,27 @@ def test_perftest():
                     good, text = perftest(program, '--odp', *options)
                 on_demand(f'{program} --odp on {memory}', good, text, trace,
                           device=bool(options))
-    counters = client_counters()
-    tap.equal('every region of video memory was given back',
-              counters['num_alloc_mrs'], counters['num_dealloc_mrs'])
+        if client:
+            counters = client_counters(client)
+            tap.equal(f'every region of {memory} was given back',
+                      counters['num_alloc_mrs'], counters['num_dealloc_mrs'])
+
+
+def registered(client):
+    return client_counters(client)['num_alloc_mrs'] if client else 0
 
 
 def test_without_odp():
-    for memory, options in (('host memory', []), ('video memory', [VRAM])):
+    for memory, options, client in memories():
+        before = registered(client)
         with Trace() as trace:
             good, text = perftest('ib_write_bw', *options)
         tap.point(f'without --odp, on {memory}, nothing is on demand',
                   good and not trace.named('ib_peer_fault'), text,
                   trace.events)
+        if client:
+            tap.equal(f'and both sides registered {memory}',
+                      registered(client) - before, 2)
 
 
 def halves(path):

@@ -9,7 +9,7 @@ import re
 import subprocess
 
 TRACING = '/sys/kernel/tracing/instances/clients'
-COUNTERS = '/sys/kernel/mm/memory_peers/peer_vram'
+COUNTERS = '/sys/kernel/mm/memory_peers'
 
 EVENT = re.compile(r'.*: (ib_peer_\w+): (.*)')
 
@@ -83,10 +83,11 @@ def mr_statistics():
             if 'page_faults' in entry}
 
 
-def client_counters():
+def client_counters(client='peer_vram'):
+    folder = f'{COUNTERS}/{client}'
     counters = {}
-    for name in os.listdir(COUNTERS):
+    for name in os.listdir(folder):
         if name.startswith('num_'):
-            with open(f'{COUNTERS}/{name}', encoding='ascii') as file:
+            with open(f'{folder}/{name}', encoding='ascii') as file:
                 counters[name] = int(file.read())
     return counters

@@ -59,6 +59,8 @@ FIXTURE(race)
 };
 
 /*
+ * Memory that moves; of that which does not, see the fixture "device".
+ *
  * @leave:  the pages go, and come back elsewhere with the same bytes
  * @forget: the same, but the bytes may be lost
  */

@@ -106,6 +106,7 @@ FIXTURE_VARIANT(odp)
 	const char *client;	/* parameters of the PeerDirect client */
 };
 
+/* Memory of NVMe controllers stays where it is: odp_map_test.c has that. */
 FIXTURE_VARIANT_ADD(odp, vram)
 {
 	.kind = &vt_mem_vram,
