@@ -20,57 +20,17 @@ set -u
 
 data_test=$1
 moving=$2
-rxe=$(cd "$(dirname "$0")/../vm" && pwd)/rxe.sh
-vram=/dev/peer_vram0
+here=$(cd "$(dirname "$0")" && pwd)
+rxe=$here/../vm/rxe.sh
+node=/dev/peer_vram0
 counters=/sys/kernel/mm/memory_peers/peer_vram
 tracing=/sys/kernel/tracing
-iterations=1000
 seconds=15
 work=$(mktemp -d)
 report=()
 
-say()
-{
-	printf '%s\n' "$*"
-}
-
-die()
-{
-	say "demo: $*"
-	exit 1
-}
-
-counter()
-{
-	local value
-
-	read -r value < "$counters/$1" && echo "$value"
-}
-
-# Runs perftest program $1 with options, server and client, both on video memory;
-# their output goes to $work/server and $work/client. Fails if either fails.
-perftest()
-{
-	local command=("$1" -d rxe0 -F -n "$iterations" --mmap="$vram" "${@:2}")
-	local shown="$1 ${*:2}${2:+ }--mmap=$vram" n server
-
-	say "  \$ $shown &  $shown 10.0.0.1"
-	"${command[@]}" > "$work/server" 2>&1 &
-	server=$!
-	for ((n = 0; n < 100; n++)); do
-		[ -z "$(ss -Htln 'sport = 18515')" ] || break
-		sleep 0.1
-	done
-	"${command[@]}" 10.0.0.1 > "$work/client" 2>&1
-	set -- $?
-	wait "$server" && [ "$1" = 0 ]
-}
-
-# Prints size and average bandwidth of the last run.
-bandwidth()
-{
-	awk '$1 ~ /^[0-9]+$/ && NF == 5 { print $1, $4 }' "$work/client"
-}
+# shellcheck source=lib.sh
+. "$here/lib.sh"
 
 before()
 {
@@ -92,23 +52,12 @@ before()
 
 after()
 {
-	local program size rate mrs
+	local program
 
 	say "After: ib_peer_mem and the extended rdma_rxe"
 	"$rxe" extended || die "cannot load them"
 	for program in ib_write_bw ib_read_bw ib_send_bw; do
-		mrs=$(counter num_alloc_mrs)
-		if ! perftest "$program"; then
-			cat "$work/client"
-			die "$program failed"
-		fi
-		read -r size rate < <(bandwidth) || die "$program said nothing"
-		mrs=$(($(counter num_alloc_mrs) - mrs))
-		[ "$mrs" -ge 2 ] || die "peer_vram served $mrs registrations"
-		say "  $rate MB/s with messages of $size bytes;" \
-			"peer_vram served $mrs registrations"
-		report+=("$(printf 'after   %-11s  %8s MB/s, %s bytes, %s' \
-			"$program" "$rate" "$size" "both ends in video memory")")
+		show_perftest "$program" after "both ends in video memory"
 	done
 	[ "$(counter num_alloc_mrs)" = "$(counter num_dealloc_mrs)" ] ||
 		die "registrations are left over"
