@@ -12,7 +12,6 @@
  * without a disk.
  */
 #include <linux/blk_types.h>
-#include <linux/capability.h>
 #include <linux/err.h>
 #include <linux/log2.h>
 #include <linux/overflow.h>
@@ -164,14 +163,15 @@ static int peer_cmb_check_io(const struct peer_cmb_controller *ctrl,
 	return 0;
 }
 
-/* @place: of the memory, in the buffer */
-static int peer_cmb_do_io(struct peer_cmb_controller *ctrl,
-			  const struct peer_cmb_io *io, u64 place)
+static int peer_cmb_do_io(void *priv, const struct peer_cmb_io *io, u64 place)
 {
+	struct peer_cmb_controller *ctrl = priv;
 	u64 done;
 	u32 step;
 	int ret;
 
+	if (io->disk != -1 || io->addr % sizeof(__le32))
+		return -EINVAL;
 	ret = peer_cmb_disk_lock(ctrl);
 	if (ret)
 		return ret;
@@ -218,40 +218,6 @@ static int peer_cmb_ioc_disk(struct ib_peer_bar *bar, void __user *user)
 	return ret ? ret : peer_args_put(user, &arg, sizeof(arg), size);
 }
 
-static int peer_cmb_ioc_io(struct ib_peer_bar *bar, void __user *user)
-{
-	struct ib_peer_bar_memory *memory;
-	struct peer_cmb_controller *ctrl;
-	struct peer_cmb_io arg;
-	u64 place;
-	u32 size;
-	int ret;
-
-	ret = peer_args_get(&arg, sizeof(arg),
-			    offsetofend(struct peer_cmb_io, reserved), user,
-			    &size);
-	if (ret)
-		return ret;
-	if (arg.flags & ~PEER_CMB_IO_WRITE || arg.disk != -1 || arg.reserved ||
-	    !arg.length || arg.addr % sizeof(__le32))
-		return -EINVAL;
-	if (!capable(CAP_SYS_RAWIO))
-		return -EPERM;
-
-	memory = ib_peer_bar_memory_get(bar, arg.addr, arg.length,
-					!(arg.flags & PEER_CMB_IO_WRITE), &place);
-	if (IS_ERR(memory))
-		return PTR_ERR(memory);
-	ctrl = ib_peer_bar_enter(bar);
-	ret = PTR_ERR_OR_ZERO(ctrl);
-	if (!ret) {
-		ret = peer_cmb_do_io(ctrl, &arg, place);
-		ib_peer_bar_exit(bar);
-	}
-	ib_peer_bar_memory_put(memory);
-	return ret;
-}
-
 long peer_cmb_disk_ioctl(struct ib_peer_bar *bar, unsigned int nr,
 			 void __user *arg)
 {
@@ -259,7 +225,7 @@ long peer_cmb_disk_ioctl(struct ib_peer_bar *bar, unsigned int nr,
 	case PEER_CMB_IOC_DISK:
 		return peer_cmb_ioc_disk(bar, arg);
 	case PEER_CMB_IOC_IO:
-		return peer_cmb_ioc_io(bar, arg);
+		return peer_cmb_ioc_io(bar, arg, peer_cmb_do_io);
 	default:
 		return -ENOTTY;
 	}

@@ -23,6 +23,9 @@
 
 /**
  * struct peer_cmb_pool - a controller's pool on offer
+ * @list:  in peer_cmb_pools
+ * @pdev:  the controller
+ * @node:  that it is offered by
  * @start: of the range that allocations may come from, CPU physical
  * @size:  of it
  * @used:  bytes allocated here; under the lock of the bar, which calls the ops
@@ -40,6 +43,11 @@ static LIST_HEAD(peer_cmb_pools);
 static DEFINE_MUTEX(peer_cmb_pools_lock);
 
 /* ---- allocations ------------------------------------------------------ */
+
+void *peer_cmb_pool_addr(struct peer_cmb_pool *pool, u64 place)
+{
+	return phys_to_virt(pool->start + place);
+}
 
 static int peer_cmb_pool_alloc(u64 length, u64 *offset, void *priv)
 {
@@ -64,7 +72,7 @@ static void peer_cmb_pool_free(u64 offset, u64 length, void *priv)
 {
 	struct peer_cmb_pool *pool = priv;
 
-	pci_free_p2pmem(pool->pdev, phys_to_virt(pool->start + offset), length);
+	pci_free_p2pmem(pool->pdev, peer_cmb_pool_addr(pool, offset), length);
 	pool->used -= length;
 }
 
@@ -79,6 +87,7 @@ static const struct ib_peer_bar_ops peer_cmb_pool_ops = {
 	.alloc = peer_cmb_pool_alloc,
 	.free = peer_cmb_pool_free,
 	.available = peer_cmb_pool_available,
+	.ioctl = peer_cmb_pool_ioctl,
 };
 
 /* ---- pools come and go ------------------------------------------------ */

@@ -49,6 +49,17 @@ struct peer_cmb_range {
 const char *peer_cmb_decode(u32 cmbloc, u32 cmbsz, const u64 *bar_sizes,
 			    struct peer_cmb_range *cmb);
 
+/* ---- peer_cmb_io.c: the call that moves bytes -------------------------- */
+
+struct peer_cmb_io;
+
+/* @priv: of the bar. @place: of the memory, in the bar */
+typedef int (*peer_cmb_io_fn)(void *priv, const struct peer_cmb_io *io,
+			      u64 place);
+
+int peer_cmb_ioc_io(struct ib_peer_bar *bar, void __user *user,
+		    peer_cmb_io_fn do_io);
+
 /* ---- peer_cmb_own.c: controllers that are ours ------------------------- */
 
 /* Entries of a queue. One is used at a time, so this is for going round. */
@@ -133,9 +144,17 @@ void peer_cmb_own_exit(void);
 
 /* ---- peer_cmb_pool.c: controllers of the kernel's driver --------------- */
 
+struct peer_cmb_pool;
+
 #if IS_ENABLED(CONFIG_PCI_P2PDMA)
 int peer_cmb_pool_init(void);
 void peer_cmb_pool_exit(void);
+/* The pages' address in the kernel. */
+void *peer_cmb_pool_addr(struct peer_cmb_pool *pool, u64 place);
+
+/* peer_cmb_pool_io.c */
+long peer_cmb_pool_ioctl(struct ib_peer_bar *bar, unsigned int nr,
+			 void __user *arg);
 #else
 static inline int peer_cmb_pool_init(void)
 {

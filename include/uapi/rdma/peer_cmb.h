@@ -4,13 +4,19 @@
  * what it has beside <rdma/peer_bar.h>, whose rules and errors hold here, too.
  *
  * The controller moves bytes between this memory and its disk by itself; they are
- * in no other memory on their way. That is so where peer_cmb drives the
- * controller; where the kernel's nvme driver does, these calls give ENOTTY.
+ * in no other memory on their way. The controller is either this driver's, or the
+ * kernel's nvme driver has it (on kernels with P2PDMA), and the disk is that
+ * driver's.
  *
  * Errors beside those of peer_bar.h:
- *   EINVAL     unknown flags, no length, something not aligned as asked for
+ *   EINVAL     unknown flags, no length, something not aligned as asked for; the
+ *              disk was not opened with O_DIRECT
  *   EPERM      CAP_SYS_RAWIO is missing
  *   EFAULT     the range is not one piece of memory
+ *   EBADF      no descriptor of a disk, or not opened for that
+ *   ENOTBLK    it is not a block device
+ *   EOPNOTSUPP such disks do not do that
+ *   EREMOTEIO  the disk's controller does not reach the memory
  *   ERANGE     beyond the end of the disk
  *   ENOMEDIUM  the controller has no disk, or one with a format that is not
  *              supported (blocks of more than 4 KiB, metadata)
@@ -27,10 +33,12 @@
 #include <rdma/peer_bar.h>
 
 /**
- * struct peer_cmb_disk - PEER_CMB_IOC_DISK: what disk there is
+ * struct peer_cmb_disk - PEER_CMB_IOC_DISK: what disk the controller has
  * @size:       of this struct
  * @block_size: out: bytes
  * @length:     out: of the disk, in bytes
+ *
+ * ENOTTY: the kernel's nvme driver has it.
  */
 struct peer_cmb_disk {
 	__u32 size;
@@ -48,11 +56,13 @@ enum peer_cmb_io_flags {
  * struct peer_cmb_io - PEER_CMB_IOC_IO: move bytes
  * @size:   of this struct
  * @flags:  enum peer_cmb_io_flags
- * @addr:   in a mapping of the node, a multiple of 4; the mapping must permit
- *          what is done: reading, or writing if the bytes come from the disk
+ * @addr:   in a mapping of the node, a multiple of 4, or of what the nvme driver
+ *          asks for; the mapping must permit what is done: reading, or writing if
+ *          the bytes come from the disk
  * @length: a multiple of the block size, not 0
  * @offset: on the disk, in bytes, a multiple of the block size
- * @disk:   -1: the controller's
+ * @disk:   -1: the controller's; where the nvme driver has it: a descriptor of
+ *          the disk's block device, opened with O_DIRECT
  * @reserved: 0
  *
  * Needs CAP_SYS_RAWIO: it goes past all that guards a disk. On return the bytes
