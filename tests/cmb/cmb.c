@@ -69,7 +69,7 @@ int cmb_sysfs_write(enum cmb_controller which, const char *name,
 
 int cmb_load(void)
 {
-	const char *argv[] = { "modprobe", "peer_cmb", NULL };
+	const char *argv[] = { "modprobe", "-a", "peer_cmb", "nvme", NULL };
 
 	return vt_run(MODULE_TIMEOUT_MS, argv);
 }
@@ -105,6 +105,25 @@ int cmb_give(enum cmb_controller which, const char *driver)
 	if (!ret && !cmb_belongs_to(which, driver))
 		ret = -ENODEV;
 	return ret;
+}
+
+/* The kernel looks for disks after the driver was bound. */
+int cmb_open_disk(enum cmb_controller which, int flags)
+{
+	char path[PATH_MAX], node[64];
+	int fd = -ENOENT, tries;
+	glob_t found;
+
+	cmb_sysfs(which, "nvme/nvme*/nvme[0-9]*n[0-9]*", path, sizeof(path));
+	for (tries = 0; fd < 0 && tries < 300; tries++, usleep(50000)) {
+		if (glob(path, 0, NULL, &found))
+			continue;
+		snprintf(node, sizeof(node), "/dev/%s",
+			 strrchr(found.gl_pathv[0], '/') + 1);
+		globfree(&found);
+		fd = open(node, flags | O_CLOEXEC);
+	}
+	return fd;
 }
 
 /* ---- the node --------------------------------------------------------- */
@@ -160,8 +179,8 @@ int cmb_disk(int fd, struct peer_cmb_disk *disk)
 	return cmb_ioctl(fd, PEER_CMB_IOC_DISK, disk);
 }
 
-static int cmb_io(int fd, const void *addr, uint64_t length, uint64_t offset,
-		  uint32_t flags)
+static int cmb_io(int fd, int disk, const void *addr, uint64_t length,
+		  uint64_t offset, uint32_t flags)
 {
 	struct peer_cmb_io io = {
 		.size = sizeof(io),
@@ -169,18 +188,29 @@ static int cmb_io(int fd, const void *addr, uint64_t length, uint64_t offset,
 		.addr = (uintptr_t)addr,
 		.length = length,
 		.offset = offset,
-		.disk = -1,
+		.disk = disk,
 	};
 
 	return cmb_ioctl(fd, PEER_CMB_IOC_IO, &io);
 }
 
+int cmb_write_to(int fd, int disk, const void *addr, uint64_t length,
+		 uint64_t offset)
+{
+	return cmb_io(fd, disk, addr, length, offset, PEER_CMB_IO_WRITE);
+}
+
+int cmb_read_from(int fd, int disk, void *addr, uint64_t length, uint64_t offset)
+{
+	return cmb_io(fd, disk, addr, length, offset, 0);
+}
+
 int cmb_write_disk(int fd, const void *addr, uint64_t length, uint64_t offset)
 {
-	return cmb_io(fd, addr, length, offset, PEER_CMB_IO_WRITE);
+	return cmb_write_to(fd, -1, addr, length, offset);
 }
 
 int cmb_read_disk(int fd, void *addr, uint64_t length, uint64_t offset)
 {
-	return cmb_io(fd, addr, length, offset, 0);
+	return cmb_read_from(fd, -1, addr, length, offset);
 }

@@ -35,12 +35,15 @@ void cmb_sysfs(enum cmb_controller which, const char *name, char *path,
 int cmb_sysfs_write(enum cmb_controller which, const char *name,
 		    const char *text);
 
-/* Loads the module, which then has no controller. */
+/* Loads the module, which then has no controller, and the kernel's nvme. */
 int cmb_load(void);
 /* Has a driver take it from the one it has; NULL: none has it then. */
 int cmb_give(enum cmb_controller which, const char *driver);
 /* Is it this driver's? NULL: nobody's? */
 bool cmb_belongs_to(enum cmb_controller which, const char *driver);
+
+/* Opens the controller's disk, by the kernel's driver, which must have it. */
+int cmb_open_disk(enum cmb_controller which, int flags);
 
 /* The path of the controller's node. */
 int cmb_node(enum cmb_controller which, char *node, size_t size);
@@ -52,6 +55,11 @@ void *cmb_map(int fd, size_t length);
 int cmb_ioctl(int fd, unsigned long request, void *arg);
 int cmb_info(int fd, struct peer_bar_info *info);
 int cmb_disk(int fd, struct peer_cmb_disk *disk);
+/* Between memory of @fd and @disk, a descriptor; or the controller's, below. */
+int cmb_write_to(int fd, int disk, const void *addr, uint64_t length,
+		 uint64_t offset);
+int cmb_read_from(int fd, int disk, void *addr, uint64_t length,
+		  uint64_t offset);
 int cmb_write_disk(int fd, const void *addr, uint64_t length, uint64_t offset);
 int cmb_read_disk(int fd, void *addr, uint64_t length, uint64_t offset);
 

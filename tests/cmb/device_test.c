@@ -9,8 +9,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -22,6 +20,7 @@
 #include "lib/plug.h"
 #include "lib/proc.h"
 #include "lib/verbs.h"
+#include "users.h"
 
 #define LENGTH (4 * MIB)
 
@@ -87,15 +86,6 @@ static int plug(void)
 
 /* ---- users ------------------------------------------------------------ */
 
-/* One that writes by RDMA into the memory, or from it to the disk, to the end. */
-struct user {
-	int (*use)(struct user *user);
-	struct device *device;
-	atomic_int rounds;
-	int last;
-	pthread_t thread;
-};
-
 struct device {
 	int fd;
 	uint8_t *map;
@@ -104,7 +94,6 @@ struct device {
 	struct vt_buf host;
 	struct ibv_mr *mr;
 	struct ibv_mr *on_demand;
-	struct user users[3];
 };
 
 FIXTURE(device)
@@ -123,59 +112,29 @@ FIXTURE_VARIANT_ADD(device, reset) { .go = reset, .come = nothing };
 FIXTURE_VARIANT_ADD(device, removal) { .go = remove_device, .come = rescan };
 FIXTURE_VARIANT_ADD(device, unplugging) { .go = unplug, .come = plug };
 
-static int use_rdma(struct user *user)
+/* Into the memory, from it to the disk, and by the processor. */
+
+static int use_rdma(void *what)
 {
-	struct device *d = user->device;
+	struct device *d = what;
 	struct ibv_sge sge = vt_sge(&d->host, 0, MIB);
 	struct vt_remote to = { (uintptr_t)d->map, d->mr->rkey };
 
 	return vt_rdma_write(&d->pair.end[0], &sge, 1, to);
 }
 
-static int use_disk(struct user *user)
+static int use_disk(void *what)
 {
-	struct device *d = user->device;
+	struct device *d = what;
 
 	return cmb_write_disk(d->fd, d->map + 2 * MIB, 2 * MIB, 0);
 }
 
-static int use_mapping(struct user *user)
+static int use_mapping(void *what)
 {
-	return touch_write(user->device->map + MIB);
-}
+	struct device *d = what;
 
-static void *use(void *arg)
-{
-	struct user *user = arg;
-
-	do {
-		user->last = user->use(user);
-		atomic_fetch_add(&user->rounds, 1);
-	} while (!user->last);
-	return NULL;
-}
-
-static int start_user(struct device *d, int n, int (*fn)(struct user *user))
-{
-	struct user *user = &d->users[n];
-
-	user->use = fn;
-	user->device = d;
-	return pthread_create(&user->thread, NULL, use, user);
-}
-
-/* Until each has done something. Return: how many never do. */
-static int wait_for_users(struct device *d)
-{
-	int64_t until = vt_now_ms() + BOUND_MS;
-	int n, idle;
-
-	do {
-		for (n = 0, idle = 0; n < 3; n++)
-			idle += atomic_load(&d->users[n].rounds) < 2;
-		usleep(10000);
-	} while (idle && vt_now_ms() < until);
-	return idle;
+	return touch_write(d->map + MIB);
 }
 
 static struct ibv_mr *reg(struct device *d, int more)
@@ -189,6 +148,9 @@ FIXTURE_SETUP(device)
 {
 	struct device *d = &self->d;
 
+	/* It takes its own locks in two orders, which that kernel reports. */
+	if (variant->go == unplug && vt_slow_kernel())
+		SKIP(return, "the kernel's pciehp");
 	ASSERT_EQ(0, cmb_load());
 	ASSERT_EQ(0, bind_again());
 	d->fd = cmb_open(CMB_LARGE, O_RDWR);
@@ -269,22 +231,21 @@ static void expect_new(struct __test_metadata *_metadata)
 TEST_F_TIMEOUT(device, goes_under_its_users, 120)
 {
 	struct device *d = &self->d;
+	struct user users[] = {
+		{ .use = use_rdma, .what = d },
+		{ .use = use_disk, .what = d },
+		{ .use = use_mapping, .what = d },
+	};
 	int64_t start;
-	int n;
 
-	ASSERT_EQ(0, start_user(d, 0, use_rdma));
-	ASSERT_EQ(0, start_user(d, 1, use_disk));
-	ASSERT_EQ(0, start_user(d, 2, use_mapping));
-	ASSERT_EQ(0, wait_for_users(d));
-
+	ASSERT_EQ(0, users_start(users, 3, BOUND_MS));
 	start = vt_now_ms();
 	ASSERT_EQ(0, variant->go());
 	EXPECT_GT(BOUND_MS, vt_now_ms() - start);
-	for (n = 0; n < 3; n++)
-		ASSERT_EQ(0, pthread_join(d->users[n].thread, NULL));
-	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, d->users[0].last);
-	EXPECT_EQ(-ENODEV, d->users[1].last);
-	EXPECT_EQ(SIGBUS, d->users[2].last);
+	ASSERT_EQ(0, users_join(users, 3));
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, users[0].last);
+	EXPECT_EQ(-ENODEV, users[1].last);
+	EXPECT_EQ(SIGBUS, users[2].last);
 	expect_gone(_metadata, d);
 	ASSERT_EQ(0, variant->come());
 	expect_new(_metadata);
