@@ -71,7 +71,8 @@ static int cmb_prepare(void)
 	enum cmb_controller which = CMB_LARGE;
 	int ret;
 
-	if (*node && !access(node, F_OK))
+	if (!cmb_node(CMB_LARGE, node, sizeof(node)) ||
+	    !cmb_node(CMB_OLD, node, sizeof(node)))
 		return 0;
 	ret = load_nvme();
 	if (!ret)
