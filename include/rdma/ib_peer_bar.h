@@ -129,7 +129,7 @@ void ib_peer_bar_exit(struct ib_peer_bar *bar);
  * until ib_peer_bar_memory_put(), unless the bar is removed.
  *
  * Return: the memory, or ERR_PTR of -ENXIO @addr is not this bar's, -EFAULT the
- * range is not one piece of memory, -EACCES, -EINTR killed.
+ * range is not one piece of memory, -EACCES, -ENODEV destroyed, -EINTR killed.
  */
 struct ib_peer_bar_memory *ib_peer_bar_memory_get(struct ib_peer_bar *bar,
 						  unsigned long addr,

@@ -61,30 +61,25 @@ static struct ib_peer_bar_memory *bar_memory_at(struct ib_peer_bar *bar,
 static int bar_ioc_revoke(struct ib_peer_bar *bar, void __user *user)
 {
 	struct ib_peer_bar_memory *memory = bar_memory_at(bar, user);
-	int ret;
 
 	if (IS_ERR(memory))
 		return PTR_ERR(memory);
 	mutex_lock(&memory->lock);
-	ret = memory->dead ? -ENODEV : 0;
 	bar_regions_revoke(memory);
 	mutex_unlock(&memory->lock);
 	ib_peer_bar_memory_put(memory);
-	return ret;
+	return 0;
 }
 
 static int bar_ioc_destroy(struct ib_peer_bar *bar, void __user *user)
 {
 	struct ib_peer_bar_memory *memory = bar_memory_at(bar, user);
-	int ret;
 
 	if (IS_ERR(memory))
 		return PTR_ERR(memory);
-	ret = READ_ONCE(memory->dead) ? -ENODEV : 0;
-	if (!ret)
-		bar_memory_kill(memory);
+	bar_memory_kill(memory);
 	ib_peer_bar_memory_put(memory);
-	return ret;
+	return 0;
 }
 
 long bar_ioctl(struct file *filp, unsigned int nr, unsigned long arg)

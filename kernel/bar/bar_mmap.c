@@ -159,8 +159,13 @@ struct ib_peer_bar_memory *ib_peer_bar_memory_get(struct ib_peer_bar *bar,
 		return ERR_PTR(-EFAULT);
 	memory = bar_find(bar, current->mm, start,
 			  PAGE_ALIGN(addr + length) - start, write, offset);
-	if (!IS_ERR(memory))
-		*offset += addr - start;
+	if (IS_ERR(memory))
+		return memory;
+	if (READ_ONCE(memory->dead)) {
+		ib_peer_bar_memory_put(memory);
+		return ERR_PTR(-ENODEV);
+	}
+	*offset += addr - start;
 	return memory;
 }
 EXPORT_SYMBOL_GPL(ib_peer_bar_memory_get);

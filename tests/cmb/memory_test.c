@@ -230,6 +230,29 @@ TEST_F(memory, unknown_flags)
 	}
 }
 
+/* Not even its owner does anything with it, and nobody else gets it. */
+TEST_F(memory, destroyed)
+{
+	void *map = cmb_map(self->fd, PAGE);
+	struct peer_bar_info info;
+	static union any arg;
+	size_t i;
+
+	ASSERT_NE(NULL, map);
+	fill_in(&arg, &calls[CALLS - 1], map);
+	ASSERT_EQ(0, cmb_ioctl(self->fd, PEER_BAR_IOC_DESTROY, &arg));
+	for (i = 2; i < CALLS; i++) {
+		fill_in(&arg, &calls[i], map);
+		EXPECT_EQ(-ENODEV, cmb_ioctl(self->fd, calls[i].nr, &arg))
+			TH_LOG("%s", calls[i].name);
+	}
+	ASSERT_EQ(0, cmb_info(self->fd, &info));
+	EXPECT_EQ(info.total - PAGE, info.available);
+	ASSERT_EQ(0, munmap(map, PAGE));
+	ASSERT_EQ(0, cmb_info(self->fd, &info));
+	EXPECT_EQ(info.total, info.available);
+}
+
 TEST_F(memory, unknown_calls_and_bad_pointers)
 {
 	static union any arg;

@@ -77,11 +77,9 @@ struct peer_bar_at {
 	__aligned_u64 addr;
 };
 
-#define PEER_BAR_IOC_INFO \
-	_IOWR(PEER_BAR_IOC_MAGIC, 0x00, struct peer_bar_info)
-#define PEER_BAR_IOC_REVOKE \
-	_IOW(PEER_BAR_IOC_MAGIC, 0x01, struct peer_bar_at)
-#define PEER_BAR_IOC_DESTROY \
-	_IOW(PEER_BAR_IOC_MAGIC, 0x02, struct peer_bar_at)
+/* The number says nothing of the size, so that a struct can grow. */
+#define PEER_BAR_IOC_INFO _IO(PEER_BAR_IOC_MAGIC, 0x00)	/* peer_bar_info */
+#define PEER_BAR_IOC_REVOKE _IO(PEER_BAR_IOC_MAGIC, 0x01)	/* peer_bar_at */
+#define PEER_BAR_IOC_DESTROY _IO(PEER_BAR_IOC_MAGIC, 0x02)	/* peer_bar_at */
 
 #endif
