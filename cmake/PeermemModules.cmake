@@ -5,7 +5,10 @@
 # kbuild alone knows what must be rebuilt, so these targets always run it; with
 # nothing to do it takes about a second.
 
-set(PEERMEM_MODULES core vram bar cmb rxe CACHE STRING "Folders of kernel/ to build")
+# Not in the cache unless somebody put it there: a module that is added is built.
+if(NOT PEERMEM_MODULES)
+	set(PEERMEM_MODULES core vram bar cmb rxe)
+endif()
 
 # peermem_add_module_tree(TARGET TREE FOLDERS [MAKE-ARGUMENT...])
 #
