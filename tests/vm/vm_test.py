@@ -38,7 +38,7 @@ for dev in glob.glob('/sys/bus/pci/devices/*'):
                   for f in ('vendor', 'device'))
     sizes = [int(l.split()[1], 16) - int(l.split()[0], 16) + 1
              for l in open(dev + '/resource') if int(l.split()[1], 16)]
-    found[' '.join(ident)] = sizes
+    found.setdefault(' '.join(ident), []).extend(sizes)
     if ident == ('0x1af4', '0x1110'):
         open(dev + '/enable', 'w').write('1')
         fd = os.open(dev + '/resource2', os.O_RDWR)
