@@ -22,7 +22,8 @@ version=$(dpkg-parsechangelog -l "$here/packaging/debian/changelog" -S Version)
 agreeing=$(grep -l -e "project(peermem VERSION $version " \
 	-e "MODULE_VERSION(\"$version\")" "$here/CMakeLists.txt" \
 	"$here"/kernel/*/*.c | wc -l)
-[ "$agreeing" = 4 ] ||
+modules=("$here"/kernel/*/Kbuild)
+[ "$agreeing" = $((1 + ${#modules[@]})) ] ||
 	die "debian/changelog, CMakeLists.txt and the modules differ in the version"
 
 rm -rf "$folder"
