@@ -7,17 +7,15 @@
 #include <kselftest_harness.h>
 
 #include <fcntl.h>
-#include <glob.h>
-#include <libgen.h>
 #include <rdma/peer_bar.h>
 #include <sys/ioctl.h>
 
 #include "lib/buf.h"
+#include "lib/driven.h"
 #include "lib/proc.h"
 #include "lib/revoked.h"
 
 #define NODE "/dev/peer_test_edu"
-#define DRIVER "/sys/bus/pci/drivers/peer_test_edu/"
 #define PAGE 4096
 
 /* Registers of edu, 4 bytes each. */
@@ -26,18 +24,6 @@
 #define FACTORIAL 0x08
 #define STATUS 0x20
 #define COMPUTING 0x01
-
-/* The edu device, e.g. 0000:00:05.0. */
-static int edu_name(char *name, size_t size)
-{
-	glob_t found;
-
-	if (glob(DRIVER "0000:*", 0, NULL, &found))
-		return -ENODEV;
-	snprintf(name, size, "%s", basename(found.gl_pathv[0]));
-	globfree(&found);
-	return 0;
-}
 
 static int open_node(int flags)
 {
@@ -194,12 +180,12 @@ TEST_F(doorbell, node)
 /* The device goes, under its mapping and its MR, and comes back. */
 TEST_F_TIMEOUT(doorbell, unbind, 60)
 {
-	char name[64];
+	struct vt_driven device;
 	uint32_t value;
 	pid_t child;
 
-	ASSERT_EQ(0, edu_name(name, sizeof(name)));
-	ASSERT_EQ(0, vt_write_file(DRIVER "unbind", name));
+	ASSERT_EQ(0, vt_driven_find(&device, NODE));
+	ASSERT_EQ(0, vt_driven_tell(&device, "unbind"));
 	EXPECT_EQ(0, vt_count_not_revoked(&self->dev, &self->regs));
 	child = fork();
 	if (!child) {
@@ -213,7 +199,7 @@ TEST_F_TIMEOUT(doorbell, unbind, 60)
 	EXPECT_EQ(0, ibv_dereg_mr(self->regs.mr));
 	self->regs.mr = NULL;
 
-	ASSERT_EQ(0, vt_write_file(DRIVER "bind", name));
+	ASSERT_EQ(0, vt_driven_tell(&device, "bind"));
 	EXPECT_EQ(0, close(open_node(O_RDWR)));
 }
 

@@ -9,11 +9,10 @@
  */
 #include <kselftest_harness.h>
 
-#include <limits.h>
-#include <stdlib.h>
 
 #include "lib/buf.h"
 #include "lib/counters.h"
+#include "lib/driven.h"
 #include "lib/pattern.h"
 #include "lib/proc.h"
 #include "lib/revoked.h"
@@ -261,52 +260,23 @@ TEST_F_TIMEOUT(revoke, under_traffic, 60)
 	dereg(_metadata, self);
 }
 
-/* Whose memory it is: the folder of its driver, and its name for that. */
-struct device {
-	char driver[PATH_MAX];
-	char name[64];
-};
-
-static int find_device(const struct vt_mem_kind *kind, struct device *device)
-{
-	char link[128], path[PATH_MAX];
-
-	snprintf(link, sizeof(link), "/sys/class/misc/%s/device",
-		 strrchr(kind->node, '/') + 1);
-	if (!realpath(link, path))
-		return -errno;
-	snprintf(device->name, sizeof(device->name), "%s",
-		 strrchr(path, '/') + 1);
-	strcat(link, "/driver");
-	return realpath(link, device->driver) ? 0 : -errno;
-}
-
-/* @what: "bind" or "unbind" */
-static int tell_driver(const struct device *device, const char *what)
-{
-	char path[PATH_MAX + 16];
-
-	snprintf(path, sizeof(path), "%s/%s", device->driver, what);
-	return vt_write_file(path, device->name);
-}
-
 /* The device goes away from its driver, and comes back. */
 TEST_F_TIMEOUT(revoke, unbind, 60)
 {
 	int64_t start = vt_now_ms();
-	struct device device;
+	struct vt_driven device;
 	struct vt_mem fresh;
 	int ret, tries;
 
-	ASSERT_EQ(0, find_device(variant->kind, &device));
-	ASSERT_EQ(0, tell_driver(&device, "unbind"));
+	ASSERT_EQ(0, vt_driven_find(&device, variant->kind->node));
+	ASSERT_EQ(0, vt_driven_tell(&device, "unbind"));
 	EXPECT_GT(BOUND_MS, vt_now_ms() - start);
 	EXPECT_EQ(0, vt_count_not_revoked(&self->dev, &self->buf));
 	EXPECT_EQ(0, vt_keys_stay_taken(&self->dev, self->buf.mr, 300));
 	EXPECT_EQ(NULL, ibv_reg_mr(self->dev.pd, self->buf.mem.addr, SIZE, 0));
 	dereg(_metadata, self);
 
-	EXPECT_EQ(0, tell_driver(&device, "bind"));
+	EXPECT_EQ(0, vt_driven_tell(&device, "bind"));
 	/* The node may take a moment to appear. */
 	for (tries = 0; tries < 50; tries++) {
 		ret = vt_mem_alloc(&fresh, variant->kind, SIZE, 0);
