@@ -107,22 +107,31 @@ int cmb_give(enum cmb_controller which, const char *driver)
 	return ret;
 }
 
+int cmb_find(enum cmb_controller which, const char *pattern, char *node,
+	     size_t size)
+{
+	char path[PATH_MAX];
+	glob_t found;
+
+	cmb_sysfs(which, pattern, path, sizeof(path));
+	if (glob(path, 0, NULL, &found))
+		return -ENOENT;
+	snprintf(node, size, "/dev/%s",
+		 strrchr(found.gl_pathv[0], '/') + 1);
+	globfree(&found);
+	return 0;
+}
+
 /* The kernel looks for disks after the driver was bound. */
 int cmb_open_disk(enum cmb_controller which, int flags)
 {
-	char path[PATH_MAX], node[64];
 	int fd = -ENOENT, tries;
-	glob_t found;
+	char node[64];
 
-	cmb_sysfs(which, "nvme/nvme*/nvme[0-9]*n[0-9]*", path, sizeof(path));
-	for (tries = 0; fd < 0 && tries < 300; tries++, usleep(50000)) {
-		if (glob(path, 0, NULL, &found))
-			continue;
-		snprintf(node, sizeof(node), "/dev/%s",
-			 strrchr(found.gl_pathv[0], '/') + 1);
-		globfree(&found);
-		fd = open(node, flags | O_CLOEXEC);
-	}
+	for (tries = 0; fd < 0 && tries < 300; tries++, usleep(50000))
+		if (!cmb_find(which, "nvme/nvme*/nvme[0-9]*n[0-9]*", node,
+			      sizeof(node)))
+			fd = open(node, flags | O_CLOEXEC);
 	return fd;
 }
 
@@ -130,16 +139,7 @@ int cmb_open_disk(enum cmb_controller which, int flags)
 
 int cmb_node(enum cmb_controller which, char *node, size_t size)
 {
-	char path[PATH_MAX];
-	glob_t found;
-
-	cmb_sysfs(which, "misc/peer_cmb*", path, sizeof(path));
-	if (glob(path, 0, NULL, &found))
-		return -ENOENT;
-	snprintf(node, size, "/dev/%s",
-		 strrchr(found.gl_pathv[0], '/') + 1);
-	globfree(&found);
-	return 0;
+	return cmb_find(which, "misc/peer_cmb*", node, size);
 }
 
 int cmb_open(enum cmb_controller which, int flags)

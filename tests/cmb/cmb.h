@@ -35,6 +35,10 @@ void cmb_sysfs(enum cmb_controller which, const char *name, char *path,
 int cmb_sysfs_write(enum cmb_controller which, const char *name,
 		    const char *text);
 
+/* /dev/ and the name of its first file that fits the pattern, or -ENOENT. */
+int cmb_find(enum cmb_controller which, const char *pattern, char *node,
+	     size_t size);
+
 /* Loads the module, which then has no controller, and the kernel's nvme. */
 int cmb_load(void);
 /* Has a driver take it from the one it has; NULL: none has it then. */

@@ -9,7 +9,6 @@
  */
 #include <kselftest_harness.h>
 
-
 #include "lib/buf.h"
 #include "lib/counters.h"
 #include "lib/driven.h"

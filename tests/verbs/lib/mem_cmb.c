@@ -10,8 +10,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <glob.h>
-#include <limits.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -30,14 +28,9 @@ static char node[64];
 
 static bool has(enum cmb_controller which, const char *file)
 {
-	char path[PATH_MAX];
-	glob_t found;
-	bool there;
+	char name[64];
 
-	cmb_sysfs(which, file, path, sizeof(path));
-	there = !glob(path, 0, NULL, &found);
-	globfree(&found);
-	return there;
+	return !cmb_find(which, file, name, sizeof(name));
 }
 
 /* The driver sets its controllers up in the background. */
