@@ -73,22 +73,6 @@ mount_all()
 		out /run/peermem/out || die "cannot mount the result folder"
 }
 
-# Makes modprobe take our modules from the build folder.
-prefer_built_modules()
-{
-	local ko name depends
-
-	for ko in "$VM_KERNEL_BUILD"/*/*.ko; do
-		[ -e "$ko" ] || continue
-		name=$(basename "$ko" .ko)
-		depends=$(modinfo -F depends "$ko")
-		echo "install $name ${depends:+modprobe -qa ${depends//,/ } &&}" \
-			"insmod $ko \$CMDLINE_OPTS"
-	done > /run/peermem/modprobe.conf
-	mkdir -p /run/modprobe.d
-	ln -s /run/peermem/modprobe.conf /run/modprobe.d/peermem.conf
-}
-
 # Programs load the RDMA drivers of all devices of the world, by a slow way, to
 # find that one fits: leave that one. Ours, if it is built, comes first; with
 # RDMAV_DRIVERS=rxe in the environment the distribution's does.
@@ -111,7 +95,8 @@ load_modules()
 	local ours=() name
 
 	if [ -z "$VM_STOCK" ]; then
-		prefer_built_modules
+		mkdir -p /run/modprobe.d
+		ln -s /run/peermem/modprobe.conf /run/modprobe.d/peermem.conf
 		for name in ib_peer_mem peer_vram; do
 			grep -q "^install $name " /run/peermem/modprobe.conf &&
 				ours+=("$name")
@@ -127,7 +112,8 @@ network_up()
 	. "$VM_PROJECT/tests/vm/rxe.sh"
 	ip link set lo up
 	ip link set eth0 up
-	ip address add "10.0.0.$VM_NUMBER/24" dev eth0
+	ip address add "10.0.0.$VM_NUMBER/24" dev eth0 ||
+		die "eth0 gets no address"
 	rxe_up || die "rxe0 does not come up"
 }
 

@@ -30,7 +30,12 @@ rxe_up()
 		rxe_gid_ready && return
 		sleep 0.02
 	done
-	echo "rxe0 got no GID for its address" >&2
+	{
+		echo "rxe0 got no GID for its address; it has"
+		grep -v 0000:0000:0000:0000:0000:0000:0000:0000 \
+			/sys/class/infiniband/rxe0/ports/1/gids/*
+		ip -br address
+	} >&2
 	return 1
 }
 
