@@ -14,8 +14,6 @@
 #include <linux/blk_types.h>
 #include <linux/err.h>
 #include <linux/log2.h>
-#include <linux/overflow.h>
-#include <linux/sched/signal.h>
 #include <rdma/peer_cmb.h>
 
 #include "../args.h"
@@ -135,39 +133,24 @@ static void peer_cmb_set_prps(struct peer_cmb_controller *ctrl,
 }
 
 /* One command's worth. What is written is on the medium when that is answered. */
-static int peer_cmb_move(struct peer_cmb_controller *ctrl, bool write, u64 bus,
-			 u32 length, u64 offset)
+static int peer_cmb_move(void *priv, const struct peer_cmb_part *part)
 {
+	struct peer_cmb_controller *ctrl = priv;
 	struct nvme_command cmd = { .rw = {
-		.opcode = write ? nvme_cmd_write : nvme_cmd_read,
+		.opcode = part->write ? nvme_cmd_write : nvme_cmd_read,
 		.nsid = cpu_to_le32(ctrl->nsid),
-		.slba = cpu_to_le64(offset >> ctrl->block_shift),
-		.length = cpu_to_le16((length >> ctrl->block_shift) - 1),
-		.control = cpu_to_le16(write ? NVME_RW_FUA : 0),
+		.slba = cpu_to_le64(part->offset >> ctrl->block_shift),
+		.length = cpu_to_le16((part->length >> ctrl->block_shift) - 1),
+		.control = cpu_to_le16(part->write ? NVME_RW_FUA : 0),
 	} };
 
-	peer_cmb_set_prps(ctrl, &cmd, bus, length);
+	peer_cmb_set_prps(ctrl, &cmd, ctrl->cmb_bus + part->place, part->length);
 	return peer_cmb_errno(peer_cmb_command(ctrl, PEER_CMB_IO, &cmd));
-}
-
-static int peer_cmb_check_io(const struct peer_cmb_controller *ctrl,
-			     const struct peer_cmb_io *io)
-{
-	u64 end;
-
-	if ((io->length | io->offset) & (BIT(ctrl->block_shift) - 1))
-		return -EINVAL;
-	if (check_add_overflow(io->offset, io->length, &end) ||
-	    end >> ctrl->block_shift > ctrl->blocks)
-		return -ERANGE;
-	return 0;
 }
 
 static int peer_cmb_do_io(void *priv, const struct peer_cmb_io *io, u64 place)
 {
 	struct peer_cmb_controller *ctrl = priv;
-	u64 done;
-	u32 step;
 	int ret;
 
 	if (io->disk != -1 || io->addr % sizeof(__le32))
@@ -175,15 +158,13 @@ static int peer_cmb_do_io(void *priv, const struct peer_cmb_io *io, u64 place)
 	ret = peer_cmb_disk_lock(ctrl);
 	if (ret)
 		return ret;
-	ret = peer_cmb_check_io(ctrl, io);
-	for (done = 0; !ret && done < io->length; done += step) {
-		step = min_t(u64, io->length - done, ctrl->max_length);
-		ret = peer_cmb_move(ctrl, io->flags & PEER_CMB_IO_WRITE,
-				    ctrl->cmb_bus + place + done, step,
-				    io->offset + done);
-		if (!ret && fatal_signal_pending(current))
-			ret = -EINTR;
-	}
+	if ((io->length | io->offset) & (BIT(ctrl->block_shift) - 1))
+		ret = -EINVAL;
+	else
+		ret = peer_cmb_check_end(io, ctrl->blocks << ctrl->block_shift);
+	if (!ret)
+		ret = peer_cmb_each_part(io, place, ctrl->max_length,
+					 peer_cmb_move, ctrl);
 	peer_cmb_disk_unlock(ctrl);
 	return ret;
 }

@@ -5,10 +5,44 @@
  */
 #include <linux/capability.h>
 #include <linux/err.h>
+#include <linux/overflow.h>
+#include <linux/sched/signal.h>
 #include <rdma/peer_cmb.h>
 
 #include "../args.h"
 #include "peer_cmb_priv.h"
+
+int peer_cmb_check_end(const struct peer_cmb_io *io, u64 disk_length)
+{
+	u64 end;
+
+	if (check_add_overflow(io->offset, io->length, &end) ||
+	    end > disk_length)
+		return -ERANGE;
+	return 0;
+}
+
+int peer_cmb_each_part(const struct peer_cmb_io *io, u64 place, u32 most,
+		       peer_cmb_part_fn fn, void *arg)
+{
+	struct peer_cmb_part part = {
+		.write = io->flags & PEER_CMB_IO_WRITE,
+	};
+	u64 done;
+	int ret;
+
+	for (done = 0; done < io->length; done += part.length) {
+		part.place = place + done;
+		part.offset = io->offset + done;
+		part.length = min_t(u64, io->length - done, most);
+		ret = fn(arg, &part);
+		if (ret)
+			return ret;
+		if (fatal_signal_pending(current))
+			return -EINTR;
+	}
+	return 0;
+}
 
 /* With memory of the bar at hand, and the controller there until it is done. */
 static int peer_cmb_enter_io(struct ib_peer_bar *bar,

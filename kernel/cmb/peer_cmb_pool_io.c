@@ -14,8 +14,6 @@
 #include <linux/bvec.h>
 #include <linux/file.h>
 #include <linux/fs.h>
-#include <linux/overflow.h>
-#include <linux/sched/signal.h>
 #include <linux/sizes.h>
 #include <linux/uio.h>
 #include <rdma/peer_cmb.h>
@@ -29,7 +27,6 @@
 static int peer_cmb_check_disk(struct file *disk, const struct peer_cmb_io *io)
 {
 	struct block_device *bdev;
-	u64 end;
 
 	if (!S_ISBLK(file_inode(disk)->i_mode))
 		return -ENOTBLK;
@@ -38,50 +35,48 @@ static int peer_cmb_check_disk(struct file *disk, const struct peer_cmb_io *io)
 	bdev = file_bdev(disk);
 	if (!blk_queue_pci_p2pdma(bdev_get_queue(bdev)))
 		return -EOPNOTSUPP;
-	if (check_add_overflow(io->offset, io->length, &end) ||
-	    end > bdev_nr_bytes(bdev))
-		return -ERANGE;
-	return 0;
+	return peer_cmb_check_end(io, bdev_nr_bytes(bdev));
 }
 
-static int peer_cmb_disk_io(struct file *disk, bool write, void *memory,
-			    u32 length, loff_t offset)
+struct peer_cmb_pool_io {
+	void *priv;	/* of the bar */
+	struct file *disk;
+};
+
+static int peer_cmb_pool_move(void *arg, const struct peer_cmb_part *part)
 {
+	struct peer_cmb_pool_io *io = arg;
+	void *memory = peer_cmb_pool_addr(io->priv, part->place);
+	loff_t offset = part->offset;
 	struct iov_iter iter;
 	struct bio_vec bvec;
 	ssize_t done;
 
-	bvec_set_page(&bvec, virt_to_page(memory), length,
+	bvec_set_page(&bvec, virt_to_page(memory), part->length,
 		      offset_in_page(memory));
-	iov_iter_bvec(&iter, write ? ITER_SOURCE : ITER_DEST, &bvec, 1, length);
-	if (write)
-		done = vfs_iter_write(disk, &iter, &offset, RWF_DSYNC);
+	iov_iter_bvec(&iter, part->write ? ITER_SOURCE : ITER_DEST, &bvec, 1,
+		      part->length);
+	if (part->write)
+		done = vfs_iter_write(io->disk, &iter, &offset, RWF_DSYNC);
 	else
-		done = vfs_iter_read(disk, &iter, &offset, 0);
+		done = vfs_iter_read(io->disk, &iter, &offset, 0);
 	if (done < 0)
 		return done;
-	return done == length ? 0 : -EIO;
+	return done == part->length ? 0 : -EIO;
 }
 
 static int peer_cmb_pool_do_io(void *priv, const struct peer_cmb_io *io, u64 place)
 {
-	void *memory = peer_cmb_pool_addr(priv, place);
-	struct file *disk = fget(io->disk);
-	u64 done;
-	u32 step;
+	struct peer_cmb_pool_io pool = { priv, fget(io->disk) };
 	int ret;
 
-	if (!disk)
+	if (!pool.disk)
 		return -EBADF;
-	ret = peer_cmb_check_disk(disk, io);
-	for (done = 0; !ret && done < io->length; done += step) {
-		step = min_t(u64, io->length - done, PEER_CMB_STEP);
-		ret = peer_cmb_disk_io(disk, io->flags & PEER_CMB_IO_WRITE,
-				       memory + done, step, io->offset + done);
-		if (!ret && fatal_signal_pending(current))
-			ret = -EINTR;
-	}
-	fput(disk);
+	ret = peer_cmb_check_disk(pool.disk, io);
+	if (!ret)
+		ret = peer_cmb_each_part(io, place, PEER_CMB_STEP,
+					 peer_cmb_pool_move, &pool);
+	fput(pool.disk);
 	return ret;
 }
 

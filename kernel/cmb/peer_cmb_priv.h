@@ -60,6 +60,26 @@ typedef int (*peer_cmb_io_fn)(void *priv, const struct peer_cmb_io *io,
 int peer_cmb_ioc_io(struct ib_peer_bar *bar, void __user *user,
 		    peer_cmb_io_fn do_io);
 
+/* Return: 0 or -ERANGE: a disk of @disk_length bytes has not all of it. */
+int peer_cmb_check_end(const struct peer_cmb_io *io, u64 disk_length);
+
+/* What a disk moves at once. */
+struct peer_cmb_part {
+	u64 place;	/* of the memory, in the bar */
+	u64 offset;	/* on the disk */
+	u32 length;
+	bool write;	/* to the disk */
+};
+
+typedef int (*peer_cmb_part_fn)(void *arg, const struct peer_cmb_part *part);
+
+/*
+ * Calls @fn for one part of @io after the other, each of @most bytes or less.
+ * Return: 0, @fn's -errno, or -EINTR after a fatal signal.
+ */
+int peer_cmb_each_part(const struct peer_cmb_io *io, u64 place, u32 most,
+		       peer_cmb_part_fn fn, void *arg);
+
 /* ---- peer_cmb_own.c: controllers that are ours ------------------------- */
 
 /* Entries of a queue. One is used at a time, so this is for going round. */
