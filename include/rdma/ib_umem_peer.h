@@ -58,6 +58,7 @@ struct ib_umem_peer {
 	bool revoked;
 	bool writable;
 	bool may_write;
+	bool follows;
 	char *trial;
 	u32 number;
 	struct dma_buf *dmabuf;

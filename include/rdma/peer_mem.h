@@ -112,8 +112,23 @@ struct ib_peer_block {
 	u32 flags;
 };
 
+/* Flags of struct ib_peer_ops. */
+enum ib_peer_ops_flags {
+	/* Asked after all others, about what is none of theirs. */
+	IB_PEER_LAST = 1 << 0,
+	/*
+	 * Has no pages of its own, but knows them from the page table of the
+	 * process: that is what takes them back. A pinned MR ends when one of
+	 * its pages leaves the page table, or may not be written any more, but
+	 * for mprotect(), which pinned pages never heed.
+	 */
+	IB_PEER_FOLLOWS = 1 << 1,
+};
+
 /**
  * struct ib_peer_ops - what an exporter offers
+ *
+ * @flags: enum ib_peer_ops_flags
  *
  * @claim: Is [region->start, +length) of region->mm yours, as a whole, and may
  *         region->importer have it? Comes at registration, in the task that
@@ -129,7 +144,8 @@ struct ib_peer_block {
  * @claim_dmabuf: The same for a range of region->dmabuf: is the dma-buf yours?
  *         Comes at registration, in the task that registers; no other op asks
  *         for pinning then. The range lies in the dma-buf. May be NULL: your
- *         dma-bufs are reached as those of any driver, by dma_buf_vmap().
+ *         dma-bufs are reached as those of any driver, by dma_buf_vmap(). One of
+ *         the two claims must be there.
  *
  * @pin:   From now on the region stays where it is, until unpin() or until the
  *         exporter calls ib_peer_revoke(). May be NULL: pinned MRs refused with
@@ -154,6 +170,7 @@ struct ib_peer_block {
  * @release: The last call; drop the references of claim().
  */
 struct ib_peer_ops {
+	unsigned int flags;
 	int (*claim)(struct ib_peer_region *region);
 	int (*claim_dmabuf)(struct ib_peer_region *region);
 	int (*pin)(struct ib_peer_region *region);

@@ -33,12 +33,6 @@ struct ib_peer_client *ib_peer_client_next(unsigned long *id)
 	return client;
 }
 
-/* For who has a reference, or registered it. */
-void ib_peer_client_get(struct ib_peer_client *client)
-{
-	refcount_inc(&client->users);
-}
-
 void ib_peer_client_put(struct ib_peer_client *client)
 {
 	if (refcount_dec_and_test(&client->users))
@@ -104,8 +98,8 @@ struct ib_peer_client *ib_peer_register_client(const char *name,
 	struct ib_peer_client *client;
 	int ret;
 
-	if (!ops || !ops->claim || !ops->fault || !ops->release ||
-	    !ops->pin != !ops->unpin)
+	if (!ops || !(ops->claim || ops->claim_dmabuf) || !ops->fault ||
+	    !ops->release || !ops->pin != !ops->unpin)
 		return ERR_PTR(-EINVAL);
 
 	client = ib_peer_client_alloc(name, version, ops, priv);

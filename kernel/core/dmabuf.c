@@ -172,8 +172,6 @@ static int dmabuf_claim(struct ib_peer_region *region)
 	struct dmabuf_import *import;
 	int ret;
 
-	if (!region->dmabuf)
-		return -ENXIO;
 	if (!region->dmabuf->ops->vmap)
 		return -EOPNOTSUPP;
 	import = kzalloc(sizeof(*import), GFP_KERNEL_ACCOUNT);
@@ -236,17 +234,12 @@ static void dmabuf_release(struct ib_peer_region *region)
 }
 
 static const struct ib_peer_ops dmabuf_ops = {
-	.claim = dmabuf_claim,
+	.flags = IB_PEER_LAST,
+	.claim_dmabuf = dmabuf_claim,
 	.fault = dmabuf_fault,
 	.cpu_map = dmabuf_cpu_map,
 	.release = dmabuf_release,
 };
-
-/* To be asked after all others. */
-struct ib_peer_client *ib_peer_dmabuf_client(void)
-{
-	return dmabuf_client;
-}
 
 int ib_peer_dmabuf_init(void)
 {

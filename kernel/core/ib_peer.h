@@ -60,7 +60,6 @@ static inline void ib_peer_count(struct ib_peer_client *client,
 }
 
 /* client.c */
-void ib_peer_client_get(struct ib_peer_client *client);
 struct ib_peer_client *ib_peer_client_alloc(const char *name,
 					    const char *version,
 					    const struct ib_peer_ops *ops,
@@ -177,7 +176,6 @@ int ib_peer_fault_work_init(void);
 void ib_peer_fault_work_exit(void);
 
 /* dmabuf.c */
-struct ib_peer_client *ib_peer_dmabuf_client(void);
 int ib_peer_dmabuf_init(void);
 void ib_peer_dmabuf_exit(void);
 

@@ -140,29 +140,19 @@ static int region_ask_one(struct ib_peer_region *region,
 			  struct ib_peer_client *client)
 {
 	const struct ib_peer_ops *ops = client->ops;
+	int (*claim)(struct ib_peer_region *region) =
+		region->dmabuf ? ops->claim_dmabuf : ops->claim;
 
 	region->client = client;
-	if (!region->dmabuf)
-		return ops->claim(region);
-	return ops->claim_dmabuf ? ops->claim_dmabuf(region) : -ENXIO;
+	return claim ? claim(region) : -ENXIO;
 }
 
-/* A dma-buf of no client's: whoever it is of, the CPU may have a mapping. */
-static int region_ask_for_mapping(struct ib_peer_region *region)
-{
-	struct ib_peer_client *client = ib_peer_dmabuf_client();
-	int ret;
-
-	ib_peer_client_get(client);
-	region->client = client;
-	ret = client->ops->claim(region);
-	if (ret)
-		ib_peer_client_put(client);
-	return ret;
-}
-
-/* Asks client after client. Return: 0 with region->client set, or -errno. */
-static int region_ask(struct ib_peer_region *region)
+/*
+ * Asks client after client, of those that are asked last, or of the others.
+ * Return: 0 with region->client set; -EFAULT it is nobody's, or what a client
+ * refused with.
+ */
+static int region_ask_all(struct ib_peer_region *region, bool last)
 {
 	struct ib_peer_client *client;
 	unsigned long id = 0;
@@ -170,7 +160,9 @@ static int region_ask(struct ib_peer_region *region)
 	int ret;
 
 	while ((client = ib_peer_client_next(&id))) {
-		ret = region_ask_one(region, client);
+		ret = -ENXIO;
+		if (last == !!(client->ops->flags & IB_PEER_LAST))
+			ret = region_ask_one(region, client);
 		if (ret != -ENXIO && region->umem->trial)
 			strscpy(region->umem->trial, client->name,
 				IB_PEER_MEMORY_NAME_MAX);
@@ -184,9 +176,14 @@ static int region_ask(struct ib_peer_region *region)
 		}
 		ib_peer_client_put(client);
 	}
-	if (region->dmabuf && refusal == -EFAULT)
-		return region_ask_for_mapping(region);
 	return refusal;
+}
+
+static int region_ask(struct ib_peer_region *region)
+{
+	int ret = region_ask_all(region, false);
+
+	return ret == -EFAULT ? region_ask_all(region, true) : ret;
 }
 
 /*

@@ -119,31 +119,66 @@ static void umem_uncharge(struct ib_umem_peer *peer)
 }
 
 /*
+ * The region becomes the umem's; of pinned memory the page table is full. Return:
+ * 0, -EFAULT over already, -EAGAIN it is not full any more.
+ * @seq: of the mmu notifier, before the first question
+ */
+static int umem_adopt(struct ib_umem_peer *peer, struct ib_peer_region *region,
+		      unsigned long seq)
+{
+	bool follows = !peer->on_demand &&
+		       region->client->ops->flags & IB_PEER_FOLLOWS;
+	int ret = 0;
+
+	xa_lock(&peer->pages);
+	/* Whoever killed the umem meanwhile did not find the region. */
+	if (region->dead || READ_ONCE(peer->revoked))
+		ret = -EFAULT;
+	else if (follows && mmu_interval_read_retry(&peer->notifier, seq))
+		ret = -EAGAIN;
+	if (!ret) {
+		peer->follows = follows;
+		ib_umem_peer_insert(region);
+	} else {
+		ib_umem_peer_erase(peer, 0, ULONG_MAX);
+	}
+	xa_unlock(&peer->pages);
+	return ret;
+}
+
+static int umem_fill(struct ib_umem_peer *peer, struct ib_peer_region *region)
+{
+	unsigned long seq;
+	int ret;
+
+	ret = ib_peer_region_pin(region);
+	if (ret)
+		return ret;
+	do {
+		seq = mmu_interval_read_begin(&peer->notifier);
+		ret = ib_umem_peer_populate(region);
+		if (!ret)
+			ret = umem_adopt(peer, region, seq);
+	} while (ret == -EAGAIN);
+	return ret;
+}
+
+/*
  * The one region of all of it: from the exporter's claim, of pinned memory to a
  * full page table.
  */
 static int umem_claim(struct ib_umem_peer *peer)
 {
 	struct ib_peer_region *region;
-	int ret = 0;
+	int ret;
 
 	region = ib_peer_region_claim(peer, ib_umem_peer_first(peer),
 				      ib_umem_peer_last(peer) + 1,
 				      peer->may_write);
 	if (IS_ERR(region))
 		return PTR_ERR(region);
-	if (!peer->on_demand)
-		ret = ib_peer_region_pin(region);
-	if (!ret && !peer->on_demand)
-		ret = ib_umem_peer_populate(region);
-
-	xa_lock(&peer->pages);
-	/* Whoever killed the umem meanwhile did not find the region. */
-	if (!ret && (region->dead || READ_ONCE(peer->revoked)))
-		ret = -EFAULT;
-	if (!ret)
-		ib_umem_peer_insert(region);
-	xa_unlock(&peer->pages);
+	ret = peer->on_demand ? umem_adopt(peer, region, 0) :
+				umem_fill(peer, region);
 	if (ret)
 		ib_peer_region_discard(region);
 	else

@@ -144,9 +144,19 @@ static bool umem_mn_on_demand(struct mmu_interval_notifier *notifier,
 }
 
 /*
- * Whether and how the CPU has the pages mapped says nothing about pinned ones;
- * that the range is no longer theirs does.
+ * Whether and how the CPU has the pages mapped says nothing about pinned ones,
+ * but where nobody else has a say (IB_PEER_FOLLOWS); that the range is no longer
+ * theirs does.
  */
+static bool mn_ends_pinned(const struct ib_umem_peer *peer,
+			   const struct mmu_notifier_range *range)
+{
+	if (ib_peer_mn_unmaps(range))
+		return true;
+	return peer->follows && range->event != MMU_NOTIFY_PROTECTION_VMA &&
+	       range->event != MMU_NOTIFY_SOFT_DIRTY;
+}
+
 static bool umem_mn_pinned(struct mmu_interval_notifier *notifier,
 			   const struct mmu_notifier_range *range,
 			   unsigned long cur_seq)
@@ -157,7 +167,7 @@ static bool umem_mn_pinned(struct mmu_interval_notifier *notifier,
 
 	xa_lock(&peer->pages);
 	mmu_interval_set_seq(notifier, cur_seq);
-	if (ib_peer_mn_unmaps(range)) {
+	if (mn_ends_pinned(peer, range)) {
 		WRITE_ONCE(peer->revoked, true);
 		umem_take_regions(peer, 0, ULONG_MAX, &ended);
 	}
