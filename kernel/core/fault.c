@@ -231,6 +231,20 @@ static int fault_dmabuf(struct ib_peer_fault *fault)
 	return ret;
 }
 
+/*
+ * To write to a private mapping of a device's is to copy the page, which the
+ * kernel does right only in the process itself.
+ */
+static bool fault_permits(const struct ib_peer_fault *fault,
+			  const struct vm_area_struct *vma, bool device)
+{
+	unsigned long need = VM_READ | (fault_is_write(fault) ? VM_WRITE : 0);
+
+	if (device && fault_is_write(fault) && is_cow_mapping(vma->vm_flags))
+		return false;
+	return (vma->vm_flags & need) == need;
+}
+
 /* Called with mmap_lock held; returns without. */
 static int fault_vma(struct ib_peer_fault *fault)
 {
@@ -246,8 +260,7 @@ static int fault_vma(struct ib_peer_fault *fault)
 	}
 	if (!vma || (!device && !(vma->vm_flags & VM_ACCESS_FLAGS)))
 		return fault_unmapped(fault);
-	if (!(vma->vm_flags & VM_READ) ||
-	    (fault_is_write(fault) && !(vma->vm_flags & VM_WRITE))) {
+	if (!fault_permits(fault, vma, device)) {
 		mmap_read_unlock(mm);
 		return -EACCES;
 	}
