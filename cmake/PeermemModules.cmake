@@ -7,7 +7,7 @@
 
 # Not in the cache unless somebody put it there: a module that is added is built.
 if(NOT PEERMEM_MODULES)
-	set(PEERMEM_MODULES core vram bar cmb rxe)
+	set(PEERMEM_MODULES core vram bar cmb maps rxe)
 endif()
 
 # peermem_add_module_tree(TARGET TREE FOLDERS [MAKE-ARGUMENT...])
@@ -76,6 +76,7 @@ function(peermem_install_modules)
 	set(vram peer_vram.ko)
 	set(bar ib_peer_bar.ko)
 	set(cmb peer_cmb.ko)
+	set(maps peer_maps.ko)
 	set(rxe rdma_rxe.ko)
 	foreach(module ${PEERMEM_MODULES})
 		install(FILES ${PROJECT_BINARY_DIR}/kernel/${module}/${${module}}

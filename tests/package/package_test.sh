@@ -86,7 +86,7 @@ tap_run "they are installed" \
 
 version=$(basename "$root"/lib/modules/6.12.*)
 modules=/lib/modules/$version/updates/dkms
-for module in ib_peer_mem peer_vram ib_peer_bar peer_cmb rdma_rxe; do
+for module in ib_peer_mem peer_vram ib_peer_bar peer_cmb peer_maps rdma_rxe; do
 	tap_run "$module was built for $version" \
 		compgen -G "$root$modules/$module.ko*"
 done

@@ -52,9 +52,10 @@ for client in "$peers"/*/; do
 done
 tap_run "rxe0 can be removed" timeout 20 rdma link delete rxe0
 for module in peerdirect_test peer_test_mem rdma_rxe peer_vram peer_cmb \
-		ib_peer_bar ib_peer_mem; do
+		ib_peer_bar peer_maps ib_peer_mem; do
 	tap_run "$module can be unloaded" unload "$module"
 done
-tap_run "nothing is left" gone rdma_rxe peer_vram ib_peer_bar ib_peer_mem
+tap_run "nothing is left" gone rdma_rxe peer_vram ib_peer_bar peer_maps \
+	ib_peer_mem
 tap_run "all can be loaded again" load_all
 tap_done

@@ -20,7 +20,7 @@ leaks_unload()
 	[ ! -e /sys/class/infiniband/rxe0 ] ||
 		timeout 60 rdma link delete rxe0 || return
 	for name in peerdirect_test peer_test_mem rdma_rxe peer_vram peer_cmb \
-			peer_test_edu ib_peer_bar ib_peer_mem; do
+			peer_test_edu ib_peer_bar peer_maps ib_peer_mem; do
 		[ -e "/sys/module/$name" ] || continue
 		timeout 60 rmmod "$name" || return
 	done
