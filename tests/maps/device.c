@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/* See device.h. */
+#include <errno.h>
+#include <fcntl.h>
+#include <glob.h>
+#include <inttypes.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "device.h"
+#include "lib/mem_kind.h"
+#include "lib/proc.h"
+
+#define PARAMETERS "/sys/module/peer_maps/parameters/"
+#define LOAD_MS 40000
+#define HUGE (2UL << 20)
+
+/* Found once: it keeps its place on the bus. */
+static char folder[PATH_MAX];
+
+static bool has_id(const char *device, const char *file, const char *id)
+{
+	char path[PATH_MAX], text[16] = "";
+	FILE *in;
+
+	snprintf(path, sizeof(path), "%s/%s", device, file);
+	in = fopen(path, "re");
+	if (!in)
+		return false;
+	if (!fgets(text, sizeof(text), in))
+		text[0] = '\0';
+	fclose(in);
+	return !strncmp(text, id, strlen(id));
+}
+
+/* ivshmem-plain */
+static int find_device(void)
+{
+	glob_t found;
+	size_t i;
+
+	if (glob("/sys/bus/pci/devices/*", 0, NULL, &found))
+		return -ENODEV;
+	for (i = 0; i < found.gl_pathc && !folder[0]; i++)
+		if (has_id(found.gl_pathv[i], "vendor", "0x1af4") &&
+		    has_id(found.gl_pathv[i], "device", "0x1110"))
+			snprintf(folder, sizeof(folder), "%s",
+				 found.gl_pathv[i]);
+	globfree(&found);
+	return folder[0] ? 0 : -ENODEV;
+}
+
+const char *maps_path(const char *name)
+{
+	static char path[2 * PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	return path;
+}
+
+const char *maps_file(const struct vt_mem_kind *kind)
+{
+	return kind == &vt_mem_driver ? MAPS_NODE : maps_path("resource2");
+}
+
+int maps_bind(const char *driver)
+{
+	char name[PATH_MAX];
+	int ret;
+
+	snprintf(name, sizeof(name), "%s", folder);
+	ret = vt_write_file(maps_path("driver_override"), driver ?: "none");
+	if (!ret && !access(maps_path("driver"), F_OK))
+		ret = vt_write_file(maps_path("driver/unbind"), basename(name));
+	if (!ret && driver)
+		ret = vt_write_file("/sys/bus/pci/drivers_probe",
+				    basename(name));
+	if (!ret && driver && access(maps_path("driver"), F_OK))
+		ret = -ENODEV;
+	return ret;
+}
+
+int maps_remove(void)
+{
+	return vt_write_file(maps_path("remove"), "1");
+}
+
+/* peer_vram must not have it first: it would have old mappings taken away. */
+int maps_rescan(void)
+{
+	static const char *const load[] = { "modprobe", "peer_vram", NULL };
+	int ret = vt_rmmod("peer_vram");
+
+	if (!ret)
+		ret = vt_write_file("/sys/bus/pci/rescan", "1");
+	if (!ret)
+		ret = maps_bind("peer_test_maps");
+	return vt_run(LOAD_MS, load) ?: ret;
+}
+
+/* A line for each BAR: where it begins, where it ends, what it is. */
+uint64_t maps_place(void)
+{
+	FILE *in = fopen(maps_path("resource"), "re");
+	uint64_t start = 0;
+
+	if (!in)
+		return 0;
+	if (fscanf(in, "%*[^\n]\n%*[^\n]\n%" SCNx64, &start) != 1)
+		start = 0;
+	fclose(in);
+	return start;
+}
+
+static int write_spec(const char *parameter, const char *kind, const char *name)
+{
+	char text[2 * PATH_MAX];
+
+	snprintf(text, sizeof(text), "%s %s\n", kind, name);
+	return vt_write_file(parameter, text);
+}
+
+int maps_allow(const char *kind, const char *name)
+{
+	return write_spec(PARAMETERS "allow", kind, name);
+}
+
+int maps_forbid(const char *kind, const char *name)
+{
+	return write_spec(PARAMETERS "forbid", kind, name);
+}
+
+/* Whatever the test before has left. */
+static int forbid_all(void)
+{
+	char line[2 * PATH_MAX];
+	FILE *in;
+	int ret = 0;
+
+	while (!ret) {
+		in = fopen(PARAMETERS "allow", "re");
+		if (!in)
+			return -errno;
+		if (!fgets(line, sizeof(line), in))
+			line[0] = '\0';
+		fclose(in);
+		if (line[0] == '\0')
+			break;
+		ret = vt_write_file(PARAMETERS "forbid", line);
+	}
+	return ret;
+}
+
+int maps_begin(void)
+{
+	static const char *const argv[] = { "modprobe", "peer_maps", NULL };
+	int ret = find_device();
+
+	if (!ret)
+		ret = vt_run(LOAD_MS, argv);
+	if (!ret && !vt_module_is_loaded("peer_test_maps"))
+		ret = vt_insmod_test("peer_test_maps.ko", NULL);
+	return ret ? ret : maps_end();
+}
+
+int maps_end(void)
+{
+	int ret = forbid_all();
+
+	return ret ? ret : maps_bind("peer_test_maps");
+}
+
+int maps_link_open(struct vt_link *link, const struct vt_mem_kind *kind,
+		   size_t length, int access)
+{
+	static const struct vt_pair_opts opts = { .mtu = IBV_MTU_4096 };
+
+	return vt_link_open(link, kind, length, access, &opts);
+}
+
+/* ---- the memory ---- */
+
+/* Across a border of 2 MiB, where questions of the core's end. */
+static void *find_place(size_t length)
+{
+	size_t room = length + HUGE;
+	uint8_t *area = mmap(NULL, room, PROT_NONE,
+			     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	size_t half = length / 2 & ~4095UL;
+
+	if (area == MAP_FAILED)
+		return area;
+	munmap(area, room);
+	return area + (-(uintptr_t)(area + half) & (HUGE - 1));
+}
+
+static int map_file(struct vt_mem *mem, const char *path, size_t length,
+		    unsigned int flags)
+{
+	int prot = PROT_READ | (flags & VT_MEM_READ_ONLY ? 0 : PROT_WRITE);
+	void *place = find_place(length);
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+	int ret = 0;
+
+	if (fd < 0)
+		return -errno;
+	mem->length = length;
+	mem->addr = mmap(place, length, prot, MAP_SHARED | MAP_FIXED, fd, 0);
+	if (mem->addr == MAP_FAILED)
+		ret = -errno;
+	close(fd);
+	return ret;
+}
+
+static int device_alloc(struct vt_mem *mem, size_t length, unsigned int flags)
+{
+	int ret;
+
+	if (flags & VT_MEM_NO_EXPORT)
+		return -EOPNOTSUPP;
+	mem->fd = open(MAPS_NODE, O_RDWR | O_CLOEXEC);
+	if (mem->fd < 0)
+		return -errno;
+	ret = map_file(mem, maps_file(mem->kind), length, flags);
+	if (ret)
+		close(mem->fd);
+	return ret;
+}
+
+static int device_read(struct vt_mem *mem, uint64_t offset, void *dst,
+		       size_t length)
+{
+	ssize_t n = 1;
+
+	for (; length && n > 0; dst = (uint8_t *)dst + n) {
+		n = pread(mem->fd, dst, length, offset);
+		offset += n;
+		length -= n;
+	}
+	return n > 0 ? 0 : n ? -errno : -ERANGE;
+}
+
+static int device_write(struct vt_mem *mem, uint64_t offset, const void *src,
+			size_t length)
+{
+	ssize_t n = 1;
+
+	for (; length && n > 0; src = (const uint8_t *)src + n) {
+		n = pwrite(mem->fd, src, length, offset);
+		offset += n;
+		length -= n;
+	}
+	return n > 0 ? 0 : n ? -errno : -ERANGE;
+}
+
+#define DEVICE_KIND(kind_name)						\
+	{								\
+		.name = kind_name,					\
+		.client = "peer_maps",					\
+		.alloc = device_alloc,					\
+		.free = vt_mem_release,					\
+		.read = device_read,					\
+		.write = device_write,					\
+	}
+
+const struct vt_mem_kind vt_mem_resource = DEVICE_KIND("resource");
+const struct vt_mem_kind vt_mem_driver = DEVICE_KIND("driver");

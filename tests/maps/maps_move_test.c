@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * A driver that moves what it has mapped, and knows nothing of RDMA: within its
+ * BAR, to pages that do not lie side by side, and to system memory. An on-demand MR
+ * follows; a pinned one ends.
+ */
+#include <kselftest_harness.h>
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/ioctl.h>
+
+#include "../kmod/peer_test_maps.h"
+#include "device.h"
+#include "lib/copy.h"
+#include "lib/counters.h"
+#include "lib/link.h"
+#include "lib/pattern.h"
+#include "lib/proc.h"
+#include "lib/revoked.h"
+
+#define PAGE 4096UL
+#define SIZE PEER_TEST_MAPS_LENGTH
+#define MAX_WINDOWS "/sys/module/peer_maps/parameters/max_windows"
+
+/* The first is where it is, and each after the one before, there and back. */
+static const enum peer_test_place places[] = {
+	PEER_TEST_SCATTERED, PEER_TEST_BAR, PEER_TEST_SYSTEM,
+	PEER_TEST_SCATTERED, PEER_TEST_SYSTEM, PEER_TEST_BAR,
+};
+
+#define PLACES (sizeof(places) / sizeof(places[0]))
+
+FIXTURE(move)
+{
+	VT_LINK;
+};
+
+VT_VARIANTS(move);
+VT_PINNED(move, driver);
+VT_ON_DEMAND(move, driver);
+
+FIXTURE_SETUP(move)
+{
+	ASSERT_EQ(0, maps_begin());
+	ASSERT_EQ(0, maps_allow("file", MAPS_NODE));
+	ASSERT_EQ(0, maps_link_open(&self->link, variant->kind, SIZE,
+				    VT_ACCESS_ALL | variant->on_demand));
+}
+
+FIXTURE_TEARDOWN(move)
+{
+	EXPECT_EQ(0, vt_link_close(&self->link));
+	EXPECT_EQ(0, vt_write_file(MAX_WINDOWS, "65536"));
+	EXPECT_EQ(0, maps_end());
+	EXPECT_EQ(0, vt_counters_balanced(variant->kind));
+}
+
+typedef FIXTURE_DATA(move) move_t;
+
+static int move_to(const struct vt_buf *buf, enum peer_test_place place)
+{
+	return ioctl(buf->mem.fd, PEER_TEST_IOC_MOVE, place) ? -errno : 0;
+}
+
+static int register_anew(move_t *self, int access)
+{
+	if (self->there.mr && ibv_dereg_mr(self->there.mr))
+		return -EBUSY;
+	self->there.mr = ibv_reg_mr(self->dev.pd, self->there.mem.addr, SIZE,
+				    access);
+	return self->there.mr ? 0 : -errno;
+}
+
+/* Bytes in and out, at all of its pages. */
+static void expect_data(struct __test_metadata *_metadata, move_t *self,
+			uint64_t seed)
+{
+	vt_buf_fill(&self->here, seed);
+	ASSERT_EQ(0, vt_copy_by_write(&self->pair, &self->there, 0, &self->here,
+				      0, SIZE));
+	EXPECT_EQ(0, vt_buf_check_all(&self->there));
+	vt_buf_fill(&self->here, 1);
+	ASSERT_EQ(0, vt_copy_by_read(&self->pair, &self->here, 0, &self->there,
+				     0, SIZE));
+	EXPECT_EQ(0, vt_buf_check_all(&self->here));
+}
+
+TEST_F_TIMEOUT(move, everywhere, 60)
+{
+	size_t i;
+
+	for (i = 0; i < PLACES; i++) {
+		ASSERT_EQ(0, move_to(&self->there, places[i]));
+		if (!variant->on_demand) {
+			EXPECT_EQ(IBV_WC_REM_ACCESS_ERR,
+				  vt_copy_by_write(&self->pair, &self->there, 0,
+						   &self->here, 0, 100));
+			ASSERT_EQ(0, vt_pair_renew(&self->pair));
+			ASSERT_EQ(0, register_anew(self, VT_ACCESS_ALL));
+		}
+		expect_data(_metadata, self, 10 + i);
+	}
+}
+
+/* What is read is what was moved, too. */
+TEST_F_TIMEOUT(move, contents, 60)
+{
+	ASSERT_EQ(0, vt_buf_fill_by_owner(&self->there, 5));
+	ASSERT_EQ(0, move_to(&self->there, PEER_TEST_SCATTERED));
+	if (!variant->on_demand)
+		ASSERT_EQ(0, register_anew(self, VT_ACCESS_ALL));
+	ASSERT_EQ(0, vt_copy_by_read(&self->pair, &self->here, 0, &self->there,
+				     0, SIZE));
+	EXPECT_EQ(0, vt_buf_check_all(&self->here));
+}
+
+/* A driver that wants to know what is written is told, as by the processor. */
+TEST_F_TIMEOUT(move, told_of_writes, 60)
+{
+	int reads = variant->on_demand ? VT_ACCESS_ALL | IBV_ACCESS_ON_DEMAND :
+					 IBV_ACCESS_REMOTE_READ;
+
+	ASSERT_EQ(0, move_to(&self->there, PEER_TEST_SCATTERED));
+	ASSERT_EQ(0, register_anew(self, reads));
+	ASSERT_EQ(0, vt_copy_by_read(&self->pair, &self->here, 0, &self->there,
+				     0, SIZE));
+	EXPECT_EQ(0, ioctl(self->there.mem.fd, PEER_TEST_IOC_WRITTEN));
+	if (!variant->on_demand)
+		ASSERT_EQ(0, register_anew(self, VT_ACCESS_ALL));
+	ASSERT_EQ(0, vt_copy_by_write(&self->pair, &self->there, 0, &self->here,
+				      0, SIZE));
+	EXPECT_EQ(SIZE / PAGE, ioctl(self->there.mem.fd,
+				     PEER_TEST_IOC_WRITTEN));
+}
+
+/* ---- at the same time ---- */
+
+struct mover {
+	struct vt_buf *buf;
+	atomic_bool stop;
+	atomic_int moves;
+	int ret;
+};
+
+static void *mover_run(void *arg)
+{
+	struct mover *mover = arg;
+
+	while (!mover->stop && !mover->ret)
+		mover->ret = move_to(mover->buf,
+				     places[mover->moves++ % PLACES]);
+	return NULL;
+}
+
+/* A WRITE, an end, and a READ: whatever is moved meanwhile, no byte is lost. */
+static void copy_beside_moves(struct __test_metadata *_metadata, move_t *self,
+			      struct mover *mover)
+{
+	int round;
+
+	for (round = 0; round < 8 || mover->moves < 12; round++) {
+		uint64_t at = round * 123457 % (SIZE - 70000);
+
+		ASSERT_EQ(0, vt_copy_by_write(&self->pair, &self->there, at,
+					      &self->here, at / 2, 70000));
+		ASSERT_EQ(0, vt_copy_by_read(&self->pair, &self->here, at / 3,
+					     &self->there, at, 65000));
+	}
+}
+
+TEST_F_TIMEOUT(move, under_traffic, 120)
+{
+	struct mover mover = { .buf = &self->there };
+	pthread_t thread;
+
+	if (!variant->on_demand)
+		ASSERT_EQ(0, register_anew(self, VT_ACCESS_ALL |
+						 IBV_ACCESS_ON_DEMAND));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, mover_run, &mover));
+	copy_beside_moves(_metadata, self, &mover);
+	mover.stop = true;
+	pthread_join(thread, NULL);
+	EXPECT_EQ(0, mover.ret);
+	EXPECT_EQ(0, vt_buf_check_all(&self->here));
+	EXPECT_EQ(0, vt_buf_check_all(&self->there));
+}
+
+/* A pinned MR where pages move. Return: 0 what was written is there, or -errno. */
+static int write_and_look(move_t *self, uint64_t at)
+{
+	struct ibv_sge sge = vt_sge(&self->here, at, PAGE);
+	uint8_t have[PAGE];
+	int ret;
+
+	vt_pattern_fill(self->here.mem.addr + at, at, 0, PAGE);
+	ret = vt_rdma_write(&self->pair.end[0], &sge, 1,
+			    vt_remote(&self->there, at));
+	/* It has ended meanwhile. */
+	if (ret > 0)
+		return vt_pair_renew(&self->pair);
+	if (!ret)
+		ret = vt_mem_read(&self->there.mem, at, have, PAGE);
+	if (!ret && memcmp(have, self->here.mem.addr + at, PAGE))
+		ret = -EILSEQ;
+	return ret;
+}
+
+/* Pages that move while they are registered are registered where they are then. */
+TEST_F_TIMEOUT(move, while_registering, 120)
+{
+	struct mover mover = { .buf = &self->there };
+	pthread_t thread;
+	int round;
+
+	ASSERT_EQ(0, pthread_create(&thread, NULL, mover_run, &mover));
+	for (round = 0; round < 20 || mover.moves < 12; round++) {
+		ASSERT_EQ(0, register_anew(self, VT_ACCESS_ALL));
+		ASSERT_EQ(0, write_and_look(self, round % (SIZE / PAGE) * PAGE));
+	}
+	mover.stop = true;
+	pthread_join(thread, NULL);
+	EXPECT_EQ(0, mover.ret);
+	ASSERT_EQ(0, register_anew(self, VT_ACCESS_ALL));
+	expect_data(_metadata, self, 3);
+}
+
+/* ---- limits ---- */
+
+/* A driver that is allowed may map system memory; that is not its device. */
+TEST_F_TIMEOUT(move, not_the_device, 60)
+{
+	ASSERT_EQ(0, maps_forbid("file", MAPS_NODE));
+	ASSERT_EQ(0, maps_allow("driver", "peer_test_maps"));
+	ASSERT_EQ(0, register_anew(self, VT_ACCESS_ALL | IBV_ACCESS_ON_DEMAND));
+	expect_data(_metadata, self, 4);
+	ASSERT_EQ(0, move_to(&self->there, PEER_TEST_SYSTEM));
+	/* Of pages that are not there a FLUSH has nothing to do. */
+	EXPECT_EQ(1, vt_count_not_revoked(&self->dev, &self->there));
+	ASSERT_EQ(0, move_to(&self->there, PEER_TEST_SCATTERED));
+	expect_data(_metadata, self, 6);
+	ASSERT_EQ(0, move_to(&self->there, PEER_TEST_SYSTEM));
+	EXPECT_EQ(-EFAULT, register_anew(self, VT_ACCESS_ALL));
+}
+
+TEST_F_TIMEOUT(move, windows, 60)
+{
+	ASSERT_EQ(0, ibv_dereg_mr(self->there.mr));
+	self->there.mr = NULL;
+	/* It lies across a border of 2 MiB. Scattered, each page is one. */
+	ASSERT_EQ(0, vt_write_file(MAX_WINDOWS, "1"));
+	EXPECT_EQ(-ENOMEM, register_anew(self, VT_ACCESS_ALL));
+	ASSERT_EQ(0, vt_write_file(MAX_WINDOWS, "2"));
+	EXPECT_EQ(0, register_anew(self, VT_ACCESS_ALL));
+	ASSERT_EQ(0, move_to(&self->there, PEER_TEST_SCATTERED));
+	EXPECT_EQ(-ENOMEM, register_anew(self, VT_ACCESS_ALL));
+	/* System memory is mapped already. */
+	ASSERT_EQ(0, move_to(&self->there, PEER_TEST_SYSTEM));
+	ASSERT_EQ(0, vt_write_file(MAX_WINDOWS, "0"));
+	EXPECT_EQ(0, register_anew(self, VT_ACCESS_ALL));
+	expect_data(_metadata, self, 8);
+}
+
+TEST_HARNESS_MAIN
