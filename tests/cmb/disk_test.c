@@ -10,11 +10,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "../vram/vram.h"
 #include "cmb.h"
 #include "lib/buf.h"
 #include "lib/pattern.h"
@@ -325,6 +328,59 @@ TEST_F_TIMEOUT(disk, by_the_kernels_driver, 120)
 	ASSERT_EQ(0, cmb_read_disk(self->fd, self->map, length, 2 * MIB));
 	vt_pattern_fill(self->want, 6, 0, length);
 	EXPECT_EQ(-1, vt_first_diff(self->map, self->want, length));
+}
+
+/* ---- users that end in the middle --------------------------------------- */
+
+/* Reads from the disk again and again; says when it has begun. */
+static void read_for_ever(enum cmb_controller which, size_t length, int begun)
+{
+	int fd = cmb_open(which, O_RDWR);
+	void *map = fd < 0 ? NULL : cmb_map(fd, length);
+
+	for (; map && !cmb_read_disk(fd, map, length, 0); begun = -1)
+		if (begun >= 0 && write(begun, "", 1) != 1)
+			break;
+	_exit(1);
+}
+
+/*
+ * Two of them at once, killed somewhere on the way. Memory of theirs is nobody's
+ * before the controller has done with it: its next owner sees zeros, and goes on
+ * seeing them while the controller serves it.
+ */
+TEST_F_TIMEOUT(disk, killed_in_transfers, 120)
+{
+	size_t length = variant->length / 2;
+	int round, n, begun[2];
+	pid_t pid[2];
+	char byte;
+
+	vt_pattern_fill(self->map, 8, 0, length);
+	ASSERT_EQ(0, cmb_write_disk(self->fd, self->map, length, 0));
+	ASSERT_EQ(0, pipe(begun));
+	for (round = 0; round < 12; round++) {
+		ASSERT_EQ(0, munmap(self->map, variant->length));
+		for (n = 0; n < 2; n++) {
+			pid[n] = fork();
+			if (!pid[n])
+				read_for_ever(variant->which, length, begun[1]);
+		}
+		for (n = 0; n < 2; n++)
+			ASSERT_EQ(1, read(begun[0], &byte, 1));
+		usleep(700 * round);
+		for (n = 0; n < 2; n++) {
+			ASSERT_EQ(0, kill(pid[n], SIGKILL));
+			ASSERT_EQ(pid[n], waitpid(pid[n], NULL, 0));
+		}
+		self->map = cmb_map(self->fd, variant->length);
+		ASSERT_NE(NULL, self->map);
+		ASSERT_EQ(0, cmb_write_disk(self->fd, self->map, variant->block,
+					    variant->disk / 2));
+		EXPECT_EQ(-1, zero_check(self->map, variant->length));
+	}
+	close(begun[0]);
+	close(begun[1]);
 }
 
 /* ---- from a remote to the disk, and back ------------------------------ */
