@@ -7,7 +7,9 @@
 
 # Not in the cache unless somebody put it there: a module that is added is built.
 if(NOT PEERMEM_MODULES)
-	set(PEERMEM_MODULES core vram bar cmb maps rxe)
+	file(GLOB PEERMEM_MODULES RELATIVE ${PROJECT_SOURCE_DIR}/kernel CONFIGURE_DEPENDS
+		${PROJECT_SOURCE_DIR}/kernel/*/Kbuild)
+	list(TRANSFORM PEERMEM_MODULES REPLACE "/Kbuild" "")
 endif()
 
 # peermem_add_module_tree(TARGET TREE FOLDERS [MAKE-ARGUMENT...])
@@ -72,15 +74,10 @@ function(peermem_install_modules)
 		set(dir ${CMAKE_INSTALL_PREFIX}${dir})
 	endif()
 	set(PEERMEM_MODULE_DIR ${dir} CACHE PATH "Where modules are installed")
-	set(core ib_peer_mem.ko)
-	set(vram peer_vram.ko)
-	set(bar ib_peer_bar.ko)
-	set(cmb peer_cmb.ko)
-	set(maps peer_maps.ko)
-	set(rxe rdma_rxe.ko)
 	foreach(module ${PEERMEM_MODULES})
-		install(FILES ${PROJECT_BINARY_DIR}/kernel/${module}/${${module}}
-			DESTINATION ${PEERMEM_MODULE_DIR})
+		install(DIRECTORY ${PROJECT_BINARY_DIR}/kernel/${module}/
+			DESTINATION ${PEERMEM_MODULE_DIR}
+			FILES_MATCHING PATTERN "*.ko")
 	endforeach()
 
 	install(DIRECTORY include/rdma include/uapi

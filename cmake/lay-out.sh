@@ -4,7 +4,7 @@
 # lay-out.sh [--linux FOLDER] SOURCE TREE [SUBFOLDER...]
 #
 # Lays a folder of kernel modules out in the build folder, for kbuild: TREE gets
-# links to the files of SOURCE and of the SUBFOLDERs named. With --linux, rxe
+# links to the files of SOURCE and of its SUBFOLDERs, or all with a Kbuild. With --linux, rxe
 # gets the kernel's own rxe, found in FOLDER, under them, as hooks.patch makes
 # it.
 #
@@ -20,6 +20,11 @@ if [ "$1" = --linux ]; then
 fi
 source=$(realpath "$1") tree=$2
 shift 2
+if [ $# = 0 ]; then
+	for sub in "$source"/*/Kbuild; do
+		[ ! -e "$sub" ] || set -- "$@" "$(basename "${sub%/Kbuild}")"
+	done
+fi
 
 # Links the source files of folder $1 into folder $2.
 link_files()
