@@ -7,6 +7,7 @@
 
 #include <rdma/peer_mem.h>
 
+#include "../maps/device.h"
 #include "lib/raw.h"
 #include "mr.h"
 #include "state.h"
@@ -112,6 +113,9 @@ MR_VARIANT(vram_dmabuf, vram_dmabuf, VT_ACCESS_DMABUF);
 MR_VARIANT(moving_dmabuf, moving, VT_ACCESS_DMABUF);
 MR_VARIANT(vram_range, vram_range, VT_ACCESS_DMABUF);
 MR_VARIANT(peerdirect_range, peerdirect_range, VT_ACCESS_DMABUF);
+/* These take the device from peer_vram, for good: see CMakeLists.txt. */
+MR_VARIANT(mapped, allowed, VT_ACCESS_ALL);
+MR_VARIANT(mapped_on_demand, allowed, ON_DEMAND);
 
 /* Memory of its own each time: nothing may keep it when it is over. */
 static int arrange_memory(void *world)

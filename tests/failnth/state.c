@@ -23,7 +23,8 @@ static const char *const names[STATE_ITEMS] = {
 	"system memory of objects", "creatable", "regions of peer_vram",
 	"pages of peer_vram", "bytes of peer_vram",
 	"regions of the PeerDirect client", "pages of the PeerDirect client",
-	"bytes of the PeerDirect client", "RDMA objects",
+	"bytes of the PeerDirect client", "regions of peer_maps",
+	"pages of peer_maps", "bytes of peer_maps", "RDMA objects",
 	"pinned memory", "descriptors",
 	"next descriptor",
 };
@@ -34,6 +35,9 @@ static int read_vram(struct state *state)
 	int fd = vram_open(O_RDWR);
 	int ret;
 
+	/* The device may be another driver's. */
+	if (fd == -ENOENT)
+		return 0;
 	if (fd < 0)
 		return fd;
 	ret = vram_info(fd, &info);
@@ -91,6 +95,7 @@ static int count_descriptors(uint64_t *count, uint64_t *next)
 
 int state_read(struct state *state)
 {
+	static const struct vt_mem_kind maps = { .client = "peer_maps" };
 	int ret;
 
 	memset(state, 0, sizeof(*state));
@@ -100,6 +105,8 @@ int state_read(struct state *state)
 	if (!ret)
 		ret = read_client(&vt_mem_peerdirect,
 				  &state->item[STATE_PEERDIRECT_MRS]);
+	if (!ret)
+		ret = read_client(&maps, &state->item[STATE_MAPS_MRS]);
 	if (!ret)
 		ret = count_rdma_objects(&state->item[STATE_RDMA_OBJECTS]);
 	if (!ret)

@@ -257,15 +257,25 @@ static int device_write(struct vt_mem *mem, uint64_t offset, const void *src,
 	return n > 0 ? 0 : n ? -errno : -ERANGE;
 }
 
-#define DEVICE_KIND(kind_name)						\
+static int begin_and_allow(void)
+{
+	int ret = maps_begin();
+
+	return ret ? ret : maps_allow("driver", "peer_test_maps");
+}
+
+#define DEVICE_KIND(kind_name, first)					\
 	{								\
 		.name = kind_name,					\
 		.client = "peer_maps",					\
+		.prepare = first,					\
 		.alloc = device_alloc,					\
 		.free = vt_mem_release,					\
 		.read = device_read,					\
 		.write = device_write,					\
 	}
 
-const struct vt_mem_kind vt_mem_resource = DEVICE_KIND("resource");
-const struct vt_mem_kind vt_mem_driver = DEVICE_KIND("driver");
+const struct vt_mem_kind vt_mem_resource = DEVICE_KIND("resource", NULL);
+const struct vt_mem_kind vt_mem_driver = DEVICE_KIND("driver", NULL);
+const struct vt_mem_kind vt_mem_allowed = DEVICE_KIND("allowed",
+						      begin_and_allow);

@@ -19,6 +19,8 @@
  */
 extern const struct vt_mem_kind vt_mem_resource;
 extern const struct vt_mem_kind vt_mem_driver;
+/* As the first, for who knows nothing of what must be allowed. */
+extern const struct vt_mem_kind vt_mem_allowed;
 
 /* Both modules are loaded, the driver has the device, and nothing is allowed. */
 int maps_begin(void);
