@@ -107,6 +107,8 @@ MR_VARIANT(peerdirect, peerdirect, VT_ACCESS_ALL);
 MR_VARIANT(vram_on_demand, vram, ON_DEMAND);
 MR_VARIANT(vram_system_on_demand, vram_system, ON_DEMAND);
 MR_VARIANT(host_on_demand, host, ON_DEMAND);
+MR_VARIANT(cmb, cmb, VT_ACCESS_ALL);
+MR_VARIANT(cmb_on_demand, cmb, ON_DEMAND);
 MR_VARIANT(peerdirect_on_demand, peerdirect, ON_DEMAND);
 MR_VARIANT(vram_implicit, vram, ON_DEMAND, .implicit = true);
 MR_VARIANT(vram_dmabuf, vram_dmabuf, VT_ACCESS_DMABUF);

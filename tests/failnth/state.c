@@ -7,7 +7,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
+
+#include <rdma/peer_bar.h>
 
 #include "../vram/vram.h"
 #include "lib/counters.h"
@@ -23,8 +26,10 @@ static const char *const names[STATE_ITEMS] = {
 	"system memory of objects", "creatable", "regions of peer_vram",
 	"pages of peer_vram", "bytes of peer_vram",
 	"regions of the PeerDirect client", "pages of the PeerDirect client",
-	"bytes of the PeerDirect client", "regions of peer_maps",
-	"pages of peer_maps", "bytes of peer_maps", "RDMA objects",
+	"bytes of the PeerDirect client", "memory of the controller used",
+	"its pieces", "regions of peer_cmb", "pages of peer_cmb",
+	"bytes of peer_cmb", "regions of peer_maps", "pages of peer_maps",
+	"bytes of peer_maps", "RDMA objects",
 	"pinned memory", "descriptors",
 	"next descriptor",
 };
@@ -47,6 +52,22 @@ static int read_vram(struct state *state)
 	state->item[STATE_VRAM_PINNED] = info.vram_pinned;
 	state->item[STATE_VRAM_SYSTEM_USED] = info.system_used;
 	state->item[STATE_VRAM_CREATABLE] = info.creatable;
+	return ret;
+}
+
+/* Of the node that the tests' memory is of, if there is one. */
+static int read_cmb(struct state *state)
+{
+	struct peer_bar_info info = { .size = sizeof(info) };
+	int fd = open(vt_mem_cmb.node, O_RDWR | O_CLOEXEC);
+	int ret;
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -errno;
+	ret = ioctl(fd, PEER_BAR_IOC_INFO, &info) ? -errno : 0;
+	close(fd);
+	state->item[STATE_CMB_USED] = info.total - info.available;
+	state->item[STATE_CMB_ALLOCATIONS] = info.allocations;
 	return ret;
 }
 
@@ -105,6 +126,10 @@ int state_read(struct state *state)
 	if (!ret)
 		ret = read_client(&vt_mem_peerdirect,
 				  &state->item[STATE_PEERDIRECT_MRS]);
+	if (!ret)
+		ret = read_cmb(state);
+	if (!ret)
+		ret = read_client(&vt_mem_cmb, &state->item[STATE_CMB_MRS]);
 	if (!ret)
 		ret = read_client(&maps, &state->item[STATE_MAPS_MRS]);
 	if (!ret)
