@@ -37,8 +37,10 @@ static unsigned int maps_written;
 /* Of a page, where the memory is now. */
 static unsigned long maps_bar_offset(unsigned long offset)
 {
-	return maps_place == PEER_TEST_BAR ? offset :
-					     2 * LENGTH - PAGE_SIZE - offset;
+	if (maps_place == PEER_TEST_BAR ||
+	    (maps_place == PEER_TEST_ONE_AWAY && offset))
+		return offset;
+	return 2 * LENGTH - PAGE_SIZE - offset;
 }
 
 static unsigned long maps_pfn(unsigned long offset)
@@ -112,9 +114,10 @@ static void maps_copy_out(void *buffer, unsigned long offset)
 
 static void maps_move(void *buffer, enum peer_test_place place)
 {
+	bool one = maps_place == PEER_TEST_BAR && place == PEER_TEST_ONE_AWAY;
 	unsigned long offset;
 
-	unmap_mapping_range(maps_mapping, 0, 0, 1);
+	unmap_mapping_range(maps_mapping, 0, one ? PAGE_SIZE : 0, 1);
 	for (offset = 0; offset < LENGTH; offset += PAGE_SIZE)
 		maps_copy_out(buffer + offset, offset);
 	/* Who still looks there finds nonsense. */

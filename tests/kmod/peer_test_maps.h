@@ -13,6 +13,7 @@ enum peer_test_place {
 	PEER_TEST_BAR,		/* at the begin of BAR 2, as it comes */
 	PEER_TEST_SCATTERED,	/* behind it, the last page first */
 	PEER_TEST_SYSTEM,	/* in system memory */
+	PEER_TEST_ONE_AWAY,	/* as it comes, but for the first page */
 	PEER_TEST_NUM_PLACES,
 };
 

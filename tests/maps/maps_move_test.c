@@ -115,6 +115,32 @@ TEST_F_TIMEOUT(move, contents, 60)
 	EXPECT_EQ(0, vt_buf_check_all(&self->here));
 }
 
+/*
+ * What was mapped in one piece with a page that has moved goes with it: before its
+ * mapping does, nobody may use that. A pinned MR ends as a whole.
+ */
+TEST_F_TIMEOUT(move, one_page, 60)
+{
+	struct vt_mr_counters before, after;
+
+	expect_data(_metadata, self, 2);
+	if (variant->on_demand)
+		ASSERT_EQ(0, vt_mr_counters_read(&before));
+	ASSERT_EQ(0, move_to(&self->there, PEER_TEST_ONE_AWAY));
+	if (!variant->on_demand) {
+		EXPECT_EQ(IBV_WC_REM_ACCESS_ERR,
+			  vt_copy_by_write(&self->pair, &self->there, SIZE - 100,
+					   &self->here, 0, 100));
+		return;
+	}
+	ASSERT_EQ(0, vt_copy_by_write(&self->pair, &self->there, 0, &self->here,
+				      0, 100));
+	ASSERT_EQ(0, vt_mr_counters_read(&after));
+	/* Up to the border of 2 MiB, see find_place(). */
+	EXPECT_EQ(before.invalidations + SIZE / 2 / PAGE, after.invalidations);
+	expect_data(_metadata, self, 3);
+}
+
 /* A driver that wants to know what is written is told, as by the processor. */
 TEST_F_TIMEOUT(move, told_of_writes, 60)
 {
