@@ -30,6 +30,7 @@
 #include <unistd.h>
 
 #include <rdma/ib_user_verbs.h>
+#include <rdma/peer_bar.h>
 
 #include "call.h"
 #include "fuzz.h"
@@ -50,7 +51,7 @@ static struct fz_world world = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 static const struct fz_op *const tables[] = {
 	fz_ops_ioctl, fz_ops_fd, fz_ops_map, fz_ops_mr,
-	fz_ops_raw, fz_ops_rdma, fz_ops_node,
+	fz_ops_raw, fz_ops_rdma, fz_ops_node, fz_ops_cmb,
 };
 
 #define TABLES (sizeof(tables) / sizeof(tables[0]))
@@ -195,18 +196,32 @@ static int test(void)
 
 struct state {
 	struct peer_vram_info info;
+	struct peer_bar_info cmb;
 	int mrs, qps, cqs, pds;
 };
 
-static int state_read(struct state *state)
+static int info_read(const char *node, unsigned long nr, void *info)
 {
-	int fd = open("/dev/peer_vram0", O_RDWR | O_CLOEXEC);
-	int ret;
+	int fd = open(node, O_RDWR | O_CLOEXEC);
+	int ret = fd < 0 || ioctl(fd, nr, info) ? -errno : 0;
 
-	*state = (struct state){ .info.size = sizeof(state->info) };
-	ret = fd < 0 || ioctl(fd, PEER_VRAM_IOC_INFO, &state->info) ? -errno : 0;
 	if (fd >= 0)
 		close(fd);
+	return ret;
+}
+
+static int state_read(struct state *state)
+{
+	int ret;
+
+	*state = (struct state){
+		.info.size = sizeof(state->info),
+		.cmb.size = sizeof(state->cmb),
+	};
+	ret = info_read("/dev/peer_vram0", PEER_VRAM_IOC_INFO, &state->info);
+	if (!ret)
+		ret = info_read(vt_mem_cmb.node, PEER_BAR_IOC_INFO,
+				&state->cmb);
 	state->mrs = vt_resource_count("mr");
 	state->qps = vt_resource_count("qp");
 	state->cqs = vt_resource_count("cq");
@@ -221,6 +236,8 @@ static bool state_same(const struct state *a, const struct state *b)
 	       a->info.vram_pinned == b->info.vram_pinned &&
 	       a->info.system_used == b->info.system_used &&
 	       a->info.creatable == b->info.creatable &&
+	       a->cmb.available == b->cmb.available &&
+	       a->cmb.allocations == b->cmb.allocations &&
 	       a->mrs == b->mrs && a->qps == b->qps && a->cqs == b->cqs &&
 	       a->pds == b->pds;
 }
@@ -235,14 +252,16 @@ static int check_leaks(const struct state *before)
 		if (state_read(&after))
 			return -ENODEV;
 		if (state_same(before, &after))
-			return vt_counters_balanced(&vt_mem_vram);
+			return vt_counters_balanced(&vt_mem_vram) ?:
+			       vt_counters_balanced(&vt_mem_cmb);
 		usleep(100000);
 	}
-	fprintf(stderr, "# left: %lld objects, %lld bytes of VRAM, %lld pinned, %lld of the system, %d MRs, %d QPs, %d CQs, %d PDs\n",
+	fprintf(stderr, "# left: %lld objects, %lld bytes of VRAM, %lld pinned, %lld of the system, %lld of the controller, %d MRs, %d QPs, %d CQs, %d PDs\n",
 		(long long)(after.info.objects - before->info.objects),
 		(long long)(after.info.vram_used - before->info.vram_used),
 		(long long)(after.info.vram_pinned - before->info.vram_pinned),
 		(long long)(after.info.system_used - before->info.system_used),
+		(long long)(before->cmb.available - after.cmb.available),
 		after.mrs - before->mrs, after.qps - before->qps,
 		after.cqs - before->cqs, after.pds - before->pds);
 	return -EBUSY;
@@ -285,8 +304,8 @@ static int supervise(void)
 	pid_t pid;
 	int ret;
 
-	if (state_read(&before)) {
-		fprintf(stderr, "no /dev/peer_vram0: modprobe peer_vram\n");
+	if (vt_mem_prepare(&vt_mem_cmb) || state_read(&before)) {
+		fprintf(stderr, "no /dev/peer_vram0 or /dev/peer_cmb0: modprobe peer_vram peer_cmb\n");
 		return 1;
 	}
 	pid = fork();

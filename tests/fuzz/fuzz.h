@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
 /*
- * A fuzzer of the node of video memory and of memory regions over it.
+ * A fuzzer of the nodes of device memory and of memory regions over it.
  *
  * Every operation is drawn from a table by a stream of numbers that the seed
  * fixes. What it works on is drawn from the world: open nodes, handles,
@@ -199,8 +199,8 @@ struct fz_op {
 	void (*go)(struct fz_run *run);
 };
 
-extern const struct fz_op fz_ops_ioctl[], fz_ops_fd[], fz_ops_map[],
-	fz_ops_mr[], fz_ops_node[], fz_ops_raw[], fz_ops_rdma[];
+extern const struct fz_op fz_ops_cmb[], fz_ops_fd[], fz_ops_ioctl[],
+	fz_ops_map[], fz_ops_mr[], fz_ops_node[], fz_ops_raw[], fz_ops_rdma[];
 
 /* Reads or writes 8 bytes. Return: 0 or the signal. */
 int fz_touch(uint64_t addr, uint64_t *value, bool write);

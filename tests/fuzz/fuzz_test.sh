@@ -41,7 +41,7 @@ other_seeds_differ()
 
 as_nobody()
 {
-	local nodes=(/dev/peer_vram0 /dev/peer_mem /dev/infiniband/uverbs*)
+	local nodes=(/dev/peer_{vram0,cmb*,mem} /dev/infiniband/uverbs*)
 	local modes result
 
 	modes=$(stat -c "chmod %a %n;" "${nodes[@]}")

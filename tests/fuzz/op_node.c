@@ -7,28 +7,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <rdma/peer_mem.h>
 
-#include "fuzz.h"
+#include "words.h"
 
 /* Words before the process, which chance should not choose. */
 #define QUERY_WORDS (offsetof(struct peer_mem_query, pid) / 4)
 #define MR_WORDS (sizeof(struct peer_mem_mr) / 4)
-
-/* Up to three words, the size among them, become something else. */
-static bool spoil(struct fz_run *run, uint32_t *words, size_t count)
-{
-	int n;
-
-	if (!fz_chance(&run->rng, 30))
-		return false;
-	for (n = 1 + fz_below(&run->rng, 3); n; n--)
-		words[fz_below(&run->rng, count)] = fz_boundary(&run->rng);
-	return true;
-}
 
 /* What spoilt words may give. */
 static void may_be_refused(struct fz_want *want)
@@ -44,16 +31,8 @@ static long call(struct fz_run *run, const char *name, unsigned long nr,
 		 uint32_t *words, const struct fz_want *want)
 {
 	int fd = open("/dev/peer_mem", O_RDWR | O_CLOEXEC);
-	long ret;
+	long ret = fz_call_words(run, name, fd, nr, words, want);
 
-	fz_lock(run);
-	fz_begin(run, name, words[0], words[1], words[2], words[3], words[4]);
-	fz_unlock(run);
-	ret = ioctl(fd, nr, words) ? -errno : 0;
-	fz_lock(run);
-	fz_end(run, ret);
-	fz_check(run, want, ret);
-	fz_unlock(run);
 	close(fd);
 	return ret;
 }
@@ -78,7 +57,7 @@ static void go_query(struct fz_run *run)
 	query->length = 1 + fz_below(&run->rng, FZ_PAGES * FZ_PAGE);
 	snprintf(query->device, sizeof(query->device), "%s",
 		 ibv_get_device_name(run->pair.dev->ctx->device));
-	if (spoil(run, arg.words, QUERY_WORDS))
+	if (fz_spoil(run, arg.words, QUERY_WORDS))
 		may_be_refused(&want);
 	if (call(run, "node query", PEER_MEM_IOC_QUERY, arg.words, &want))
 		return;
@@ -102,7 +81,7 @@ static void go_next_mr(struct fz_run *run)
 	uint32_t after;
 
 	mr->size = sizeof(*mr);
-	if (spoil(run, arg.words, MR_WORDS))
+	if (fz_spoil(run, arg.words, MR_WORDS))
 		may_be_refused(&want);
 	/* Chance should not choose whom to ask about. */
 	mr->pid = fz_chance(&run->rng, 90) ? 0 : -1;
