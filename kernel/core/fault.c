@@ -21,9 +21,6 @@
 #include "fault.h"
 #include "trace.h"
 
-/* An access that cannot be served for so long never will be. */
-#define FAULT_TIMEOUT (60 * HZ)
-
 /*
  * The region that the first page lies in, in use; NULL: none; ERR_PTR(-EFAULT):
  * it was revoked.
@@ -356,7 +353,7 @@ int ib_umem_peer_fault(struct ib_umem_peer *peer, unsigned long addr,
 		       size_t length, unsigned int flags)
 {
 	unsigned long end = PAGE_ALIGN(addr + length);
-	unsigned long until = jiffies + FAULT_TIMEOUT;
+	unsigned long until = jiffies + PEER_FAULT_TIMEOUT;
 	struct ib_peer_fault fault = {};
 	unsigned long first = addr;
 	ktime_t begin = ktime_get();
@@ -391,9 +388,10 @@ int ib_umem_peer_fault(struct ib_umem_peer *peer, unsigned long addr,
 
 /*
  * Fills the page table for the whole of a pinned region.
+ * @until: jiffies
  * Return: as ib_umem_peer_fault().
  */
-int ib_umem_peer_populate(struct ib_peer_region *region)
+int ib_umem_peer_populate(struct ib_peer_region *region, unsigned long until)
 {
 	struct ib_umem_peer *peer = region->umem;
 	struct ib_peer_fault fault = {};
@@ -412,7 +410,7 @@ int ib_umem_peer_populate(struct ib_peer_region *region)
 		else if (fatal_signal_pending(current))
 			ret = -EINTR;
 		else if (ret == -EAGAIN)
-			ret = 0;
+			ret = time_after(jiffies, until) ? -ETIMEDOUT : 0;
 		else
 			fault.start = fault.end;
 		cond_resched();

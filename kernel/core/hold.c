@@ -47,6 +47,7 @@ struct hold {
 static struct hold holds[IB_PEER_HOLD_POINTS] = {
 	[IB_PEER_HOLD_WATCHED] = { .name = "watched" },
 	[IB_PEER_HOLD_CLAIMED] = { .name = "claimed" },
+	[IB_PEER_HOLD_FILLED] = { .name = "filled" },
 	[IB_PEER_HOLD_ASK] = { .name = "ask" },
 	[IB_PEER_HOLD_ANSWERED] = { .name = "answered" },
 	[IB_PEER_HOLD_PUBLISH] = { .name = "publish", .spins = true },

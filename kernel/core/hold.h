@@ -11,6 +11,8 @@ enum ib_peer_hold_point {
 	IB_PEER_HOLD_WATCHED,
 	/* A region was claimed; the tree does not have it yet. */
 	IB_PEER_HOLD_CLAIMED,
+	/* A pinned region is filled; nothing was checked. */
+	IB_PEER_HOLD_FILLED,
 	/* The sequences were read; the owner was not asked yet. */
 	IB_PEER_HOLD_ASK,
 	/* The owner has answered; nothing was checked or published. */

@@ -161,7 +161,10 @@ enum peer_fault_flags {
 	PEER_FAULT_SNAPSHOT = BIT(1),	/* what is there already, no more */
 };
 
-int ib_umem_peer_populate(struct ib_peer_region *region);
+/* Pages that do not stay for so long never will. */
+#define PEER_FAULT_TIMEOUT	(60 * HZ)
+
+int ib_umem_peer_populate(struct ib_peer_region *region, unsigned long until);
 int ib_umem_peer_fault(struct ib_umem_peer *peer, unsigned long addr,
 		       size_t length, unsigned int flags);
 void ib_umem_peer_fault_begins(struct ib_umem_peer *peer);

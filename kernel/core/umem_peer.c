@@ -12,6 +12,7 @@
  */
 #include <linux/dma-buf.h>
 #include <linux/err.h>
+#include <linux/jiffies.h>
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
@@ -148,6 +149,7 @@ static int umem_adopt(struct ib_umem_peer *peer, struct ib_peer_region *region,
 
 static int umem_fill(struct ib_umem_peer *peer, struct ib_peer_region *region)
 {
+	unsigned long until = jiffies + PEER_FAULT_TIMEOUT;
 	unsigned long seq;
 	int ret;
 
@@ -156,11 +158,12 @@ static int umem_fill(struct ib_umem_peer *peer, struct ib_peer_region *region)
 		return ret;
 	do {
 		seq = mmu_interval_read_begin(&peer->notifier);
-		ret = ib_umem_peer_populate(region);
+		ret = ib_umem_peer_populate(region, until);
+		ib_peer_hold(IB_PEER_HOLD_FILLED);
 		if (!ret)
 			ret = umem_adopt(peer, region, seq);
-	} while (ret == -EAGAIN);
-	return ret;
+	} while (ret == -EAGAIN && time_before(jiffies, until));
+	return ret == -EAGAIN ? -ETIMEDOUT : ret;
 }
 
 /*

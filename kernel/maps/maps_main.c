@@ -98,7 +98,7 @@ static int maps_claim_driver(struct maps_region *maps)
 
 	ret = maps_pages_read(maps->region->mm, start, start + PAGE_SIZE,
 			      false, &run);
-	if (ret == -EAGAIN || (!ret && !run.there))
+	if (!ret && !run.there)
 		ret = -ENXIO;
 	return ret ?: maps_policy_claim_driver(maps, &run);
 }

@@ -17,13 +17,13 @@
  */
 #include <kselftest_harness.h>
 
-#include <pthread.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 
 #include <rdma/peer_mem.h>
 
+#include "attempt.h"
 #include "hold.h"
 #include "scene.h"
 #include "lib/counters.h"
@@ -88,54 +88,21 @@ FIXTURE_TEARDOWN(export)
 	EXPECT_EQ(0, vt_counters_balanced(variant->kind));
 }
 
-/* ---- what is held, in a thread of its own ---- */
+/* ---- what is held ---- */
 
-struct attempt {
-	pthread_t thread;
-	export_t *self;
-	int (*make)(export_t *self);
-	int ret;
-};
-
-static int export_range(export_t *self)
+static int export_range(void *what)
 {
+	export_t *self = what;
+
 	return vt_export(self->mem.addr, SIZE, PEER_MEM_EXPORT_WRITE);
 }
 
-static int register_range(export_t *self)
+static int register_range(void *what)
 {
+	export_t *self = what;
+
 	return vt_reg_dmabuf_mr(&self->mr, self->dev.pd, 0, SIZE, 0, self->fd,
 				VT_ACCESS_DMABUF);
-}
-
-static void *attempt_run(void *arg)
-{
-	struct attempt *attempt = arg;
-
-	attempt->ret = attempt->make(attempt->self);
-	return NULL;
-}
-
-/* Returns when it is held at @point. */
-static int attempt_start(struct attempt *attempt, export_t *self,
-			 int (*make)(export_t *self), const char *point)
-{
-	int ret = hold_arm(point, HOLD_LONG);
-
-	attempt->self = self;
-	attempt->make = make;
-	if (!ret)
-		ret = -pthread_create(&attempt->thread, NULL, attempt_run,
-				      attempt);
-	return ret ? ret : hold_wait(point);
-}
-
-/* Return: what came of it. */
-static int attempt_end(struct attempt *attempt, const char *point)
-{
-	hold_let_go(point);
-	pthread_join(attempt->thread, NULL);
-	return attempt->ret;
 }
 
 /* ---- what comes in between ---- */
@@ -152,15 +119,15 @@ static int replace(struct vt_mem *mem)
 }
 
 static void lose(struct __test_metadata *_metadata, export_t *self,
-		 const char *point, int (*make)(export_t *self),
+		 const char *point, int (*make)(void *what),
 		 int (*meanwhile)(struct vt_mem *mem))
 {
 	struct attempt attempt;
 
-	ASSERT_EQ(0, attempt_start(&attempt, self, make, point));
+	ASSERT_EQ(0, attempt_start(&attempt, point, make, self));
 	EXPECT_EQ(0, meanwhile(&self->mem));
 	EXPECT_TRUE(hold_held(point));
-	EXPECT_EQ(-ENODEV, attempt_end(&attempt, point));
+	EXPECT_EQ(-ENODEV, attempt_end(&attempt));
 }
 
 TEST_F_TIMEOUT(export, export_against_munmap, 60)
@@ -248,12 +215,12 @@ TEST_F_TIMEOUT(export, registration_against_exit, 60)
 
 	ASSERT_LT(0, exporter);
 	ASSERT_LE(0, self->fd);
-	ASSERT_EQ(0, attempt_start(&attempt, self, register_range,
-				   variant->point));
+	ASSERT_EQ(0, attempt_start(&attempt, variant->point, register_range,
+				   self));
 	ASSERT_EQ(0, kill(exporter, SIGKILL));
 	EXPECT_EQ(128 + SIGKILL, vt_wait_child(exporter, BOUND_MS));
 	EXPECT_TRUE(hold_held(variant->point));
-	ASSERT_EQ(0, attempt_end(&attempt, variant->point));
+	ASSERT_EQ(0, attempt_end(&attempt));
 	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, soon_over(self));
 	EXPECT_EQ(-ENODEV, vt_reg_dmabuf_mr(&none, self->dev.pd, 0, SIZE, 0,
 					    self->fd, 0));

@@ -13,7 +13,7 @@ rxe=$(dirname "$0")/../vm/rxe.sh
 shift
 
 "$rxe" off
-for loaded in peer_cmb ib_peer_bar peer_vram peer_maps ib_peer_mem; do
+for loaded in peerdirect_test peer_cmb ib_peer_bar peer_vram peer_maps ib_peer_mem; do
 	[ ! -e /sys/module/$loaded ] || rmmod $loaded
 done
 insmod "$module"
