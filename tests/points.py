@@ -3,14 +3,20 @@
 # TAP for tests written in Python; import it. End with done().
 
 import sys
+import threading
 
 
 class Tap:
     def __init__(self):
         self.points = self.failures = 0
+        self.lock = threading.Lock()
 
     def point(self, name, good, *texts):
         """A point; the texts are shown as comment if it is not good."""
+        with self.lock:
+            return self._point(name, good, texts)
+
+    def _point(self, name, good, texts):
         self.points += 1
         self.failures += not good
         print(f"{'ok' if good else 'not ok'} {self.points} - {name}")

@@ -8,6 +8,7 @@
 #   VM       tests/vm/vm.sh
 #   PROVOKE  provoke.ko, which makes the guest's kernel misbehave
 
+import concurrent.futures
 import json
 import os
 import pty
@@ -323,7 +324,9 @@ def test_shell():
     tap.equal('it ends cleanly, with its status', status, 5)
 
 
-for test in [value for name, value in list(globals().items())
-             if name.startswith('test_')]:
-    test()
+# Most of it is booting, which keeps one processor busy.
+with concurrent.futures.ThreadPoolExecutor(2) as pool:
+    for test in [pool.submit(value) for name, value in list(globals().items())
+                 if name.startswith('test_')]:
+        test.result()
 tap.done()
