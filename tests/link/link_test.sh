@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 #
 # Two virtual machines on a private network. The tests run in the first, and tell
-# the second what to do.
+# the second what to do. A processor each: they are busy at the same time.
 #
 # usage: link_test.sh VM RESULTS
 
@@ -12,7 +12,7 @@ vm=$1 results=$2
 here=$(cd "$(dirname "$0")" && pwd)
 link=$(mktemp -d "${TMPDIR:-/tmp}/peermem-link.XXXXXX")
 
-"$vm" --link "$link:2" --timeout 900 --keep "$results/second" -- \
+"$vm" --smp 1 --link "$link:2" --timeout 900 --keep "$results/second" -- \
 	"$here/remote.py" serve >&2 &
 second=$!
 
@@ -25,7 +25,7 @@ cleanup()
 }
 trap cleanup EXIT
 
-"$vm" --link "$link:1" --timeout 900 --keep "$results/first" -- \
+"$vm" --smp 1 --link "$link:1" --timeout 900 --keep "$results/first" -- \
 	"$here/link_test.py"
 status=$?
 if [ $status = 0 ]; then
