@@ -67,7 +67,9 @@ accel_options()
 		accel=(-accel kvm -cpu host)
 		;;
 	emulation)
-		accel=(-accel "tcg,thread=multi,tb-size=512" -cpu "max,la57=off")
+		# With erms the kernel copies and clears byte by byte.
+		accel=(-accel "tcg,thread=multi,tb-size=512"
+			-cpu "max,la57=off,erms=off")
 		;;
 	*)
 		accel=(-accel "tcg,thread=single,tb-size=512" -cpu "max,la57=off"
