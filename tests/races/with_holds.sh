@@ -9,14 +9,15 @@
 set -eu
 
 module=$1
-rxe=$(dirname "$0")/../vm/rxe.sh
+vm=$(dirname "$0")/../vm
 shift
 
-"$rxe" off
-for loaded in peerdirect_test peer_cmb ib_peer_bar peer_vram peer_maps ib_peer_mem; do
-	[ ! -e /sys/module/$loaded ] || rmmod $loaded
-done
+# shellcheck source=../vm/unload.sh
+. "$vm/unload.sh"
+
+"$vm/rxe.sh" off
+unload_with_users ib_peer_mem
 insmod "$module"
 modprobe peer_vram
-"$rxe" extended > /dev/null
+"$vm/rxe.sh" extended > /dev/null
 exec "$@"

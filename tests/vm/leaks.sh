@@ -4,6 +4,9 @@
 # What the kernel lost, where it keeps book of that (kmemleak). Sourced by
 # guest.sh.
 
+# shellcheck source=unload.sh
+. "$VM_PROJECT/tests/vm/unload.sh"
+
 kmemleak=/sys/kernel/debug/kmemleak
 
 # Its own thread would scan in the middle of a test, at its cost.
@@ -15,15 +18,9 @@ leaks_start()
 # What only a loaded module still points to is a leak, too.
 leaks_unload()
 {
-	local name
-
 	[ ! -e /sys/class/infiniband/rxe0 ] ||
 		timeout 60 rdma link delete rxe0 || return
-	for name in peerdirect_test peer_test_mem rdma_rxe peer_vram peer_cmb \
-			peer_test_edu ib_peer_bar peer_maps ib_peer_mem; do
-		[ -e "/sys/module/$name" ] || continue
-		timeout 60 rmmod "$name" || return
-	done
+	unload_with_users ib_peer_mem && unload_with_users peer_test_mem
 }
 
 # Twice: what was lost counts only if it did not change since the scan before, and
