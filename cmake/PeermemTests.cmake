@@ -14,6 +14,10 @@
 #       [TIMEOUT 900]           seconds for all; default 600. On other kernels
 #                               than the plain one, four times as long
 #       [EACH 120]              seconds for one program; default 300
+#       [MACHINE hostile]       when all is tested, in one machine with others
+#                               that say the same, in the order of definition
+#       [SHORT "${dir}/mr_data"]  what is run then on other kernels than the
+#                               plain one; default: nothing
 #       COMMANDS "${dir}/mr_data --odd" "python3 ${dir}/x.py")
 #   boots one machine and runs the commands in it one after the other, as root,
 #   in the source folder. The machine itself is one more point: its kernel log
@@ -22,6 +26,8 @@
 #   peermem_add_host_group(NAME static [LANES ...] [TIMEOUT S] [EACH S]
 #       COMMANDS ...)
 #   runs them here; default: only with the plain lane.
+#
+#   What runs when all is tested has the label "short".
 #
 #   peermem_add_harness_test(mr_test mr_test.c more.c)
 #   is a program of C tests, written on the kernel's own kselftest_harness.h.
@@ -35,18 +41,11 @@ if(NOT PEERMEM_LANE STREQUAL plain)
 	set(PEERMEM_SLOWNESS 4)
 endif()
 
-function(peermem_add_group name timeout each lanes vm commands)
-	if(NOT PEERMEM_LANE IN_LIST lanes)
-		return()
-	endif()
+# A ctest test: ${before} is what tap.py starts for it.
+function(peermem_add_test name label timeout each before commands)
 	math(EXPR timeout "${timeout} * ${PEERMEM_SLOWNESS}")
 	math(EXPR each "${each} * ${PEERMEM_SLOWNESS}")
-	if(vm)
-		set(before --vm -- ${PROJECT_SOURCE_DIR}/tests/vm/vm.sh
-			--timeout ${timeout} --keep ${PEERMEM_COUNTS}/${name} ${vm})
-	else()
-		set(before --)
-	endif()
+	string(REPLACE "@TIMEOUT@" ${timeout} before "${before}")
 	set(list ${PROJECT_BINARY_DIR}/tests/${name}.list)
 	list(JOIN commands "\n" text)
 	file(GENERATE OUTPUT ${list} CONTENT "${text}\n")
@@ -56,14 +55,22 @@ function(peermem_add_group name timeout each lanes vm commands)
 			${PEERMEM_TAP} run --timeout ${each} ${list}
 		WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
 	math(EXPR limit "${timeout} + 120")
-	set_tests_properties(${name} PROPERTIES LABELS ${name} TIMEOUT ${limit}
+	set_tests_properties(${name} PROPERTIES LABELS "${label}" TIMEOUT ${limit}
 		ENVIRONMENT "PEERMEM_BUILD=${PROJECT_BINARY_DIR}")
 endfunction()
 
-# Sets arg_* for the two below. Not PARSE_ARGV: an empty VM is to stay away.
+# In the machine that runs it: what vm.sh gets.
+function(peermem_add_machine_test name label timeout each options commands)
+	peermem_add_test(${name} ${label} ${timeout} ${each}
+		"--vm;--;${PROJECT_SOURCE_DIR}/tests/vm/vm.sh;--timeout;@TIMEOUT@;\
+--keep;${PEERMEM_COUNTS}/${name};${options};--" "${commands}")
+endfunction()
+
+# Sets arg_* for the two below, and arg_SKIP if the lane has no such group. Not
+# PARSE_ARGV: an empty VM is to stay away.
 macro(peermem_parse_group lanes)
-	cmake_parse_arguments(arg "" "NAME;TIMEOUT;EACH" "LANES;VM;COMMANDS"
-		${ARGN})
+	cmake_parse_arguments(arg "" "NAME;TIMEOUT;EACH;MACHINE"
+		"LANES;VM;COMMANDS;SHORT" ${ARGN})
 	if(NOT arg_LANES)
 		set(arg_LANES ${lanes})
 	endif()
@@ -73,18 +80,65 @@ macro(peermem_parse_group lanes)
 	if(NOT arg_EACH)
 		set(arg_EACH 300)
 	endif()
+	set(arg_SKIP TRUE)
+	if(PEERMEM_LANE IN_LIST arg_LANES)
+		set(arg_SKIP FALSE)
+	endif()
 endmacro()
 
 function(peermem_add_vm_group)
 	peermem_parse_group("plain;debug" ${ARGN})
-	peermem_add_group(${arg_NAME} ${arg_TIMEOUT} ${arg_EACH} "${arg_LANES}"
-		"${arg_VM};--" "${arg_COMMANDS}")
+	if(arg_SKIP)
+		return()
+	endif()
+	peermem_add_machine_test(${arg_NAME} ${arg_NAME} ${arg_TIMEOUT} ${arg_EACH}
+		"${arg_VM}" "${arg_COMMANDS}")
+	if(PEERMEM_LANE STREQUAL plain)
+		set(arg_SHORT ${arg_COMMANDS})
+	endif()
+	if(NOT arg_SHORT)
+		return()
+	endif()
+	if(NOT arg_MACHINE)
+		set(arg_MACHINE ${arg_NAME})
+	endif()
+	set(key PEERMEM_MACHINE_${arg_MACHINE})
+	set_property(GLOBAL APPEND PROPERTY PEERMEM_MACHINES ${arg_MACHINE})
+	set_property(GLOBAL APPEND PROPERTY ${key}_COMMANDS ${arg_SHORT})
+	set_property(GLOBAL APPEND PROPERTY ${key}_TIMEOUTS ${arg_TIMEOUT})
+	set_property(GLOBAL APPEND PROPERTY ${key}_EACH ${arg_EACH})
+	set_property(GLOBAL APPEND PROPERTY ${key}_VM ${arg_VM})
 endfunction()
 
 function(peermem_add_host_group)
 	peermem_parse_group(plain ${ARGN})
-	peermem_add_group(${arg_NAME} ${arg_TIMEOUT} ${arg_EACH} "${arg_LANES}"
-		"" "${arg_COMMANDS}")
+	if(NOT arg_SKIP)
+		peermem_add_test(${arg_NAME} "${arg_NAME};short" ${arg_TIMEOUT}
+			${arg_EACH} "--" "${arg_COMMANDS}")
+	endif()
+endfunction()
+
+# The machines that groups share when all is tested. On other kernels than the
+# plain one two of them run side by side, with a processor each.
+function(peermem_add_machines)
+	get_property(machines GLOBAL PROPERTY PEERMEM_MACHINES)
+	list(REMOVE_DUPLICATES machines)
+	foreach(machine ${machines})
+		set(key PEERMEM_MACHINE_${machine})
+		get_property(commands GLOBAL PROPERTY ${key}_COMMANDS)
+		get_property(timeouts GLOBAL PROPERTY ${key}_TIMEOUTS)
+		get_property(each GLOBAL PROPERTY ${key}_EACH)
+		get_property(options GLOBAL PROPERTY ${key}_VM)
+		list(JOIN timeouts " + " timeout)
+		math(EXPR timeout "${timeout}")
+		list(SORT each COMPARE NATURAL ORDER DESCENDING)
+		list(GET each 0 each)
+		if(NOT PEERMEM_LANE STREQUAL plain)
+			list(APPEND options --smp 1)
+		endif()
+		peermem_add_machine_test(short-${machine} short ${timeout} ${each}
+			"${options}" "${commands}")
+	endforeach()
 endfunction()
 
 function(peermem_add_harness_test target)
