@@ -88,6 +88,8 @@ const char *peermem_reason_str(enum peer_mem_reason reason)
 		[PEER_MEM_BAD_ACCESS] =
 			"access flags that the RDMA device does not take",
 		[PEER_MEM_FAILED] = "the owner of the memory failed",
+		[PEER_MEM_NO_PATH] = "the RDMA device cannot reach that memory from where it is",
+		[PEER_MEM_NO_REVOKE] = "the RDMA device pins for good, and the owner wants to be able to take back",
 	};
 
 	if ((unsigned int)reason >= sizeof(words) / sizeof(words[0]))

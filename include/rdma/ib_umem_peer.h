@@ -59,10 +59,14 @@ struct ib_umem_peer {
 	bool writable;
 	bool may_write;
 	bool follows;
+	bool charged;
 	char *trial;
 	u32 number;
 	struct dma_buf *dmabuf;
 	struct ib_peer_export *export;
+	struct ib_peer_bridge *bridge;
+	struct device *dma_device;
+	bool stubborn;
 	struct mm_struct *registrant;
 	unsigned long base;
 	struct xarray pages;

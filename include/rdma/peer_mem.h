@@ -13,6 +13,7 @@
  *            device
  *   block    a contiguous piece of a region, as it lies somewhere right now
  *   CPU importer  an RDMA device that copies with the CPU (Soft-RoCE)
+ *   DMA importer  one that does DMA: any that imports dma-bufs
  *
  * Life of a region:
  *
@@ -47,6 +48,8 @@ struct ib_device;
 struct ib_peer_client;
 struct ib_peer_fault;
 struct ib_umem_peer;
+struct page;
+struct pci_dev;
 
 /* ---- native exporters ------------------------------------------------- */
 
@@ -63,6 +66,7 @@ struct ib_umem_peer;
  *            NULL
  * @start:    first address, page aligned
  * @length:   bytes, page aligned, not 0
+ * @dma_device: does the DMA for @importer; NULL: @importer is the CPU
  * @writable: the importer wants to write
  * @priv:     the exporter's; set in claim()
  *
@@ -75,6 +79,7 @@ struct ib_peer_region {
 	struct dma_buf *dmabuf;
 	unsigned long start;
 	size_t length;
+	struct device *dma_device;
 	bool writable;
 	void *priv;
 
@@ -87,6 +92,7 @@ struct ib_peer_region {
 	struct kref kref;
 	refcount_t users;
 	unsigned long seq;
+	int way;
 	bool pinned;
 	bool in_tree;
 	bool dead;
@@ -102,7 +108,7 @@ enum ib_peer_block_flags {
  * @offset: first byte in the region, page aligned
  * @length: bytes, page aligned
  * @where:  cookie of the exporter, e.g. an offset in its BAR; handed back to
- *          cpu_map()
+ *          cpu_map() and dma_map()
  * @flags:  enum ib_peer_block_flags
  */
 struct ib_peer_block {
@@ -123,6 +129,12 @@ enum ib_peer_ops_flags {
 	 * for mprotect(), which pinned pages never heed.
 	 */
 	IB_PEER_FOLLOWS = 1 << 1,
+	/*
+	 * What was pinned stays where it is until unpin(): ib_peer_revoke()
+	 * never comes meanwhile. Only such memory is given to RDMA devices that
+	 * pin and cannot stop. The exporter's module stays loaded as long.
+	 */
+	IB_PEER_KEEPS = 1 << 2,
 };
 
 /**
@@ -138,6 +150,9 @@ enum ib_peer_ops_flags {
  *         region needs; must not take a reference on the exporter's module.
  *         Return: 0 claimed; -ENXIO not mine, the core asks the next client;
  *         -EACCES mine, and refused by policy or by the mapping's permissions;
+ *         -EREMOTEIO mine, and region->importer cannot reach it: see
+ *         ib_peer_p2p(), or its addresses mean something only to devices on a
+ *         link of its own, and this is none of them;
  *         any other -errno mine, and failed. All but -ENXIO end the search and
  *         reach the user.
  *
@@ -155,7 +170,8 @@ enum ib_peer_ops_flags {
  *
  * @fault: Make [offset, offset + length) of the region resident somewhere and
  *         report where by ib_peer_fault_add(), block by block, in any order,
- *         with no gap. More is asked for than is missing, up to 2 MiB.
+ *         with no gap. More is asked for than is missing, up to 2 MiB; for a DMA
+ *         importer the region as a whole.
  *         @write: for writing. Must see the effect of every
  *         ib_peer_invalidate() that the exporter began before: keep one lock of
  *         your own over "invalidate, then move", and over "report".
@@ -166,6 +182,18 @@ enum ib_peer_ops_flags {
  *         CPU importers, so with what the exporter holds in fault(). Device
  *         memory is given as iomem. Return: 0 or -errno, which
  *         ib_peer_fault_add() passes on.
+ *
+ * @dma_map: Gives the address by which region->dma_device reaches a block, all
+ *         of it. Called from ib_peer_fault_add() for DMA importers, as cpu_map()
+ *         is. Such a device may be told to stop by what sleeps, so an exporter
+ *         that has this op calls ib_peer_invalidate() and ib_peer_revoke() only
+ *         where it may sleep. ib_peer_dma_map() does what most need. NULL: the
+ *         memory is for CPU importers only. Return: 0, -EREMOTEIO the device
+ *         cannot reach it, -EIO, -ENOMEM.
+ *
+ * @dma_unmap: Undoes dma_map(), when the device has let go of the block, which
+ *         may lie elsewhere by now. Comes from within ib_peer_invalidate(), too,
+ *         so it takes no lock that the exporter holds over that. May be NULL.
  *
  * @release: The last call; drop the references of claim().
  */
@@ -180,6 +208,10 @@ struct ib_peer_ops {
 	int (*cpu_map)(struct ib_peer_region *region,
 		       const struct ib_peer_block *block,
 		       struct iosys_map *map);
+	int (*dma_map)(struct ib_peer_region *region,
+		       const struct ib_peer_block *block, dma_addr_t *addr);
+	void (*dma_unmap)(struct ib_peer_region *region,
+			  const struct ib_peer_block *block, dma_addr_t addr);
 	void (*release)(struct ib_peer_region *region);
 };
 
@@ -231,8 +263,8 @@ int ib_peer_fault_add(struct ib_peer_fault *fault,
  * fault() at the next access; a pinned MR is revoked (its pages cannot come
  * back elsewhere).
  *
- * Context: from within claim() on, to the return of release(); any task. Does
- * not sleep; the exporter holds the lock described at fault().
+ * Context: from within claim() on, to the return of release(); any task. Sleeps
+ * only for DMA importers; the exporter holds the lock described at fault().
  */
 void ib_peer_invalidate(struct ib_peer_region *region, u64 offset, u64 length);
 
@@ -247,6 +279,47 @@ void ib_peer_invalidate(struct ib_peer_region *region, u64 offset, u64 length);
  * Context: as ib_peer_invalidate(). May be repeated.
  */
 void ib_peer_revoke(struct ib_peer_region *region);
+
+/**
+ * ib_peer_p2p() - can a device reach memory of another one?
+ * @device: does the DMA
+ * @owner:  PCI device whose BAR it is
+ *
+ * They can below a common PCI bridge that does not send their requests upwards,
+ * and across a host bridge that is known to pass them: by the kernel (where it
+ * has CONFIG_PCI_P2PDMA), as part of an AMD Zen processor, or by the
+ * administrator (module parameter p2p_bridges).
+ *
+ * Return: 0; -EREMOTEIO no, or nobody knows. May be asked again and again.
+ */
+int ib_peer_p2p(struct device *device, struct pci_dev *owner);
+
+/**
+ * ib_peer_dma_map() - dma_map() for memory in a BAR
+ * @region: of a DMA importer
+ * @owner:  PCI device whose BAR it is
+ * @phys:   CPU physical address in that BAR
+ * @length: bytes
+ * @addr:   gets what region->dma_device calls it
+ *
+ * Return: 0, -EREMOTEIO as ib_peer_p2p(), -EIO.
+ */
+int ib_peer_dma_map(struct ib_peer_region *region, struct pci_dev *owner,
+		    phys_addr_t phys, size_t length, dma_addr_t *addr);
+void ib_peer_dma_unmap(struct ib_peer_region *region, dma_addr_t addr,
+		       size_t length);
+
+/**
+ * ib_peer_dma_map_pages() - dma_map() for system memory instead
+ * @page: the first of pages in a row
+ *
+ * Return: 0; -EREMOTEIO the device cannot reach these pages themselves, only
+ * copies; -EIO.
+ */
+int ib_peer_dma_map_pages(struct ib_peer_region *region, struct page *page,
+			  size_t length, dma_addr_t *addr);
+void ib_peer_dma_unmap_pages(struct ib_peer_region *region, dma_addr_t addr,
+			     size_t length);
 
 /**
  * ib_peer_find_mapping() - what does a range of addresses map?

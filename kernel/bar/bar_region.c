@@ -7,6 +7,7 @@
  * region that was revoked is on no list any more and is never reported again.
  */
 #include <linux/err.h>
+#include <linux/pci.h>
 #include <linux/slab.h>
 
 #include "bar_priv.h"
@@ -30,6 +31,14 @@ static int bar_allows(struct ib_peer_bar *bar, struct ib_peer_region *region)
 	const struct ib_peer_bar_ops *ops = bar->desc.ops;
 
 	return ops && ops->allow ? ops->allow(region, bar->desc.priv) : 0;
+}
+
+/* There is nothing to substitute. */
+static int bar_reaches(struct ib_peer_bar *bar, struct ib_peer_region *region)
+{
+	if (!dev_is_pci(bar->desc.device))
+		return -EREMOTEIO;
+	return ib_peer_p2p(region->dma_device, to_pci_dev(bar->desc.device));
 }
 
 static int bar_region_add(struct bar_region *reg)
@@ -63,6 +72,8 @@ static int bar_claim(struct ib_peer_region *region)
 		goto err_free;
 	}
 	ret = bar_allows(bar, region);
+	if (!ret && region->dma_device)
+		ret = bar_reaches(bar, region);
 	if (ret)
 		goto err_put;
 	region->priv = reg;
@@ -124,6 +135,22 @@ static int bar_cpu_map(struct ib_peer_region *region,
 	return 0;
 }
 
+static int bar_dma_map(struct ib_peer_region *region,
+		       const struct ib_peer_block *block, dma_addr_t *addr)
+{
+	struct ib_peer_bar *bar = ib_peer_client_priv(region->client);
+
+	return ib_peer_dma_map(region, to_pci_dev(bar->desc.device),
+			       bar->desc.start + block->where, block->length,
+			       addr);
+}
+
+static void bar_dma_unmap(struct ib_peer_region *region,
+			  const struct ib_peer_block *block, dma_addr_t addr)
+{
+	ib_peer_dma_unmap(region, addr, block->length);
+}
+
 static void bar_release(struct ib_peer_region *region)
 {
 	struct bar_region *reg = region->priv;
@@ -141,6 +168,8 @@ const struct ib_peer_ops bar_region_ops = {
 	.unpin = bar_unpin,
 	.fault = bar_fault,
 	.cpu_map = bar_cpu_map,
+	.dma_map = bar_dma_map,
+	.dma_unmap = bar_dma_unmap,
 	.release = bar_release,
 };
 

@@ -15,6 +15,7 @@
 #include <linux/memremap.h>
 #include <linux/mm.h>
 
+#include "dma.h"
 #include "fault.h"
 
 /* Of system memory: pages around the one that is missing. */
@@ -80,6 +81,8 @@ int ib_peer_fault_add(struct ib_peer_fault *fault,
 	    check_add_overflow(block->offset, block->length, &end) ||
 	    end > region->length)
 		return -EINVAL;
+	if (fault->dma)
+		return ib_peer_dma_add(fault->dma, block);
 	first = region->start + block->offset;
 	start = max(first, answer->start);
 	stop = min(first + block->length,

@@ -57,6 +57,7 @@ struct ib_peer_client *ib_peer_client_alloc(const char *name,
 		return ERR_PTR(-EINVAL);
 	}
 	client->ops = ops;
+	client->flags = ops->flags;
 	client->priv = priv;
 	refcount_set(&client->users, 1);
 	init_completion(&client->unused);
@@ -99,7 +100,8 @@ struct ib_peer_client *ib_peer_register_client(const char *name,
 	int ret;
 
 	if (!ops || !(ops->claim || ops->claim_dmabuf) || !ops->fault ||
-	    !ops->release || !ops->pin != !ops->unpin)
+	    !ops->release || !ops->pin != !ops->unpin ||
+	    (ops->dma_unmap && !ops->dma_map))
 		return ERR_PTR(-EINVAL);
 
 	client = ib_peer_client_alloc(name, version, ops, priv);

@@ -14,6 +14,7 @@
  * @end:    behind the last
  * @flags:  PEER_FAULT_xxx
  * @answer: the window around, and what is known of it
+ * @dma:    a DMA importer's question: the answer goes there instead
  */
 struct ib_peer_fault {
 	struct ib_umem_peer *peer;
@@ -21,6 +22,7 @@ struct ib_peer_fault {
 	unsigned long end;
 	unsigned int flags;
 	struct peer_answer answer;
+	struct ib_peer_dma *dma;
 };
 
 static inline bool fault_is_write(const struct ib_peer_fault *fault)

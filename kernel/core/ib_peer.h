@@ -43,6 +43,8 @@ struct ib_peer_client {
 	char name[IB_PEER_MEMORY_NAME_MAX];
 	char version[IB_PEER_MEMORY_VER_MAX];
 	u32 id;
+	/* enum ib_peer_ops_flags, and those of the adapters. */
+	unsigned int flags;
 	/* A refusal is final unless this is set; see peerdirect_claim(). */
 	bool ask_others;
 	refcount_t users;
@@ -52,6 +54,9 @@ struct ib_peer_client {
 	bool dying;
 	atomic64_t counters[IB_PEER_NUM_COUNTERS];
 };
+
+/* Where the memory is, is known only after pin(). */
+#define IB_PEER_PINS BIT(16)
 
 static inline void ib_peer_count(struct ib_peer_client *client,
 				 enum ib_peer_counter counter, u64 n)
@@ -94,6 +99,13 @@ struct ib_umem_peer *ib_umem_peer_begin_trial(struct ib_device *ibdev,
 int ib_umem_peer_try(struct ib_umem_peer *peer, unsigned long start,
 		     unsigned long end, bool writable);
 void ib_umem_peer_end_trial(struct ib_umem_peer *peer);
+int ib_umem_peer_charge(struct ib_umem_peer *peer);
+struct ib_peer_bridge;
+int ib_umem_peer_get_bridged(struct ib_device *ibdev, unsigned long addr,
+			     size_t size, int access,
+			     struct ib_peer_bridge *bridge,
+			     struct ib_umem_peer **peer,
+			     struct ib_peer_region **region);
 
 /* umem_regions.c */
 void ib_umem_peer_kill(struct ib_umem_peer *peer);
@@ -234,6 +246,7 @@ void ib_peer_whose_put(struct ib_peer_whose *whose);
 
 /* query.c */
 struct peer_mem_query;
+bool ib_peer_is_importer(const struct ib_device *ibdev);
 int ib_peer_query(struct peer_mem_query *user);
 
 /* roll.c */

@@ -14,9 +14,13 @@
  *   fault_work.c the same in the background
  *   access.c     what a CPU importer does with it: copy, atomics, flush
  *   peerdirect.c the PeerDirect client API, as an adapter on the native one
- *   peerdirect_cpu.c  what the CPU sees of such a client's memory
+ *   peerdirect_list.c  what the CPU sees of such a client's memory
  *   dmabuf.c     dma-bufs of drivers that are no clients, as an adapter as well
  *   export.c     a range of a process as a dma-buf
+ *   bridge_hook.c  ibv_reg_mr() of devices that do DMA
+ *   bridge.c     by a dma-buf that is made for it
+ *   dma.c        of what such a device reaches of a region
+ *   p2p.c        and whom it reaches
  *   sysfs.c      counters
  *   query.c      what would become of a registration?
  *   whose.c      of which process, and may one ask?
@@ -26,6 +30,7 @@
  */
 #include <linux/module.h>
 
+#include "bridge.h"
 #include "ib_peer.h"
 
 #define CREATE_TRACE_POINTS
@@ -53,9 +58,14 @@ static int __init ib_peer_mem_init(void)
 	ret = ib_peer_node_init();
 	if (ret)
 		goto err_dmabuf;
+	ret = ib_peer_hook_init();
+	if (ret)
+		goto err_node;
 	ib_peer_hold_init();
 	return 0;
 
+err_node:
+	ib_peer_node_exit();
 err_dmabuf:
 	ib_peer_dmabuf_exit();
 err_peerdirect:
@@ -72,6 +82,7 @@ err_region:
 static void __exit ib_peer_mem_exit(void)
 {
 	ib_peer_hold_exit();
+	ib_peer_hook_exit();
 	ib_peer_node_exit();
 	ib_peer_dmabuf_exit();
 	ib_peerdirect_exit();

@@ -23,7 +23,7 @@
  * A client tells DMA addresses, which mean something to a device. For importers
  * without one (CPU importers) the adapter has a device of its own that sits
  * behind no IOMMU, so that its DMA addresses are CPU physical ones, and maps
- * these (peerdirect_cpu.c).
+ * these (peerdirect_list.c).
  */
 #include <linux/dma-mapping.h>
 #include <linux/err.h>
@@ -34,6 +34,7 @@
 #include <linux/workqueue.h>
 #include <rdma/ib_verbs.h>
 
+#include "bridge.h"
 #include "peerdirect.h"
 
 static struct platform_device *cpu_dma_device;
@@ -175,8 +176,8 @@ static struct pd_range *pd_range_alloc(struct ib_peer_region *region)
 	range->region = region;
 	range->ticket = NO_TICKET;
 	range->dma_device = &cpu_dma_device->dev;
-	if (region->importer && region->importer->dma_device)
-		range->dma_device = region->importer->dma_device;
+	if (region->dma_device)
+		range->dma_device = region->dma_device;
 	return range;
 }
 
@@ -246,7 +247,7 @@ static int pd_map(struct pd_range *range)
 	if (ret)
 		return ret;
 
-	ret = ib_peerdirect_cpu_map(range);
+	ret = ib_peerdirect_list_map(range);
 	if (ret)
 		pd_unmap(range);
 	return ret;
@@ -261,7 +262,7 @@ static void pd_unpin(struct ib_peer_region *region)
 {
 	struct pd_range *range = region->priv;
 
-	ib_peerdirect_cpu_unmap(range);
+	ib_peerdirect_list_unmap(range);
 	pd_unmap(range);
 }
 
@@ -294,7 +295,7 @@ static int pd_fault(struct ib_peer_region *region, u64 offset, u64 length,
 		return -EACCES;
 	if (region->umem->on_demand)
 		ret = pd_map_now(region);
-	return ret ?: ib_peerdirect_cpu_report(region->priv, fault);
+	return ret ?: ib_peerdirect_list_report(region->priv, fault);
 }
 
 static int pd_cpu_map(struct ib_peer_region *region,
@@ -302,6 +303,14 @@ static int pd_cpu_map(struct ib_peer_region *region,
 {
 	/* Where RAM lies behind it the accessors work just as well. */
 	iosys_map_set_vaddr_iomem(map, (void __iomem *)block->where);
+	return 0;
+}
+
+/* The client's own. */
+static int pd_dma_map(struct ib_peer_region *region,
+		      const struct ib_peer_block *block, dma_addr_t *addr)
+{
+	*addr = block->where;
 	return 0;
 }
 
@@ -330,6 +339,7 @@ static const struct ib_peer_ops pd_native_ops = {
 	.unpin = pd_unpin,
 	.fault = pd_fault,
 	.cpu_map = pd_cpu_map,
+	.dma_map = pd_dma_map,
 	.release = pd_release,
 };
 
@@ -352,14 +362,21 @@ static struct pd_range *pd_range_get(struct pd_client *client, u64 ticket)
 /*
  * Takes the range out of everybody's reach. Return: the region, for the caller to
  * give back; NULL if that is done or is left to the deregistration: release()
- * need not meet a client that is just unmapping by itself.
+ * need not meet a client that is just unmapping by itself. *@bridged: a device
+ * must be told, too; to be given back.
  */
-static struct ib_peer_region *pd_stop(struct pd_range *range)
+static struct ib_peer_region *pd_stop(struct pd_range *range,
+				      struct ib_umem_peer **bridged)
 {
 	struct ib_peer_region *region;
 
+	*bridged = NULL;
 	spin_lock(&range->lock);
 	region = range->region;
+	if (region && region->umem->bridge) {
+		*bridged = region->umem;
+		refcount_inc(&region->umem->regions_left);
+	}
 	if (range->client->unmaps_itself && range->state == PD_MAPPED)
 		range->state = PD_UNMAPPED;
 	if (region && range->client->unmaps_itself &&
@@ -382,6 +399,7 @@ static int pd_invalidate(void *reg_handle, u64 ticket)
 	struct pd_client *client = reg_handle;
 	struct pd_range *range = pd_range_get(client, ticket);
 	struct ib_peer_region *region;
+	struct ib_umem_peer *bridged;
 
 	if (!range)
 		return 0;
@@ -389,7 +407,11 @@ static int pd_invalidate(void *reg_handle, u64 ticket)
 	if (READ_ONCE(range->mapper) != current)
 		wait_for_completion(&range->mapping);
 	ib_peer_count(client->native, IB_PEER_FREE_CALLBACKS, 1);
-	region = pd_stop(range);
+	region = pd_stop(range, &bridged);
+	if (bridged) {
+		ib_peer_bridge_stop(bridged, true);
+		ib_umem_peer_region_gone(bridged);
+	}
 	if (!client->unmaps_itself)
 		pd_unmap(range);
 	if (region)
@@ -429,6 +451,9 @@ static int pd_register_native(struct pd_client *client)
 		return PTR_ERR(native);
 	/* Clients say -ERRNO of memory that is not theirs, too. */
 	native->ask_others = true;
+	native->flags |= IB_PEER_PINS;
+	if (!client->invalidates)
+		native->flags |= IB_PEER_KEEPS;
 	client->native = native;
 	return ib_peer_client_add(native);
 }

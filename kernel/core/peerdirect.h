@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
 /*
- * Private to peerdirect.c, the adapter, and peerdirect_cpu.c, what the CPU sees
+ * Private to peerdirect.c, the adapter, and peerdirect_list.c, what the CPU sees
  * of a range that a client has mapped.
  */
 #ifndef IB_PEERDIRECT_H
@@ -31,7 +31,7 @@ enum pd_state {
 	PD_UNMAPPING,
 };
 
-/* A contiguous piece as the CPU reaches it. */
+/* A contiguous piece; @map is where the CPU reaches it, or NULL. */
 struct pd_piece {
 	u64 offset;
 	u64 length;
@@ -50,7 +50,7 @@ struct pd_piece {
  * @sgt:      the client's; it gets back what it left, to the bit
  * @nmap:     entries in @sgt
  * @skip:     bytes in @sgt before the region
- * @pieces:   @sgt as the CPU reaches it
+ * @pieces:   @sgt as the importer reaches it
  */
 struct pd_range {
 	struct kref kref;
@@ -73,10 +73,10 @@ struct pd_range {
 };
 
 /* Of a range that is mapped; skip and pieces are set and cleared. */
-int ib_peerdirect_cpu_map(struct pd_range *range);
-void ib_peerdirect_cpu_unmap(struct pd_range *range);
+int ib_peerdirect_list_map(struct pd_range *range);
+void ib_peerdirect_list_unmap(struct pd_range *range);
 /* Blocks of all of it, from within fault(). Return: as ib_peer_fault_add(). */
-int ib_peerdirect_cpu_report(struct pd_range *range,
+int ib_peerdirect_list_report(struct pd_range *range,
 			     struct ib_peer_fault *fault);
 
 #endif

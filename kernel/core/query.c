@@ -21,6 +21,7 @@
 #include <rdma/ib_verbs.h>
 #include <uapi/rdma/peer_mem.h>
 
+#include "bridge.h"
 #include "ib_peer.h"
 
 /* A claim may take locks of its client's; nobody should take them for long. */
@@ -39,6 +40,7 @@ static DECLARE_BITMAP(importers, DRIVERS);
  * @end:      behind the last
  * @write:    the memory would be written
  * @peer:     the device reaches peer memory
+ * @flavour:  as far as known, if by DMA
  * @claims:   how many more are asked for
  * @answered: by whom the last one was
  */
@@ -50,6 +52,7 @@ struct query {
 	unsigned long end;
 	bool write;
 	bool peer;
+	enum ib_peer_flavour flavour;
 	unsigned int claims;
 	char answered[PEER_MEM_NAME_MAX];
 };
@@ -80,7 +83,7 @@ void ib_umem_peer_remove_driver(enum rdma_driver_id id)
 }
 EXPORT_SYMBOL_GPL(ib_umem_peer_remove_driver);
 
-static bool query_is_importer(const struct ib_device *ibdev)
+bool ib_peer_is_importer(const struct ib_device *ibdev)
 {
 	unsigned int id = ibdev->ops.driver_id;
 
@@ -198,9 +201,17 @@ static enum peer_mem_reason query_why_nobody(const struct whole *whole)
 
 static enum peer_mem_reason query_why_refused(int error, bool denied)
 {
+	if (error == -EREMOTEIO)
+		return PEER_MEM_NO_PATH;
 	if (error != -EACCES)
 		return PEER_MEM_FAILED;
 	return denied ? PEER_MEM_NOT_PERMITTED : PEER_MEM_REFUSED;
+}
+
+static enum peer_mem_reason query_why_not_pinned(const struct query *query)
+{
+	return query->flavour == IB_PEER_STUBBORN ? PEER_MEM_NO_REVOKE :
+						    PEER_MEM_NO_PIN;
 }
 
 /* What ib_umem_get() asks before it looks at the memory, in its order. */
@@ -240,7 +251,7 @@ static int query_pinned_peer(struct query *query, const struct whole *whole,
 	case 0:
 		return verdict(out, 0, PEER_MEM_OK);
 	case -EOPNOTSUPP:
-		return verdict(out, ret, PEER_MEM_NO_PIN);
+		return verdict(out, ret, query_why_not_pinned(query));
 	case -EFAULT:
 		return verdict(out, ret, query_why_nobody(whole));
 	default:
@@ -399,7 +410,8 @@ static int query_answer(struct query *query)
 	query->first = user->addr & PAGE_MASK;
 	query->end = PAGE_ALIGN(user->addr + user->length);
 	query->write = ib_access_writable(user->access);
-	query->peer = query_is_importer(query->ibdev);
+	query->peer = ib_peer_is_importer(query->ibdev) ||
+		      ib_peer_hook_serves(query->ibdev, &query->flavour);
 	user->page_size = PAGE_SIZE;
 
 	ret = query_pinned(query, &user->pinned);

@@ -16,6 +16,7 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 
+#include "bridge.h"
 #include "ib_peer.h"
 #include "trace.h"
 
@@ -105,6 +106,7 @@ static struct ib_peer_region *region_alloc(struct ib_umem_peer *umem,
 	region->importer = umem->umem.ibdev;
 	region->mm = umem->umem.owning_mm;
 	region->dmabuf = umem->dmabuf;
+	region->dma_device = umem->dma_device;
 	region->start = start;
 	region->length = end - start;
 	region->writable = writable;
@@ -161,7 +163,7 @@ static int region_ask_all(struct ib_peer_region *region, bool last)
 
 	while ((client = ib_peer_client_next(&id))) {
 		ret = -ENXIO;
-		if (last == !!(client->ops->flags & IB_PEER_LAST))
+		if (last == !!(client->flags & IB_PEER_LAST))
 			ret = region_ask_one(region, client);
 		if (ret != -ENXIO && region->umem->trial)
 			strscpy(region->umem->trial, client->name,
@@ -211,6 +213,8 @@ struct ib_peer_region *ib_peer_region_claim(struct ib_umem_peer *umem,
 	kref_get(&region->kref);
 	refcount_inc(&umem->regions_left);
 	ret = region_enlist(region);
+	if (!ret && region->dma_device && !region->client->ops->dma_map)
+		ret = -EREMOTEIO;
 	if (ret) {
 		ib_peer_region_discard(region);
 		return ERR_PTR(ret);
@@ -258,18 +262,25 @@ void ib_peer_region_end(struct ib_peer_region *region)
 void ib_peer_client_detach_all(struct ib_peer_client *client)
 {
 	struct ib_peer_region *region;
+	struct ib_umem_peer *umem;
 
 	spin_lock(&clients_lock);
 	client->dying = true;
 	while ((region = list_first_entry_or_null(&client->regions,
 						  struct ib_peer_region,
 						  node))) {
+		umem = region->umem;
 		/* Still on a list, so that its detaching takes it off. */
 		list_move(&region->node, &client->killed);
 		kref_get(&region->kref);
+		/* Is above zero: only then it is taken off the list. */
+		refcount_inc(&umem->regions_left);
 		spin_unlock(&clients_lock);
+		if (umem->bridge)
+			ib_peer_bridge_stop(umem, true);
 		ib_peer_region_kill(region);
 		ib_peer_region_put(region);
+		ib_umem_peer_region_gone(umem);
 		spin_lock(&clients_lock);
 	}
 	spin_unlock(&clients_lock);
@@ -279,6 +290,8 @@ void ib_peer_revoke(struct ib_peer_region *region)
 {
 	if (!region->umem->trial)
 		ib_peer_count(region->client, IB_PEER_FREE_CALLBACKS, 1);
+	if (region->umem->bridge)
+		ib_peer_bridge_stop(region->umem, true);
 	ib_peer_region_kill(region);
 }
 EXPORT_SYMBOL_GPL(ib_peer_revoke);
@@ -292,7 +305,7 @@ void ib_peer_invalidate(struct ib_peer_region *region, u64 offset, u64 length)
 	if (umem->trial)
 		return;
 	/* Pinned pages have nowhere to go: the exporter broke its promise. */
-	if (!umem->on_demand)
+	if (umem->bridge ? region->pinned : !umem->on_demand)
 		return ib_peer_revoke(region);
 	if (!length || offset >= region->length)
 		return;
@@ -305,6 +318,8 @@ void ib_peer_invalidate(struct ib_peer_region *region, u64 offset, u64 length)
 	ib_umem_peer_erase(umem, start, start + length - 1);
 	xa_unlock(&umem->pages);
 	ib_umem_peer_pass_guards(umem);
+	if (umem->bridge)
+		ib_peer_bridge_stop(umem, false);
 	/* No event of the mm's, so not one of its numbers. */
 	trace_ib_peer_invalidate(umem, start, start + length - 1, -1);
 }

@@ -17,6 +17,7 @@
 #include <rdma/ib_verbs.h>
 #include <uapi/rdma/peer_mem.h>
 
+#include "bridge.h"
 #include "ib_peer.h"
 
 /* Registrations of others that are passed over before the lock is dropped. */
@@ -89,8 +90,10 @@ static void roll_look_at_regions(struct ib_umem_peer *peer,
 static void roll_describe(struct ib_umem_peer *peer, struct peer_mem_mr *user)
 {
 	bool revoked = READ_ONCE(peer->revoked);
+	bool on_demand = peer->bridge ? ib_peer_bridge_is_on_demand(peer) :
+					peer->on_demand;
 
-	user->flags = (peer->on_demand ? PEER_MEM_MR_ON_DEMAND : 0) |
+	user->flags = (on_demand ? PEER_MEM_MR_ON_DEMAND : 0) |
 		      (peer->dmabuf || peer->export ? PEER_MEM_MR_DMABUF : 0) |
 		      (READ_ONCE(peer->writable) ? PEER_MEM_MR_WRITABLE : 0) |
 		      (revoked ? PEER_MEM_MR_REVOKED : 0);
@@ -101,7 +104,8 @@ static void roll_describe(struct ib_umem_peer *peer, struct peer_mem_mr *user)
 	user->page_size = PAGE_SIZE;
 	/* Entries of a revoked one are there, but not for accesses. */
 	if (!revoked)
-		user->resident = (u64)ib_umem_peer_resident(peer) << PAGE_SHIFT;
+		user->resident = peer->bridge ? ib_peer_bridge_resident(peer) :
+				 (u64)ib_umem_peer_resident(peer) << PAGE_SHIFT;
 	user->faults = atomic64_read(&peer->stats.faults);
 	user->invalidations = atomic64_read(&peer->stats.invalidations);
 	user->prefetched = atomic64_read(&peer->stats.prefetched);

@@ -19,6 +19,7 @@
 #include <linux/slab.h>
 #include <rdma/ib_verbs.h>
 
+#include "bridge.h"
 #include "ib_peer.h"
 
 unsigned long ib_umem_peer_first(const struct ib_umem_peer *peer)
@@ -95,25 +96,24 @@ static void umem_free(struct ib_umem_peer *peer)
 }
 
 /* Pinned memory counts against RLIMIT_MEMLOCK, as that of ib_umem_get(). */
-static int umem_charge(struct ib_umem_peer *peer)
+int ib_umem_peer_charge(struct ib_umem_peer *peer)
 {
 	unsigned long limit = rlimit(RLIMIT_MEMLOCK) >> PAGE_SHIFT;
 	unsigned long pages = ib_umem_num_pages(&peer->umem);
 	atomic64_t *pinned = &peer->umem.owning_mm->pinned_vm;
 
-	if (peer->on_demand)
-		return 0;
 	if (atomic64_add_return(pages, pinned) > limit &&
 	    !capable(CAP_IPC_LOCK)) {
 		atomic64_sub(pages, pinned);
 		return -ENOMEM;
 	}
+	peer->charged = true;
 	return 0;
 }
 
 static void umem_uncharge(struct ib_umem_peer *peer)
 {
-	if (peer->on_demand)
+	if (!peer->charged)
 		return;
 	atomic64_sub(ib_umem_num_pages(&peer->umem),
 		     &peer->umem.owning_mm->pinned_vm);
@@ -128,7 +128,7 @@ static int umem_adopt(struct ib_umem_peer *peer, struct ib_peer_region *region,
 		      unsigned long seq)
 {
 	bool follows = !peer->on_demand &&
-		       region->client->ops->flags & IB_PEER_FOLLOWS;
+		       region->client->flags & IB_PEER_FOLLOWS;
 	int ret = 0;
 
 	xa_lock(&peer->pages);
@@ -235,7 +235,8 @@ struct ib_umem_peer *ib_umem_peer_get(struct ib_device *ibdev,
 	peer = umem_alloc(ibdev, current->mm, addr, size, access);
 	if (!peer)
 		return ERR_PTR(-ENOMEM);
-	ret = umem_charge(peer);
+	if (!peer->on_demand)
+		ret = ib_umem_peer_charge(peer);
 	if (ret)
 		goto err_free;
 	ret = umem_watch_range(peer);
@@ -396,11 +397,79 @@ void ib_umem_peer_release(struct ib_umem_peer *peer)
 	ib_umem_peer_stop(peer);
 	ib_umem_peer_strike(peer);
 	umem_unwatch(peer);
+	if (peer->bridge)
+		ib_peer_bridge_quiesce(peer);
 	ib_umem_peer_end_regions(peer);
 	umem_uncharge(peer);
 	umem_free(peer);
 }
 EXPORT_SYMBOL_GPL(ib_umem_peer_release);
+
+/* Return: the region, with a reference, or ERR_PTR. */
+static struct ib_peer_region *umem_claim_bridged(struct ib_umem_peer *peer)
+{
+	struct ib_peer_region *region;
+	int ret;
+
+	region = ib_peer_region_claim(peer, ib_umem_peer_first(peer),
+				      ib_umem_peer_last(peer) + 1,
+				      peer->may_write);
+	if (IS_ERR(region))
+		return region;
+	ret = umem_adopt(peer, region, 0);
+	if (ret) {
+		ib_peer_region_discard(region);
+		return ERR_PTR(ret);
+	}
+	kref_get(&region->kref);
+	ib_peer_region_unuse(region);
+	return region;
+}
+
+/*
+ * What a DMA importer will reach by a dma-buf (bridge.c): one region, claimed, and
+ * pinned later, if at all. *@peer and *@region, with a reference, are set, the
+ * first before anything can happen to it; both are NULL on failure. Return: as
+ * ib_umem_peer_get().
+ */
+int ib_umem_peer_get_bridged(struct ib_device *ibdev, unsigned long addr,
+			     size_t size, int access,
+			     struct ib_peer_bridge *bridge,
+			     struct ib_umem_peer **peer,
+			     struct ib_peer_region **region)
+{
+	unsigned long first;
+	int ret;
+
+	access &= ~IB_ACCESS_ON_DEMAND;
+	ret = umem_check(addr, size, access);
+	if (ret)
+		return ret;
+	*peer = umem_alloc(ibdev, current->mm, addr, size, access);
+	if (!*peer)
+		return -ENOMEM;
+	(*peer)->bridge = bridge;
+	(*peer)->dma_device = ibdev->dma_device;
+	first = ib_umem_peer_first(*peer);
+	ret = umem_watch(*peer, first, ib_umem_peer_last(*peer) - first + 1,
+			 &ib_umem_peer_mn_bridge);
+	if (ret) {
+		umem_free(*peer);
+		*peer = NULL;
+		return ret;
+	}
+	*region = umem_claim_bridged(*peer);
+	ret = PTR_ERR_OR_ZERO(*region);
+	if (ret)
+		*region = NULL;
+	else
+		ret = ib_umem_peer_enroll(*peer);
+	if (ret) {
+		ib_umem_peer_release(*peer);
+		*peer = NULL;
+	}
+	return ret;
+}
 
 /* Of a dma-buf nobody asks for it: there is no other way. */
 static bool umem_asked_on_demand(const struct ib_umem_peer *peer)
@@ -435,9 +504,15 @@ struct ib_umem_peer *ib_umem_peer_begin_trial(struct ib_device *ibdev,
 					      int access, char *name)
 {
 	struct ib_umem_peer *peer = umem_alloc(ibdev, mm, addr, size, access);
+	enum ib_peer_flavour flavour;
 
-	if (peer)
-		peer->trial = name;
+	if (!peer)
+		return NULL;
+	peer->trial = name;
+	if (ibdev && ib_peer_hook_serves(ibdev, &flavour)) {
+		peer->dma_device = ibdev->dma_device;
+		peer->stubborn = flavour == IB_PEER_STUBBORN;
+	}
 	return peer;
 }
 
@@ -456,6 +531,8 @@ int ib_umem_peer_try(struct ib_umem_peer *peer, unsigned long start,
 	if (IS_ERR(region))
 		return PTR_ERR(region);
 	if (!peer->on_demand && !region->client->ops->pin)
+		ret = -EOPNOTSUPP;
+	if (peer->stubborn && !(region->client->flags & IB_PEER_KEEPS))
 		ret = -EOPNOTSUPP;
 	ib_peer_region_discard(region);
 	return ret;

@@ -16,10 +16,12 @@
  * VRAM, that is the answer. Else it is brought there, evicting others, unless
  * its user wants it in place. If that cannot be had soon, the answer is its
  * system pages. They stay the answer until they are taken away: a later access
- * does not ask again whether there is room by now; MOVE brings it back.
+ * does not ask again whether there is room by now; MOVE brings it back. For a
+ * device that cannot reach the BAR they are the only answer.
  */
 #include <drm/drm_drv.h>
 #include <drm/ttm/ttm_tt.h>
+#include <linux/pci.h>
 #include <linux/slab.h>
 
 #include "peer_vram_priv.h"
@@ -169,10 +171,23 @@ static int peer_vram_claim_dmabuf(struct ib_peer_region *region)
 	return peer_vram_claim_object(region, obj, region->start);
 }
 
+/* Does the importer reach the BAR? Who does not gets system pages. */
+static bool peer_vram_reached(struct ib_peer_region *region)
+{
+	struct peer_vram_region *reg = region->priv;
+	struct peer_vram_device *vram = peer_vram_object_device(reg->object);
+
+	return !region->dma_device ||
+	       !ib_peer_p2p(region->dma_device, to_pci_dev(vram->drm.dev));
+}
+
 static int peer_vram_pin(struct ib_peer_region *region)
 {
 	struct peer_vram_region *reg = region->priv;
 	int ret;
+
+	if (!peer_vram_reached(region))
+		return -EREMOTEIO;
 
 	if (peer_vram_pin_hopeless(reg->object))
 		return -ENOSPC;
@@ -251,7 +266,10 @@ static int peer_vram_fault(struct ib_peer_region *region, u64 offset,
 	if (write && !region->writable)
 		return -EACCES;
 
-	ret = peer_vram_object_lock_resident(reg->object);
+	if (peer_vram_reached(region))
+		ret = peer_vram_object_lock_resident(reg->object);
+	else
+		ret = peer_vram_object_lock_pages(reg->object);
 	if (ret == -ENODEV)
 		return -EFAULT;
 	if (ret)
@@ -283,6 +301,38 @@ static int peer_vram_cpu_map(struct ib_peer_region *region,
 	return 0;
 }
 
+/* As above. */
+static int peer_vram_dma_map(struct ib_peer_region *region,
+			     const struct ib_peer_block *block,
+			     dma_addr_t *addr)
+{
+	struct peer_vram_region *reg = region->priv;
+	struct peer_vram_device *vram = peer_vram_object_device(reg->object);
+
+	dma_resv_assert_held(reg->object->bo.base.resv);
+
+	if (reg->object->bo.resource->mem_type == TTM_PL_SYSTEM)
+		return ib_peer_dma_map_pages(region,
+					     virt_to_page(block->where),
+					     block->length, addr);
+	return ib_peer_dma_map(region, to_pci_dev(vram->drm.dev),
+			       vram->bar + block->where, block->length, addr);
+}
+
+/* No lock; the object may be elsewhere by now. */
+static void peer_vram_dma_unmap(struct ib_peer_region *region,
+				const struct ib_peer_block *block,
+				dma_addr_t addr)
+{
+	struct peer_vram_region *reg = region->priv;
+	struct peer_vram_device *vram = peer_vram_object_device(reg->object);
+
+	if (block->where < vram->size)
+		ib_peer_dma_unmap(region, addr, block->length);
+	else	/* a kernel address */
+		ib_peer_dma_unmap_pages(region, addr, block->length);
+}
+
 static void peer_vram_release(struct ib_peer_region *region)
 {
 	struct peer_vram_region *reg = region->priv;
@@ -305,6 +355,8 @@ static const struct ib_peer_ops peer_vram_ops = {
 	.unpin = peer_vram_unpin,
 	.fault = peer_vram_fault,
 	.cpu_map = peer_vram_cpu_map,
+	.dma_map = peer_vram_dma_map,
+	.dma_unmap = peer_vram_dma_unmap,
 	.release = peer_vram_release,
 };
 

@@ -322,8 +322,21 @@ static int peer_vram_object_reside(struct peer_vram_object *obj,
 	return ttm_tt_populate(bo->bdev, bo->ttm, &ctx);
 }
 
-/* In TTM_PL_xxx, or wherever it is best for a device. */
+/* In system pages that are there. */
+static int peer_vram_object_substitute(struct peer_vram_object *obj)
+{
+	struct ttm_operation_ctx ctx = {
+		.interruptible = true,
+		.gfp_retry_mayfail = true,
+	};
+	int ret = peer_vram_object_place(obj, TTM_PL_SYSTEM);
+
+	return ret ?: ttm_tt_populate(obj->bo.bdev, obj->bo.ttm, &ctx);
+}
+
+/* In TTM_PL_xxx, wherever it is best for a device, or in pages. */
 #define PEER_VRAM_ANYWHERE U32_MAX
+#define PEER_VRAM_PAGES (U32_MAX - 1)
 
 static int peer_vram_object_lock_retry(struct peer_vram_object *obj,
 				       u32 mem_type)
@@ -338,6 +351,8 @@ static int peer_vram_object_lock_retry(struct peer_vram_object *obj,
 			return ret;
 		if (mem_type == PEER_VRAM_ANYWHERE)
 			ret = peer_vram_object_reside(obj, nap);
+		else if (mem_type == PEER_VRAM_PAGES)
+			ret = peer_vram_object_substitute(obj);
 		else
 			ret = peer_vram_object_place(obj, mem_type);
 		if (!ret)
@@ -385,6 +400,17 @@ int peer_vram_object_lock_in(struct peer_vram_object *obj, u32 mem_type)
 int peer_vram_object_lock_resident(struct peer_vram_object *obj)
 {
 	return peer_vram_object_lock_retry(obj, PEER_VRAM_ANYWHERE);
+}
+
+/**
+ * peer_vram_object_lock_pages() - the same, never in VRAM
+ * @obj: not locked
+ *
+ * Return: as peer_vram_object_lock_resident(); -EBUSY pinned in VRAM.
+ */
+int peer_vram_object_lock_pages(struct peer_vram_object *obj)
+{
+	return peer_vram_object_lock_retry(obj, PEER_VRAM_PAGES);
 }
 
 /* ---- making ----------------------------------------------------------- */

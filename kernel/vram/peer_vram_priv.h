@@ -211,6 +211,7 @@ struct peer_vram_object *peer_vram_object_create(struct peer_vram_device *vram,
 int peer_vram_object_lock(struct peer_vram_object *obj);
 int peer_vram_object_lock_in(struct peer_vram_object *obj, u32 mem_type);
 int peer_vram_object_lock_resident(struct peer_vram_object *obj);
+int peer_vram_object_lock_pages(struct peer_vram_object *obj);
 void peer_vram_object_unlock(struct peer_vram_object *obj);
 int peer_vram_object_kill(struct peer_vram_object *obj);
 void peer_vram_objects_kill(struct peer_vram_device *vram);

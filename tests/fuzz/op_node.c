@@ -39,7 +39,7 @@ static long call(struct fz_run *run, const char *name, unsigned long nr,
 
 static bool is_verdict(const struct peer_mem_verdict *verdict)
 {
-	return verdict->reason <= PEER_MEM_FAILED && verdict->error < 4096;
+	return verdict->reason <= PEER_MEM_NO_REVOKE && verdict->error < 4096;
 }
 
 static void go_query(struct fz_run *run)

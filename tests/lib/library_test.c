@@ -115,7 +115,7 @@ TEST_F(library, reasons_have_words)
 {
 	unsigned int i, j;
 
-	for (i = 0; i <= PEER_MEM_FAILED; i++) {
+	for (i = 0; i <= PEER_MEM_NO_REVOKE; i++) {
 		ASSERT_NE(NULL, peermem_reason_str(i));
 		EXPECT_NE(0, strlen(peermem_reason_str(i)));
 		for (j = 0; j < i; j++)

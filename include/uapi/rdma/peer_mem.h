@@ -69,6 +69,10 @@ enum peer_mem_reason {
 	PEER_MEM_BAD_ACCESS = 10,
 	/* The owner of the memory failed; the error tells how. */
 	PEER_MEM_FAILED = 11,
+	/* The RDMA device does DMA, and cannot reach that memory from where it is. */
+	PEER_MEM_NO_PATH = 12,
+	/* The RDMA device pins for good, and the owner wants to be able to take back. */
+	PEER_MEM_NO_REVOKE = 13,
 };
 
 /**

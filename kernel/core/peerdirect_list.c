@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * What the CPU sees of a range that a PeerDirect client has mapped: the client's
- * list of DMA addresses, which are physical ones for the adapter's device, as
- * contiguous pieces, each with a kernel mapping.
+ * What importers see of a range that a PeerDirect client has mapped: the client's
+ * list of DMA addresses as contiguous pieces. For a CPU importer these are
+ * physical addresses, of the adapter's device, and each piece gets a kernel
+ * mapping.
  */
 #include <linux/err.h>
 #include <linux/io.h>
@@ -12,12 +13,13 @@
 
 #include "peerdirect.h"
 
-void ib_peerdirect_cpu_unmap(struct pd_range *range)
+void ib_peerdirect_list_unmap(struct pd_range *range)
 {
 	int i;
 
 	for (i = 0; i < range->num_pieces; i++)
-		memunmap(range->pieces[i].map);
+		if (range->pieces[i].map)
+			memunmap(range->pieces[i].map);
 	kvfree(range->pieces);
 	range->pieces = NULL;
 	range->num_pieces = 0;
@@ -64,9 +66,18 @@ static u64 pd_skip(struct pd_range *range)
 	return range->region->start & (page_size - 1);
 }
 
-int ib_peerdirect_cpu_map(struct pd_range *range)
+static int pd_map_piece(struct pd_piece *piece)
 {
-	struct pd_piece *piece;
+	piece->map = memremap(piece->dma, piece->length,
+			      page_is_ram(PHYS_PFN(piece->dma)) ?
+			      MEMREMAP_WB : MEMREMAP_WC);
+	return piece->map ? 0 : -ENOMEM;
+}
+
+int ib_peerdirect_list_map(struct pd_range *range)
+{
+	bool for_cpu = !range->region->dma_device;
+	int ret = 0;
 	u64 total;
 	int n;
 
@@ -74,24 +85,19 @@ int ib_peerdirect_cpu_map(struct pd_range *range)
 	n = pd_collect(range, NULL, &total);
 	if (n <= 0)
 		return n ?: -EINVAL;
-	range->pieces = kvcalloc(n, sizeof(*piece), GFP_KERNEL);
+	range->pieces = kvcalloc(n, sizeof(*range->pieces), GFP_KERNEL);
 	if (!range->pieces)
 		return -ENOMEM;
 	pd_collect(range, range->pieces, &total);
-	for (; range->num_pieces < n; range->num_pieces++) {
-		piece = &range->pieces[range->num_pieces];
-		piece->map = memremap(piece->dma, piece->length,
-				      page_is_ram(PHYS_PFN(piece->dma)) ?
-				      MEMREMAP_WB : MEMREMAP_WC);
-		if (!piece->map) {
-			ib_peerdirect_cpu_unmap(range);
-			return -ENOMEM;
-		}
-	}
-	return 0;
+	for (; !ret && range->num_pieces < n; range->num_pieces++)
+		if (for_cpu)
+			ret = pd_map_piece(&range->pieces[range->num_pieces]);
+	if (ret)
+		ib_peerdirect_list_unmap(range);
+	return ret;
 }
 
-int ib_peerdirect_cpu_report(struct pd_range *range,
+int ib_peerdirect_list_report(struct pd_range *range,
 			     struct ib_peer_fault *fault)
 {
 	struct ib_peer_region *region = range->region;
@@ -105,8 +111,8 @@ int ib_peerdirect_cpu_report(struct pd_range *range,
 			      skip + region->length);
 		struct ib_peer_block block = {
 			.offset = start - skip,
-			.where = (unsigned long)piece->map + start -
-				 piece->offset,
+			.where = (piece->map ? (unsigned long)piece->map :
+				  piece->dma) + start - piece->offset,
 			.flags = IB_PEER_BLOCK_WRITE,
 		};
 

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * Which device reaches whose memory, and by what address. That is a property of a
+ * pair of devices, and of what lies between them.
+ *
+ * Two ways. Below a common PCI bridge requests go straight from one to the other,
+ * by the address on the bus, if no port between is told to send them up to the
+ * IOMMU (ACS). Else they go up and come down again, by a physical address, or one
+ * of the IOMMU's; whether a host bridge passes them is not to be found out, only
+ * known.
+ *
+ * The kernel's own P2PDMA has struct pages for such memory. Here are none, so
+ * that only its knowledge is of use, where it is built in.
+ */
+#include <linux/dma-direct.h>
+#include <linux/dma-mapping.h>
+#include <linux/err.h>
+#include <linux/iommu.h>
+#include <linux/module.h>
+#include <linux/pci-p2pdma.h>
+#include <linux/pci.h>
+#include <linux/string.h>
+
+#include "dma.h"
+
+#define P2P_BRIDGES 16
+
+static char *p2p_bridges[P2P_BRIDGES];
+static int num_p2p_bridges;
+module_param_array(p2p_bridges, charp, &num_p2p_bridges, 0444);
+MODULE_PARM_DESC(p2p_bridges,
+		 "host bridges that pass requests between devices: vendor:device of their function 00.0, in hexadecimal, or \"all\"");
+
+enum p2p_way {
+	P2P_NONE,
+	P2P_BUS,	/* straight */
+	P2P_UP,		/* through the host bridge */
+};
+
+/* The PCI device that does the DMA: @device, or what it is a part of. */
+static struct pci_dev *p2p_pci(struct device *device)
+{
+	for (; device; device = device->parent)
+		if (dev_is_pci(device))
+			return to_pci_dev(device);
+	return NULL;
+}
+
+/* Does the port send requests between its siblings upwards? */
+static bool p2p_redirects(struct pci_dev *port)
+{
+	int acs = pci_find_ext_capability(port, PCI_EXT_CAP_ID_ACS);
+	u16 control;
+
+	if (!acs)
+		return false;
+	pci_read_config_word(port, acs + PCI_ACS_CTRL, &control);
+	return control & (PCI_ACS_RR | PCI_ACS_CR | PCI_ACS_EC);
+}
+
+/* Is @bridge above @pdev, with no port in between that redirects? */
+static bool p2p_is_straight(struct pci_dev *pdev, struct pci_dev *bridge)
+{
+	while (pdev && pdev != bridge) {
+		if (p2p_redirects(pdev))
+			return false;
+		pdev = pci_upstream_bridge(pdev);
+	}
+	return pdev;
+}
+
+/* A root port is part of the host bridge: what meets there is not below it. */
+static bool p2p_meet_below(struct pci_dev *a, struct pci_dev *b)
+{
+	struct pci_dev *bridge;
+
+	for (bridge = pci_upstream_bridge(a); bridge;
+	     bridge = pci_upstream_bridge(bridge))
+		if (pci_pcie_type(bridge) != PCI_EXP_TYPE_ROOT_PORT &&
+		    p2p_is_straight(a, bridge) && p2p_is_straight(b, bridge))
+			return true;
+	return false;
+}
+
+/* As the administrator wrote it. */
+static bool p2p_is_listed(const struct pci_dev *bridge)
+{
+	unsigned int vendor, device;
+	int i;
+
+	for (i = 0; i < num_p2p_bridges; i++) {
+		if (!strcmp(p2p_bridges[i], "all"))
+			return true;
+		if (bridge && sscanf(p2p_bridges[i], "%x:%x", &vendor,
+				     &device) == 2 &&
+		    bridge->vendor == vendor && bridge->device == device)
+			return true;
+	}
+	return false;
+}
+
+/* Does what is above all bridges pass requests from one device to the other? */
+static bool p2p_host_passes(struct pci_dev *pdev, struct pci_dev *owner)
+{
+	struct pci_dev *root;
+	bool listed;
+
+	if (pci_find_host_bridge(pdev->bus) != pci_find_host_bridge(owner->bus))
+		return p2p_is_listed(NULL);
+	root = pci_get_domain_bus_and_slot(pci_domain_nr(owner->bus),
+					   pci_find_host_bridge(owner->bus)->bus->number,
+					   PCI_DEVFN(0, 0));
+	listed = p2p_is_listed(root);
+	pci_dev_put(root);
+#ifdef CONFIG_X86
+	listed |= boot_cpu_data.x86_vendor == X86_VENDOR_AMD &&
+		  boot_cpu_data.x86 >= 0x17;
+#endif
+	return listed;
+}
+
+/* What the kernel knows; it takes the devices' IOMMU into account, too. */
+static bool p2p_kernel_knows(struct pci_dev *pdev, struct pci_dev *owner)
+{
+	struct device *client = &pdev->dev;
+
+	return IS_ENABLED(CONFIG_PCI_P2PDMA) &&
+	       pci_p2pdma_distance_many(owner, &client, 1, false) >= 0;
+}
+
+static enum p2p_way p2p_way(struct device *device, struct pci_dev *owner)
+{
+	struct pci_dev *pdev = p2p_pci(device);
+
+	if (!pdev)
+		return p2p_is_listed(NULL) ? P2P_UP : P2P_NONE;
+	if (pdev != owner && p2p_meet_below(pdev, owner))
+		return P2P_BUS;
+	if (p2p_host_passes(pdev, owner) || p2p_kernel_knows(pdev, owner))
+		return P2P_UP;
+	return P2P_NONE;
+}
+
+int ib_peer_p2p(struct device *device, struct pci_dev *owner)
+{
+	return p2p_way(device, owner) == P2P_NONE ? -EREMOTEIO : 0;
+}
+EXPORT_SYMBOL_GPL(ib_peer_p2p);
+
+static dma_addr_t p2p_bus_address(struct pci_dev *owner, phys_addr_t phys)
+{
+	struct resource res = { .start = phys, .end = phys,
+				.flags = IORESOURCE_MEM };
+	struct pci_bus_region bus;
+
+	pcibios_resource_to_bus(owner->bus, &bus, &res);
+	return bus.start;
+}
+
+int ib_peer_dma_map(struct ib_peer_region *region, struct pci_dev *owner,
+		    phys_addr_t phys, size_t length, dma_addr_t *addr)
+{
+	struct device *device = region->dma_device;
+
+	/* Of one owner, so one for all blocks. */
+	region->way = p2p_way(device, owner);
+	switch (region->way) {
+	case P2P_BUS:
+		*addr = p2p_bus_address(owner, phys);
+		return 0;
+	case P2P_UP:
+		*addr = dma_map_resource(device, phys, length,
+					 DMA_BIDIRECTIONAL, 0);
+		return dma_mapping_error(device, *addr) ? -EIO : 0;
+	default:
+		return -EREMOTEIO;
+	}
+}
+EXPORT_SYMBOL_GPL(ib_peer_dma_map);
+
+void ib_peer_dma_unmap(struct ib_peer_region *region, dma_addr_t addr,
+		       size_t length)
+{
+	if (region->way == P2P_UP)
+		dma_unmap_resource(region->dma_device, addr, length,
+				   DMA_BIDIRECTIONAL, 0);
+}
+EXPORT_SYMBOL_GPL(ib_peer_dma_unmap);
+
+static phys_addr_t p2p_phys(struct device *device, dma_addr_t addr)
+{
+	struct iommu_domain *domain = iommu_get_domain_for_dev(device);
+
+	return domain ? iommu_iova_to_phys(domain, addr) :
+			dma_to_phys(device, addr);
+}
+
+int ib_peer_dma_map_pages(struct ib_peer_region *region, struct page *page,
+			  size_t length, dma_addr_t *addr)
+{
+	struct device *device = region->dma_device;
+
+	*addr = dma_map_page(device, page, 0, length, DMA_BIDIRECTIONAL);
+	if (dma_mapping_error(device, *addr))
+		return -EIO;
+	/* A bounce buffer is not the memory. */
+	if (p2p_phys(device, *addr) != page_to_phys(page)) {
+		ib_peer_dma_unmap_pages(region, *addr, length);
+		return -EREMOTEIO;
+	}
+	return 0;
+}
+EXPORT_SYMBOL_GPL(ib_peer_dma_map_pages);
+
+void ib_peer_dma_unmap_pages(struct ib_peer_region *region, dma_addr_t addr,
+			     size_t length)
+{
+	dma_unmap_page(region->dma_device, addr, length, DMA_BIDIRECTIONAL);
+}
+EXPORT_SYMBOL_GPL(ib_peer_dma_unmap_pages);
