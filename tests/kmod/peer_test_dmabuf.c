@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
  * Test module: an exporter of dma-bufs that move, for importers that use the
- * CPU. Where a buffer was before its last move is kept, and filled with POISON:
- * what is written there is found out.
+ * CPU, and some for those that use DMA, too. Where a buffer was before its last
+ * move is kept, and filled with POISON: what is written there is found out.
  */
 #include <linux/dma-buf.h>
+#include <linux/dma-mapping.h>
 #include <linux/dma-resv.h>
 #include <linux/miscdevice.h>
 #include <linux/mm.h>
@@ -24,7 +25,10 @@ struct buffer {
 	void *now;		/* NULL: revoked */
 	void *before;
 	bool iomem;
+	bool dma;
 	bool mapped;
+	u32 dma_maps;		/* now */
+	u32 pins;
 	atomic_t attached;
 	atomic_t accesses;
 	u32 maps;
@@ -52,24 +56,101 @@ static int buffer_pin(struct dma_buf_attachment *attach)
 {
 	struct buffer *buffer = attach->dmabuf->priv;
 
-	return buffer->now ? 0 : -ENODEV;
+	dma_resv_assert_held(attach->dmabuf->resv);
+
+	if (!buffer->now)
+		return -ENODEV;
+	buffer->pins++;
+	return 0;
 }
 
 static void buffer_unpin(struct dma_buf_attachment *attach)
 {
+	struct buffer *buffer = attach->dmabuf->priv;
+
+	dma_resv_assert_held(attach->dmabuf->resv);
+	buffer->pins--;
 }
 
-/* It is for importers that do without. */
+/*
+ * By an importer that means it. Without move notification the core of dma-bufs
+ * pins for all that map; a dynamic importer follows all the same.
+ */
+static bool buffer_is_pinned(struct buffer *buffer)
+{
+	if (IS_ENABLED(CONFIG_DMABUF_MOVE_NOTIFY))
+		return buffer->pins;
+	return buffer->pins > buffer->dma_maps;
+}
+
+static int fill_table(struct sg_table *table, void *from, size_t length)
+{
+	struct scatterlist *sg;
+	size_t at = 0;
+	int ret, i;
+
+	ret = sg_alloc_table(table, length >> PAGE_SHIFT, GFP_KERNEL);
+	if (ret)
+		return ret;
+	for_each_sgtable_sg(table, sg, i) {
+		sg_set_page(sg, vmalloc_to_page(from + at), PAGE_SIZE, 0);
+		at += PAGE_SIZE;
+	}
+	return 0;
+}
+
+static int map_table(struct dma_buf_attachment *attach, struct sg_table *table,
+		     enum dma_data_direction dir)
+{
+	struct buffer *buffer = attach->dmabuf->priv;
+	int ret;
+
+	ret = fill_table(table, buffer->now, attach->dmabuf->size);
+	if (ret)
+		return ret;
+	ret = dma_map_sgtable(attach->dev, table, dir, 0);
+	if (ret)
+		sg_free_table(table);
+	return ret;
+}
+
 static struct sg_table *buffer_map_dma(struct dma_buf_attachment *attach,
 				       enum dma_data_direction dir)
 {
-	return ERR_PTR(-EOPNOTSUPP);
+	struct buffer *buffer = attach->dmabuf->priv;
+	struct sg_table *table;
+	int ret;
+
+	dma_resv_assert_held(attach->dmabuf->resv);
+
+	if (!buffer->dma)
+		return ERR_PTR(-EOPNOTSUPP);
+	if (!buffer->now)
+		return ERR_PTR(-ENODEV);
+	table = kzalloc(sizeof(*table), GFP_KERNEL);
+	if (!table)
+		return ERR_PTR(-ENOMEM);
+	ret = map_table(attach, table, dir);
+	if (ret) {
+		kfree(table);
+		return ERR_PTR(ret);
+	}
+	buffer->dma_maps++;
+	buffer->maps++;
+	return table;
 }
 
 static void buffer_unmap_dma(struct dma_buf_attachment *attach,
 			     struct sg_table *table,
 			     enum dma_data_direction dir)
 {
+	struct buffer *buffer = attach->dmabuf->priv;
+
+	dma_resv_assert_held(attach->dmabuf->resv);
+	dma_unmap_sgtable(attach->dev, table, dir, 0);
+	sg_free_table(table);
+	kfree(table);
+	buffer->dma_maps--;
 }
 
 static int buffer_begin_access(struct dma_buf *dmabuf,
@@ -205,6 +286,7 @@ static long node_create(struct peer_test_dmabuf_create __user *user)
 	if (!buffer)
 		return -ENOMEM;
 	buffer->iomem = arg.flags & PEER_TEST_DMABUF_IOMEM;
+	buffer->dma = arg.flags & PEER_TEST_DMABUF_DMA;
 	buffer->now = vzalloc(arg.length);
 	dmabuf = buffer->now ? buffer_export(buffer, &arg) : ERR_PTR(-ENOMEM);
 	if (IS_ERR(dmabuf)) {
@@ -229,7 +311,7 @@ static void buffer_leave(struct dma_buf *dmabuf)
 
 	dma_buf_move_notify(dmabuf);
 	unmap_mapping_range(dmabuf->file->f_mapping, 0, 0, 1);
-	if (buffer->mapped)
+	if (buffer->mapped || buffer->dma_maps)
 		buffer->wrong++;
 	if (buffer->before && memchr_inv(buffer->before, POISON, dmabuf->size))
 		buffer->wrong++;
@@ -247,7 +329,9 @@ static long node_move(struct dma_buf *dmabuf, bool revoke)
 	if (!revoke && !place)
 		return -ENOMEM;
 	dma_resv_lock(dmabuf->resv, NULL);
-	if (buffer->now) {
+	if (!revoke && buffer_is_pinned(buffer)) {
+		ret = -EBUSY;
+	} else if (buffer->now) {
 		buffer_leave(dmabuf);
 		if (place)
 			memcpy(place, buffer->before, dmabuf->size);
@@ -270,7 +354,7 @@ static long node_stats(struct dma_buf *dmabuf,
 	dma_resv_lock(dmabuf->resv, NULL);
 	stats.attached = atomic_read(&buffer->attached);
 	stats.accesses = atomic_read(&buffer->accesses);
-	stats.mapped = buffer->mapped;
+	stats.mapped = buffer->mapped + buffer->dma_maps;
 	stats.maps = buffer->maps;
 	stats.wrong = buffer->wrong;
 	if (buffer->before && memchr_inv(buffer->before, POISON, dmabuf->size))

@@ -13,6 +13,7 @@ enum peer_test_dmabuf_flags {
 	PEER_TEST_DMABUF_FIXED = 1 << 0,	/* does not move */
 	PEER_TEST_DMABUF_IOMEM = 1 << 1,	/* is called I/O memory */
 	PEER_TEST_DMABUF_READ_ONLY = 1 << 2,	/* the descriptor is */
+	PEER_TEST_DMABUF_DMA = 1 << 3,		/* has addresses for DMA, too */
 };
 
 struct peer_test_dmabuf_create {
@@ -24,7 +25,7 @@ struct peer_test_dmabuf_create {
 /**
  * struct peer_test_dmabuf_stats - what importers did
  * @attached: now
- * @mapped:   now
+ * @mapped:   now, for the CPU or for DMA
  * @accesses: begun, not ended
  * @maps:     ever
  * @wrong:    written after a move to where it was; mapped still after the
@@ -50,7 +51,10 @@ struct peer_test_dmabuf_rw {
 
 #define PEER_TEST_DMABUF_CREATE _IOWR(0xb9, 0, struct peer_test_dmabuf_create)
 #define PEER_TEST_DMABUF_STATS	_IOWR(0xb9, 1, struct peer_test_dmabuf_stats)
-/* These two with a descriptor: elsewhere, with the same bytes; nowhere. */
+/*
+ * These two with a descriptor: elsewhere, with the same bytes; nowhere, also if it
+ * is pinned. EBUSY: it is pinned.
+ */
 #define PEER_TEST_DMABUF_MOVE	_IO(0xb9, 2)
 #define PEER_TEST_DMABUF_REVOKE	_IO(0xb9, 3)
 #define PEER_TEST_DMABUF_RW	_IOW(0xb9, 4, struct peer_test_dmabuf_rw)

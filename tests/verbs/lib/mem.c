@@ -86,7 +86,8 @@ const struct vt_mem_kind *vt_mem_kind_find(const char *name)
 		&vt_mem_host, &vt_mem_vram, &vt_mem_vram_named,
 		&vt_mem_vram_system, &vt_mem_cmb, &vt_mem_peerdirect,
 		&vt_mem_udmabuf, &vt_mem_heap, &vt_mem_vgem, &vt_mem_moving,
-		&vt_mem_fixed, &vt_mem_iomem, &vt_mem_vram_dmabuf,
+		&vt_mem_fixed, &vt_mem_iomem, &vt_mem_dma,
+		&vt_mem_vram_dmabuf,
 	};
 	size_t i;
 

@@ -95,7 +95,8 @@ int vt_peerdirect_load(const char *params);
 
 /*
  * Registered as dma-bufs. Of the kernel's own exporters; of peer_test_dmabuf.ko,
- * that move, do not, and are called I/O memory; of peer_vram.
+ * that move, do not, are called I/O memory, and move with addresses for DMA; of
+ * peer_vram.
  */
 extern const struct vt_mem_kind vt_mem_udmabuf;
 extern const struct vt_mem_kind vt_mem_heap;
@@ -103,6 +104,7 @@ extern const struct vt_mem_kind vt_mem_vgem;
 extern const struct vt_mem_kind vt_mem_moving;
 extern const struct vt_mem_kind vt_mem_fixed;
 extern const struct vt_mem_kind vt_mem_iomem;
+extern const struct vt_mem_kind vt_mem_dma;
 extern const struct vt_mem_kind vt_mem_vram_dmabuf;
 
 /* Ranges that the core made a dma-buf of, of the kinds above. */

@@ -207,6 +207,8 @@ static uint32_t test_flags(const struct vt_mem_kind *kind)
 {
 	if (kind == &vt_mem_fixed)
 		return PEER_TEST_DMABUF_FIXED;
+	if (kind == &vt_mem_dma)
+		return PEER_TEST_DMABUF_DMA;
 	return kind == &vt_mem_iomem ? PEER_TEST_DMABUF_IOMEM : 0;
 }
 
@@ -284,3 +286,4 @@ const struct vt_mem_kind vt_mem_moving = TEST_KIND(moving, test_move,
 const struct vt_mem_kind vt_mem_fixed = TEST_KIND(fixed, NULL, NULL);
 const struct vt_mem_kind vt_mem_iomem = TEST_KIND(iomem, test_move,
 						   test_revoke);
+const struct vt_mem_kind vt_mem_dma = TEST_KIND(dma, test_move, test_revoke);
