@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
+/*
+ * Inside of edu_rdma.ko: RDMA devices over the DMA engine of QEMU's "edu" device.
+ * They have no queue pairs: /dev/edu_rdma moves bytes by key. To the RDMA core
+ * they are what drivers of network cards are, and know nothing of peer memory.
+ *
+ * Lock order: edu_lock, resv of a dma-buf, struct edu_engine.lock.
+ */
+#ifndef EDU_H
+#define EDU_H
+
+#include <linux/completion.h>
+#include <linux/mutex.h>
+#include <linux/pci.h>
+#include <linux/refcount.h>
+#include <linux/rwsem.h>
+#include <linux/xarray.h>
+#include <rdma/ib_umem.h>
+#include <rdma/ib_verbs.h>
+#include <rdma/uverbs_ioctl.h>
+
+#include "edu_rdma.h"
+
+/*
+ * What one transfer can move. The engine's buffer has a byte more; some versions
+ * of QEMU end when it is filled.
+ */
+#define EDU_PIECE 4095
+
+/**
+ * struct edu_engine - moves bytes between its own buffer and DMA addresses
+ * @bounce: what goes in or comes out
+ * @broken: a transfer did not end
+ */
+struct edu_engine {
+	struct pci_dev *pdev;
+	void __iomem *regs;
+	struct mutex lock;	/* of what follows */
+	void *bounce;
+	dma_addr_t bounce_dma;
+	bool broken;
+	u64 transfers;
+};
+
+/* @length: up to EDU_PIECE. Return: 0, -EIO, -ETIMEDOUT. */
+int edu_engine_write(struct edu_engine *engine, dma_addr_t to,
+		     const void *from, size_t length);
+int edu_engine_read(struct edu_engine *engine, void *to, dma_addr_t from,
+		    size_t length);
+int edu_engine_init(struct edu_engine *engine, struct pci_dev *pdev);
+
+struct edu_stats {
+	atomic64_t mrs, mappings, unmappings, notifies, revocations, faults;
+};
+
+/**
+ * struct edu_device - one of the RDMA devices
+ * @mrs:  by the upper 24 bits of their keys
+ * @salt: for the lower 8, so that a key does not come again soon
+ */
+struct edu_device {
+	struct ib_device ib;
+	struct edu_engine *engine;
+	enum edu_rdma_device index;
+	struct xarray mrs;
+	atomic_t salt;
+	struct edu_stats stats;
+};
+
+struct edu {
+	struct edu_engine engine;
+	struct edu_device *devices[EDU_RDMA_DEVICES];
+};
+
+/* The only one; NULL: there is none. */
+extern struct edu *edu_here;
+extern struct rw_semaphore edu_lock;
+
+/**
+ * struct edu_mr - a memory region, as the hardware sees it
+ * @dmabuf: NULL: system memory
+ * @how:    @dmabuf was imported
+ * @users:  the registration, and accesses; @unused when there is none
+ * @pages:  DMA addresses, @count of them, of the pages that it lies in
+ * @valid:  so they are
+ * @revoked: never again
+ * @ending: what comes now is no revocation
+ *
+ * The last four are under the resv of the dma-buf. System memory never changes.
+ */
+struct edu_mr {
+	struct ib_mr ib;
+	struct edu_device *dev;
+	struct ib_umem *umem;
+	struct ib_umem_dmabuf *dmabuf;
+	enum edu_rdma_device how;
+	int access;
+	u64 iova;
+	u32 key;
+	refcount_t users;
+	struct completion unused;
+	size_t count;
+	dma_addr_t *pages;
+	bool valid;
+	bool revoked;
+	bool ending;
+};
+
+static inline struct edu_device *to_edu_device(struct ib_device *ib)
+{
+	return container_of(ib, struct edu_device, ib);
+}
+
+static inline struct edu_mr *to_edu_mr(struct ib_mr *ib)
+{
+	return container_of(ib, struct edu_mr, ib);
+}
+
+/* Verbs. */
+struct ib_mr *edu_reg_user_mr(struct ib_pd *pd, u64 start, u64 length,
+			      u64 iova, int access, struct ib_udata *udata);
+struct ib_mr *edu_reg_user_mr_dmabuf(struct ib_pd *pd, u64 offset, u64 length,
+				     u64 iova, int fd, int access,
+				     struct uverbs_attr_bundle *attrs);
+int edu_dereg_mr(struct ib_mr *ib, struct ib_udata *udata);
+extern const struct uapi_definition edu_mr_uapi[];
+
+/* The table of an MR of a dma-buf. Return: 0, -EIO it is not what it must be. */
+int edu_mr_fill(struct edu_mr *mr);
+void edu_mr_invalidate(struct edu_mr *mr);
+/* Before bytes are moved; again and again. Return: see struct edu_rdma_access. */
+int edu_mr_ready(struct edu_mr *mr);
+
+int edu_access(struct edu_device *dev, const struct edu_rdma_access *arg);
+
+struct edu_device *edu_device_add(struct edu *edu, enum edu_rdma_device index);
+void edu_device_remove(struct edu_device *dev);
+
+int edu_node_add(void);
+void edu_node_remove(void);
+
+#endif

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * /dev/edu_rdma: see edu_rdma.h. It stays when the device goes.
+ */
+#include <linux/miscdevice.h>
+#include <linux/uaccess.h>
+
+#include "edu.h"
+
+DECLARE_RWSEM(edu_lock);
+struct edu *edu_here;
+
+static long node_access(const struct edu_rdma_access *arg)
+{
+	long ret = -ENODEV;
+
+	if (arg->reserved || arg->device >= EDU_RDMA_DEVICES ||
+	    arg->flags & ~(EDU_RDMA_WRITE | EDU_RDMA_LOCAL | EDU_RDMA_STALE))
+		return -EINVAL;
+	down_read(&edu_lock);
+	if (edu_here)
+		ret = edu_access(edu_here->devices[arg->device], arg);
+	up_read(&edu_lock);
+	return ret;
+}
+
+static void get_stats(const struct edu_stats *from, struct edu_rdma_stats *to)
+{
+	to->mrs = atomic64_read(&from->mrs);
+	to->mappings = atomic64_read(&from->mappings);
+	to->unmappings = atomic64_read(&from->unmappings);
+	to->notifies = atomic64_read(&from->notifies);
+	to->revocations = atomic64_read(&from->revocations);
+	to->faults = atomic64_read(&from->faults);
+}
+
+static long node_stats(struct edu_rdma_stats *arg)
+{
+	long ret = -ENODEV;
+
+	if (arg->device >= EDU_RDMA_DEVICES)
+		return -EINVAL;
+	down_read(&edu_lock);
+	if (edu_here) {
+		get_stats(&edu_here->devices[arg->device]->stats, arg);
+		arg->transfers = READ_ONCE(edu_here->engine.transfers);
+		ret = 0;
+	}
+	up_read(&edu_lock);
+	return ret;
+}
+
+static long node_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	void __user *user = (void __user *)arg;
+	struct edu_rdma_access access;
+	struct edu_rdma_stats stats;
+	long ret;
+
+	switch (cmd) {
+	case EDU_RDMA_ACCESS:
+		if (copy_from_user(&access, user, sizeof(access)))
+			return -EFAULT;
+		return node_access(&access);
+	case EDU_RDMA_STATS:
+		if (copy_from_user(&stats, user, sizeof(stats)))
+			return -EFAULT;
+		ret = node_stats(&stats);
+		if (!ret && copy_to_user(user, &stats, sizeof(stats)))
+			ret = -EFAULT;
+		return ret;
+	}
+	return -ENOTTY;
+}
+
+static const struct file_operations node_fops = {
+	.owner = THIS_MODULE,
+	.unlocked_ioctl = node_ioctl,
+};
+
+static struct miscdevice node = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = "edu_rdma",
+	.fops = &node_fops,
+};
+
+int edu_node_add(void)
+{
+	return misc_register(&node);
+}
+
+void edu_node_remove(void)
+{
+	misc_deregister(&node);
+}
