@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * MRs of the DMA engine whose process dies, whose device goes, and whose module is
+ * to be unloaded.
+ */
+#include <kselftest_harness.h>
+
+#include <sys/ioctl.h>
+#include <sys/wait.h>
+
+#include "../kmod/peer_test_dmabuf.h"
+#include "engine.h"
+#include "lib/driven.h"
+#include "lib/proc.h"
+
+#define PAGE 4096
+#define SIZE (2 * PAGE)
+/* It has to end what is under way. */
+#define SOON_MS 60000
+
+FIXTURE(life)
+{
+	struct en_buf b;
+};
+
+FIXTURE_VARIANT(life)
+{
+	const struct vt_mem_kind *kind;
+	enum edu_rdma_device device;
+};
+
+FIXTURE_VARIANT_ADD(life, dynamic_host) {
+	.kind = &vt_mem_host, .device = EDU_RDMA_DYNAMIC,
+};
+FIXTURE_VARIANT_ADD(life, dynamic_dma) {
+	.kind = &vt_mem_dma, .device = EDU_RDMA_DYNAMIC,
+};
+FIXTURE_VARIANT_ADD(life, pinned_dma) {
+	.kind = &vt_mem_dma, .device = EDU_RDMA_PINNED,
+};
+FIXTURE_VARIANT_ADD(life, revocable_dma) {
+	.kind = &vt_mem_dma, .device = EDU_RDMA_REVOCABLE,
+};
+
+FIXTURE_SETUP(life)
+{
+	ASSERT_EQ(0, en_load());
+	ASSERT_EQ(0, vt_mem_prepare(variant->kind));
+	ASSERT_EQ(0, en_buf_open(&self->b, variant->device, IM_WRITE,
+				 variant->kind, SIZE));
+}
+
+FIXTURE_TEARDOWN(life)
+{
+	EXPECT_EQ(0, en_buf_close(&self->b));
+}
+
+typedef FIXTURE_DATA(life) life_t;
+
+static unsigned int count_mrs(life_t *self)
+{
+	struct edu_rdma_stats stats = { 0 };
+
+	return en_stats(self->b.engine, self->b.device, &stats) ? ~0U :
+		stats.mrs;
+}
+
+/* Who has the dma-buf now; of other memory nobody knows. */
+static int count_attached(life_t *self)
+{
+	struct vt_mem *mem = &self->b.buf.mem;
+	struct peer_test_dmabuf_stats stats = { .fd = mem->dmabuf };
+
+	if (mem->dmabuf < 0)
+		return 0;
+	if (ioctl(mem->fd, PEER_TEST_DMABUF_STATS, &stats))
+		return -errno;
+	return stats.wrong ? -EILSEQ : (int)stats.attached;
+}
+
+/*
+ * Another process with an MR of its own over that memory, which tells through the
+ * pipe that its first access is done, and goes on until an access fails.
+ */
+static void be_user(struct en_buf *b, int done)
+{
+	uint8_t byte = b->buf.shadow[0];
+	struct im_dev dev;
+	struct im_mr mr;
+	char name[8];
+	int ret;
+
+	snprintf(name, sizeof(name), "edu%d", b->device);
+	if (im_open(&dev, name, IM_WRITE) ||
+	    im_reg_mem(&dev, &mr, &b->buf.mem, 0, SIZE, 0, IM_ACCESS_ALL))
+		_exit(1);
+	do {
+		ret = en_access(b->engine, b->device, mr.rkey, 0, &byte, 1,
+				EDU_RDMA_WRITE);
+		if (write(done, &byte, 1) < 0)
+			_exit(2);
+	} while (!ret);
+	_exit(-ret);
+}
+
+static pid_t start_user(struct en_buf *b)
+{
+	int done[2];
+	pid_t child;
+	char byte;
+
+	if (pipe(done))
+		return -1;
+	child = fork();
+	if (!child)
+		be_user(b, done[1]);
+	close(done[1]);
+	/* It stays open: the child goes on writing. */
+	return read(done[0], &byte, 1) == 1 ? child : -1;
+}
+
+TEST_F_TIMEOUT(life, killed, 120)
+{
+	int64_t until;
+	pid_t child;
+
+	child = start_user(&self->b);
+	ASSERT_LT(0, child);
+	ASSERT_EQ(2, count_mrs(self));
+	kill(child, SIGKILL);
+	ASSERT_EQ(128 + SIGKILL, vt_wait_child(child, SOON_MS));
+	/* Its files may be closed after it is gone. */
+	until = vt_now_ms() + SOON_MS;
+	while (count_mrs(self) != 1 && vt_now_ms() < until)
+		usleep(10000);
+	EXPECT_EQ(1, count_mrs(self));
+	EXPECT_EQ(self->b.buf.mem.dmabuf >= 0, count_attached(self));
+	EXPECT_EQ(0, en_put(&self->b, 100, 10, 2));
+	EXPECT_EQ(0, vt_buf_check_all(&self->b.buf));
+}
+
+/* ---- the device goes ---- */
+
+static int find_driver(struct vt_driven *driver)
+{
+	char path[PATH_MAX];
+
+	if (!realpath("/sys/class/infiniband/edu0/device", path))
+		return -errno;
+	snprintf(driver->name, sizeof(driver->name), "%s",
+		 strrchr(path, '/') + 1);
+	strcpy(driver->driver, "/sys/bus/pci/drivers/edu_rdma");
+	return 0;
+}
+
+TEST_F_TIMEOUT(life, unbound, 120)
+{
+	struct vt_driven driver;
+	struct en_buf *b = &self->b;
+	struct en_buf again;
+	struct im_mr mr;
+
+	ASSERT_EQ(0, find_driver(&driver));
+	ASSERT_EQ(0, vt_driven_tell(&driver, "unbind"));
+	/* Not even the file is closed, and all is given back. */
+	EXPECT_EQ(0, count_attached(self));
+	EXPECT_EQ(-ENODEV, en_put(b, 0, 1, 2));
+	EXPECT_EQ(0, im_dereg_mr(&b->mr));
+	EXPECT_EQ(-EIO, im_reg_mem(&b->dev, &mr, &b->buf.mem, 0, SIZE, 0, 0));
+	if (b->buf.mem.dmabuf >= 0)
+		EXPECT_EQ(0, vt_mem_move(&b->buf.mem, false));
+	EXPECT_EQ(0, vt_buf_check_all(&b->buf));
+	b->mr.dev = NULL;
+
+	ASSERT_EQ(0, vt_driven_tell(&driver, "bind"));
+	ASSERT_EQ(0, en_buf_open(&again, variant->device, IM_WRITE,
+				 variant->kind, SIZE));
+	EXPECT_EQ(1, count_mrs(self));
+	EXPECT_EQ(0, en_put(&again, 100, 10, 2));
+	EXPECT_EQ(0, vt_buf_check_all(&again.buf));
+	EXPECT_EQ(0, en_buf_close(&again));
+	EXPECT_EQ(0, count_mrs(self));
+}
+
+TEST_F_TIMEOUT(life, unbound_under_traffic, 120)
+{
+	struct vt_driven driver;
+	pid_t child;
+
+	ASSERT_EQ(0, find_driver(&driver));
+	child = start_user(&self->b);
+	ASSERT_LT(0, child);
+	ASSERT_EQ(0, vt_driven_tell(&driver, "unbind"));
+	EXPECT_EQ(ENODEV, vt_wait_child(child, SOON_MS));
+	EXPECT_EQ(0, count_attached(self));
+	self->b.mr.dev = NULL;
+	ASSERT_EQ(0, vt_driven_tell(&driver, "bind"));
+	EXPECT_EQ(0, count_mrs(self));
+}
+
+/* ---- the module ---- */
+
+/* Only the node holds it; who has a device open loses that. */
+TEST_F_TIMEOUT(life, unloaded, 120)
+{
+	struct en_buf *b = &self->b;
+
+	EXPECT_NE(0, vt_rmmod("edu_rdma"));
+	close(b->engine);
+	EXPECT_EQ(0, vt_rmmod("edu_rdma"));
+	EXPECT_EQ(0, count_attached(self));
+	EXPECT_EQ(0, im_dereg_mr(&b->mr));
+	b->mr.dev = NULL;
+	if (b->buf.mem.dmabuf >= 0)
+		EXPECT_EQ(0, vt_mem_move(&b->buf.mem, false));
+	EXPECT_EQ(0, vt_buf_check_all(&b->buf));
+
+	ASSERT_EQ(0, en_load());
+	b->engine = en_open();
+	ASSERT_LE(0, b->engine);
+	EXPECT_EQ(0, count_mrs(self));
+}
+
+TEST_HARNESS_MAIN

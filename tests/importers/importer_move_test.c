@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * Memory that moves or is taken away under a DMA engine: one that follows, one
+ * that holds it where it is, and one that lets go of it.
+ */
+#include <kselftest_harness.h>
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/ioctl.h>
+
+#include "../kmod/peer_test_dmabuf.h"
+#include "engine.h"
+
+#define PAGE 4096
+#define SIZE (4 * PAGE)
+
+FIXTURE(move)
+{
+	struct en_buf b;
+	struct edu_rdma_stats before;
+};
+
+FIXTURE_VARIANT(move)
+{
+	const struct vt_mem_kind *kind;
+	enum edu_rdma_device device;
+};
+
+FIXTURE_VARIANT_ADD(move, dynamic_dma) {
+	.kind = &vt_mem_dma, .device = EDU_RDMA_DYNAMIC,
+};
+FIXTURE_VARIANT_ADD(move, pinned_dma) {
+	.kind = &vt_mem_dma, .device = EDU_RDMA_PINNED,
+};
+FIXTURE_VARIANT_ADD(move, revocable_dma) {
+	.kind = &vt_mem_dma, .device = EDU_RDMA_REVOCABLE,
+};
+
+FIXTURE_SETUP(move)
+{
+	int engine;
+
+	ASSERT_EQ(0, en_load());
+	engine = en_open();
+	ASSERT_EQ(0, en_stats(engine, variant->device, &self->before));
+	close(engine);
+	ASSERT_EQ(0, vt_mem_prepare(variant->kind));
+	ASSERT_EQ(0, en_buf_open(&self->b, variant->device, IM_WRITE,
+				 variant->kind, SIZE));
+}
+
+static int owner_stats(struct vt_mem *mem, struct peer_test_dmabuf_stats *stats)
+{
+	stats->fd = mem->dmabuf;
+	return ioctl(mem->fd, PEER_TEST_DMABUF_STATS, stats) ? -errno : 0;
+}
+
+typedef FIXTURE_DATA(move) move_t;
+
+/* What the engine's statistics say, since the test began. */
+static struct edu_rdma_stats since(move_t *self)
+{
+	struct edu_rdma_stats now = { 0 };
+
+	if (en_stats(self->b.engine, self->b.device, &now))
+		return now;
+	now.mrs -= self->before.mrs;
+	now.mappings -= self->before.mappings;
+	now.unmappings -= self->before.unmappings;
+	now.notifies -= self->before.notifies;
+	now.revocations -= self->before.revocations;
+	now.faults -= self->before.faults;
+	return now;
+}
+
+/* The MR ends, and nothing is left of it. */
+FIXTURE_TEARDOWN(move)
+{
+	struct peer_test_dmabuf_stats stats = { 0 };
+	struct edu_rdma_stats end;
+
+	EXPECT_EQ(0, im_dereg_mr(&self->b.mr));
+	self->b.mr.dev = NULL;
+	EXPECT_EQ(0, owner_stats(&self->b.buf.mem, &stats));
+	EXPECT_EQ(0, stats.attached);
+	EXPECT_EQ(0, stats.mapped);
+	EXPECT_EQ(0, stats.wrong);
+	end = since(self);
+	EXPECT_EQ(0, end.mrs);
+	EXPECT_EQ(end.mappings, end.unmappings);
+	EXPECT_EQ(0, en_buf_close(&self->b));
+}
+
+/* Over a border, so that two pages are asked for. */
+static int put(move_t *self, uint64_t seed)
+{
+	return en_put(&self->b, PAGE - 100, 300, seed);
+}
+
+static int get(move_t *self)
+{
+	return en_get(&self->b, PAGE - 90, 250);
+}
+
+/* ---- a move ---- */
+
+static void follows(struct __test_metadata *_metadata, move_t *self)
+{
+	struct peer_test_dmabuf_stats stats = { 0 };
+	struct vt_mem *mem = &self->b.buf.mem;
+	struct edu_rdma_stats now;
+	int i;
+
+	for (i = 1; i <= 3; i++) {
+		ASSERT_EQ(0, vt_mem_move(mem, false));
+		ASSERT_EQ(0, owner_stats(mem, &stats));
+		EXPECT_EQ(0, stats.mapped);
+		now = since(self);
+		EXPECT_EQ(i, now.notifies);
+		EXPECT_EQ(i, now.unmappings);
+		EXPECT_EQ(i - 1, now.faults);
+
+		ASSERT_EQ(0, put(self, 10 + i));
+		ASSERT_EQ(0, get(self));
+		ASSERT_EQ(0, vt_buf_check_all(&self->b.buf));
+		now = since(self);
+		EXPECT_EQ(i, now.faults);
+		EXPECT_EQ(i + 1, now.mappings);
+	}
+	EXPECT_EQ(0, now.revocations);
+}
+
+static void stays(struct __test_metadata *_metadata, move_t *self)
+{
+	struct vt_mem *mem = &self->b.buf.mem;
+	struct edu_rdma_stats now;
+
+	EXPECT_EQ(-EBUSY, vt_mem_move(mem, false));
+	ASSERT_EQ(0, put(self, 10));
+	ASSERT_EQ(0, get(self));
+	ASSERT_EQ(0, vt_buf_check_all(&self->b.buf));
+	now = since(self);
+	EXPECT_EQ(0, now.notifies);
+	EXPECT_EQ(0, now.faults);
+
+	/* Until it is over. */
+	EXPECT_EQ(0, im_dereg_mr(&self->b.mr));
+	EXPECT_EQ(0, vt_mem_move(mem, false));
+	EXPECT_EQ(0, vt_buf_check_all(&self->b.buf));
+	ASSERT_EQ(0, im_reg_mem(&self->b.dev, &self->b.mr, mem, 0, SIZE,
+				self->b.buf.iova, IM_ACCESS_ALL));
+	EXPECT_EQ(0, get(self));
+}
+
+TEST_F_TIMEOUT(move, moved, 60)
+{
+	if (variant->device == EDU_RDMA_DYNAMIC)
+		follows(_metadata, self);
+	else
+		stays(_metadata, self);
+}
+
+/* Twice, or before anybody has asked: there is nothing to give back. */
+TEST_F_TIMEOUT(move, moved_twice, 60)
+{
+	struct edu_rdma_stats now;
+
+	if (variant->device != EDU_RDMA_DYNAMIC)
+		SKIP(return, "this device does not follow");
+	ASSERT_EQ(0, vt_mem_move(&self->b.buf.mem, false));
+	ASSERT_EQ(0, vt_mem_move(&self->b.buf.mem, false));
+	now = since(self);
+	EXPECT_EQ(2, now.notifies);
+	EXPECT_EQ(1, now.unmappings);
+	EXPECT_EQ(0, get(self));
+}
+
+/* ---- under traffic ---- */
+
+struct mover {
+	pthread_t thread;
+	struct vt_mem *mem;
+	atomic_bool stop;
+	atomic_uint moves;
+	int ret;
+};
+
+static void *mover_run(void *arg)
+{
+	struct mover *mover = arg;
+
+	while (!mover->stop && !mover->ret) {
+		mover->ret = vt_mem_move(mover->mem, false);
+		mover->moves++;
+		usleep(10000);
+	}
+	return NULL;
+}
+
+TEST_F_TIMEOUT(move, moved_under_traffic, 240)
+{
+	struct mover mover = { .mem = &self->b.buf.mem };
+	struct edu_rdma_stats now;
+	uint64_t seed = 20;
+
+	if (variant->device != EDU_RDMA_DYNAMIC)
+		SKIP(return, "this device does not follow");
+	ASSERT_EQ(0, pthread_create(&mover.thread, NULL, mover_run, &mover));
+	do {
+		EXPECT_EQ(0, en_put(&self->b, 33, PAGE + 1000, seed++));
+		EXPECT_EQ(0, en_get(&self->b, 2 * PAGE - 10, 20));
+		now = since(self);
+	} while ((mover.moves < 5 || now.faults < 5) && !mover.ret &&
+		 !_metadata->exit_code);
+	mover.stop = true;
+	pthread_join(mover.thread, NULL);
+	EXPECT_EQ(0, mover.ret);
+	EXPECT_EQ(0, vt_buf_check_all(&self->b.buf));
+}
+
+/* ---- revocation ---- */
+
+/* Registrations get other keys, as long as the dead one has its own. */
+static int key_is_taken(struct en_buf *b)
+{
+	static uint8_t byte[PAGE];
+	struct im_mr other;
+	int i, ret;
+
+	for (i = 0; i < 300; i++) {
+		ret = im_reg_mr(&b->dev, &other, byte, 1, (uintptr_t)byte, 0);
+		if (ret)
+			return ret;
+		if (other.rkey >> 8 == b->mr.rkey >> 8)
+			return -EEXIST;
+		ret = im_dereg_mr(&other);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+TEST_F_TIMEOUT(move, revoked, 60)
+{
+	struct vt_mem *mem = &self->b.buf.mem;
+	bool follows = variant->device == EDU_RDMA_DYNAMIC;
+	struct edu_rdma_stats now;
+
+	if (variant->device == EDU_RDMA_PINNED)
+		SKIP(return, "this device holds what it has");
+	ASSERT_EQ(0, put(self, 10));
+	ASSERT_EQ(0, vt_mem_revoke(mem));
+	/* The exporter has none for it, or the device asks no more. */
+	EXPECT_EQ(follows ? -ENODEV : -ESTALE, put(self, 11));
+	EXPECT_EQ(follows ? -ENODEV : -ESTALE, get(self));
+	EXPECT_EQ(0, key_is_taken(&self->b));
+	now = since(self);
+	EXPECT_EQ(1, now.notifies);
+	EXPECT_EQ(!follows, now.revocations);
+	EXPECT_EQ(1, now.unmappings);
+	EXPECT_EQ(1, now.mrs);
+}
+
+/* ---- a device that could follow, told not to ---- */
+
+TEST_F_TIMEOUT(move, asked_to_pin, 60)
+{
+	struct en_buf *b = &self->b;
+	struct im_mr other;
+
+	if (variant->device != EDU_RDMA_DYNAMIC)
+		SKIP(return, "this device pins in any case");
+	ASSERT_EQ(0, im_reg_dmabuf_mr(&b->dev, &other, 0, SIZE, 0,
+				      b->buf.mem.dmabuf, IM_ACCESS_ALL,
+				      EDU_RDMA_REG_PINNED));
+	EXPECT_EQ(-EBUSY, vt_mem_move(&b->buf.mem, false));
+	EXPECT_EQ(0, im_dereg_mr(&other));
+	EXPECT_EQ(0, vt_mem_move(&b->buf.mem, false));
+	EXPECT_EQ(-EINVAL, im_reg_dmabuf_mr(&b->dev, &other, 0, SIZE, 0,
+					    b->buf.mem.dmabuf, IM_ACCESS_ALL,
+					    EDU_RDMA_REG_PINNED << 1));
+}
+
+TEST_HARNESS_MAIN
