@@ -300,7 +300,8 @@ compose_machine()
 
 	[ -z "$iommu" ] || {
 		machine+=,kernel-irqchip=split
-		append+=(intel_iommu=on)
+		# What is unmapped is out of reach at once.
+		append+=(intel_iommu=on iommu.strict=1)
 	}
 	qemu=(qemu-system-x86_64 -name peermem -nodefaults -no-user-config
 		-no-reboot -display none -monitor none -machine "$machine"
