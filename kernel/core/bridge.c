@@ -366,10 +366,8 @@ static void bridge_unmap(struct dma_buf_attachment *attach,
  */
 static void bridge_end(struct ib_peer_bridge *bridge)
 {
-	struct ib_umem_peer *peer = bridge->peer;
-
+	ib_umem_peer_release(bridge->peer);
 	bridge->peer = NULL;
-	ib_umem_peer_release(peer);
 }
 
 static void bridge_detach(struct dma_buf *dmabuf,

@@ -139,12 +139,18 @@ static struct ib_mr *hook_reg_peer_retry(struct hook *hook, struct ib_pd *pd,
 	return mr;
 }
 
-/* Is there no system memory at the address? */
-static bool hook_maybe_peer(unsigned long start)
+/*
+ * Is there no system memory at the address? All of the address space, and what
+ * makes no sense, is the driver's.
+ */
+static bool hook_maybe_peer(u64 start, u64 length)
 {
 	struct vm_area_struct *vma;
 	bool maybe;
+	u64 end;
 
+	if (check_add_overflow(start, length, &end) || end > TASK_SIZE_MAX)
+		return false;
 	mmap_read_lock(current->mm);
 	vma = vma_lookup(current->mm, start);
 	maybe = !vma || vma->vm_flags & (VM_IO | VM_PFNMAP) ||
@@ -163,7 +169,8 @@ static struct ib_mr *hook_reg(struct hook *hook, struct ib_pd *pd, u64 start,
 			      u64 length, u64 virt_addr, int access,
 			      struct ib_udata *udata)
 {
-	bool first = access & IB_ACCESS_ON_DEMAND && hook_maybe_peer(start);
+	bool first = access & IB_ACCESS_ON_DEMAND &&
+		     hook_maybe_peer(start, length);
 	struct ib_mr *mr, *peer = ERR_PTR(-EFAULT);
 
 	if (first)
@@ -230,6 +237,7 @@ static void hook_remove(struct ib_device *ibdev, void *data)
 {
 	struct hook *hook = data;
 
+	/* Before the hook goes: who does not find it takes this one. */
 	smp_store_release(&ibdev->ops.reg_user_mr, hook->reg_user_mr);
 	mutex_lock(&hooks_lock);
 	list_del_rcu(&hook->node);

@@ -23,13 +23,10 @@
 
 #include "dma.h"
 
-#define P2P_BRIDGES 16
-
-static char *p2p_bridges[P2P_BRIDGES];
-static int num_p2p_bridges;
-module_param_array(p2p_bridges, charp, &num_p2p_bridges, 0444);
+static char *p2p_bridges;
+module_param(p2p_bridges, charp, 0644);
 MODULE_PARM_DESC(p2p_bridges,
-		 "host bridges that pass requests between devices: vendor:device of their function 00.0, in hexadecimal, or \"all\"");
+		 "host bridges that pass requests between devices: vendor:device of their function 00.0, in hexadecimal, with commas between; or \"all\"");
 
 enum p2p_way {
 	P2P_NONE,
@@ -82,21 +79,33 @@ static bool p2p_meet_below(struct pci_dev *a, struct pci_dev *b)
 	return false;
 }
 
-/* As the administrator wrote it. */
-static bool p2p_is_listed(const struct pci_dev *bridge)
+/* NULL: more than one, or none. */
+static bool p2p_list_has(const char *list, const struct pci_dev *bridge)
 {
 	unsigned int vendor, device;
-	int i;
 
-	for (i = 0; i < num_p2p_bridges; i++) {
-		if (!strcmp(p2p_bridges[i], "all"))
-			return true;
-		if (bridge && sscanf(p2p_bridges[i], "%x:%x", &vendor,
-				     &device) == 2 &&
+	if (!list)
+		return false;
+	if (sysfs_streq(list, "all"))
+		return true;
+	for (; bridge && list; list = strchr(list, ',')) {
+		list += *list == ',';
+		if (sscanf(list, "%x:%x", &vendor, &device) == 2 &&
 		    bridge->vendor == vendor && bridge->device == device)
 			return true;
 	}
 	return false;
+}
+
+/* As the administrator wrote it. */
+static bool p2p_is_listed(const struct pci_dev *bridge)
+{
+	bool listed;
+
+	kernel_param_lock(THIS_MODULE);
+	listed = p2p_list_has(p2p_bridges, bridge);
+	kernel_param_unlock(THIS_MODULE);
+	return listed;
 }
 
 /* Does what is above all bridges pass requests from one device to the other? */
@@ -200,7 +209,9 @@ int ib_peer_dma_map_pages(struct ib_peer_region *region, struct page *page,
 {
 	struct device *device = region->dma_device;
 
-	*addr = dma_map_page(device, page, 0, length, DMA_BIDIRECTIONAL);
+	/* The importer's driver sees to that, and pages are mapped more than once. */
+	*addr = dma_map_page_attrs(device, page, 0, length, DMA_BIDIRECTIONAL,
+				   DMA_ATTR_SKIP_CPU_SYNC);
 	if (dma_mapping_error(device, *addr))
 		return -EIO;
 	/* A bounce buffer is not the memory. */
@@ -215,6 +226,7 @@ EXPORT_SYMBOL_GPL(ib_peer_dma_map_pages);
 void ib_peer_dma_unmap_pages(struct ib_peer_region *region, dma_addr_t addr,
 			     size_t length)
 {
-	dma_unmap_page(region->dma_device, addr, length, DMA_BIDIRECTIONAL);
+	dma_unmap_page_attrs(region->dma_device, addr, length,
+			     DMA_BIDIRECTIONAL, DMA_ATTR_SKIP_CPU_SYNC);
 }
 EXPORT_SYMBOL_GPL(ib_peer_dma_unmap_pages);

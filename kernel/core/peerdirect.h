@@ -77,6 +77,6 @@ int ib_peerdirect_list_map(struct pd_range *range);
 void ib_peerdirect_list_unmap(struct pd_range *range);
 /* Blocks of all of it, from within fault(). Return: as ib_peer_fault_add(). */
 int ib_peerdirect_list_report(struct pd_range *range,
-			     struct ib_peer_fault *fault);
+			      struct ib_peer_fault *fault);
 
 #endif

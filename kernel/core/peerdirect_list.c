@@ -98,7 +98,7 @@ int ib_peerdirect_list_map(struct pd_range *range)
 }
 
 int ib_peerdirect_list_report(struct pd_range *range,
-			     struct ib_peer_fault *fault)
+			      struct ib_peer_fault *fault)
 {
 	struct ib_peer_region *region = range->region;
 	u64 skip = range->skip;

@@ -276,6 +276,7 @@ void ib_peer_client_detach_all(struct ib_peer_client *client)
 		/* Is above zero: only then it is taken off the list. */
 		refcount_inc(&umem->regions_left);
 		spin_unlock(&clients_lock);
+		ib_peer_hold(IB_PEER_HOLD_FOUND);
 		if (umem->bridge)
 			ib_peer_bridge_stop(umem, true);
 		ib_peer_region_kill(region);

@@ -433,4 +433,35 @@ TEST_F_TIMEOUT(client, answer_against_unloading, 60)
 	unload_at(_metadata, self, "answered");
 }
 
+static void *deregister_thread(void *scene)
+{
+	return (void *)(intptr_t)deregister(scene);
+}
+
+/*
+ * Unloading has found the region; meanwhile its registration ends, which must wait
+ * until unloading has done with it.
+ */
+TEST_F_TIMEOUT(client, unloading_against_deregistration, 60)
+{
+	struct vt_link *scene = &self->scene;
+	struct ending ending;
+	pthread_t thread;
+	void *ret;
+
+	ASSERT_EQ(0, operate(scene, WRITE));
+	ASSERT_EQ(0, ending_prepare(&ending, scene, unload));
+	ASSERT_EQ(0, hold_arm("found", HOLD_LONG));
+	ASSERT_EQ(0, ending_start(&ending));
+	ASSERT_EQ(0, hold_wait("found"));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, deregister_thread,
+				    scene));
+	usleep(500000);
+	EXPECT_TRUE(hold_held("found"));
+	ASSERT_EQ(0, hold_let_go("found"));
+	EXPECT_EQ(0, ending_finish(&ending));
+	ASSERT_EQ(0, pthread_join(thread, &ret));
+	EXPECT_EQ(NULL, ret);
+}
+
 TEST_HARNESS_MAIN

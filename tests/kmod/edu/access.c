@@ -75,11 +75,15 @@ static int move(struct edu_mr *mr, const struct edu_rdma_access *arg,
 	if (!mr->dmabuf)
 		return move_locked(mr, arg, offset, data, length);
 	resv = mr->dmabuf->attach->dmabuf->resv;
-	ret = dma_resv_lock_interruptible(resv, NULL);
-	if (ret)
-		return ret;
-	ret = move_locked(mr, arg, offset, data, length);
-	dma_resv_unlock(resv);
+	do {
+		ret = dma_resv_lock_interruptible(resv, NULL);
+		if (ret)
+			return ret;
+		ret = move_locked(mr, arg, offset, data, length);
+		dma_resv_unlock(resv);
+		cond_resched();
+		/* It moves just now: as where the device asks again. */
+	} while (ret == -EAGAIN && !fatal_signal_pending(current));
 	return ret;
 }
 

@@ -1,0 +1,352 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * Peer memory under devices that do DMA, by plain registrations of pointers: what
+ * the core makes of them is a dma-buf, and these devices have never heard of peer
+ * memory.
+ */
+#include <kselftest_harness.h>
+
+#include <fcntl.h>
+#include <glob.h>
+#include <limits.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <rdma/peer_mem.h>
+
+#include "../kmod/peer_test.h"
+#include "engine.h"
+#include "lib/counters.h"
+#include "lib/proc.h"
+
+#define PAGE 4096
+#define SIZE (6 * PAGE)
+
+#define BRIDGES "/sys/module/ib_peer_mem/parameters/p2p_bridges"
+
+FIXTURE(peer)
+{
+	struct en_buf b;
+};
+
+FIXTURE_VARIANT(peer)
+{
+	const struct vt_mem_kind *kind;
+	enum edu_rdma_device device;
+	/* Nobody says that the host bridge passes requests. */
+	bool no_path;
+};
+
+FIXTURE_VARIANT_ADD(peer, dynamic_vram) {
+	.kind = &vt_mem_vram, .device = EDU_RDMA_DYNAMIC,
+};
+FIXTURE_VARIANT_ADD(peer, dynamic_vram_no_path) {
+	.kind = &vt_mem_vram, .device = EDU_RDMA_DYNAMIC, .no_path = true,
+};
+FIXTURE_VARIANT_ADD(peer, revocable_vram) {
+	.kind = &vt_mem_vram, .device = EDU_RDMA_REVOCABLE,
+};
+FIXTURE_VARIANT_ADD(peer, dynamic_cmb) {
+	.kind = &vt_mem_cmb, .device = EDU_RDMA_DYNAMIC,
+};
+FIXTURE_VARIANT_ADD(peer, revocable_cmb) {
+	.kind = &vt_mem_cmb, .device = EDU_RDMA_REVOCABLE,
+};
+
+typedef FIXTURE_DATA(peer) peer_t;
+
+FIXTURE_SETUP(peer)
+{
+	ASSERT_EQ(0, en_load());
+	ASSERT_EQ(0, vt_write_file(BRIDGES, variant->no_path ? "0:0" : "all"));
+	ASSERT_EQ(0, vt_mem_prepare(variant->kind));
+	ASSERT_EQ(0, en_buf_open(&self->b, variant->device, IM_WRITE,
+				 variant->kind, SIZE));
+}
+
+FIXTURE_TEARDOWN(peer)
+{
+	EXPECT_EQ(0, en_buf_close(&self->b));
+}
+
+/* Over a border, in both directions. */
+static void works(struct __test_metadata *_metadata, peer_t *self,
+		  uint64_t seed)
+{
+	EXPECT_EQ(0, en_put(&self->b, PAGE - 100, 300, seed));
+	EXPECT_EQ(0, en_get(&self->b, PAGE - 90, 250));
+	EXPECT_EQ(0, vt_buf_check_all(&self->b.buf));
+}
+
+static uint64_t notifies(peer_t *self)
+{
+	struct edu_rdma_stats stats = { 0 };
+
+	en_stats(self->b.engine, self->b.device, &stats);
+	return stats.notifies;
+}
+
+TEST_F_TIMEOUT(peer, there_and_back, 120)
+{
+	works(_metadata, self, 2);
+	EXPECT_EQ(0, en_put(&self->b, SIZE - 5, 5, 3));
+	EXPECT_EQ(0, en_get(&self->b, SIZE - 5, 5));
+	EXPECT_EQ(0, vt_buf_check_all(&self->b.buf));
+}
+
+/* From an odd byte on, at an address of the caller's. */
+TEST_F_TIMEOUT(peer, part, 60)
+{
+	uint64_t offset = PAGE + 4000, iova = 0x7000000000000000 + 4000;
+	struct en_buf *b = &self->b;
+	struct im_mr whole = b->mr;
+
+	ASSERT_EQ(0, im_reg_mem(&b->dev, &b->mr, &b->buf.mem, offset, 2 * PAGE,
+				iova, IM_ACCESS_ALL));
+	b->buf.iova = iova - offset;
+	EXPECT_EQ(0, en_put(b, offset, 200, 4));
+	EXPECT_EQ(0, en_put(b, offset + 2 * PAGE - 3, 3, 4));
+	EXPECT_EQ(-ERANGE, en_put(b, offset + 2 * PAGE - 1, 2, 5));
+	EXPECT_EQ(0, vt_buf_check_all(&b->buf));
+	EXPECT_EQ(0, im_dereg_mr(&b->mr));
+	b->mr = whole;
+}
+
+/* Who follows finds it again; who has it pinned keeps it where it is. */
+TEST_F_TIMEOUT(peer, moves, 120)
+{
+	bool dynamic = self->b.device == EDU_RDMA_DYNAMIC;
+	uint64_t before = notifies(self);
+
+	if (variant->kind != &vt_mem_vram)
+		SKIP(return, "this memory does not move");
+	works(_metadata, self, 2);
+	if (dynamic) {
+		EXPECT_EQ(0, vt_mem_move(&self->b.buf.mem, false));
+		EXPECT_LE(before + !variant->no_path, notifies(self));
+		works(_metadata, self, 3);
+		EXPECT_EQ(0, vt_mem_move(&self->b.buf.mem, true));
+	} else {
+		EXPECT_NE(0, vt_mem_move(&self->b.buf.mem, false));
+		EXPECT_EQ(before, notifies(self));
+	}
+	works(_metadata, self, 4);
+}
+
+static void is_over(struct __test_metadata *_metadata, peer_t *self)
+{
+	char byte;
+
+	EXPECT_NE(0, en_access(self->b.engine, self->b.device,
+			       self->b.mr.rkey, self->b.buf.iova, &byte, 1, 0));
+}
+
+TEST_F_TIMEOUT(peer, destroyed, 60)
+{
+	works(_metadata, self, 2);
+	ASSERT_EQ(0, vt_mem_destroy(&self->b.buf.mem));
+	is_over(_metadata, self);
+}
+
+/* The mapping goes, and the registration with it, soon. */
+TEST_F_TIMEOUT(peer, unmapped, 60)
+{
+	int64_t until = vt_now_ms() + 30000;
+	char byte;
+
+	works(_metadata, self, 2);
+	ASSERT_EQ(0, munmap(self->b.buf.mem.addr, PAGE));
+	while (!en_access(self->b.engine, self->b.device, self->b.mr.rkey,
+			  self->b.buf.iova, &byte, 1, 0))
+		ASSERT_GT(until, vt_now_ms());
+	is_over(_metadata, self);
+}
+
+/* The exporter's device goes, and does not wait for the registration. */
+TEST_F_TIMEOUT(peer, device_unbound, 120)
+{
+	const char *driver = variant->kind == &vt_mem_vram ? "peer_vram" :
+							     "peer_cmb";
+	char path[PATH_MAX], *device;
+	glob_t found;
+
+	works(_metadata, self, 2);
+	snprintf(path, sizeof(path), "/sys/bus/pci/drivers/%s/0000:*", driver);
+	ASSERT_EQ(0, glob(path, 0, NULL, &found));
+	device = strrchr(found.gl_pathv[0], '/') + 1;
+	snprintf(path, sizeof(path), "/sys/bus/pci/drivers/%s/unbind", driver);
+	ASSERT_EQ(0, vt_write_file(path, device));
+	is_over(_metadata, self);
+	snprintf(path, sizeof(path), "/sys/bus/pci/drivers/%s/bind", driver);
+	EXPECT_EQ(0, vt_write_file(path, device));
+	globfree(&found);
+}
+
+/* The range is counted as the client's, and given back. */
+TEST_F(peer, counted)
+{
+	struct vt_counters now;
+
+	ASSERT_EQ(0, vt_counters_read(variant->kind, &now));
+	EXPECT_EQ(1, now.alloc_mrs - now.dealloc_mrs);
+	EXPECT_EQ(SIZE / PAGE, now.reg_pages - now.dereg_pages);
+	EXPECT_EQ(0, im_dereg_mr(&self->b.mr));
+	self->b.mr.dev = NULL;
+	ASSERT_EQ(0, vt_counters_read(variant->kind, &now));
+	EXPECT_EQ(0, now.alloc_mrs - now.dealloc_mrs);
+}
+
+/* ---- PeerDirect clients ---- */
+
+FIXTURE(client)
+{
+	struct en_buf b;
+};
+
+FIXTURE_VARIANT(client)
+{
+	enum edu_rdma_device device;
+	const char *flavour;
+	bool invalidates;
+};
+
+/* Who cannot stop gets what is never taken back. */
+FIXTURE_VARIANT_ADD(client, stubborn_never_invalidates) {
+	.device = EDU_RDMA_PINNED, .flavour = "flavour=0",
+};
+FIXTURE_VARIANT_ADD(client, dynamic_invalidates) {
+	.device = EDU_RDMA_DYNAMIC, .flavour = "flavour=1", .invalidates = true,
+};
+FIXTURE_VARIANT_ADD(client, dynamic_large_pages) {
+	.device = EDU_RDMA_DYNAMIC, .flavour = "flavour=1 page_shift=16",
+	.invalidates = true,
+};
+FIXTURE_VARIANT_ADD(client, revocable_unmaps_itself) {
+	.device = EDU_RDMA_REVOCABLE, .flavour = "flavour=2",
+	.invalidates = true,
+};
+
+FIXTURE_SETUP(client)
+{
+	ASSERT_EQ(0, en_load());
+	ASSERT_EQ(0, vt_peerdirect_load(variant->flavour));
+	ASSERT_EQ(0, en_buf_open(&self->b, variant->device, IM_IOCTL,
+				 &vt_mem_peerdirect, SIZE));
+}
+
+FIXTURE_TEARDOWN(client)
+{
+	EXPECT_EQ(0, en_buf_close(&self->b));
+	EXPECT_EQ(0, vt_rmmod("peerdirect_test"));
+}
+
+/* What of the calls into the client was wrong. */
+static uint64_t count_wrong(const struct vt_mem *mem)
+{
+	struct peer_test_stats stats = { { 0 } };
+	enum peer_test_count what;
+	uint64_t wrong = 0;
+
+	if (ioctl(mem->fd, PEER_TEST_IOC_STATS, &stats))
+		return 1;
+	for (what = PEER_TEST_ERR_ORDER; what < PEER_TEST_NUM_COUNTS; what++)
+		wrong += stats.count[what];
+	return wrong;
+}
+
+TEST_F_TIMEOUT(client, bytes, 60)
+{
+	EXPECT_EQ(0, en_put(&self->b, PAGE - 100, 300, 2));
+	EXPECT_EQ(0, en_get(&self->b, PAGE - 90, 250));
+	EXPECT_EQ(0, vt_buf_check_all(&self->b.buf));
+	EXPECT_EQ(0, im_dereg_mr(&self->b.mr));
+	self->b.mr.dev = NULL;
+	EXPECT_EQ(0, count_wrong(&self->b.buf.mem));
+}
+
+TEST_F_TIMEOUT(client, takes_back, 60)
+{
+	char byte;
+
+	if (!variant->invalidates)
+		SKIP(return, "this client never does");
+	EXPECT_EQ(0, en_put(&self->b, PAGE - 100, 300, 2));
+	ASSERT_EQ(0, vt_mem_revoke(&self->b.buf.mem));
+	EXPECT_NE(0, en_access(self->b.engine, self->b.device,
+			       self->b.mr.rkey, self->b.buf.iova, &byte, 1, 0));
+	EXPECT_EQ(0, im_dereg_mr(&self->b.mr));
+	self->b.mr.dev = NULL;
+	EXPECT_EQ(0, count_wrong(&self->b.buf.mem));
+}
+
+/* ---- refusals ---- */
+
+FIXTURE(refusal)
+{
+	struct vt_mem mem;
+	struct im_dev dev;
+	int node;
+};
+
+FIXTURE_VARIANT(refusal)
+{
+	const struct vt_mem_kind *kind;
+	const char *device;
+	const char *bridges;
+	int error;
+	unsigned int reason;
+};
+
+/* It cannot stop, and the owners may want it back. */
+FIXTURE_VARIANT_ADD(refusal, stubborn_vram) {
+	.kind = &vt_mem_vram, .device = "edu1", .bridges = "all",
+	.error = EOPNOTSUPP, .reason = PEER_MEM_NO_REVOKE,
+};
+FIXTURE_VARIANT_ADD(refusal, stubborn_cmb) {
+	.kind = &vt_mem_cmb, .device = "edu1", .bridges = "all",
+	.error = EOPNOTSUPP, .reason = PEER_MEM_NO_REVOKE,
+};
+FIXTURE_VARIANT_ADD(refusal, no_path_cmb) {
+	.kind = &vt_mem_cmb, .device = "edu0", .bridges = "1af4:1110,0:0",
+	.error = EREMOTEIO, .reason = PEER_MEM_NO_PATH,
+};
+
+FIXTURE_SETUP(refusal)
+{
+	ASSERT_EQ(0, en_load());
+	ASSERT_EQ(0, vt_write_file(BRIDGES, variant->bridges));
+	ASSERT_EQ(0, vt_mem_prepare(variant->kind));
+	ASSERT_EQ(0, vt_mem_alloc(&self->mem, variant->kind, SIZE, 0));
+	ASSERT_EQ(0, im_open(&self->dev, variant->device, IM_WRITE));
+	self->node = open("/dev/peer_mem", O_RDWR | O_CLOEXEC);
+	ASSERT_LE(0, self->node);
+}
+
+FIXTURE_TEARDOWN(refusal)
+{
+	close(self->node);
+	im_close(&self->dev);
+	vt_mem_free(&self->mem);
+}
+
+/* The same is told beforehand, once the device's ways are known. */
+TEST_F(refusal, told)
+{
+	struct peer_mem_query query = {
+		.size = sizeof(query),
+		.addr = (uintptr_t)self->mem.addr,
+		.length = SIZE,
+		.access = IM_ACCESS_ALL,
+	};
+	struct im_mr mr;
+
+	EXPECT_EQ(-variant->error,
+		  im_reg_mem(&self->dev, &mr, &self->mem, 0, SIZE, 0,
+			     IM_ACCESS_ALL));
+	strcpy(query.device, variant->device);
+	ASSERT_EQ(0, ioctl(self->node, PEER_MEM_IOC_QUERY, &query));
+	EXPECT_EQ(variant->error, (int)query.pinned.error);
+	EXPECT_EQ(variant->reason, query.pinned.reason);
+	EXPECT_NE('\0', *query.client);
+}
+
+TEST_HARNESS_MAIN
