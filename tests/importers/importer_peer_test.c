@@ -7,8 +7,8 @@
 #include <kselftest_harness.h>
 
 #include <fcntl.h>
-#include <glob.h>
 #include <limits.h>
+#include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <rdma/peer_mem.h>
@@ -164,21 +164,21 @@ TEST_F_TIMEOUT(peer, unmapped, 60)
 /* The exporter's device goes, and does not wait for the registration. */
 TEST_F_TIMEOUT(peer, device_unbound, 120)
 {
-	const char *driver = variant->kind == &vt_mem_vram ? "peer_vram" :
-							     "peer_cmb";
-	char path[PATH_MAX], *device;
-	glob_t found;
+	char device[PATH_MAX], driver[PATH_MAX], path[PATH_MAX];
+	const char *node = strrchr(variant->kind->node, '/') + 1;
 
 	works(_metadata, self, 2);
-	snprintf(path, sizeof(path), "/sys/bus/pci/drivers/%s/0000:*", driver);
-	ASSERT_EQ(0, glob(path, 0, NULL, &found));
-	device = strrchr(found.gl_pathv[0], '/') + 1;
-	snprintf(path, sizeof(path), "/sys/bus/pci/drivers/%s/unbind", driver);
-	ASSERT_EQ(0, vt_write_file(path, device));
+	snprintf(path, sizeof(path), "/sys/class/misc/%s/device", node);
+	ASSERT_NE(NULL, realpath(path, device));
+	snprintf(path, sizeof(path), "/sys/class/misc/%s/device/driver", node);
+	ASSERT_NE(NULL, realpath(path, driver));
+
+	/* Whichever driver has it: the memory is its exporter's. */
+	snprintf(path, sizeof(path), "%.2000s/unbind", driver);
+	ASSERT_EQ(0, vt_write_file(path, strrchr(device, '/') + 1));
 	is_over(_metadata, self);
-	snprintf(path, sizeof(path), "/sys/bus/pci/drivers/%s/bind", driver);
-	EXPECT_EQ(0, vt_write_file(path, device));
-	globfree(&found);
+	snprintf(path, sizeof(path), "%.2000s/bind", driver);
+	EXPECT_EQ(0, vt_write_file(path, strrchr(device, '/') + 1));
 }
 
 /* The range is counted as the client's, and given back. */
