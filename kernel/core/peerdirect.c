@@ -88,8 +88,13 @@ static int pd_client_map(struct pd_range *range)
 		return ret;
 	ret = ops->dma_map(&range->sgt, range->context, range->dma_device, 0,
 			   &range->nmap);
-	if (ret)
+	if (ret) {
 		ops->put_pages(&range->sgt, range->context);
+		return ret;
+	}
+	ret = ib_peerdirect_list_collect(range);
+	if (ret)
+		pd_client_unmap(range);
 	return ret;
 }
 

@@ -51,6 +51,8 @@ struct pd_piece {
  * @nmap:     entries in @sgt
  * @skip:     bytes in @sgt before the region
  * @pieces:   @sgt as the importer reaches it
+ * @num_found: pieces in there
+ * @num_pieces: of these, how many the importer does reach
  */
 struct pd_range {
 	struct kref kref;
@@ -69,10 +71,13 @@ struct pd_range {
 	int nmap;
 	u64 skip;
 	struct pd_piece *pieces;
+	int num_found;
 	int num_pieces;
 };
 
-/* Of a range that is mapped; skip and pieces are set and cleared. */
+/* Reads the client's list, once: later it may be gone. */
+int ib_peerdirect_list_collect(struct pd_range *range);
+/* What was found, if that returned 0. On failure there is nothing to unmap. */
 int ib_peerdirect_list_map(struct pd_range *range);
 void ib_peerdirect_list_unmap(struct pd_range *range);
 /* Blocks of all of it, from within fault(). Return: as ib_peer_fault_add(). */

@@ -54,8 +54,8 @@ static int pd_collect(struct pd_range *range, struct pd_piece *pieces,
 	return n;
 }
 
-/* Where the region begins in the client's list, which is aligned its own way. */
-static u64 pd_skip(struct pd_range *range)
+/* What the client says, if that is a page size. */
+static unsigned long pd_page_size(struct pd_range *range)
 {
 	unsigned long page_size = 0;
 
@@ -63,7 +63,26 @@ static u64 pd_skip(struct pd_range *range)
 		page_size = range->client->ops->get_page_size(range->context);
 	if (page_size < PAGE_SIZE || !is_power_of_2(page_size))
 		page_size = PAGE_SIZE;
-	return range->region->start & (page_size - 1);
+	return page_size;
+}
+
+int ib_peerdirect_list_collect(struct pd_range *range)
+{
+	struct ib_peer_region *region = range->region;
+	unsigned long page_size = pd_page_size(range);
+	u64 total;
+	int n;
+
+	/* The list is aligned to the client's pages, the region is not. */
+	range->skip = region->start & (page_size - 1);
+	n = pd_collect(range, NULL, &total);
+	if (n <= 0)
+		return n ?: -EINVAL;
+	range->pieces = kvcalloc(n, sizeof(*range->pieces), GFP_KERNEL);
+	if (!range->pieces)
+		return -ENOMEM;
+	range->num_found = pd_collect(range, range->pieces, &total);
+	return 0;
 }
 
 static int pd_map_piece(struct pd_piece *piece)
@@ -78,18 +97,9 @@ int ib_peerdirect_list_map(struct pd_range *range)
 {
 	bool for_cpu = !range->region->dma_device;
 	int ret = 0;
-	u64 total;
-	int n;
 
-	range->skip = pd_skip(range);
-	n = pd_collect(range, NULL, &total);
-	if (n <= 0)
-		return n ?: -EINVAL;
-	range->pieces = kvcalloc(n, sizeof(*range->pieces), GFP_KERNEL);
-	if (!range->pieces)
-		return -ENOMEM;
-	pd_collect(range, range->pieces, &total);
-	for (; !ret && range->num_pieces < n; range->num_pieces++)
+	for (; !ret && range->num_pieces < range->num_found;
+	     range->num_pieces++)
 		if (for_cpu)
 			ret = pd_map_piece(&range->pieces[range->num_pieces]);
 	if (ret)
