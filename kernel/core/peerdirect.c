@@ -206,9 +206,9 @@ static int pd_acquire(struct pd_range *range)
 
 	ret = range->client->ops->acquire(pd_addr(region), pd_size(region),
 					  NULL, NULL, &range->context);
-	if (ret == 1)
+	if (ret > 0)
 		return 0;
-	return ret < 0 ? ret : -ENXIO;
+	return ret ?: -ENXIO;
 }
 
 static int pd_claim(struct ib_peer_region *region)
