@@ -47,6 +47,8 @@ struct ib_peer_client {
 	unsigned int flags;
 	/* A refusal is final unless this is set; see peerdirect_claim(). */
 	bool ask_others;
+	/* It counts its pages by itself: they are not the CPU's. */
+	bool counts_pages;
 	refcount_t users;
 	struct completion unused;
 	struct list_head regions;

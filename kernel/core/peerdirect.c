@@ -236,6 +236,11 @@ err_put:
 	return ret;
 }
 
+static void pd_count_pages(struct pd_range *range, enum ib_peer_counter counter)
+{
+	ib_peer_count(range->client->native, counter, range->num_pages);
+}
+
 static int pd_map(struct pd_range *range)
 {
 	int ret;
@@ -244,6 +249,8 @@ static int pd_map(struct pd_range *range)
 	ret = pd_client_map(range);
 	WRITE_ONCE(range->mapper, NULL);
 
+	if (!ret)
+		pd_count_pages(range, IB_PEER_REG_PAGES);
 	spin_lock(&range->lock);
 	if (!ret)
 		range->state = PD_MAPPED;
@@ -326,6 +333,7 @@ static void pd_release(struct ib_peer_region *region)
 
 	if (region->umem->on_demand)
 		pd_unpin(region);
+	pd_count_pages(range, IB_PEER_DEREG_PAGES);
 	spin_lock(&range->lock);
 	range->region = NULL;
 	spin_unlock(&range->lock);
@@ -459,6 +467,7 @@ static int pd_register_native(struct pd_client *client)
 	native->flags |= IB_PEER_PINS;
 	if (!client->invalidates)
 		native->flags |= IB_PEER_KEEPS;
+	native->counts_pages = true;
 	client->native = native;
 	return ib_peer_client_add(native);
 }

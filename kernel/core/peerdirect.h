@@ -50,6 +50,7 @@ struct pd_piece {
  * @sgt:      the client's; it gets back what it left, to the bit
  * @nmap:     entries in @sgt
  * @skip:     bytes in @sgt before the region
+ * @num_pages: of the client's size, that the region touches; 0: was never mapped
  * @pieces:   @sgt as the importer reaches it
  * @num_found: pieces in there
  * @num_pieces: of these, how many the importer does reach
@@ -70,6 +71,7 @@ struct pd_range {
 	struct sg_table sgt;
 	int nmap;
 	u64 skip;
+	u64 num_pages;
 	struct pd_piece *pieces;
 	int num_found;
 	int num_pieces;

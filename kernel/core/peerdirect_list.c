@@ -82,6 +82,8 @@ int ib_peerdirect_list_collect(struct pd_range *range)
 	if (!range->pieces)
 		return -ENOMEM;
 	range->num_found = pd_collect(range, range->pieces, &total);
+	range->num_pages = DIV_ROUND_UP(range->skip + region->length,
+					page_size);
 	return 0;
 }
 

@@ -43,7 +43,8 @@ static void region_count(const struct ib_peer_region *region,
 	if (region->umem->trial)
 		return;
 	ib_peer_count(client, mrs, 1);
-	ib_peer_count(client, pages, region->length >> PAGE_SHIFT);
+	if (!client->counts_pages)
+		ib_peer_count(client, pages, region->length >> PAGE_SHIFT);
 	ib_peer_count(client, bytes, region->length);
 }
 
