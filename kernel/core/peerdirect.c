@@ -37,6 +37,7 @@
 #include "bridge.h"
 #include "peerdirect.h"
 
+static DEFINE_XARRAY_ALLOC1(clients);
 static struct platform_device *cpu_dma_device;
 
 static void pd_range_free(struct kref *kref)
@@ -358,6 +359,25 @@ static const struct ib_peer_ops pd_native_ops = {
 
 /* ---- what the client calls ---- */
 
+static struct pd_client *pd_client_get(void *reg_handle)
+{
+	struct pd_client *client;
+
+	xa_lock(&clients);
+	client = xa_load(&clients, (unsigned long)reg_handle);
+	if (client)
+		refcount_inc(&client->users);
+	xa_unlock(&clients);
+	return client;
+}
+
+static void pd_client_put(struct pd_client *client)
+{
+	if (refcount_dec_and_test(&client->users))
+		complete(&client->unused);
+}
+
+/* Counted here, where there still is the region, and so the native client. */
 static struct pd_range *pd_range_get(struct pd_client *client, u64 ticket)
 {
 	struct pd_range *range;
@@ -366,8 +386,10 @@ static struct pd_range *pd_range_get(struct pd_client *client, u64 ticket)
 		return NULL;
 	xa_lock(&client->ranges);
 	range = xa_load(&client->ranges, ticket);
-	if (range)
+	if (range) {
 		kref_get(&range->kref);
+		ib_peer_count(client->native, IB_PEER_FREE_CALLBACKS, 1);
+	}
 	xa_unlock(&client->ranges);
 	return range;
 }
@@ -407,29 +429,38 @@ static struct ib_peer_region *pd_stop(struct pd_range *range,
 	return region;
 }
 
-static int pd_invalidate(void *reg_handle, u64 ticket)
+static void pd_range_invalidate(struct pd_range *range)
 {
-	struct pd_client *client = reg_handle;
-	struct pd_range *range = pd_range_get(client, ticket);
 	struct ib_peer_region *region;
 	struct ib_umem_peer *bridged;
 
-	if (!range)
-		return 0;
 	/* From within get_pages() itself there is nothing to wait for. */
 	if (READ_ONCE(range->mapper) != current)
 		wait_for_completion(&range->mapping);
-	ib_peer_count(client->native, IB_PEER_FREE_CALLBACKS, 1);
 	region = pd_stop(range, &bridged);
 	if (bridged) {
 		ib_peer_bridge_stop(bridged, true);
 		ib_umem_peer_region_gone(bridged);
 	}
-	if (!client->unmaps_itself)
+	if (!range->client->unmaps_itself)
 		pd_unmap(range);
 	if (region)
 		ib_peer_region_unuse(region);
-	pd_range_put(range);
+}
+
+static int pd_invalidate(void *reg_handle, u64 ticket)
+{
+	struct pd_client *client = pd_client_get(reg_handle);
+	struct pd_range *range;
+
+	if (!client)
+		return 0;
+	range = pd_range_get(client, ticket);
+	if (range) {
+		pd_range_invalidate(range);
+		pd_range_put(range);
+	}
+	pd_client_put(client);
 	return 0;
 }
 
@@ -472,38 +503,69 @@ static int pd_register_native(struct pd_client *client)
 	return ib_peer_client_add(native);
 }
 
+static struct pd_client *pd_client_alloc(const struct peer_memory_client *ops,
+					 bool invalidates)
+{
+	struct pd_client *client;
+
+	client = kzalloc(sizeof(*client), GFP_KERNEL);
+	if (!client)
+		return NULL;
+	client->ops = ops;
+	client->invalidates = invalidates;
+	client->unmaps_itself = invalidates && pd_unmaps_itself(ops);
+	refcount_set(&client->users, 1);
+	init_completion(&client->unused);
+	xa_init_flags(&client->ranges, XA_FLAGS_ALLOC);
+	return client;
+}
+
+/* No callback any more. */
+static void pd_client_free(struct pd_client *client)
+{
+	xa_erase(&clients, client->handle);
+	pd_client_put(client);
+	wait_for_completion(&client->unused);
+	xa_destroy(&client->ranges);
+	kfree(client);
+}
+
 void *ib_register_peer_memory_client(const struct peer_memory_client *peer_client,
 				     invalidate_peer_memory *invalidate_callback)
 {
+	static u32 next;
 	struct pd_client *client;
 
 	if (!pd_check_client(peer_client))
 		return NULL;
-	client = kzalloc(sizeof(*client), GFP_KERNEL);
+	client = pd_client_alloc(peer_client, invalidate_callback);
 	if (!client)
 		return NULL;
-	client->ops = peer_client;
-	xa_init_flags(&client->ranges, XA_FLAGS_ALLOC);
-	if (invalidate_callback) {
-		client->invalidates = true;
-		client->unmaps_itself = pd_unmaps_itself(peer_client);
-		*invalidate_callback = pd_invalidate;
-	}
-	if (pd_register_native(client)) {
+	if (xa_alloc_cyclic(&clients, &client->handle, client, xa_limit_31b,
+			    &next, GFP_KERNEL) < 0) {
 		kfree(client);
 		return NULL;
 	}
-	return client;
+	if (invalidate_callback)
+		*invalidate_callback = pd_invalidate;
+	if (pd_register_native(client)) {
+		pd_client_free(client);
+		return NULL;
+	}
+	return (void *)(unsigned long)client->handle;
 }
 EXPORT_SYMBOL(ib_register_peer_memory_client);
 
+/* The native client goes first: its regions may be invalidated to the last. */
 void ib_unregister_peer_memory_client(void *reg_handle)
 {
-	struct pd_client *client = reg_handle;
+	struct pd_client *client =
+		xa_load(&clients, (unsigned long)reg_handle);
 
+	if (WARN_ON(!client))
+		return;
 	ib_peer_unregister_client(client->native);
-	xa_destroy(&client->ranges);
-	kfree(client);
+	pd_client_free(client);
 }
 EXPORT_SYMBOL(ib_unregister_peer_memory_client);
 

@@ -9,6 +9,7 @@
 #include <linux/completion.h>
 #include <linux/kref.h>
 #include <linux/mutex.h>
+#include <linux/refcount.h>
 #include <linux/spinlock.h>
 #include <linux/xarray.h>
 
@@ -16,9 +17,20 @@
 
 #define NO_TICKET U32_MAX
 
+/*
+ * struct pd_client - a client of the PeerDirect API
+ * @handle: what it is known by to itself; a number, so that its callback may come
+ *          after it left
+ * @users:  calls of its callback, and one until it unregisters
+ * @unused: done when there are none
+ * @ranges: by ticket; what is in there has its region
+ */
 struct pd_client {
 	const struct peer_memory_client *ops;
 	struct ib_peer_client *native;
+	u32 handle;
+	refcount_t users;
+	struct completion unused;
 	struct xarray ranges;
 	u32 next_ticket;
 	bool invalidates;
