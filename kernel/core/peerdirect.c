@@ -291,6 +291,8 @@ static int pd_map_now(struct ib_peer_region *region)
 	else if (!range->num_pieces)
 		ret = -EFAULT;
 	mutex_unlock(&range->map_lock);
+	if (!ret && READ_ONCE(range->expired))
+		ret = -EAGAIN;
 	if (ret) {
 		/* The next access tries again, from the beginning. */
 		ib_umem_peer_forget(region);
@@ -395,10 +397,27 @@ static struct pd_range *pd_range_get(struct pd_client *client, u64 ticket)
 }
 
 /*
+ * Of a client that unmaps by itself, which it may be at for a while yet. It has its
+ * context for so long: release() is left to the deregistration, or on demand to the
+ * next access.
+ */
+static void pd_expire(struct pd_range *range, struct ib_peer_region *region)
+{
+	if (range->state == PD_MAPPED)
+		range->state = PD_UNMAPPED;
+	WRITE_ONCE(range->expired, true);
+	if (!region)
+		return;
+	if (region->umem->on_demand)
+		ib_peer_invalidate(region, 0, region->length);
+	else
+		ib_umem_peer_kill(region->umem);
+}
+
+/*
  * Takes the range out of everybody's reach. Return: the region, for the caller to
- * give back; NULL if that is done or is left to the deregistration: release()
- * need not meet a client that is just unmapping by itself. *@bridged: a device
- * must be told, too; to be given back.
+ * give back; NULL if that is done or is left to others. *@bridged: a device must be
+ * told, too; to be given back.
  */
 static struct ib_peer_region *pd_stop(struct pd_range *range,
 				      struct ib_umem_peer **bridged)
@@ -412,14 +431,10 @@ static struct ib_peer_region *pd_stop(struct pd_range *range,
 		*bridged = region->umem;
 		refcount_inc(&region->umem->regions_left);
 	}
-	if (range->client->unmaps_itself && range->state == PD_MAPPED)
-		range->state = PD_UNMAPPED;
-	if (region && range->client->unmaps_itself &&
-	    !region->umem->on_demand) {
-		ib_umem_peer_kill(region->umem);
+	if (range->client->unmaps_itself) {
+		pd_expire(range, region);
 		region = NULL;
-	}
-	if (region) {
+	} else if (region) {
 		/* First: dead and in the tree would mean "revoked". */
 		ib_umem_peer_forget(region);
 		if (!ib_peer_region_stop(region))

@@ -55,6 +55,7 @@ struct pd_piece {
  * struct pd_range - a region of a PeerDirect client
  * @region:   NULL once released; under @lock
  * @state:    under @lock; who makes it PD_UNMAPPING calls the client
+ * @expired:  the client unmaps it by itself; set under @lock, for good
  * @map_lock: on demand, one maps, others wait
  * @mapping:  done when get_pages() and dma_map() are over, well or not
  * @unmapped: done when dma_unmap() and put_pages() are over
@@ -75,6 +76,7 @@ struct pd_range {
 	u32 ticket;
 	spinlock_t lock; /* guards region and state */
 	enum pd_state state;
+	bool expired;
 	struct mutex map_lock; /* see above */
 	struct completion mapping;
 	struct completion unmapped;
