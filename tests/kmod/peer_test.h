@@ -53,6 +53,7 @@ enum peer_test_event {
 	PEER_TEST_FAIL_DMA_MAP,
 	PEER_TEST_INVALIDATE_WITHIN,	/* by get_pages() itself */
 	PEER_TEST_INVALIDATE_BESIDE,	/* by another thread, before dma_map() */
+	PEER_TEST_INVALIDATE_ASKED,	/* by get_page_size() itself */
 };
 
 struct peer_test_plan {
@@ -68,6 +69,20 @@ struct peer_test_rw {
 	__u32 reserved;
 };
 
+/*
+ * The calls into a client for one range, in their order, a letter each (clients.h
+ * says which); ranges are numbered from 1 on, as they are acquired. Under number
+ * 0 stand questions that no range came of.
+ */
+#define PEER_TEST_MAX_RANGES 64
+#define PEER_TEST_MAX_CALLS  56
+
+struct peer_test_calls {
+	__u32 range;		/* in */
+	__u32 ranges;		/* how many there were */
+	char calls[PEER_TEST_MAX_CALLS];
+};
+
 #define PEER_TEST_IOC_STATS	 _IOR(0xb8, 0, struct peer_test_stats)
 #define PEER_TEST_IOC_CLEAR	 _IO(0xb8, 1)
 #define PEER_TEST_IOC_RW	 _IOW(0xb8, 2, struct peer_test_rw)
@@ -76,8 +91,10 @@ struct peer_test_rw {
 #define PEER_TEST_IOC_INVALIDATE _IO(0xb8, 4)
 /*
  * The object is at this address of the process, though nothing of it is mapped
- * there: memory that only devices reach. 0: not any more.
+ * there: memory that only devices reach. 0: not any more. When the file is closed
+ * the memory of an object that still has a place is taken back.
  */
 #define PEER_TEST_IOC_PLACE	 _IOW(0xb8, 5, __u64)
+#define PEER_TEST_IOC_CALLS	 _IOWR(0xb8, 6, struct peer_test_calls)
 
 #endif

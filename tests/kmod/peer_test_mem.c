@@ -9,7 +9,8 @@
  * module goes.
  *
  * An object can also be "placed": at an address, without a mapping, as GPU memory
- * is that the CPU does not reach.
+ * is that the CPU does not reach. Its memory goes when the file is closed, as at the
+ * end of a process that had it.
  *
  * Locks: invalidate_lock is held over the client's function, and nothing that
  * the function needs is taken by who sets it.
@@ -22,6 +23,7 @@
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
+#include <linux/scatterlist.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
@@ -58,7 +60,15 @@ struct peer_test_file {
 	struct peer_test_object *object;
 };
 
+/* For objects that are made from now on. */
+static int piece_order = -1;
+module_param(piece_order, int, 0644);
+MODULE_PARM_DESC(piece_order, "of all pieces: 0 to 9; -1: of different sizes");
+
 static atomic64_t counts[PEER_TEST_NUM_COUNTS];
+static char calls[PEER_TEST_MAX_RANGES][PEER_TEST_MAX_CALLS];
+static unsigned int num_ranges;
+static DEFINE_SPINLOCK(calls_lock); /* guards the two above */
 static LIST_HEAD(placed);
 static DEFINE_MUTEX(placed_lock);
 static DEFINE_MUTEX(invalidate_lock);
@@ -83,6 +93,11 @@ void peer_test_object_put(struct peer_test_object *object)
 }
 EXPORT_SYMBOL_GPL(peer_test_object_put);
 
+static unsigned int piece_order_of(unsigned int n)
+{
+	return piece_order < 0 ? orders[n % ARRAY_SIZE(orders)] : piece_order;
+}
+
 static int object_fill(struct peer_test_object *object)
 {
 	unsigned long done = 0;
@@ -92,7 +107,7 @@ static int object_fill(struct peer_test_object *object)
 		struct piece *piece = &object->pieces[n];
 		unsigned int i;
 
-		piece->order = orders[n % ARRAY_SIZE(orders)];
+		piece->order = piece_order_of(n);
 		piece->page = alloc_pages(GFP_KERNEL | __GFP_ZERO,
 					  piece->order);
 		if (!piece->page)
@@ -106,7 +121,8 @@ static int object_fill(struct peer_test_object *object)
 
 static struct peer_test_object *object_create(unsigned long length)
 {
-	unsigned long pages = round_up(length >> PAGE_SHIFT, 2 * GROUP);
+	unsigned long whole = max(2UL * GROUP, 1UL << max(piece_order, 0));
+	unsigned long pages = round_up(length >> PAGE_SHIFT, whole);
 	struct peer_test_object *object;
 
 	object = kzalloc(sizeof(*object), GFP_KERNEL);
@@ -144,8 +160,9 @@ static const struct vm_operations_struct vm_ops = {
 	.close = vma_close,
 };
 
-static struct peer_test_object *find_placed(unsigned long addr, size_t size,
-					    unsigned long *first_page)
+struct peer_test_object *peer_test_object_find_placed(unsigned long addr,
+						      size_t size,
+						      unsigned long *first_page)
 {
 	struct peer_test_object *object;
 	unsigned long length;
@@ -164,6 +181,7 @@ static struct peer_test_object *find_placed(unsigned long addr, size_t size,
 	mutex_unlock(&placed_lock);
 	return NULL;
 }
+EXPORT_SYMBOL_GPL(peer_test_object_find_placed);
 
 static void object_place(struct peer_test_object *object, unsigned long place)
 {
@@ -192,7 +210,7 @@ struct peer_test_object *peer_test_object_find(unsigned long addr, size_t size,
 			      ((addr - vma->vm_start) >> PAGE_SHIFT);
 	}
 	mmap_read_unlock(mm);
-	return object ?: find_placed(addr, size, first_page);
+	return object ?: peer_test_object_find_placed(addr, size, first_page);
 }
 EXPORT_SYMBOL_GPL(peer_test_object_find);
 
@@ -208,6 +226,47 @@ unsigned long peer_test_object_pages(struct peer_test_object *object)
 	return object->num_pages;
 }
 EXPORT_SYMBOL_GPL(peer_test_object_pages);
+
+static unsigned long entry_pages(struct peer_test_object *object,
+				 unsigned long page, unsigned long end,
+				 unsigned long most)
+{
+	phys_addr_t phys = peer_test_object_phys(object, page);
+	unsigned long n;
+
+	for (n = 1; n < most && page + n < end; n++)
+		if (peer_test_object_phys(object, page + n) !=
+		    phys + n * PAGE_SIZE)
+			break;
+	return n;
+}
+
+int peer_test_fill_table(struct sg_table *sgt, struct peer_test_object *object,
+			 unsigned long first, unsigned long pages,
+			 unsigned long most)
+{
+	unsigned long end = first + pages;
+	unsigned long page, n, entries = 0;
+	struct scatterlist *sg;
+	int ret;
+
+	for (page = first; page < end;
+	     page += entry_pages(object, page, end, most))
+		entries++;
+	ret = sg_alloc_table(sgt, entries, GFP_KERNEL);
+	if (ret)
+		return ret;
+	sg = sgt->sgl;
+	for (page = first; page < end; page += n) {
+		n = entry_pages(object, page, end, most);
+		sg_set_page(sg, NULL, n * PAGE_SIZE, 0);
+		sg_dma_address(sg) = peer_test_object_phys(object, page);
+		sg_dma_len(sg) = n * PAGE_SIZE;
+		sg = sg_next(sg);
+	}
+	return 0;
+}
+EXPORT_SYMBOL_GPL(peer_test_fill_table);
 
 bool peer_test_due(struct peer_test_object *object, enum peer_test_event event,
 		   int *error)
@@ -230,6 +289,32 @@ void peer_test_count(enum peer_test_count what)
 	atomic64_inc(&counts[what]);
 }
 EXPORT_SYMBOL_GPL(peer_test_count);
+
+unsigned int peer_test_new_range(void)
+{
+	unsigned int range;
+
+	spin_lock(&calls_lock);
+	range = ++num_ranges;
+	spin_unlock(&calls_lock);
+	return range;
+}
+EXPORT_SYMBOL_GPL(peer_test_new_range);
+
+/* What there is no room for is lost, so that its test fails. */
+void peer_test_called(unsigned int range, char call)
+{
+	size_t n;
+
+	if (range >= PEER_TEST_MAX_RANGES)
+		return;
+	spin_lock(&calls_lock);
+	n = strlen(calls[range]);
+	if (n < PEER_TEST_MAX_CALLS - 1)
+		calls[range][n] = call;
+	spin_unlock(&calls_lock);
+}
+EXPORT_SYMBOL_GPL(peer_test_called);
 
 void peer_test_set_invalidate(peer_test_invalidate_t invalidate)
 {
@@ -346,6 +431,33 @@ static int mem_stats(void __user *arg)
 	return copy_to_user(arg, &stats, sizeof(stats)) ? -EFAULT : 0;
 }
 
+static int mem_calls(void __user *arg)
+{
+	struct peer_test_calls user;
+
+	if (copy_from_user(&user, arg, sizeof(user)))
+		return -EFAULT;
+	if (user.range >= PEER_TEST_MAX_RANGES)
+		return -ERANGE;
+	spin_lock(&calls_lock);
+	user.ranges = num_ranges;
+	memcpy(user.calls, calls[user.range], sizeof(user.calls));
+	spin_unlock(&calls_lock);
+	return copy_to_user(arg, &user, sizeof(user)) ? -EFAULT : 0;
+}
+
+static void mem_clear(void)
+{
+	int i;
+
+	for (i = 0; i < PEER_TEST_NUM_COUNTS; i++)
+		atomic64_set(&counts[i], 0);
+	spin_lock(&calls_lock);
+	num_ranges = 0;
+	memset(calls, 0, sizeof(calls));
+	spin_unlock(&calls_lock);
+}
+
 static int mem_plan(struct peer_test_object *object, void __user *arg)
 {
 	struct peer_test_plan plan;
@@ -391,14 +503,14 @@ static long mem_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
 {
 	struct peer_test_file *file = filp->private_data;
 	struct peer_test_object *object;
-	int i;
 
 	switch (cmd) {
 	case PEER_TEST_IOC_STATS:
 		return mem_stats((void __user *)arg);
+	case PEER_TEST_IOC_CALLS:
+		return mem_calls((void __user *)arg);
 	case PEER_TEST_IOC_CLEAR:
-		for (i = 0; i < PEER_TEST_NUM_COUNTS; i++)
-			atomic64_set(&counts[i], 0);
+		mem_clear();
 		return 0;
 	}
 	/* Set once, and stays until the file is released. */
@@ -426,6 +538,8 @@ static int mem_release(struct inode *inode, struct file *filp)
 	struct peer_test_file *file = filp->private_data;
 
 	if (file->object) {
+		if (!list_empty(&file->object->placed))
+			mem_invalidate(file->object);
 		object_place(file->object, 0);
 		peer_test_object_put(file->object);
 	}

@@ -12,6 +12,7 @@
 #include "peer_test.h"
 
 struct peer_test_object;
+struct sg_table;
 
 /*
  * The object that is mapped at all of [addr, addr + size) of this process, with
@@ -19,16 +20,37 @@ struct peer_test_object;
  */
 struct peer_test_object *peer_test_object_find(unsigned long addr, size_t size,
 					       unsigned long *first_page);
+/* The same, but what it is mapped at does not count: only where it is "placed". */
+struct peer_test_object *peer_test_object_find_placed(unsigned long addr,
+						      size_t size,
+						      unsigned long *first_page);
 void peer_test_object_put(struct peer_test_object *object);
 phys_addr_t peer_test_object_phys(struct peer_test_object *object,
 				  unsigned long page);
 unsigned long peer_test_object_pages(struct peer_test_object *object);
+
+/**
+ * peer_test_fill_table() - lists physical addresses, as DMA addresses
+ * @sgt:   gets a list, for sg_free_table()
+ * @first: page of the object
+ * @pages: how many
+ * @most:  pages of an entry, which is as large as physical memory lets it be
+ *
+ * No entry has a struct page. Return: 0 or -ENOMEM.
+ */
+int peer_test_fill_table(struct sg_table *sgt, struct peer_test_object *object,
+			 unsigned long first, unsigned long pages,
+			 unsigned long most);
 
 /* Is this event due? Only once. */
 bool peer_test_due(struct peer_test_object *object, enum peer_test_event event,
 		   int *error);
 
 void peer_test_count(enum peer_test_count what);
+
+/* For PEER_TEST_IOC_CALLS: the number of a new range; a call for that range. */
+unsigned int peer_test_new_range(void);
+void peer_test_called(unsigned int range, char call);
 
 /* Invalidates the client's pinned ranges of an object. May sleep. */
 typedef int (*peer_test_invalidate_t)(struct peer_test_object *object);

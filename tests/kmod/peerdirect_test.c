@@ -18,7 +18,6 @@
 #include <linux/dma-mapping.h>
 #include <linux/kref.h>
 #include <linux/list.h>
-#include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/scatterlist.h>
@@ -27,6 +26,9 @@
 #include <rdma/peer_mem.h>
 
 #include "peer_test_mem.h"
+
+/* Of an entry of the list. */
+#define MOST_PAGES 8
 
 enum flavour {
 	NEVER_INVALIDATES,
@@ -330,43 +332,6 @@ static int pt_get_pages(unsigned long addr, size_t size, int write, int force,
 	return 0;
 }
 
-/* Entries are as large as physical memory lets them be, but 32 KiB at most. */
-static unsigned long entry_pages(struct pt_range *range, unsigned long page)
-{
-	phys_addr_t phys = peer_test_object_phys(range->object, page);
-	unsigned long end = range->first + range->pages;
-	unsigned long n;
-
-	for (n = 1; n < 8 && page + n < end; n++)
-		if (peer_test_object_phys(range->object, page + n) !=
-		    phys + n * PAGE_SIZE)
-			break;
-	return n;
-}
-
-static int fill_table(struct pt_range *range)
-{
-	unsigned long end = range->first + range->pages;
-	unsigned long page, n, entries = 0;
-	struct scatterlist *sg;
-	int ret;
-
-	for (page = range->first; page < end; page += entry_pages(range, page))
-		entries++;
-	ret = sg_alloc_table(&range->sgt, entries, GFP_KERNEL);
-	if (ret)
-		return ret;
-	sg = range->sgt.sgl;
-	for (page = range->first; page < end; page += n) {
-		n = entry_pages(range, page);
-		sg_set_page(sg, NULL, n * PAGE_SIZE, 0);
-		sg_dma_address(sg) = peer_test_object_phys(range->object, page);
-		sg_dma_len(sg) = n * PAGE_SIZE;
-		sg = sg_next(sg);
-	}
-	return 0;
-}
-
 static int pt_dma_map(struct sg_table *sg_head, void *context,
 		      struct device *dma_device, int dmasync, int *nmap)
 {
@@ -380,7 +345,8 @@ static int pt_dma_map(struct sg_table *sg_head, void *context,
 		peer_test_count(PEER_TEST_ERR_DEVICE);
 	if (peer_test_due(range->object, PEER_TEST_FAIL_DMA_MAP, &ret))
 		return ret;
-	ret = fill_table(range);
+	ret = peer_test_fill_table(&range->sgt, range->object, range->first,
+				   range->pages, MOST_PAGES);
 	if (ret)
 		return ret;
 	range->sum = table_sum(&range->sgt);
