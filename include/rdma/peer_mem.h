@@ -374,9 +374,9 @@ unsigned long ib_peer_unmapped_area(struct file *filp, unsigned long addr,
  * @version: at most 14 characters. A last byte (version[15]) that is not 0 says
  *           that the struct is part of a struct peer_memory_client_ex.
  * @acquire: Is all of [addr, addr + size) of current->mm yours? The private
- *           arguments are NULL. Returns 1 for yes, and then release() follows;
- *           0 for no; -ERRNO for yes, but refused: it ends the search and
- *           reaches the user.
+ *           arguments are NULL. Returns 1 (or more) for yes, and then release()
+ *           follows; 0 for no; -ERRNO for no, too: the others are asked, and if
+ *           it is nobody's that error reaches the user.
  * @get_pages: Pin. write is 1; force is 1 if the importer only reads; sg_head
  *           is NULL. core_context is what the invalidate callback wants. May be
  *           followed by that callback at any time from then on.
@@ -385,7 +385,8 @@ unsigned long ib_peer_unmapped_area(struct file *filp, unsigned long addr,
  *           are neither needed nor looked at.
  * @dma_unmap: Undo dma_map(); gets the very sg_table dma_map() left.
  * @put_pages: Undo get_pages(); same.
- * @get_page_size: Optional here. Asked after dma_map().
+ * @get_page_size: Optional here. Asked once, after dma_map(); the list is not
+ *           read any more when the next call comes.
  * @release: Optional here. Undo acquire().
  *
  * acquire(), get_pages(), dma_map(), dma_unmap() and put_pages() are mandatory.
@@ -435,7 +436,9 @@ struct peer_memory_client_ex {
  * When it returns nobody touches the range any more. A client without
  * PEER_MEM_INVALIDATE_UNMAPS has had its dma_unmap() and put_pages() called,
  * from within or by another thread; one with the flag undoes both by itself
- * afterwards. May sleep. Unknown contexts are fine.
+ * afterwards, and has its context until then: release() comes when the memory
+ * region is deregistered, or on demand at the next access. May sleep. Unknown
+ * contexts are fine, and so are handles of clients that left.
  * Return: 0, always.
  */
 typedef int (*invalidate_peer_memory)(void *reg_handle, u64 core_context);
