@@ -1,0 +1,427 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * Test module: registers the clients of one or more products, see clients.h, and
+ * has what they share.
+ *
+ * Locks: the clients' own, then ranges_lock, then range->lock.
+ */
+#include <linux/delay.h>
+#include <linux/dma-mapping.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include "clients.h"
+
+#define MAX_PRODUCTS 4
+
+static char *like[MAX_PRODUCTS];
+static int num_products;
+module_param_array(like, charp, &num_products, 0444);
+MODULE_PARM_DESC(like, "the products whose clients are registered, in that order");
+
+static unsigned long window_start, window_size;
+module_param(window_start, ulong, 0444);
+MODULE_PARM_DESC(window_start, "where devices' addresses begin that go by a window");
+module_param(window_size, ulong, 0444);
+MODULE_PARM_DESC(window_size, "and how many bytes there are");
+
+static unsigned int delay_ms;
+module_param(delay_ms, uint, 0644);
+MODULE_PARM_DESC(delay_ms, "how long get_pages() takes");
+
+static struct like *const likes[] = {
+	&like_nv_mem, &like_nv_mem_nc, &like_nvidia_peermem, &like_npu,
+	&like_amdkfd, &like_dmabuf, &like_devmm, &like_mlu,
+};
+
+static struct workqueue_struct *workqueue;
+static LIST_HEAD(ranges);
+static DEFINE_MUTEX(ranges_lock);
+static atomic_t pinned_ranges;
+
+/* ---- ranges ---- */
+
+static void range_free(struct kref *kref)
+{
+	struct client_range *range =
+		container_of(kref, struct client_range, kref);
+
+	peer_test_object_put(range->object);
+	kfree(range);
+}
+
+static void range_put(struct client_range *range)
+{
+	kref_put(&range->kref, range_free);
+}
+
+static void range_back_work(struct work_struct *work)
+{
+	struct client_range *range =
+		container_of(work, struct client_range, back_work);
+
+	range->like->take_back(range);
+	range_put(range);
+}
+
+static struct client_range *range_new(struct like *like,
+				      struct peer_test_object *object,
+				      unsigned long first, unsigned long addr,
+				      size_t size)
+{
+	unsigned long mask = (like->page_size >> PAGE_SHIFT) - 1;
+	struct client_range *range;
+	unsigned long last;
+
+	range = kzalloc(sizeof(*range), GFP_KERNEL);
+	if (!range)
+		return NULL;
+	kref_init(&range->kref);
+	spin_lock_init(&range->lock);
+	init_completion(&range->back_begins);
+	INIT_WORK(&range->back_work, range_back_work);
+	range->like = like;
+	range->object = object;
+	range->addr = addr;
+	range->size = size;
+	last = first + ((offset_in_page(addr) + size - 1) >> PAGE_SHIFT);
+	range->first = first & ~mask;
+	range->pages = (last | mask) + 1 - range->first;
+	range->number = peer_test_new_range();
+	return range;
+}
+
+bool client_in_window(unsigned long addr, size_t size)
+{
+	return addr >= window_start && size <= window_size &&
+	       addr - window_start <= window_size - size;
+}
+
+static int object_refused(struct peer_test_object *object, int ret)
+{
+	if (object)
+		peer_test_object_put(object);
+	peer_test_called(0, ret ? 'e' : 'a');
+	return ret;
+}
+
+int client_acquire(struct like *like, struct peer_test_object *object,
+		   unsigned long first, unsigned long addr, size_t size,
+		   void **context)
+{
+	struct client_range *range;
+	int yes = 1;
+
+	if (!object)
+		return object_refused(NULL, 0);
+	if (peer_test_due(object, PEER_TEST_FAIL_ACQUIRE, &yes) && yes < 0)
+		return object_refused(object, yes);
+	range = range_new(like, object, first, addr, size);
+	if (!range)
+		return object_refused(object, -ENOMEM);
+	if (like->holds_module)
+		__module_get(THIS_MODULE);
+	mutex_lock(&ranges_lock);
+	list_add_tail(&range->node, &ranges);
+	mutex_unlock(&ranges_lock);
+	client_note(range, 'A');
+	*context = range;
+	return yes;
+}
+
+/* Another thread takes the memory back, and has begun to when this returns. */
+static void range_back_beside(struct client_range *range)
+{
+	spin_lock(&range->lock);
+	range->taken = true;
+	spin_unlock(&range->lock);
+	kref_get(&range->kref);
+	queue_work(workqueue, &range->back_work);
+	wait_for_completion(&range->back_begins);
+}
+
+int client_get_pages(struct client_range *range, unsigned long addr,
+		     size_t size, int write, struct sg_table *sg_head,
+		     u64 core_context)
+{
+	int error;
+
+	if (sg_head || write != 1 || addr != range->addr ||
+	    size != range->size)
+		peer_test_count(PEER_TEST_ERR_ARGUMENT);
+	if (peer_test_due(range->object, PEER_TEST_FAIL_GET_PAGES, &error)) {
+		client_note(range, 'g');
+		return error;
+	}
+	client_note(range, 'G');
+	msleep(delay_ms);
+	range->core_context = core_context;
+	atomic_inc(&pinned_ranges);
+	spin_lock(&range->lock);
+	range->pinned = true;
+	spin_unlock(&range->lock);
+	if (range->like->take_back &&
+	    peer_test_due(range->object, PEER_TEST_INVALIDATE_BESIDE, &error))
+		range_back_beside(range);
+	return 0;
+}
+
+int client_may_map(struct client_range *range, struct device *dma_device,
+		   int dmasync)
+{
+	int error = 0;
+
+	if (dmasync)
+		peer_test_count(PEER_TEST_ERR_ARGUMENT);
+	if (!dma_device || !dma_get_mask(dma_device))
+		peer_test_count(PEER_TEST_ERR_DEVICE);
+	range->dma_device = dma_device;
+	if (peer_test_due(range->object, PEER_TEST_FAIL_DMA_MAP, &error))
+		client_note(range, 'd');
+	return error;
+}
+
+int client_mapped(struct client_range *range, struct sg_table *sg_head,
+		  int entries, int *nmap)
+{
+	client_note(range, 'D');
+	spin_lock(&range->lock);
+	range->mapped = true;
+	spin_unlock(&range->lock);
+	*sg_head = range->sgt;
+	*nmap = entries;
+	return 0;
+}
+
+bool client_has_table(struct client_range *range, struct sg_table *sg_head)
+{
+	bool same = !memcmp(sg_head, &range->sgt, sizeof(*sg_head));
+
+	if (!same)
+		peer_test_count(PEER_TEST_ERR_TABLE);
+	return same;
+}
+
+bool client_unmap(struct client_range *range)
+{
+	bool was;
+
+	spin_lock(&range->lock);
+	was = range->mapped;
+	range->mapped = false;
+	spin_unlock(&range->lock);
+	return was;
+}
+
+bool client_unpin(struct client_range *range)
+{
+	bool was;
+
+	spin_lock(&range->lock);
+	was = range->pinned;
+	range->pinned = false;
+	spin_unlock(&range->lock);
+	if (was)
+		atomic_dec(&pinned_ranges);
+	return was;
+}
+
+void client_free_table(struct sg_table *sgt)
+{
+	struct scatterlist *sg;
+	int i;
+
+	for_each_sg(sgt->sgl, sg, sgt->nents, i) {
+		sg_dma_address(sg) = 0x6b6b6b6b6b6b6b6bULL;
+		sg_dma_len(sg) = 0x6b6b6b6b;
+	}
+	sg_free_table(sgt);
+}
+
+/* Pinned: good only if the client is just about to free it by itself. */
+void client_release(struct client_range *range)
+{
+	bool module = range->like->holds_module;
+
+	client_note(range, 'R');
+	mutex_lock(&ranges_lock);
+	if (list_empty(&range->node))
+		peer_test_count(PEER_TEST_ERR_ORDER);
+	list_del_init(&range->node);
+	mutex_unlock(&ranges_lock);
+	spin_lock(&range->lock);
+	if (range->pinned || range->mapped)
+		peer_test_count(range->taken ? PEER_TEST_EARLY_RELEASE :
+					       PEER_TEST_ERR_ORDER);
+	spin_unlock(&range->lock);
+	range_put(range);
+	if (module)
+		module_put(THIS_MODULE);
+}
+
+/* ---- memory that goes ---- */
+
+void client_call_back(struct client_range *range)
+{
+	peer_test_count(PEER_TEST_INVALIDATE);
+	client_note(range, 'I');
+	complete_all(&range->back_begins);
+	range->like->callback(range->like->handle, range->core_context);
+	client_note(range, 'i');
+}
+
+void client_take_back(struct client_range *range)
+{
+	client_call_back(range);
+	spin_lock(&range->lock);
+	if (range->pinned || range->mapped)
+		peer_test_count(PEER_TEST_ERR_CONTRACT);
+	spin_unlock(&range->lock);
+}
+
+/* A range goes once. */
+static bool range_to_take(struct client_range *range,
+			  struct peer_test_object *object)
+{
+	bool take;
+
+	if (range->object != object || !range->like->take_back)
+		return false;
+	spin_lock(&range->lock);
+	take = range->pinned && !range->taken;
+	range->taken |= take;
+	spin_unlock(&range->lock);
+	return take;
+}
+
+void client_asked(struct client_range *range)
+{
+	int error;
+
+	if (peer_test_due(range->object, PEER_TEST_INVALIDATE_ASKED, &error) &&
+	    range_to_take(range, range->object))
+		client_call_back(range);
+}
+
+/* What is pinned now; traffic could go on acquiring more for ever. */
+static int object_take_back(struct peer_test_object *object)
+{
+	struct client_range *range, *next;
+	LIST_HEAD(list);
+
+	mutex_lock(&ranges_lock);
+	list_for_each_entry(range, &ranges, node) {
+		if (range_to_take(range, object)) {
+			kref_get(&range->kref);
+			list_add_tail(&range->back, &list);
+		}
+	}
+	mutex_unlock(&ranges_lock);
+	list_for_each_entry_safe(range, next, &list, back) {
+		range->like->take_back(range);
+		range_put(range);
+	}
+	return 0;
+}
+
+/* ---- the module ---- */
+
+/* Who has no release() has its contexts until the end. */
+static void forget_ranges(void)
+{
+	struct client_range *range, *next;
+
+	list_for_each_entry_safe(range, next, &ranges, node) {
+		if (WARN_ON(range->like->ex.client.release))
+			continue;
+		list_del(&range->node);
+		range_put(range);
+	}
+}
+
+static void unregister_all(void)
+{
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(likes); i++) {
+		if (likes[i]->handle)
+			ib_unregister_peer_memory_client(likes[i]->handle);
+	}
+}
+
+/* It is for nobody. */
+static void call_back_late(void)
+{
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(likes); i++) {
+		if (likes[i]->callback)
+			likes[i]->callback(likes[i]->handle, 0);
+	}
+}
+
+static bool register_client(struct like *like)
+{
+	invalidate_peer_memory *callback = &like->callback;
+
+	if (!like->invalidates)
+		callback = NULL;
+	like->handle = ib_register_peer_memory_client(&like->ex.client,
+						      callback);
+	return like->handle;
+}
+
+static int register_product(const char *product)
+{
+	int i, found = 0;
+
+	for (i = 0; i < ARRAY_SIZE(likes); i++) {
+		if (strcmp(likes[i]->product, product))
+			continue;
+		if (!register_client(likes[i]))
+			return -EINVAL;
+		found++;
+	}
+	return found ? 0 : -ENOENT;
+}
+
+static int __init clients_init(void)
+{
+	int i, ret = 0;
+
+	workqueue = alloc_workqueue("peerdirect_clients", WQ_UNBOUND, 0);
+	if (!workqueue)
+		return -ENOMEM;
+	for (i = 0; !ret && i < num_products; i++)
+		ret = register_product(like[i]);
+	if (ret) {
+		unregister_all();
+		destroy_workqueue(workqueue);
+		return ret;
+	}
+	peer_test_set_invalidate(object_take_back);
+	return 0;
+}
+
+/*
+ * Memory may go while the clients leave, as it may in the field: what has begun
+ * is waited for afterwards.
+ */
+static void __exit clients_exit(void)
+{
+	unregister_all();
+	peer_test_set_invalidate(NULL);
+	destroy_workqueue(workqueue);
+	call_back_late();
+	forget_ranges();
+	WARN_ON(atomic_read(&pinned_ranges));
+}
+
+module_init(clients_init);
+module_exit(clients_exit);
+
+MODULE_DESCRIPTION("PeerDirect clients like those in the field, for tests");
+MODULE_LICENSE("Dual BSD/GPL");
