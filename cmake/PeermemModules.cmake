@@ -67,6 +67,21 @@ function(peermem_install_headers)
 		DESTINATION ${CMAKE_INSTALL_PREFIX}/lib/udev/rules.d)
 endfunction()
 
+# What builds of PeerDirect clients look for; see packaging/ofa-kernel.
+function(peermem_install_ofa_kernel)
+	set(dir /usr/src/ofa_kernel)
+	if(NOT CMAKE_INSTALL_PREFIX MATCHES "^/?(usr/?(local/?)?)?$")
+		set(dir ${CMAKE_INSTALL_PREFIX}/src/ofa_kernel)
+	endif()
+	set(PEERMEM_OFA_DIR ${dir} CACHE PATH
+		"Where builds of PeerDirect clients look")
+	install(CODE "execute_process(COMMAND_ERROR_IS_FATAL ANY COMMAND
+		${PROJECT_SOURCE_DIR}/packaging/ofa-kernel add
+		\"\$ENV{DESTDIR}${PEERMEM_OFA_DIR}\" ${CMAKE_SYSTEM_PROCESSOR}
+		${PEERMEM_KERNEL} ${PROJECT_BINARY_DIR}/kernel/Module.symvers
+		${PROJECT_SOURCE_DIR}/include/rdma/peer_mem.h)")
+endfunction()
+
 # Modules, and what authors of exporters build against.
 function(peermem_install_modules)
 	set(dir /lib/modules/${PEERMEM_KERNEL}/updates/peermem)
@@ -85,6 +100,7 @@ function(peermem_install_modules)
 		FILES_MATCHING PATTERN "*.h")
 	install(FILES ${PROJECT_BINARY_DIR}/kernel/Module.symvers
 		DESTINATION ${CMAKE_INSTALL_PREFIX}/src/peermem)
+	peermem_install_ofa_kernel()
 	install(CODE "set(dir \"${PEERMEM_MODULE_DIR}\")
 		set(kernel \"${PEERMEM_KERNEL}\")")
 	install(SCRIPT cmake/index-modules.cmake)

@@ -65,7 +65,8 @@ ours()
 {
 	inside find / -xdev \( -path /proc -o -path /dev -o -path /packages \) \
 		-prune -o \( -name '*peermem*' -o -name '*peer_vram*' \
-		-o -name 'ib_peer_mem*' -o -name '*.distrib' \) -print
+		-o -name 'ib_peer_mem*' -o -name 'ofa_kernel*' \
+		-o -name '*.distrib' \) -print
 }
 
 tap_run "the packages are made" packaging/package.sh "$folder"
@@ -93,6 +94,12 @@ done
 tap_is "Soft-RoCE is the extended one" \
 	"$(modinfo -F depends "$root$modules"/rdma_rxe.ko* | tr , '\n' |
 		grep -x ib_peer_mem)" ib_peer_mem
+cp -r tests/peerdirect/ofa "$root/packages/client"
+tap_run "a PeerDirect client is built with what is where it looks" \
+	inside make -s -C "/usr/src/linux-headers-$version" M=/packages/client \
+	PEER_MEM_SYMBOLS=y modules
+tap_is "it needs ib_peer_mem" \
+	"$(modinfo -F depends "$root/packages/client/ofa_client.ko")" ib_peer_mem
 tap_is "the provider is in place" "$(inside peermem-provider status)" on
 tap_run "it stays so when the distribution's is updated" \
 	inside sh -c 'dpkg -i /packages/ibverbs-providers_*.deb'
