@@ -72,9 +72,7 @@ static struct client_range *range_new(struct like *like,
 				      unsigned long first, unsigned long addr,
 				      size_t size)
 {
-	unsigned long mask = (like->page_size >> PAGE_SHIFT) - 1;
 	struct client_range *range;
-	unsigned long last;
 
 	range = kzalloc(sizeof(*range), GFP_KERNEL);
 	if (!range)
@@ -87,9 +85,8 @@ static struct client_range *range_new(struct like *like,
 	range->object = object;
 	range->addr = addr;
 	range->size = size;
-	last = first + ((offset_in_page(addr) + size - 1) >> PAGE_SHIFT);
-	range->first = first & ~mask;
-	range->pages = (last | mask) + 1 - range->first;
+	range->pages = peer_test_align(like->page_size, addr, size, &first);
+	range->first = first;
 	range->number = peer_test_new_range();
 	return range;
 }

@@ -7,6 +7,7 @@
 #ifndef PEER_TEST_MEM_H
 #define PEER_TEST_MEM_H
 
+#include <linux/mm.h>
 #include <linux/types.h>
 
 #include "peer_test.h"
@@ -41,6 +42,23 @@ unsigned long peer_test_object_pages(struct peer_test_object *object);
 int peer_test_fill_table(struct sg_table *sgt, struct peer_test_object *object,
 			 unsigned long first, unsigned long pages,
 			 unsigned long most);
+
+/*
+ * The pages of a device, in pages of the object, that bytes lie in.
+ * @first: of the object, at @addr; aligned down afterwards
+ * Return: how many.
+ */
+static inline unsigned long peer_test_align(unsigned long page_size,
+					    unsigned long addr, size_t size,
+					    unsigned long *first)
+{
+	unsigned long mask = (page_size >> PAGE_SHIFT) - 1;
+	unsigned long last = *first +
+			     ((offset_in_page(addr) + size - 1) >> PAGE_SHIFT);
+
+	*first &= ~mask;
+	return (last | mask) + 1 - *first;
+}
 
 /* Is this event due? Only once. */
 bool peer_test_due(struct peer_test_object *object, enum peer_test_event event,

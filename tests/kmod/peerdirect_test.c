@@ -254,8 +254,7 @@ static int pt_invalidate(struct peer_test_object *object)
 static int pt_acquire(unsigned long addr, size_t size, void *private_data,
 		      char *name, void **context)
 {
-	unsigned long mask = (1UL << (device_page_shift - PAGE_SHIFT)) - 1;
-	unsigned long first, last;
+	unsigned long first;
 	struct peer_test_object *object;
 	struct pt_range *range;
 	int error;
@@ -282,9 +281,9 @@ static int pt_acquire(unsigned long addr, size_t size, void *private_data,
 	range->object = object;
 	range->addr = addr;
 	range->size = size;
-	last = first + ((offset_in_page(addr) + size - 1) >> PAGE_SHIFT);
-	range->first = first & ~mask;
-	range->pages = (last | mask) + 1 - range->first;
+	range->pages = peer_test_align(1UL << device_page_shift, addr, size,
+				       &first);
+	range->first = first;
 	mutex_lock(&ranges_lock);
 	range->number = ++ranges_acquired;
 	list_add_tail(&range->node, &ranges);
