@@ -234,7 +234,9 @@ static void bridge_over_work(struct work_struct *work)
 		container_of(work, struct ib_peer_bridge, over_work);
 
 	ib_peer_bridge_stop(bridge->peer, true);
-	ib_peer_region_kill(bridge->region);
+	/* Not claimed yet: then nobody will get it any more. */
+	if (READ_ONCE(bridge->region))
+		ib_peer_region_kill(bridge->region);
 }
 
 static bool bridge_mn_invalidate(struct mmu_interval_notifier *notifier,

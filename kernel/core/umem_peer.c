@@ -438,6 +438,7 @@ int ib_umem_peer_get_bridged(struct ib_device *ibdev, unsigned long addr,
 			     struct ib_umem_peer **peer,
 			     struct ib_peer_region **region)
 {
+	struct ib_peer_region *claimed;
 	unsigned long first;
 	int ret;
 
@@ -458,12 +459,12 @@ int ib_umem_peer_get_bridged(struct ib_device *ibdev, unsigned long addr,
 		*peer = NULL;
 		return ret;
 	}
-	*region = umem_claim_bridged(*peer);
-	ret = PTR_ERR_OR_ZERO(*region);
-	if (ret)
-		*region = NULL;
-	else
+	claimed = umem_claim_bridged(*peer);
+	ret = PTR_ERR_OR_ZERO(claimed);
+	if (!ret) {
+		WRITE_ONCE(*region, claimed);
 		ret = ib_umem_peer_enroll(*peer);
+	}
 	if (ret) {
 		ib_umem_peer_release(*peer);
 		*peer = NULL;
