@@ -16,6 +16,7 @@
 #       [EACH 120]              seconds for one program; default 300
 #       [MACHINE hostile]       when all is tested, in one machine with others
 #                               that say the same, in the order of definition
+#       [LONG]                  it takes minutes: only by its name
 #       [SHORT "${dir}/mr_data"]  what is run then on other kernels than the
 #                               plain one; default: nothing
 #       COMMANDS "${dir}/mr_data --odd" "python3 ${dir}/x.py")
@@ -69,7 +70,7 @@ endfunction()
 # Sets arg_* for the two below, and arg_SKIP if the lane has no such group. Not
 # PARSE_ARGV: an empty VM is to stay away.
 macro(peermem_parse_group lanes)
-	cmake_parse_arguments(arg "" "NAME;TIMEOUT;EACH;MACHINE"
+	cmake_parse_arguments(arg "LONG" "NAME;TIMEOUT;EACH;MACHINE"
 		"LANES;VM;COMMANDS;SHORT" ${ARGN})
 	if(NOT arg_LANES)
 		set(arg_LANES ${lanes})
@@ -93,7 +94,7 @@ function(peermem_add_vm_group)
 	endif()
 	peermem_add_machine_test(${arg_NAME} ${arg_NAME} ${arg_TIMEOUT} ${arg_EACH}
 		"${arg_VM}" "${arg_COMMANDS}")
-	if(PEERMEM_LANE STREQUAL plain)
+	if(PEERMEM_LANE STREQUAL plain AND NOT arg_LONG)
 		set(arg_SHORT ${arg_COMMANDS})
 	endif()
 	if(NOT arg_SHORT)
