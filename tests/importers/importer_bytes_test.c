@@ -88,14 +88,17 @@ TEST_F_TIMEOUT(bytes, there_and_back, 120)
 	EXPECT_EQ(0, vt_buf_check_all(&self->b.buf));
 }
 
-/* A part of it, from an odd offset, at an address of the caller's. */
+/*
+ * A part of it, from an odd offset, at an address of the caller's. Not while all
+ * of it is mapped, which the kernel takes for a mistake where it looks for such.
+ */
 TEST_F_TIMEOUT(bytes, part, 60)
 {
 	struct en_buf *b = &self->b;
 	uint64_t offset = PAGE + 4000, length = 2 * PAGE;
 	uint64_t iova = 0x7000000000000000 + 4000;
-	struct im_mr whole = b->mr;
 
+	ASSERT_EQ(0, im_dereg_mr(&b->mr));
 	ASSERT_EQ(0, im_reg_mem(&b->dev, &b->mr, &b->buf.mem, offset, length,
 				iova, IM_ACCESS_ALL));
 	b->buf.iova = iova - offset;
@@ -108,8 +111,6 @@ TEST_F_TIMEOUT(bytes, part, 60)
 	EXPECT_EQ(-ERANGE, en_put(b, offset + length - 1, 2, 5));
 	EXPECT_EQ(-ERANGE, en_put(b, offset + length, 1, 5));
 	EXPECT_EQ(0, vt_buf_check_all(&b->buf));
-	EXPECT_EQ(0, im_dereg_mr(&b->mr));
-	b->mr = whole;
 }
 
 TEST_HARNESS_MAIN

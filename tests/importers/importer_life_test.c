@@ -79,20 +79,24 @@ static int count_attached(life_t *self)
 }
 
 /*
- * Another process with an MR of its own over that memory, which tells through the
- * pipe that its first access is done, and goes on until an access fails.
+ * Another process with an MR of its own, over that memory if it is a dma-buf. It
+ * tells through the pipe that its first access is done, and goes on until an access
+ * fails.
  */
 static void be_user(struct en_buf *b, int done)
 {
 	uint8_t byte = b->buf.shadow[0];
+	struct vt_mem mem = b->buf.mem;
 	struct im_dev dev;
 	struct im_mr mr;
 	char name[8];
 	int ret;
 
+	if (mem.dmabuf < 0 && vt_mem_alloc(&mem, mem.kind, SIZE, 0))
+		_exit(1);
 	snprintf(name, sizeof(name), "edu%d", b->device);
 	if (im_open(&dev, name, IM_WRITE) ||
-	    im_reg_mem(&dev, &mr, &b->buf.mem, 0, SIZE, 0, IM_ACCESS_ALL))
+	    im_reg_mem(&dev, &mr, &mem, 0, SIZE, 0, IM_ACCESS_ALL))
 		_exit(1);
 	do {
 		ret = en_access(b->engine, b->device, mr.rkey, 0, &byte, 1,

@@ -108,7 +108,7 @@ static int map_table(struct dma_buf_attachment *attach, struct sg_table *table,
 	ret = fill_table(table, buffer->now, attach->dmabuf->size);
 	if (ret)
 		return ret;
-	ret = dma_map_sgtable(attach->dev, table, dir, 0);
+	ret = dma_map_sgtable(attach->dev, table, dir, DMA_ATTR_SKIP_CPU_SYNC);
 	if (ret)
 		sg_free_table(table);
 	return ret;
@@ -147,7 +147,7 @@ static void buffer_unmap_dma(struct dma_buf_attachment *attach,
 	struct buffer *buffer = attach->dmabuf->priv;
 
 	dma_resv_assert_held(attach->dmabuf->resv);
-	dma_unmap_sgtable(attach->dev, table, dir, 0);
+	dma_unmap_sgtable(attach->dev, table, dir, DMA_ATTR_SKIP_CPU_SYNC);
 	sg_free_table(table);
 	kfree(table);
 	buffer->dma_maps--;
