@@ -14,11 +14,13 @@
 #       [TIMEOUT 900]           seconds for all; default 600. On other kernels
 #                               than the plain one, four times as long
 #       [EACH 120]              seconds for one program; default 300
-#       [MACHINE hostile]       when all is tested, in one machine with others
-#                               that say the same, in the order of definition
-#       [LONG]                  it takes minutes: only by its name
-#       [SHORT "${dir}/mr_data"]  what is run then on other kernels than the
-#                               plain one; default: nothing
+#       [MACHINE hostile]       in the short form of all tests, in one machine with
+#                               others that say the same, in order of definition
+#       [SHORT "${dir}/mr_data"]  what is run of it then on other kernels than
+#                               the plain one; default: nothing. All in one
+#                               machine, but for
+#       [ALONE]                 what does not bear others
+#       [LONG]                  nothing of it is run then
 #       COMMANDS "${dir}/mr_data --odd" "python3 ${dir}/x.py")
 #   boots one machine and runs the commands in it one after the other, as root,
 #   in the source folder. The machine itself is one more point: its kernel log
@@ -26,9 +28,10 @@
 #
 #   peermem_add_host_group(NAME static [LANES ...] [TIMEOUT S] [EACH S]
 #       COMMANDS ...)
-#   runs them here; default: only with the plain lane.
+#   runs them here; default: only with the plain lane. [SHORT] and [LONG] as above,
+#   in every lane.
 #
-#   What runs when all is tested has the label "short".
+#   What is in the short form of all tests has the label "short".
 #
 #   peermem_add_harness_test(mr_test mr_test.c more.c)
 #   is a program of C tests, written on the kernel's own kselftest_harness.h.
@@ -70,7 +73,7 @@ endfunction()
 # Sets arg_* for the two below, and arg_SKIP if the lane has no such group. Not
 # PARSE_ARGV: an empty VM is to stay away.
 macro(peermem_parse_group lanes)
-	cmake_parse_arguments(arg "LONG" "NAME;TIMEOUT;EACH;MACHINE"
+	cmake_parse_arguments(arg "LONG;ALONE" "NAME;TIMEOUT;EACH;MACHINE"
 		"LANES;VM;COMMANDS;SHORT" ${ARGN})
 	if(NOT arg_LANES)
 		set(arg_LANES ${lanes})
@@ -100,7 +103,9 @@ function(peermem_add_vm_group)
 	if(NOT arg_SHORT)
 		return()
 	endif()
-	if(NOT arg_MACHINE)
+	if(NOT PEERMEM_LANE STREQUAL plain AND NOT arg_ALONE)
+		set(arg_MACHINE shared)
+	elseif(NOT arg_MACHINE)
 		set(arg_MACHINE ${arg_NAME})
 	endif()
 	set(key PEERMEM_MACHINE_${arg_MACHINE})
@@ -113,13 +118,22 @@ endfunction()
 
 function(peermem_add_host_group)
 	peermem_parse_group(plain ${ARGN})
-	if(NOT arg_SKIP)
-		peermem_add_test(${arg_NAME} "${arg_NAME};short" ${arg_TIMEOUT}
-			${arg_EACH} "--" "${arg_COMMANDS}")
+	if(arg_SKIP)
+		return()
+	endif()
+	set(label ${arg_NAME})
+	if(NOT arg_LONG AND NOT arg_SHORT)
+		list(APPEND label short)
+	endif()
+	peermem_add_test(${arg_NAME} "${label}" ${arg_TIMEOUT} ${arg_EACH} "--"
+		"${arg_COMMANDS}")
+	if(arg_SHORT)
+		peermem_add_test(short-${arg_NAME} short ${arg_TIMEOUT} ${arg_EACH}
+			"--" "${arg_SHORT}")
 	endif()
 endfunction()
 
-# The machines that groups share when all is tested. On other kernels than the
+# The machines that groups share in the short form. On other kernels than the
 # plain one two of them run side by side, with a processor each.
 function(peermem_add_machines)
 	get_property(machines GLOBAL PROPERTY PEERMEM_MACHINES)

@@ -4,9 +4,10 @@
 # Tests of "run vm" itself, from outside: what it hands in, what it hands back,
 # and above all that nothing that went wrong inside comes out as success.
 #
-# usage: vm_test.py VM PROVOKE
+# usage: vm_test.py VM PROVOKE [NAME...]
 #   VM       tests/vm/vm.sh
 #   PROVOKE  provoke.ko, which makes the guest's kernel misbehave
+#   NAME     of a test, without "test_"; default: all
 
 import concurrent.futures
 import json
@@ -24,7 +25,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
 
 from points import Tap  # noqa: E402
 
-VM, PROVOKE = sys.argv[1:]
+VM, PROVOKE, *NAMES = sys.argv[1:]
 
 # vm.sh's own exit statuses
 KERNEL, TIMEOUT, MACHINE = 123, 124, 125
@@ -324,9 +325,13 @@ def test_shell():
     tap.equal('it ends cleanly, with its status', status, 5)
 
 
+def wanted(name):
+    return name.startswith('test_') and (not NAMES or name[5:] in NAMES)
+
+
 # Most of it is booting, which keeps one processor busy.
 with concurrent.futures.ThreadPoolExecutor(2) as pool:
     for test in [pool.submit(value) for name, value in list(globals().items())
-                 if name.startswith('test_')]:
+                 if wanted(name)]:
         test.result()
 tap.done()
