@@ -149,7 +149,7 @@ function(peermem_add_machines)
 		list(SORT each COMPARE NATURAL ORDER DESCENDING)
 		list(GET each 0 each)
 		if(NOT PEERMEM_LANE STREQUAL plain)
-			list(APPEND options --smp 1)
+			list(PREPEND options --smp 1)
 		endif()
 		peermem_add_machine_test(short-${machine} short ${timeout} ${each}
 			"${options}" "${commands}")
