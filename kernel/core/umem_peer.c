@@ -168,9 +168,10 @@ static int umem_fill(struct ib_umem_peer *peer, struct ib_peer_region *region)
 
 /*
  * The one region of all of it: from the exporter's claim, of pinned memory to a
- * full page table.
+ * full page table. @claimed: gets it, with a reference; may be NULL.
  */
-static int umem_claim(struct ib_umem_peer *peer)
+static int umem_claim(struct ib_umem_peer *peer,
+		      struct ib_peer_region **claimed)
 {
 	struct ib_peer_region *region;
 	int ret;
@@ -180,13 +181,18 @@ static int umem_claim(struct ib_umem_peer *peer)
 				      peer->may_write);
 	if (IS_ERR(region))
 		return PTR_ERR(region);
-	ret = peer->on_demand ? umem_adopt(peer, region, 0) :
-				umem_fill(peer, region);
-	if (ret)
+	ret = peer->on_demand || peer->bridge ? umem_adopt(peer, region, 0) :
+						umem_fill(peer, region);
+	if (ret) {
 		ib_peer_region_discard(region);
-	else
-		ib_peer_region_unuse(region);
-	return ret;
+		return ret;
+	}
+	if (claimed) {
+		kref_get(&region->kref);
+		WRITE_ONCE(*claimed, region);
+	}
+	ib_peer_region_unuse(region);
+	return 0;
 }
 
 /* The owner of the address space is alive. */
@@ -243,7 +249,7 @@ struct ib_umem_peer *ib_umem_peer_get(struct ib_device *ibdev,
 	if (ret)
 		goto err_uncharge;
 	if (!peer->on_demand) {
-		ret = umem_claim(peer);
+		ret = umem_claim(peer, NULL);
 		if (ret)
 			goto err_notifier;
 	}
@@ -349,7 +355,8 @@ static struct ib_umem_peer *umem_get_dmabuf(struct ib_device *ibdev,
 	peer = umem_alloc_dmabuf(ibdev, dmabuf, offset, size, access);
 	if (!peer)
 		return ERR_PTR(-ENOMEM);
-	ret = peer->export ? umem_open_export(peer) : umem_claim(peer);
+	ret = peer->export ? umem_open_export(peer) :
+			     umem_claim(peer, NULL);
 	if (ret)
 		goto err_free;
 	ret = ib_umem_peer_enroll(peer);
@@ -405,27 +412,6 @@ void ib_umem_peer_release(struct ib_umem_peer *peer)
 }
 EXPORT_SYMBOL_GPL(ib_umem_peer_release);
 
-/* Return: the region, with a reference, or ERR_PTR. */
-static struct ib_peer_region *umem_claim_bridged(struct ib_umem_peer *peer)
-{
-	struct ib_peer_region *region;
-	int ret;
-
-	region = ib_peer_region_claim(peer, ib_umem_peer_first(peer),
-				      ib_umem_peer_last(peer) + 1,
-				      peer->may_write);
-	if (IS_ERR(region))
-		return region;
-	ret = umem_adopt(peer, region, 0);
-	if (ret) {
-		ib_peer_region_discard(region);
-		return ERR_PTR(ret);
-	}
-	kref_get(&region->kref);
-	ib_peer_region_unuse(region);
-	return region;
-}
-
 /*
  * What a DMA importer will reach by a dma-buf (bridge.c): one region, claimed, and
  * pinned later, if at all. *@peer and *@region, with a reference, are set, the
@@ -438,7 +424,6 @@ int ib_umem_peer_get_bridged(struct ib_device *ibdev, unsigned long addr,
 			     struct ib_umem_peer **peer,
 			     struct ib_peer_region **region)
 {
-	struct ib_peer_region *claimed;
 	unsigned long first;
 	int ret;
 
@@ -459,12 +444,9 @@ int ib_umem_peer_get_bridged(struct ib_device *ibdev, unsigned long addr,
 		*peer = NULL;
 		return ret;
 	}
-	claimed = umem_claim_bridged(*peer);
-	ret = PTR_ERR_OR_ZERO(claimed);
-	if (!ret) {
-		WRITE_ONCE(*region, claimed);
+	ret = umem_claim(*peer, region);
+	if (!ret)
 		ret = ib_umem_peer_enroll(*peer);
-	}
 	if (ret) {
 		ib_umem_peer_release(*peer);
 		*peer = NULL;
