@@ -49,21 +49,11 @@ static int call_write(struct im_dev *dev, uint32_t command, const void *in,
 static int command(struct im_dev *dev, uint32_t command, const void *in,
 		   size_t in_length, void *out, size_t out_length)
 {
-	struct vt_call call = { .hdr = {
-		.object_id = UVERBS_OBJECT_DEVICE,
-		.method_id = UVERBS_METHOD_INVOKE_WRITE,
-	} };
-	uint64_t data = (uintptr_t)in;
+	struct vt_call call;
 
 	if (dev->abi == IM_WRITE)
 		return call_write(dev, command, in, in_length, out_length);
-	if (in_length <= sizeof(data))
-		memcpy(&data, in, in_length);
-	vt_call_attr(&call.hdr, UVERBS_ATTR_WRITE_CMD, 8, command);
-	vt_call_attr(&call.hdr, UVERBS_ATTR_CORE_IN, in_length, data);
-	if (out_length)
-		vt_call_attr(&call.hdr, UVERBS_ATTR_CORE_OUT, out_length,
-			     (uintptr_t)out);
+	vt_call_write(&call, command, in, in_length, out, out_length);
 	return call_ioctl(dev, &call);
 }
 

@@ -22,6 +22,9 @@ struct vt_call {
  */
 void vt_call_attr(struct ib_uverbs_ioctl_hdr *hdr, uint16_t id, uint16_t length,
 		  uint64_t data);
+/* A command of the write() interface, in an ioctl. Nothing comes back if @out_length is 0. */
+void vt_call_write(struct vt_call *call, uint32_t command, const void *in,
+		   size_t in_length, void *out, size_t out_length);
 /* Return: 0 or -errno of the kernel. */
 int vt_call(struct ibv_context *ctx, struct vt_call *call);
 
