@@ -58,10 +58,16 @@ choose_accel()
 	fi
 }
 
-# Sets the array accel.
+# Sets the array accel, and accel_boot, what the kernel must know of it.
+#
+# With a thread a processor, QEMU's translator may keep for good the int3 by which
+# the kernel replaces code that other processors run, and the guest dies of it. Code
+# of the scheduler is replaced whenever its clock turns out stable or not: once at
+# boot (see lost_at_boot in vm.sh), and never after that if nobody doubts the TSC.
 # shellcheck disable=SC2034,SC2054	# used by vm.sh; the commas are QEMU's
 accel_options()
 {
+	accel_boot=()
 	case $accel_name in
 	KVM)
 		accel=(-accel kvm -cpu host)
@@ -70,6 +76,7 @@ accel_options()
 		# With erms the kernel copies and clears byte by byte.
 		accel=(-accel "tcg,thread=multi,tb-size=512"
 			-cpu "max,la57=off,erms=off")
+		accel_boot=(tsc=reliable)
 		;;
 	*)
 		accel=(-accel "tcg,thread=single,tb-size=512" -cpu "max,la57=off"

@@ -309,6 +309,7 @@ compose_machine()
 		-initrd "$fifos/initrd")
 	accel_options
 	qemu+=("${accel[@]}")
+	append+=("${accel_boot[@]}")
 	[ -z "$iommu" ] ||
 		qemu+=(-device intel-iommu,intremap=on,caching-mode=on)
 	qemu+=(-serial "file:$dir/kernel.log"
@@ -387,11 +388,7 @@ keep_kernel_log()
 
 start_machine()
 {
-	exec {status_fd}<> "$fifos/status"
-	[ -z "$verbose" ] || {
-		tail -n +1 -f "$dir/kernel.log" >&2 &
-		tail_pid=$!
-	}
+	cats=()
 	if [ -n "$VM_TTY" ]; then
 		tty_state=$(stty -g)
 		"${qemu[@]}" <&0 &
@@ -434,6 +431,25 @@ follow_machine()
 			return 0
 		fi
 	done
+}
+
+# A machine of the emulator that died before the first program ran: not of anything
+# that is tested here. accel.sh knows of what.
+lost_at_boot()
+{
+	[ -z "$result$reason" ] && [ "$accel_name" = emulation ] &&
+		[ -s "$dir/kernel.log" ] &&
+		! grep -q 'Run /init as init process' "$dir/kernel.log"
+}
+
+run_machine()
+{
+	progress_start
+	start_machine
+	follow_machine
+	wait "$machine_pid" 2> /dev/null || :
+	machine_pid=''
+	end_cats
 }
 
 progress_start()
@@ -487,6 +503,12 @@ judge()
 	exit "$result"
 }
 
+follow_kernel_log()
+{
+	tail -n +1 -f "$dir/kernel.log" >&2 2> /dev/null &
+	tail_pid=$!
+}
+
 main()
 {
 	parse_options "$@"
@@ -500,12 +522,13 @@ main()
 	make_folder
 	make_initrd
 	compose_machine
-	progress_start
-	start_machine
-	follow_machine
-	wait "$machine_pid" 2> /dev/null || :
-	machine_pid=''
-	end_cats
+	exec {status_fd}<> "$fifos/status"
+	[ -z "$verbose" ] || follow_kernel_log
+	run_machine
+	if lost_at_boot; then
+		vm_say "the machine died while it booted: once more"
+		run_machine
+	fi
 	judge
 }
 

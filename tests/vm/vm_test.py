@@ -281,6 +281,18 @@ def test_machine_that_cannot_start():
               done.stderr)
 
 
+def test_death_at_boot():
+    # Too little memory for its first program, and enough to say so.
+    for size in '72M', '68M', '76M', '80M':
+        done = vm('--stock', '--mem', size, '--', 'true')
+        if 'Kernel panic' in done.stderr:
+            break
+    tap.equal('a machine that dies while it boots is a failure',
+              done.returncode, MACHINE, done.stderr)
+    tap.equal('after a second attempt', done.stderr.count('vm: booting'), 2,
+              done.stderr)
+
+
 def test_interrupt():
     child = subprocess.Popen([VM, '--stock', '--', 'sleep', '1000'],
                              stdin=subprocess.DEVNULL, text=True,
