@@ -161,7 +161,10 @@ static int strip(char *calls, const char *letters)
 	return n;
 }
 
-/* release() once at the end, or anywhere after the memory went. */
+/*
+ * release() once at the end, or anywhere after the memory went. A client that was
+ * about to tell of that when the end came tells of it late.
+ */
 static bool is_released(const struct client *client, const char *calls)
 {
 	const char *release = strchr(calls, 'R');
@@ -170,7 +173,8 @@ static bool is_released(const struct client *client, const char *calls)
 		return !release;
 	if (!release || strchr(release + 1, 'R'))
 		return false;
-	return !release[1] || memchr(calls, 'I', release - calls);
+	return !release[1] || !strcmp(release + 1, "Ii") ||
+	       memchr(calls, 'I', release - calls);
 }
 
 int client_calls_are(const struct client *client, unsigned int range,
