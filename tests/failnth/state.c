@@ -87,17 +87,10 @@ static int read_client(const struct vt_mem_kind *kind, uint64_t *items)
 
 static int read_pinned(uint64_t *pinned)
 {
-	FILE *file = fopen("/proc/self/status", "re");
-	char line[256];
-	int ret = -ENOENT;
+	long kib = vt_status_kib("VmPin");
 
-	if (!file)
-		return -errno;
-	while (ret && fgets(line, sizeof(line), file))
-		if (sscanf(line, "VmPin: %" SCNu64, pinned) == 1)
-			ret = 0;
-	fclose(file);
-	return ret;
+	*pinned = kib;
+	return kib < 0 ? -ENOENT : 0;
 }
 
 static int count_descriptors(uint64_t *count, uint64_t *next)

@@ -40,14 +40,14 @@ FIXTURE_SETUP(pinning)
 	ASSERT_EQ(0, user_become(USER_SPY));
 	ASSERT_EQ(0, vt_dev_open(&self->dev));
 	ASSERT_EQ(0, vt_mem_alloc(&self->mem, &vt_mem_vram_named, 2 * LIMIT, 0));
-	ASSERT_EQ(0, user_status_kb("VmPin"));
+	ASSERT_EQ(0, vt_status_kib("VmPin"));
 }
 
 FIXTURE_TEARDOWN(pinning)
 {
 	vt_mem_free(&self->mem);
 	vt_dev_close(&self->dev);
-	EXPECT_EQ(0, user_status_kb("VmPin"));
+	EXPECT_EQ(0, vt_status_kib("VmPin"));
 	EXPECT_EQ(0, vram_wait_empty(10));
 }
 
@@ -62,7 +62,7 @@ TEST_F(pinning, charged_and_given_back)
 				   READING);
 		ASSERT_NE(NULL, mr[i]);
 		EXPECT_EQ((long)(LIMIT / 16 / KIB * (i + 1)),
-			  user_status_kb("VmPin"));
+			  vt_status_kib("VmPin"));
 	}
 	EXPECT_EQ(NULL, ibv_reg_mr(self->dev.pd, self->mem.addr, 1, READING));
 	EXPECT_EQ(ENOMEM, errno);
@@ -72,7 +72,7 @@ TEST_F(pinning, charged_and_given_back)
 
 	/* What does not exist any more is paid for until it is given back. */
 	ASSERT_EQ(0, vt_mem_destroy(&self->mem));
-	EXPECT_EQ((long)(LIMIT / KIB), user_status_kb("VmPin"));
+	EXPECT_EQ((long)(LIMIT / KIB), vt_status_kib("VmPin"));
 	for (i = 0; i < 16; i++)
 		EXPECT_EQ(0, ibv_dereg_mr(mr[i]));
 }
@@ -83,17 +83,17 @@ TEST_F(pinning, refused)
 	EXPECT_EQ(NULL, ibv_reg_mr(self->dev.pd, self->mem.addr, 2 * LIMIT,
 				   READING));
 	EXPECT_EQ(ENOMEM, errno);
-	EXPECT_EQ(0, user_status_kb("VmPin"));
+	EXPECT_EQ(0, vt_status_kib("VmPin"));
 	EXPECT_EQ(NULL, ibv_reg_mr(self->dev.pd, self->mem.addr, 0, READING));
 	EXPECT_EQ(NULL, ibv_reg_mr(self->dev.pd, self->mem.addr,
 				   SIZE_MAX - 4096, READING));
 	EXPECT_EQ(NULL, ibv_reg_mr(self->dev.pd, self->mem.addr,
 				   1UL << 62, READING));
-	EXPECT_EQ(0, user_status_kb("VmPin"));
+	EXPECT_EQ(0, vt_status_kib("VmPin"));
 	munmap(self->mem.addr + 4096, 4096);
 	EXPECT_EQ(NULL, ibv_reg_mr(self->dev.pd, self->mem.addr, 3 * 4096,
 				   READING));
-	EXPECT_EQ(0, user_status_kb("VmPin"));
+	EXPECT_EQ(0, vt_status_kib("VmPin"));
 }
 
 TEST_F(pinning, limit_zero)
@@ -116,14 +116,14 @@ TEST_F(pinning, given_back_by_a_child)
 	pid = fork();
 	ASSERT_LE(0, pid);
 	if (!pid) {
-		if (user_status_kb("VmPin"))
+		if (vt_status_kib("VmPin"))
 			_exit(1);
 		if (ibv_dereg_mr(mr))
 			_exit(2);
-		_exit(user_status_kb("VmPin") ? 3 : 0);
+		_exit(vt_status_kib("VmPin") ? 3 : 0);
 	}
 	EXPECT_EQ(0, vt_wait_child(pid, 10000));
-	EXPECT_EQ(0, user_status_kb("VmPin"));
+	EXPECT_EQ(0, vt_status_kib("VmPin"));
 	mr = ibv_reg_mr(self->dev.pd, self->mem.addr, LIMIT, READING);
 	ASSERT_NE(NULL, mr);
 	EXPECT_EQ(0, ibv_dereg_mr(mr));

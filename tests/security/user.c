@@ -52,19 +52,3 @@ int user_run(uid_t uid, int (*fn)(void *arg), void *arg, int timeout_ms)
 		return ret;
 	return ret < 128 ? -ret : -EINTR;
 }
-
-long user_status_kb(const char *name)
-{
-	FILE *file = fopen("/proc/self/status", "re");
-	size_t length = strlen(name);
-	char line[256];
-	long kb = -1;
-
-	if (!file)
-		return -1;
-	while (kb < 0 && fgets(line, sizeof(line), file))
-		if (!strncmp(line, name, length) && line[length] == ':')
-			kb = strtol(line + length + 1, NULL, 10);
-	fclose(file);
-	return kb;
-}

@@ -31,7 +31,4 @@ int user_become(uid_t uid);
  */
 int user_run(uid_t uid, int (*fn)(void *arg), void *arg, int timeout_ms);
 
-/* A line of /proc/self/status, in KiB; -1: there is none. */
-long user_status_kb(const char *name);
-
 #endif

@@ -154,6 +154,22 @@ bool vt_module_is_loaded(const char *name)
 	return !access(path, F_OK);
 }
 
+long vt_status_kib(const char *name)
+{
+	FILE *file = fopen("/proc/self/status", "re");
+	size_t length = strlen(name);
+	char line[256];
+	long kib = -1;
+
+	if (!file)
+		return -1;
+	while (kib < 0 && fgets(line, sizeof(line), file))
+		if (!strncmp(line, name, length) && line[length] == ':')
+			kib = strtol(line + length + 1, NULL, 10);
+	fclose(file);
+	return kib;
+}
+
 /* They lie beside the programs: <build>/tests/{verbs,kmod}. */
 int vt_find_test_module(const char *ko, char *path, size_t size)
 {

@@ -33,6 +33,9 @@ int vt_send_fd(int socket, int fd);
 /* Return: a descriptor or -errno. */
 int vt_recv_fd(int socket);
 
+/* A line of /proc/self/status, e.g. VmPin, in KiB; -1: there is none. */
+long vt_status_kib(const char *name);
+
 /* Writes a string into a file of sysfs. Return: 0 or -errno. */
 int vt_write_file(const char *path, const char *text);
 
