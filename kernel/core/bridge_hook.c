@@ -185,6 +185,15 @@ static struct ib_mr *hook_reg(struct hook *hook, struct ib_pd *pd, u64 start,
 	return PTR_ERR(peer) == -EFAULT ? mr : peer;
 }
 
+/*
+ * The driver's other op is for contexts of processes, which consumers in the kernel
+ * (RDS) do not have.
+ */
+static bool hook_has_context(const struct ib_pd *pd)
+{
+	return pd->uobject;
+}
+
 static struct ib_mr *hook_reg_user_mr(struct ib_pd *pd, u64 start, u64 length,
 				      u64 virt_addr, int access,
 				      struct ib_udata *udata)
@@ -193,9 +202,12 @@ static struct ib_mr *hook_reg_user_mr(struct ib_pd *pd, u64 start, u64 length,
 	struct hook *hook = hook_find(pd->device);
 	struct ib_mr *mr;
 
-	if (hook)
+	if (hook && hook_has_context(pd))
 		mr = hook_reg(hook, pd, start, length, virt_addr, access,
 			      udata);
+	else if (hook)
+		mr = hook->reg_user_mr(pd, start, length, virt_addr, access,
+				       udata);
 	else	/* It was taken away meanwhile. */
 		mr = pd->device->ops.reg_user_mr(pd, start, length, virt_addr,
 						 access, udata);

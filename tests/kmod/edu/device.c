@@ -22,9 +22,11 @@ static int edu_query_device(struct ib_device *ib, struct ib_device_attr *attr,
 	attr->page_size_cap = PAGE_SIZE;
 	attr->max_mr = 0xffffff;
 	attr->max_pd = INT_MAX;
+	/* For protection domains of the kernel's; it is never used. */
+	attr->kernel_cap_flags = IBK_LOCAL_DMA_LKEY;
 	/* As one that has page faults, though not on system memory. */
 	if (to_edu_device(ib)->index == EDU_RDMA_DYNAMIC)
-		attr->kernel_cap_flags = IBK_ON_DEMAND_PAGING;
+		attr->kernel_cap_flags |= IBK_ON_DEMAND_PAGING;
 	return 0;
 }
 

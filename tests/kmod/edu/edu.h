@@ -132,6 +132,7 @@ void edu_mr_invalidate(struct edu_mr *mr);
 int edu_mr_ready(struct edu_mr *mr);
 
 int edu_access(struct edu_device *dev, const struct edu_rdma_access *arg);
+int edu_kernel_mr(struct edu_device *dev, const struct edu_rdma_kernel_mr *arg);
 
 struct edu_device *edu_device_add(struct edu *edu, enum edu_rdma_device index);
 void edu_device_remove(struct edu_device *dev);

@@ -68,8 +68,24 @@ struct edu_rdma_stats {
 	__aligned_u64 transfers;
 };
 
+/**
+ * struct edu_rdma_kernel_mr - registered by the kernel for itself, and deregistered
+ * @device: enum edu_rdma_device
+ * @access: enum ib_access_flags
+ * @addr:   of the caller
+ *
+ * Errors: those of ib_reg_user_mr().
+ */
+struct edu_rdma_kernel_mr {
+	__u32 device;
+	__u32 access;
+	__aligned_u64 addr;
+	__aligned_u64 length;
+};
+
 #define EDU_RDMA_ACCESS	_IOW(0xba, 0, struct edu_rdma_access)
 #define EDU_RDMA_STATS	_IOWR(0xba, 1, struct edu_rdma_stats)
+#define EDU_RDMA_KERNEL_MR _IOW(0xba, 2, struct edu_rdma_kernel_mr)
 
 /*
  * What the devices add to UVERBS_METHOD_REG_DMABUF_MR: flags of 4 bytes, in the

@@ -24,6 +24,19 @@ static long node_access(const struct edu_rdma_access *arg)
 	return ret;
 }
 
+static long node_kernel_mr(const struct edu_rdma_kernel_mr *arg)
+{
+	long ret = -ENODEV;
+
+	if (arg->device >= EDU_RDMA_DEVICES)
+		return -EINVAL;
+	down_read(&edu_lock);
+	if (edu_here)
+		ret = edu_kernel_mr(edu_here->devices[arg->device], arg);
+	up_read(&edu_lock);
+	return ret;
+}
+
 static void get_stats(const struct edu_stats *from, struct edu_rdma_stats *to)
 {
 	to->mrs = atomic64_read(&from->mrs);
@@ -53,6 +66,7 @@ static long node_stats(struct edu_rdma_stats *arg)
 static long node_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	void __user *user = (void __user *)arg;
+	struct edu_rdma_kernel_mr kernel_mr;
 	struct edu_rdma_access access;
 	struct edu_rdma_stats stats;
 	long ret;
@@ -69,6 +83,10 @@ static long node_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		if (!ret && copy_to_user(user, &stats, sizeof(stats)))
 			ret = -EFAULT;
 		return ret;
+	case EDU_RDMA_KERNEL_MR:
+		if (copy_from_user(&kernel_mr, user, sizeof(kernel_mr)))
+			return -EFAULT;
+		return node_kernel_mr(&kernel_mr);
 	}
 	return -ENOTTY;
 }
