@@ -43,7 +43,7 @@
  * @peer:    the registration; its xa_lock guards @answer, @asking, @error
  * @region:  holds a reference
  * @resv:    of the dma-buf
- * @task:    who registers: nobody else attaches
+ * @task:    who registers, as long as it does: nobody else attaches
  * @on_demand: asked for, so nothing may be pinned
  * @flavour: of the device's driver
  * @answer:  where the region is, not mapped by the device yet; or NULL
@@ -297,7 +297,7 @@ static int bridge_attach(struct dma_buf *dmabuf,
 	struct ib_peer_region *region;
 	int ret = 0;
 
-	if (current != bridge->task || bridge->flavour != IB_PEER_UNKNOWN ||
+	if (current != READ_ONCE(bridge->task) || bridge->flavour != IB_PEER_UNKNOWN ||
 	    attach->dev != bridge->region->dma_device)
 		return -EPERM;
 	if (!attach->importer_ops || !attach->peer2peer)
@@ -484,9 +484,11 @@ struct dma_buf *ib_peer_bridge_create(struct ib_device *ibdev,
 	return dmabuf;
 }
 
-enum ib_peer_flavour ib_peer_bridge_flavour(struct dma_buf *dmabuf)
+enum ib_peer_flavour ib_peer_bridge_seal(struct dma_buf *dmabuf)
 {
-	const struct ib_peer_bridge *bridge = dmabuf->priv;
+	struct ib_peer_bridge *bridge = dmabuf->priv;
 
+	/* Another task may have its address one day. */
+	WRITE_ONCE(bridge->task, NULL);
 	return bridge->flavour;
 }

@@ -29,8 +29,8 @@ enum ib_peer_flavour {
 struct dma_buf *ib_peer_bridge_create(struct ib_device *ibdev,
 				      unsigned long addr, size_t size,
 				      int access);
-/* Did a device come for it? Which flavour is it? */
-enum ib_peer_flavour ib_peer_bridge_flavour(struct dma_buf *dmabuf);
+/* No device comes for it any more. Did one? Which flavour is it? */
+enum ib_peer_flavour ib_peer_bridge_seal(struct dma_buf *dmabuf);
 
 /*
  * The device stops using the region; if it is @over, for ever. When they return

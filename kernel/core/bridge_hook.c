@@ -83,10 +83,13 @@ static struct ib_mr *hook_call_driver(struct ib_pd *pd, struct dma_buf *dmabuf,
 						  fd, access, &attrs);
 }
 
-/* Drivers want a descriptor. It is the process's only for that long. */
+/*
+ * Drivers want a descriptor. It is the process's only for that long. @flavour: of
+ * the driver that came for the dma-buf.
+ */
 static struct ib_mr *hook_reg_dmabuf(struct ib_pd *pd, struct dma_buf *dmabuf,
 				     u64 offset, u64 length, u64 virt_addr,
-				     int access)
+				     int access, enum ib_peer_flavour *flavour)
 {
 	int fd = get_unused_fd_flags(O_CLOEXEC);
 	struct ib_mr *mr;
@@ -96,8 +99,9 @@ static struct ib_mr *hook_reg_dmabuf(struct ib_pd *pd, struct dma_buf *dmabuf,
 	mr = hook_call_driver(pd, dmabuf, offset, length, virt_addr, fd,
 			      access & ~IB_ACCESS_ON_DEMAND);
 	close_fd(fd);
+	*flavour = ib_peer_bridge_seal(dmabuf);
 	/* Another thread may have put its own file there. */
-	if (!IS_ERR(mr) && !ib_peer_bridge_flavour(dmabuf)) {
+	if (!IS_ERR(mr) && !*flavour) {
 		mr->device = pd->device;
 		mr->pd = pd;
 		pd->device->ops.dereg_mr(mr, NULL);
@@ -111,6 +115,7 @@ static struct ib_mr *hook_reg_peer(struct hook *hook, struct ib_pd *pd,
 				   u64 start, u64 length, u64 virt_addr,
 				   int access)
 {
+	enum ib_peer_flavour flavour = IB_PEER_UNKNOWN;
 	struct dma_buf *dmabuf;
 	struct ib_mr *mr;
 
@@ -118,9 +123,9 @@ static struct ib_mr *hook_reg_peer(struct hook *hook, struct ib_pd *pd,
 	if (IS_ERR(dmabuf))
 		return ERR_CAST(dmabuf);
 	mr = hook_reg_dmabuf(pd, dmabuf, offset_in_page(start), length,
-			     virt_addr, access);
-	if (ib_peer_bridge_flavour(dmabuf))
-		WRITE_ONCE(hook->flavour, ib_peer_bridge_flavour(dmabuf));
+			     virt_addr, access, &flavour);
+	if (flavour)
+		WRITE_ONCE(hook->flavour, flavour);
 	dma_buf_put(dmabuf);
 	return mr;
 }
