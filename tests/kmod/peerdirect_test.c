@@ -118,6 +118,47 @@ static void range_put(struct pt_range *range)
 	kref_put(&range->kref, range_free);
 }
 
+/*
+ * Behind an IOMMU the device reaches what is mapped for it; else the physical
+ * addresses do.
+ */
+static void range_unmap(struct pt_range *range)
+{
+	struct scatterlist *sg;
+	int i;
+
+	if (!device_iommu_mapped(range->dma_device))
+		return;
+	for_each_sg(range->sgt.sgl, sg, range->sgt.nents, i)
+		dma_unmap_page_attrs(range->dma_device, sg_dma_address(sg),
+				     sg_dma_len(sg), DMA_BIDIRECTIONAL,
+				     DMA_ATTR_SKIP_CPU_SYNC);
+}
+
+static int range_map(struct pt_range *range)
+{
+	struct device *device = range->dma_device;
+	struct scatterlist *sg;
+	int i;
+
+	if (!device_iommu_mapped(device))
+		return 0;
+	for_each_sg(range->sgt.sgl, sg, range->sgt.nents, i) {
+		struct page *page = pfn_to_page(PHYS_PFN(sg_dma_address(sg)));
+
+		sg_dma_address(sg) = dma_map_page_attrs(device, page, 0,
+							sg_dma_len(sg),
+							DMA_BIDIRECTIONAL,
+							DMA_ATTR_SKIP_CPU_SYNC);
+		if (dma_mapping_error(device, sg_dma_address(sg))) {
+			range->sgt.nents = i;
+			range_unmap(range);
+			return -EIO;
+		}
+	}
+	return 0;
+}
+
 /* Order-dependent, so that exchanged entries are seen. */
 static u64 table_sum(const struct sg_table *sgt)
 {
@@ -178,6 +219,7 @@ static void invalidate_and_unmap(struct pt_range *range)
 	/* What an importer does later, it may do right now. */
 	usleep_range(1000, 2000);
 	if (get_state(range) == MAPPED) {
+		range_unmap(range);
 		move_state(range, MAPPED, SELF_UNMAPPED);
 		peer_test_count(PEER_TEST_SELF_UNMAP);
 	}
@@ -348,8 +390,11 @@ static int pt_dma_map(struct sg_table *sg_head, void *context,
 				   range->pages, MOST_PAGES);
 	if (ret)
 		return ret;
-	range->sum = table_sum(&range->sgt);
 	range->dma_device = dma_device;
+	ret = range_map(range);
+	if (ret)
+		return ret;
+	range->sum = table_sum(&range->sgt);
 	*sg_head = range->sgt;
 	*nmap = range->sgt.nents;
 	move_state(range, PINNED, MAPPED);
@@ -366,10 +411,12 @@ static int pt_dma_unmap(struct sg_table *sg_head, void *context,
 	check_table(range, sg_head);
 	if (dma_device != range->dma_device)
 		peer_test_count(PEER_TEST_ERR_DEVICE);
-	if (get_state(range) == SELF_UNMAPPED)
+	if (get_state(range) == SELF_UNMAPPED) {
 		peer_test_count(PEER_TEST_LATE_UNMAP);
-	else
+	} else {
+		range_unmap(range);
 		move_state(range, MAPPED, UNMAPPED);
+	}
 	mutex_unlock(&range->unmap_lock);
 	return 0;
 }
