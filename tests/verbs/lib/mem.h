@@ -92,6 +92,8 @@ extern const struct vt_mem_kind vt_mem_cmb;
 extern const struct vt_mem_kind vt_mem_peerdirect;
 /* That client anew, with these parameters. Return: as vt_insmod_test(). */
 int vt_peerdirect_load(const char *params);
+/* The same memory, of the client that gives it to edu0 alone (peer_test_link). */
+extern const struct vt_mem_kind vt_mem_private_link;
 
 /*
  * Registered as dma-bufs. Of the kernel's own exporters; of peer_test_dmabuf.ko,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Memory that belongs to a client of the PeerDirect API: the test modules of
- * tests/kmod.
+ * Memory of peer_test_mem.ko (tests/kmod), which belongs to whichever client is
+ * loaded: one of the PeerDirect API, or one with a link of its own.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,15 +16,28 @@
 #define NODE "/dev/peer_test_mem"
 #define DEVICE_PAGE 65536UL
 
-int vt_peerdirect_load(const char *params)
+static int unload(const char *client)
+{
+	return vt_module_is_loaded(client) ? vt_rmmod(client) : 0;
+}
+
+/* @ko: the client that is to be there; no other is. */
+static int load(const char *ko, const char *params)
 {
 	int ret = 0;
 
 	if (!vt_module_is_loaded("peer_test_mem"))
 		ret = vt_insmod_test("peer_test_mem.ko", NULL);
-	if (!ret && vt_module_is_loaded("peerdirect_test"))
-		ret = vt_rmmod("peerdirect_test");
-	return ret ? ret : vt_insmod_test("peerdirect_test.ko", params);
+	if (!ret)
+		ret = unload("peerdirect_test");
+	if (!ret)
+		ret = unload("peer_test_link");
+	return ret ? ret : vt_insmod_test(ko, params);
+}
+
+int vt_peerdirect_load(const char *params)
+{
+	return load("peerdirect_test.ko", params);
 }
 
 static int peerdirect_prepare(void)
@@ -32,6 +45,13 @@ static int peerdirect_prepare(void)
 	if (vt_module_is_loaded("peerdirect_test"))
 		return 0;
 	return vt_peerdirect_load(NULL);
+}
+
+static int private_link_prepare(void)
+{
+	if (vt_module_is_loaded("peer_test_link"))
+		return 0;
+	return load("peer_test_link.ko", NULL);
 }
 
 /* Aligned as a device with large pages would have it. */
@@ -124,4 +144,16 @@ const struct vt_mem_kind vt_mem_peerdirect = {
 	.read = peerdirect_read,
 	.write = peerdirect_write,
 	.revoke = peerdirect_revoke,
+};
+
+const struct vt_mem_kind vt_mem_private_link = {
+	.name = "private_link",
+	.client = "peer_test_link",
+	.module = "peer_test_link",
+	.node = NODE,
+	.prepare = private_link_prepare,
+	.alloc = peerdirect_alloc,
+	.free = vt_mem_release,
+	.read = peerdirect_read,
+	.write = peerdirect_write,
 };

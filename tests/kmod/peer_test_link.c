@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * Test module: a client of the native API whose memory is reached by a link of its
+ * own, as between GPUs. Its addresses mean something only to the RDMA device that
+ * the parameter names; nobody else gets the memory, the CPU neither.
+ *
+ * The memory is that of peer_test_mem.ko, which never moves; what plays the link is
+ * the system's bus.
+ */
+#include <linux/err.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <rdma/ib_verbs.h>
+#include <rdma/peer_mem.h>
+
+#include "peer_test_mem.h"
+
+static char *device = "edu0";
+module_param(device, charp, 0444);
+MODULE_PARM_DESC(device, "RDMA device at the other end of the link");
+
+struct link_range {
+	struct peer_test_object *object;
+	unsigned long first;
+};
+
+static struct ib_peer_client *link_client;
+
+/* Whose the memory is comes first: of other memory nothing is said. */
+static int link_claim(struct ib_peer_region *region)
+{
+	struct peer_test_object *object;
+	struct link_range *range;
+	unsigned long first;
+
+	object = peer_test_object_find(region->start, region->length, &first);
+	if (!object)
+		return -ENXIO;
+	if (!region->importer ||
+	    strcmp(dev_name(&region->importer->dev), device)) {
+		peer_test_object_put(object);
+		return -EREMOTEIO;
+	}
+	range = kmalloc(sizeof(*range), GFP_KERNEL);
+	if (!range) {
+		peer_test_object_put(object);
+		return -ENOMEM;
+	}
+	range->object = object;
+	range->first = first;
+	region->priv = range;
+	return 0;
+}
+
+static void link_release(struct ib_peer_region *region)
+{
+	struct link_range *range = region->priv;
+
+	peer_test_object_put(range->object);
+	kfree(range);
+}
+
+static int link_pin(struct ib_peer_region *region)
+{
+	return 0;
+}
+
+static void link_unpin(struct ib_peer_region *region)
+{
+}
+
+static int link_fault(struct ib_peer_region *region, u64 offset, u64 length,
+		      bool write, struct ib_peer_fault *fault)
+{
+	struct link_range *range = region->priv;
+	struct ib_peer_block block = {
+		.length = PAGE_SIZE,
+		.flags = IB_PEER_BLOCK_WRITE,
+	};
+	u64 end = offset + length;
+	int ret = 0;
+
+	for (; !ret && offset < end; offset += PAGE_SIZE) {
+		block.offset = offset;
+		block.where = peer_test_object_phys(range->object,
+						    range->first +
+						    (offset >> PAGE_SHIFT));
+		ret = ib_peer_fault_add(fault, &block);
+	}
+	return ret;
+}
+
+static int link_dma_map(struct ib_peer_region *region,
+			const struct ib_peer_block *block, dma_addr_t *addr)
+{
+	struct page *page = pfn_to_page(PHYS_PFN(block->where));
+
+	return ib_peer_dma_map_pages(region, page, block->length, addr);
+}
+
+static void link_dma_unmap(struct ib_peer_region *region,
+			   const struct ib_peer_block *block, dma_addr_t addr)
+{
+	ib_peer_dma_unmap_pages(region, addr, block->length);
+}
+
+static const struct ib_peer_ops link_ops = {
+	.claim = link_claim,
+	.pin = link_pin,
+	.unpin = link_unpin,
+	.fault = link_fault,
+	.dma_map = link_dma_map,
+	.dma_unmap = link_dma_unmap,
+	.release = link_release,
+};
+
+static int __init link_init(void)
+{
+	link_client = ib_peer_register_client("peer_test_link", "1", &link_ops,
+					      NULL);
+	return PTR_ERR_OR_ZERO(link_client);
+}
+
+static void __exit link_exit(void)
+{
+	ib_peer_unregister_client(link_client);
+}
+
+module_init(link_init);
+module_exit(link_exit);
+
+MODULE_DESCRIPTION("Private link as peer memory, for tests");
+MODULE_LICENSE("Dual BSD/GPL");
