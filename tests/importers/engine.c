@@ -21,6 +21,12 @@ int en_load(void)
 	return vt_insmod_test("edu/edu_rdma.ko", NULL);
 }
 
+int en_bridges(const char *list)
+{
+	return vt_write_file("/sys/module/ib_peer_mem/parameters/p2p_bridges",
+			     list);
+}
+
 int en_open(void)
 {
 	int fd = open(NODE, O_RDWR | O_CLOEXEC);
@@ -52,13 +58,26 @@ int en_stats(int engine, enum edu_rdma_device device,
 
 /* ---- buffers ---- */
 
-static int buf_register(struct en_buf *b)
+int en_buf_register(struct en_buf *b)
 {
 	struct vt_mem *mem = &b->buf.mem;
+	int ret;
 
 	b->buf.iova = (uintptr_t)mem->addr;
-	return im_reg_mem(&b->dev, &b->mr, mem, 0, mem->length, b->buf.iova,
-			  IM_ACCESS_ALL);
+	ret = im_reg_mem(&b->dev, &b->mr, mem, 0, mem->length, b->buf.iova,
+			 IM_ACCESS_ALL);
+	if (ret)
+		b->mr.dev = NULL;
+	return ret;
+}
+
+int en_buf_deregister(struct en_buf *b)
+{
+	int ret = b->mr.dev ? im_dereg_mr(&b->mr) : 0;
+
+	if (!ret)
+		b->mr.dev = NULL;
+	return ret;
 }
 
 static int buf_fill(struct en_buf *b, const struct vt_mem_kind *kind,
@@ -72,10 +91,10 @@ static int buf_fill(struct en_buf *b, const struct vt_mem_kind *kind,
 	if (!b->buf.shadow)
 		return -ENOMEM;
 	vt_buf_fill(&b->buf, 1);
-	return buf_register(b);
+	return 0;
 }
 
-int en_buf_open(struct en_buf *b, enum edu_rdma_device device, enum im_abi abi,
+int en_buf_prepare(struct en_buf *b, enum edu_rdma_device device, enum im_abi abi,
 		const struct vt_mem_kind *kind, size_t length)
 {
 	char name[8];
@@ -93,16 +112,27 @@ int en_buf_open(struct en_buf *b, enum edu_rdma_device device, enum im_abi abi,
 		return ret;
 	}
 	ret = buf_fill(b, kind, length);
-	if (ret) {
-		b->mr.dev = NULL;
+	if (ret)
 		en_buf_close(b);
-	}
+	return ret;
+}
+
+int en_buf_open(struct en_buf *b, enum edu_rdma_device device, enum im_abi abi,
+		const struct vt_mem_kind *kind, size_t length)
+{
+	int ret = en_buf_prepare(b, device, abi, kind, length);
+
+	if (ret)
+		return ret;
+	ret = en_buf_register(b);
+	if (ret)
+		en_buf_close(b);
 	return ret;
 }
 
 int en_buf_close(struct en_buf *b)
 {
-	int ret = b->mr.dev ? im_dereg_mr(&b->mr) : 0;
+	int ret = en_buf_deregister(b);
 
 	vt_buf_close(&b->buf);
 	im_close(&b->dev);

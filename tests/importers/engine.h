@@ -14,6 +14,8 @@
 
 /* Loads the module, if it is not there. Return: 0, -errno, or as vt_run(). */
 int en_load(void);
+/* Which host bridges pass requests between devices: p2p_bridges of ib_peer_mem. */
+int en_bridges(const char *list);
 /* Return: a descriptor or -errno. */
 int en_open(void);
 
@@ -40,6 +42,12 @@ struct en_buf {
 /* @abi: how it is registered. Filled with stream 1. */
 int en_buf_open(struct en_buf *b, enum edu_rdma_device device, enum im_abi abi,
 		const struct vt_mem_kind *kind, size_t length);
+/* The same without an MR; one over all of it; and its end, if there is one. */
+int en_buf_prepare(struct en_buf *b, enum edu_rdma_device device,
+		   enum im_abi abi, const struct vt_mem_kind *kind,
+		   size_t length);
+int en_buf_register(struct en_buf *b);
+int en_buf_deregister(struct en_buf *b);
 /* Return: 0 or what the MR's end said. */
 int en_buf_close(struct en_buf *b);
 

@@ -42,9 +42,21 @@ FIXTURE_VARIANT_ADD(life, revocable_dma) {
 	.kind = &vt_mem_dma, .device = EDU_RDMA_REVOCABLE,
 };
 
+/* These by way of the core's dma-buf. */
+FIXTURE_VARIANT_ADD(life, dynamic_vram) {
+	.kind = &vt_mem_vram, .device = EDU_RDMA_DYNAMIC,
+};
+FIXTURE_VARIANT_ADD(life, revocable_vram) {
+	.kind = &vt_mem_vram, .device = EDU_RDMA_REVOCABLE,
+};
+FIXTURE_VARIANT_ADD(life, dynamic_cmb) {
+	.kind = &vt_mem_cmb, .device = EDU_RDMA_DYNAMIC,
+};
+
 FIXTURE_SETUP(life)
 {
 	ASSERT_EQ(0, en_load());
+	ASSERT_EQ(0, en_bridges("all"));
 	ASSERT_EQ(0, vt_mem_prepare(variant->kind));
 	ASSERT_EQ(0, en_buf_open(&self->b, variant->device, IM_WRITE,
 				 variant->kind, SIZE));
@@ -171,7 +183,7 @@ TEST_F_TIMEOUT(life, unbound, 120)
 	EXPECT_EQ(-ENODEV, en_put(b, 0, 1, 2));
 	EXPECT_EQ(0, im_dereg_mr(&b->mr));
 	EXPECT_EQ(-EIO, im_reg_mem(&b->dev, &mr, &b->buf.mem, 0, SIZE, 0, 0));
-	if (b->buf.mem.dmabuf >= 0)
+	if (variant->kind->move)
 		EXPECT_EQ(0, vt_mem_move(&b->buf.mem, false));
 	EXPECT_EQ(0, vt_buf_check_all(&b->buf));
 	b->mr.dev = NULL;
@@ -215,7 +227,7 @@ TEST_F_TIMEOUT(life, unloaded, 120)
 	EXPECT_EQ(0, count_attached(self));
 	EXPECT_EQ(0, im_dereg_mr(&b->mr));
 	b->mr.dev = NULL;
-	if (b->buf.mem.dmabuf >= 0)
+	if (variant->kind->move)
 		EXPECT_EQ(0, vt_mem_move(&b->buf.mem, false));
 	EXPECT_EQ(0, vt_buf_check_all(&b->buf));
 

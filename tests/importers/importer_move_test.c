@@ -80,8 +80,7 @@ FIXTURE_TEARDOWN(move)
 	struct peer_test_dmabuf_stats stats = { 0 };
 	struct edu_rdma_stats end;
 
-	EXPECT_EQ(0, im_dereg_mr(&self->b.mr));
-	self->b.mr.dev = NULL;
+	EXPECT_EQ(0, en_buf_deregister(&self->b));
 	EXPECT_EQ(0, owner_stats(&self->b.buf.mem, &stats));
 	EXPECT_EQ(0, stats.attached);
 	EXPECT_EQ(0, stats.mapped);

@@ -21,8 +21,6 @@
 #define PAGE 4096
 #define SIZE (6 * PAGE)
 
-#define BRIDGES "/sys/module/ib_peer_mem/parameters/p2p_bridges"
-
 FIXTURE(peer)
 {
 	struct en_buf b;
@@ -57,7 +55,7 @@ typedef FIXTURE_DATA(peer) peer_t;
 FIXTURE_SETUP(peer)
 {
 	ASSERT_EQ(0, en_load());
-	ASSERT_EQ(0, vt_write_file(BRIDGES, variant->no_path ? "0:0" : "all"));
+	ASSERT_EQ(0, en_bridges(variant->no_path ? "0:0" : "all"));
 	ASSERT_EQ(0, vt_mem_prepare(variant->kind));
 	ASSERT_EQ(0, en_buf_open(&self->b, variant->device, IM_WRITE,
 				 variant->kind, SIZE));
@@ -132,6 +130,27 @@ TEST_F_TIMEOUT(peer, moves, 120)
 	works(_metadata, self, 4);
 }
 
+/* As before, and nobody has anything pinned. Who cannot follow is not asked. */
+TEST_F_TIMEOUT(peer, on_demand, 120)
+{
+	struct en_buf *b = &self->b;
+	struct im_mr pinned = b->mr;
+	int ret = im_reg_mem(&b->dev, &b->mr, &b->buf.mem, 0, SIZE, b->buf.iova,
+			     IM_ACCESS_ALL | IBV_ACCESS_ON_DEMAND);
+
+	if (b->device == EDU_RDMA_DYNAMIC) {
+		ASSERT_EQ(0, ret);
+		works(_metadata, self, 2);
+		if (variant->kind == &vt_mem_vram)
+			EXPECT_EQ(0, vt_mem_move(&b->buf.mem, false));
+		works(_metadata, self, 3);
+		EXPECT_EQ(0, im_dereg_mr(&b->mr));
+	} else {
+		EXPECT_EQ(-EOPNOTSUPP, ret);
+	}
+	b->mr = pinned;
+}
+
 static void is_over(struct __test_metadata *_metadata, peer_t *self)
 {
 	char byte;
@@ -189,10 +208,50 @@ TEST_F(peer, counted)
 	ASSERT_EQ(0, vt_counters_read(variant->kind, &now));
 	EXPECT_EQ(1, now.alloc_mrs - now.dealloc_mrs);
 	EXPECT_EQ(SIZE / PAGE, now.reg_pages - now.dereg_pages);
-	EXPECT_EQ(0, im_dereg_mr(&self->b.mr));
-	self->b.mr.dev = NULL;
+	EXPECT_EQ(0, en_buf_deregister(&self->b));
 	ASSERT_EQ(0, vt_counters_read(variant->kind, &now));
 	EXPECT_EQ(0, now.alloc_mrs - now.dealloc_mrs);
+}
+
+/* As host memory, where it is pinned, until it is deregistered. */
+TEST_F(peer, pinned_is_charged)
+{
+	bool pins = variant->device == EDU_RDMA_REVOCABLE;
+
+	EXPECT_EQ(pins ? SIZE / 1024 : 0, vt_status_kib("VmPin"));
+	EXPECT_EQ(0, vt_mem_destroy(&self->b.buf.mem));
+	EXPECT_EQ(pins ? SIZE / 1024 : 0, vt_status_kib("VmPin"));
+	EXPECT_EQ(0, en_buf_deregister(&self->b));
+	EXPECT_EQ(0, vt_status_kib("VmPin"));
+}
+
+static int kernel_mr(peer_t *self, const void *addr, int access)
+{
+	struct edu_rdma_kernel_mr arg = {
+		.device = self->b.device,
+		.access = access,
+		.addr = (uintptr_t)addr,
+		.length = SIZE,
+	};
+
+	return ioctl(self->b.engine, EDU_RDMA_KERNEL_MR, &arg) ? -errno : 0;
+}
+
+/*
+ * Consumers in the kernel, which have no context of a process, get what the driver
+ * gives them: system memory.
+ */
+TEST_F(peer, kernel_consumer)
+{
+	struct vt_mem host;
+
+	ASSERT_EQ(0, vt_mem_alloc(&host, &vt_mem_host, SIZE, 0));
+	EXPECT_EQ(0, kernel_mr(self, host.addr, IM_ACCESS_ALL));
+	EXPECT_EQ(-EFAULT, kernel_mr(self, self->b.buf.mem.addr,
+				     IM_ACCESS_ALL));
+	EXPECT_NE(0, kernel_mr(self, self->b.buf.mem.addr,
+			       IM_ACCESS_ALL | IBV_ACCESS_ON_DEMAND));
+	vt_mem_free(&host);
 }
 
 /* ---- PeerDirect clients ---- */
@@ -258,8 +317,7 @@ TEST_F_TIMEOUT(client, bytes, 60)
 	EXPECT_EQ(0, en_put(&self->b, PAGE - 100, 300, 2));
 	EXPECT_EQ(0, en_get(&self->b, PAGE - 90, 250));
 	EXPECT_EQ(0, vt_buf_check_all(&self->b.buf));
-	EXPECT_EQ(0, im_dereg_mr(&self->b.mr));
-	self->b.mr.dev = NULL;
+	EXPECT_EQ(0, en_buf_deregister(&self->b));
 	EXPECT_EQ(0, count_wrong(&self->b.buf.mem));
 }
 
@@ -273,8 +331,7 @@ TEST_F_TIMEOUT(client, takes_back, 60)
 	ASSERT_EQ(0, vt_mem_revoke(&self->b.buf.mem));
 	EXPECT_NE(0, en_access(self->b.engine, self->b.device,
 			       self->b.mr.rkey, self->b.buf.iova, &byte, 1, 0));
-	EXPECT_EQ(0, im_dereg_mr(&self->b.mr));
-	self->b.mr.dev = NULL;
+	EXPECT_EQ(0, en_buf_deregister(&self->b));
 	EXPECT_EQ(0, count_wrong(&self->b.buf.mem));
 }
 
@@ -313,7 +370,7 @@ FIXTURE_VARIANT_ADD(refusal, no_path_cmb) {
 FIXTURE_SETUP(refusal)
 {
 	ASSERT_EQ(0, en_load());
-	ASSERT_EQ(0, vt_write_file(BRIDGES, variant->bridges));
+	ASSERT_EQ(0, en_bridges(variant->bridges));
 	ASSERT_EQ(0, vt_mem_prepare(variant->kind));
 	ASSERT_EQ(0, vt_mem_alloc(&self->mem, variant->kind, SIZE, 0));
 	ASSERT_EQ(0, im_open(&self->dev, variant->device, IM_WRITE));
@@ -328,25 +385,103 @@ FIXTURE_TEARDOWN(refusal)
 	vt_mem_free(&self->mem);
 }
 
+/* What is told of a registration, beforehand. */
+static int ask(int node, struct peer_mem_query *query, const char *device,
+	       const struct vt_mem *mem)
+{
+	*query = (struct peer_mem_query){
+		.size = sizeof(*query),
+		.addr = (uintptr_t)mem->addr,
+		.length = mem->length,
+		.access = IM_ACCESS_ALL,
+	};
+	strcpy(query->device, device);
+	return ioctl(node, PEER_MEM_IOC_QUERY, query) ? -errno : 0;
+}
+
 /* The same is told beforehand, once the device's ways are known. */
 TEST_F(refusal, told)
 {
-	struct peer_mem_query query = {
-		.size = sizeof(query),
-		.addr = (uintptr_t)self->mem.addr,
-		.length = SIZE,
-		.access = IM_ACCESS_ALL,
-	};
+	struct peer_mem_query query;
 	struct im_mr mr;
 
 	EXPECT_EQ(-variant->error,
 		  im_reg_mem(&self->dev, &mr, &self->mem, 0, SIZE, 0,
 			     IM_ACCESS_ALL));
-	strcpy(query.device, variant->device);
-	ASSERT_EQ(0, ioctl(self->node, PEER_MEM_IOC_QUERY, &query));
+	ASSERT_EQ(0, ask(self->node, &query, variant->device, &self->mem));
 	EXPECT_EQ(variant->error, (int)query.pinned.error);
 	EXPECT_EQ(variant->reason, query.pinned.reason);
 	EXPECT_NE('\0', *query.client);
+}
+
+/* ---- a private link ---- */
+
+FIXTURE(private_link)
+{
+	int node;
+};
+
+/* That the host bridge passes requests helps nobody. */
+FIXTURE_SETUP(private_link)
+{
+	ASSERT_EQ(0, en_load());
+	ASSERT_EQ(0, en_bridges("all"));
+	ASSERT_EQ(0, vt_mem_prepare(&vt_mem_private_link));
+	self->node = open("/dev/peer_mem", O_RDWR | O_CLOEXEC);
+	ASSERT_LE(0, self->node);
+}
+
+FIXTURE_TEARDOWN(private_link)
+{
+	close(self->node);
+	EXPECT_EQ(0, vt_rmmod("peer_test_link"));
+}
+
+TEST_F_TIMEOUT(private_link, reaches_its_partner, 60)
+{
+	struct peer_mem_query query;
+	struct en_buf b;
+
+	ASSERT_EQ(0, en_buf_open(&b, EDU_RDMA_DYNAMIC, IM_WRITE,
+				 &vt_mem_private_link, SIZE));
+	EXPECT_EQ(0, en_put(&b, PAGE - 100, 300, 2));
+	EXPECT_EQ(0, en_get(&b, PAGE - 90, 250));
+	EXPECT_EQ(0, vt_buf_check_all(&b.buf));
+	ASSERT_EQ(0, ask(self->node, &query, "edu0", &b.buf.mem));
+	EXPECT_EQ(0, (int)query.pinned.error);
+	EXPECT_STREQ("peer_test_link", query.client);
+	EXPECT_EQ(0, en_buf_close(&b));
+}
+
+/* Neither by DMA nor by the CPU. */
+TEST_F(private_link, reaches_nobody_else)
+{
+	static const char *const others[] = { "edu1", "edu2", "rxe0" };
+	struct peer_mem_query query;
+	struct vt_dev rxe;
+	struct im_dev dev;
+	struct vt_mem mem;
+	struct im_mr mr;
+	size_t i;
+
+	ASSERT_EQ(0, vt_mem_alloc(&mem, &vt_mem_private_link, SIZE, 0));
+	for (i = 0; i < 3; i++) {
+		ASSERT_EQ(0, ask(self->node, &query, others[i], &mem));
+		EXPECT_EQ(EREMOTEIO, (int)query.pinned.error);
+		EXPECT_EQ(PEER_MEM_NO_PATH, query.pinned.reason);
+	}
+	for (i = 0; i < 2; i++) {
+		ASSERT_EQ(0, im_open(&dev, others[i], IM_WRITE));
+		EXPECT_EQ(-EREMOTEIO, im_reg_mem(&dev, &mr, &mem, 0, SIZE, 0,
+						 IM_ACCESS_ALL));
+		im_close(&dev);
+	}
+	ASSERT_EQ(0, vt_dev_open(&rxe));
+	errno = 0;
+	EXPECT_EQ(NULL, ibv_reg_mr(rxe.pd, mem.addr, SIZE, IM_ACCESS_ALL));
+	EXPECT_EQ(EREMOTEIO, errno);
+	vt_dev_close(&rxe);
+	vt_mem_free(&mem);
 }
 
 TEST_HARNESS_MAIN

@@ -62,6 +62,7 @@ FIXTURE(stale)
 
 FIXTURE_VARIANT(stale)
 {
+	const struct vt_mem_kind *kind;
 	enum edu_rdma_device device;
 	int (*leave)(struct vt_mem *mem);
 };
@@ -72,18 +73,28 @@ static int move(struct vt_mem *mem)
 }
 
 FIXTURE_VARIANT_ADD(stale, moved) {
-	.device = EDU_RDMA_DYNAMIC, .leave = move,
+	.kind = &vt_mem_dma, .device = EDU_RDMA_DYNAMIC, .leave = move,
 };
 FIXTURE_VARIANT_ADD(stale, revoked) {
-	.device = EDU_RDMA_REVOCABLE, .leave = vt_mem_revoke,
+	.kind = &vt_mem_dma, .device = EDU_RDMA_REVOCABLE,
+	.leave = vt_mem_revoke,
+};
+/* By way of the core's dma-buf; its owner does not look for damage. */
+FIXTURE_VARIANT_ADD(stale, vram_moved) {
+	.kind = &vt_mem_vram, .device = EDU_RDMA_DYNAMIC, .leave = move,
+};
+FIXTURE_VARIANT_ADD(stale, vram_destroyed) {
+	.kind = &vt_mem_vram, .device = EDU_RDMA_REVOCABLE,
+	.leave = vt_mem_destroy,
 };
 
 FIXTURE_SETUP(stale)
 {
 	ASSERT_EQ(0, en_load());
-	ASSERT_EQ(0, vt_mem_prepare(&vt_mem_dma));
+	ASSERT_EQ(0, en_bridges("all"));
+	ASSERT_EQ(0, vt_mem_prepare(variant->kind));
 	ASSERT_EQ(0, en_buf_open(&self->b, variant->device, IM_WRITE,
-				 &vt_mem_dma, SIZE));
+				 variant->kind, SIZE));
 	self->log = log_open();
 	ASSERT_LE(0, self->log);
 	/* As long as it is allowed nobody complains. */
@@ -97,6 +108,12 @@ FIXTURE_TEARDOWN(stale)
 {
 	close(self->log);
 	EXPECT_EQ(0, en_buf_close(&self->b));
+}
+
+/* Only such an owner looks at what comes to where memory was. */
+static bool owner_looks(struct en_buf *b)
+{
+	return b->buf.mem.kind == &vt_mem_dma;
 }
 
 /* Bytes that were written to where it was. */
@@ -137,6 +154,8 @@ TEST_F_TIMEOUT(stale, written, 120)
 {
 	uint8_t data[LENGTH];
 
+	if (!has_iommu() && !owner_looks(&self->b))
+		SKIP(return, "nobody would see the damage");
 	vt_pattern_fill(data, 9, 0, LENGTH);
 	ASSERT_EQ(0, variant->leave(&self->b.buf.mem));
 	/* The engine does not learn of it. */
@@ -144,7 +163,8 @@ TEST_F_TIMEOUT(stale, written, 120)
 	if (has_iommu())
 		EXPECT_TRUE(go_until(&self->b, data, EDU_RDMA_WRITE, self->log,
 				     "DMAR: [DMA Write"));
-	EXPECT_EQ(!has_iommu(), owner_found(&self->b));
+	if (owner_looks(&self->b))
+		EXPECT_EQ(!has_iommu(), owner_found(&self->b));
 	if (variant->leave == move)
 		EXPECT_EQ(0, vt_buf_check_all(&self->b.buf));
 }
@@ -153,6 +173,8 @@ TEST_F_TIMEOUT(stale, read, 120)
 {
 	uint8_t data[LENGTH], poison[LENGTH];
 
+	if (!has_iommu() && !owner_looks(&self->b))
+		SKIP(return, "nobody knows what is there");
 	memset(poison, 0xd5, LENGTH);
 	ASSERT_EQ(0, variant->leave(&self->b.buf.mem));
 	ASSERT_EQ(0, go(&self->b, data, 0));
