@@ -7,7 +7,7 @@
 #define IB_PEER_HOLD_H
 
 enum ib_peer_hold_point {
-	/* A range to export, or exported, is watched; nobody was asked. */
+	/* A range to export, exported, or for DMA is watched; nobody was asked. */
 	IB_PEER_HOLD_WATCHED,
 	/* A region was claimed; the tree does not have it yet. */
 	IB_PEER_HOLD_CLAIMED,

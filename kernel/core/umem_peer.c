@@ -444,6 +444,7 @@ int ib_umem_peer_get_bridged(struct ib_device *ibdev, unsigned long addr,
 		*peer = NULL;
 		return ret;
 	}
+	ib_peer_hold(IB_PEER_HOLD_WATCHED);
 	ret = umem_claim(*peer, region);
 	if (!ret)
 		ret = ib_umem_peer_enroll(*peer);

@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * Devices that do DMA (kernel/core/bridge.c) while the memory goes. The one is
+ * held where its owner was asked and where it has answered; what comes in between,
+ * and what is wanted:
+ *
+ *   what is held   the memory is     outcome
+ *   access         moved             the answer is not used; the access goes to
+ *                                    the new place
+ *                  destroyed         the access fails, and all that come
+ *                  unmapped, or      it may see the memory that was registered,
+ *                  other memory is   never the other; soon all fail
+ *                  mapped there
+ *   registration   moved             the MR works, for who follows; who pins
+ *                                    keeps it where it is
+ *                  destroyed         no MR, or one that is over
+ *                  unmapped, other   the same, soon
+ *                  gone, its process the process does not wait; nothing is left
+ *                  was killed
+ *
+ * Nobody who takes the memory away waits for what is held.
+ */
+#include <kselftest_harness.h>
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "../importers/engine.h"
+#include "attempt.h"
+#include "hold.h"
+#include "scene.h"
+#include "lib/counters.h"
+#include "lib/proc.h"
+
+#define PAGE 4096
+static int unmap(struct vt_mem *mem)
+{
+	return munmap(mem->addr, mem->length) ? -errno : 0;
+}
+
+/* Memory of the same kind, of another object, takes its place. */
+static int replace(struct vt_mem *mem)
+{
+	return vt_mem_map_at(mem->kind, mem->addr, mem->length);
+}
+
+/* Until no access comes through. */
+static int is_over(struct en_buf *b)
+{
+	int64_t until = vt_now_ms() + 20000;
+	char byte;
+
+	while (!en_access(b->engine, b->device, b->mr.rkey, b->buf.iova, &byte,
+			  1, 0))
+		if (vt_now_ms() > until)
+			return -ETIMEDOUT;
+	return 0;
+}
+
+/* ---- an access ---- */
+
+FIXTURE(access)
+{
+	struct en_buf b;
+	struct attempt attempt;
+};
+
+FIXTURE_VARIANT(access)
+{
+	const char *point;
+};
+
+FIXTURE_VARIANT_ADD(access, ask) { .point = "ask" };
+FIXTURE_VARIANT_ADD(access, answered) { .point = "answered" };
+
+static int put(void *what)
+{
+	return en_put(what, PAGE - 100, 300, 7);
+}
+
+/* The first access since it moved. */
+FIXTURE_SETUP(access)
+{
+	ASSERT_EQ(0, en_load());
+	ASSERT_EQ(0, en_bridges("all"));
+	ASSERT_EQ(0, en_buf_open(&self->b, EDU_RDMA_DYNAMIC, IM_WRITE,
+				 &vt_mem_vram, SIZE));
+	ASSERT_EQ(0, vt_mem_move(&self->b.buf.mem, false));
+	ASSERT_EQ(0, attempt_start(&self->attempt, variant->point, put,
+				   &self->b));
+}
+
+FIXTURE_TEARDOWN(access)
+{
+	EXPECT_EQ(0, en_buf_close(&self->b));
+	EXPECT_EQ(0, vt_counters_balanced(&vt_mem_vram));
+}
+
+/* Both ways: who was asked has brought it home, who was not has not. */
+TEST_F_TIMEOUT(access, against_move, 60)
+{
+	ASSERT_EQ(0, vt_mem_move(&self->b.buf.mem, true));
+	ASSERT_EQ(0, vt_mem_move(&self->b.buf.mem, false));
+	EXPECT_TRUE(hold_held(variant->point));
+	EXPECT_EQ(0, attempt_end(&self->attempt));
+	EXPECT_EQ(0, en_get(&self->b, PAGE - 90, 250));
+	EXPECT_EQ(0, vt_buf_check_all(&self->b.buf));
+}
+
+TEST_F_TIMEOUT(access, against_destruction, 60)
+{
+	ASSERT_EQ(0, vt_mem_destroy(&self->b.buf.mem));
+	EXPECT_TRUE(hold_held(variant->point));
+	EXPECT_NE(0, attempt_end(&self->attempt));
+	EXPECT_EQ(0, is_over(&self->b));
+}
+
+TEST_F_TIMEOUT(access, against_munmap, 60)
+{
+	ASSERT_EQ(0, unmap(&self->b.buf.mem));
+	EXPECT_TRUE(hold_held(variant->point));
+	attempt_end(&self->attempt);
+	EXPECT_EQ(0, is_over(&self->b));
+}
+
+/* What came to its place is not touched. */
+TEST_F_TIMEOUT(access, against_new_mapping, 60)
+{
+	static const char zeros[SIZE];
+
+	ASSERT_EQ(0, replace(&self->b.buf.mem));
+	EXPECT_TRUE(hold_held(variant->point));
+	attempt_end(&self->attempt);
+	EXPECT_EQ(0, is_over(&self->b));
+	EXPECT_EQ(0, memcmp(self->b.buf.mem.addr, zeros, SIZE));
+}
+
+/* ---- a registration ---- */
+
+FIXTURE(registration)
+{
+	struct en_buf b;
+	struct attempt attempt;
+};
+
+/* @pinned: by then */
+FIXTURE_VARIANT(registration)
+{
+	enum edu_rdma_device device;
+	const char *point;
+	bool pinned;
+};
+
+#define REGISTRATION_VARIANTS(name, NAME)				\
+	FIXTURE_VARIANT_ADD(registration, name##_watched)		\
+	{								\
+		.device = EDU_RDMA_##NAME,				\
+		.point = "watched",					\
+	};								\
+	FIXTURE_VARIANT_ADD(registration, name##_claimed)		\
+	{								\
+		.device = EDU_RDMA_##NAME,				\
+		.point = "claimed",					\
+	};								\
+	FIXTURE_VARIANT_ADD(registration, name##_ask)			\
+	{								\
+		.device = EDU_RDMA_##NAME,				\
+		.point = "ask",						\
+		.pinned = EDU_RDMA_##NAME != EDU_RDMA_DYNAMIC,		\
+	};								\
+	FIXTURE_VARIANT_ADD(registration, name##_answered)		\
+	{								\
+		.device = EDU_RDMA_##NAME,				\
+		.point = "answered",					\
+		.pinned = EDU_RDMA_##NAME != EDU_RDMA_DYNAMIC,		\
+	}
+
+REGISTRATION_VARIANTS(dynamic, DYNAMIC);
+REGISTRATION_VARIANTS(revocable, REVOCABLE);
+
+static int do_register(void *what)
+{
+	return en_buf_register(what);
+}
+
+FIXTURE_SETUP(registration)
+{
+	ASSERT_EQ(0, en_load());
+	ASSERT_EQ(0, en_bridges("all"));
+	ASSERT_EQ(0, en_buf_prepare(&self->b, variant->device, IM_WRITE,
+				    &vt_mem_vram, SIZE));
+	ASSERT_EQ(0, attempt_start(&self->attempt, variant->point, do_register,
+				   &self->b));
+}
+
+FIXTURE_TEARDOWN(registration)
+{
+	EXPECT_EQ(0, en_buf_close(&self->b));
+	EXPECT_EQ(0, vt_counters_balanced(&vt_mem_vram));
+}
+
+/* What comes of it, once it goes on: an error, or an MR that is soon over. */
+static void is_nothing(struct __test_metadata *_metadata,
+		       FIXTURE_DATA(registration) *self, const char *point)
+{
+	EXPECT_TRUE(hold_held(point));
+	if (!attempt_end(&self->attempt))
+		EXPECT_EQ(0, is_over(&self->b));
+}
+
+TEST_F_TIMEOUT(registration, against_move, 60)
+{
+	int moved = vt_mem_move(&self->b.buf.mem, false);
+
+	EXPECT_EQ(variant->pinned, moved != 0);
+	EXPECT_TRUE(hold_held(variant->point));
+	ASSERT_EQ(0, attempt_end(&self->attempt));
+	EXPECT_EQ(0, en_put(&self->b, PAGE - 100, 300, 7));
+	EXPECT_EQ(0, en_get(&self->b, PAGE - 90, 250));
+	EXPECT_EQ(0, vt_buf_check_all(&self->b.buf));
+}
+
+TEST_F_TIMEOUT(registration, against_destruction, 60)
+{
+	ASSERT_EQ(0, vt_mem_destroy(&self->b.buf.mem));
+	is_nothing(_metadata, self, variant->point);
+}
+
+TEST_F_TIMEOUT(registration, against_munmap, 60)
+{
+	ASSERT_EQ(0, unmap(&self->b.buf.mem));
+	is_nothing(_metadata, self, variant->point);
+}
+
+TEST_F_TIMEOUT(registration, against_new_mapping, 60)
+{
+	ASSERT_EQ(0, replace(&self->b.buf.mem));
+	is_nothing(_metadata, self, variant->point);
+}
+
+/* The lowest descriptor of a dma-buf; -ENOENT: there is none. */
+static int find_dmabuf(void)
+{
+	char path[64], target[64];
+	ssize_t n;
+	int fd;
+
+	for (fd = 0; fd < 256; fd++) {
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+		n = readlink(path, target, sizeof(target) - 1);
+		if (n > 0 && !strncmp(target, "/dmabuf:", strlen("/dmabuf:")))
+			return fd;
+	}
+	return -ENOENT;
+}
+
+/* For the driver there is a descriptor. Nobody else can do anything with it. */
+TEST_F_TIMEOUT(registration, descriptor_is_caught, 60)
+{
+	struct en_buf *b = &self->b;
+	struct im_mr mr;
+	int fd, kept;
+
+	if (strcmp(variant->point, "ask")) {
+		attempt_end(&self->attempt);
+		SKIP(return, "there is none yet, or as at \"ask\"");
+	}
+	fd = find_dmabuf();
+	ASSERT_LE(0, fd);
+	kept = dup(fd);
+	EXPECT_EQ(MAP_FAILED, mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, 0));
+	EXPECT_EQ(-EPERM, im_reg_dmabuf_mr(&b->dev, &mr, 0, SIZE, 0, fd,
+					   IM_ACCESS_ALL, 0));
+	/* Its number may go, too. */
+	close(fd);
+	EXPECT_TRUE(hold_held("ask"));
+	ASSERT_EQ(0, attempt_end(&self->attempt));
+	EXPECT_EQ(0, en_put(b, PAGE - 100, 300, 7));
+	EXPECT_EQ(0, vt_buf_check_all(&b->buf));
+	EXPECT_EQ(-EPERM, im_reg_dmabuf_mr(&b->dev, &mr, 0, SIZE, 0, kept,
+					   IM_ACCESS_ALL, 0));
+	EXPECT_EQ(0, en_buf_deregister(b));
+	EXPECT_EQ(-EPERM, im_reg_dmabuf_mr(&b->dev, &mr, 0, SIZE, 0, kept,
+					   IM_ACCESS_ALL, 0));
+	close(kept);
+}
+
+/* ---- a process that is killed ---- */
+
+FIXTURE(killed)
+{
+};
+
+FIXTURE_VARIANT(killed)
+{
+	const char *point;
+};
+
+FIXTURE_VARIANT_ADD(killed, watched) { .point = "watched" };
+FIXTURE_VARIANT_ADD(killed, claimed) { .point = "claimed" };
+FIXTURE_VARIANT_ADD(killed, ask) { .point = "ask" };
+FIXTURE_VARIANT_ADD(killed, answered) { .point = "answered" };
+
+FIXTURE_SETUP(killed)
+{
+	ASSERT_EQ(0, en_load());
+	ASSERT_EQ(0, en_bridges("all"));
+}
+
+FIXTURE_TEARDOWN(killed)
+{
+}
+
+static void register_it(const struct vt_mem_kind *kind)
+{
+	struct en_buf b;
+
+	en_buf_open(&b, EDU_RDMA_REVOCABLE, IM_WRITE, kind, SIZE);
+}
+
+TEST_F_TIMEOUT(killed, registering, 60)
+{
+	ASSERT_EQ(0, kill_at(variant->point, register_it, &vt_mem_vram));
+	EXPECT_EQ(0, vt_counters_balanced(&vt_mem_vram));
+}
+
+TEST_HARNESS_MAIN
