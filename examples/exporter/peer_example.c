@@ -11,7 +11,8 @@
  * The rule to learn from it: one lock of the object is held over "tell everybody,
  * then move" and over "say where it is".
  *
- * Lock order: mmap_lock -> object's lock -> locks of the core.
+ * Lock order: mmap_lock -> object's lock -> locks of the core. With devices that do
+ * DMA these may sleep: so it is a mutex.
  */
 #include <linux/fs.h>
 #include <linux/highmem.h>
@@ -282,6 +283,27 @@ static int example_cpu_map(struct ib_peer_region *region,
 	return 0;
 }
 
+/*
+ * For devices that do DMA; called from ib_peer_fault_add(), as example_cpu_map()
+ * is. Memory in a BAR: ib_peer_dma_map().
+ */
+static int example_dma_map(struct ib_peer_region *region,
+			   const struct ib_peer_block *block, dma_addr_t *addr)
+{
+	void *page = (void *)(uintptr_t)block->where;
+
+	return ib_peer_dma_map_pages(region, virt_to_page(page), block->length,
+				     addr);
+}
+
+/* Takes no lock: it also comes from within ib_peer_invalidate(). */
+static void example_dma_unmap(struct ib_peer_region *region,
+			      const struct ib_peer_block *block,
+			      dma_addr_t addr)
+{
+	ib_peer_dma_unmap_pages(region, addr, block->length);
+}
+
 static void example_release(struct ib_peer_region *region)
 {
 	struct example_region *reg = region->priv;
@@ -299,6 +321,8 @@ static const struct ib_peer_ops example_ops = {
 	.unpin = example_unpin,
 	.fault = example_fault,
 	.cpu_map = example_cpu_map,
+	.dma_map = example_dma_map,
+	.dma_unmap = example_dma_unmap,
 	.release = example_release,
 };
 

@@ -5,40 +5,14 @@
  */
 #include <kselftest_harness.h>
 
-#include <fcntl.h>
+#include <sys/mman.h>
 
+#include "example.h"
 #include "lib/copy.h"
 #include "lib/link.h"
-#include "lib/mem_kind.h"
-#include "lib/pattern.h"
 #include "lib/proc.h"
 
 #define SIZE (1024 * 1024)
-#define NODE "/dev/peer_example"
-
-static int example_alloc(struct vt_mem *mem, size_t length, unsigned int flags)
-{
-	mem->fd = open(NODE, O_RDWR | O_CLOEXEC);
-	if (mem->fd < 0)
-		return -errno;
-	return vt_mem_map(mem, mem->fd, 0, length, flags);
-}
-
-/* It has no other way to its bytes than the mapping. */
-static int example_read(struct vt_mem *mem, uint64_t offset, void *dst,
-			size_t length)
-{
-	memcpy(dst, mem->addr + offset, length);
-	return 0;
-}
-
-static const struct vt_mem_kind vt_mem_example = {
-	.name = "example",
-	.client = "peer_example",
-	.alloc = example_alloc,
-	.free = vt_mem_release,
-	.read = example_read,
-};
 
 FIXTURE(exporter)
 {
@@ -51,12 +25,7 @@ VT_ON_DEMAND(exporter, example);
 
 FIXTURE_SETUP(exporter)
 {
-	char path[4096];
-	const char *const load[] = { "insmod", path, NULL };
-
-	snprintf(path, sizeof(path), "%s", getenv("PEERMEM_EXAMPLE"));
-	if (!vt_module_is_loaded("peer_example"))
-		ASSERT_EQ(0, vt_run(20000, load));
+	ASSERT_EQ(0, vt_mem_prepare(variant->kind));
 	ASSERT_EQ(0, vt_link_open(&self->link, variant->kind, SIZE,
 				  variant->on_demand ?
 				  VT_ACCESS_ALL | variant->on_demand : 0,
@@ -77,13 +46,8 @@ TEST_F(exporter, moves_under_an_mr)
 		ASSERT_EQ(0, vt_copy_by_write(&self->pair, &self->there,
 					      round * 4099, &self->here,
 					      round * 77, 500000));
-		moved = write(self->there.mem.fd, "move", 4);
-		if (variant->on_demand) {
-			EXPECT_EQ(4, moved);
-		} else {
-			EXPECT_EQ(-1, moved);
-			EXPECT_EQ(EBUSY, errno);
-		}
+		moved = vt_mem_move(&self->there.mem, false);
+		EXPECT_EQ(variant->on_demand ? 0 : -EBUSY, moved);
 		ASSERT_EQ(0, vt_copy_by_read(&self->pair, &self->here, 0,
 					     &self->there, 3, 300000));
 		EXPECT_EQ(0, vt_buf_check_all(&self->there));
