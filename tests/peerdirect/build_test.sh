@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 #
 # What builds of PeerDirect clients look for is where they look, for this kernel;
-# a client that is built with nothing else loads. What another RDMA stack has there
-# stays.
+# a client that is built with nothing else loads. So does the native one of
+# docs/clients.md. What another RDMA stack has there stays.
 #
 # usage: build_test.sh BUILD HEADERS, in the guest
 
@@ -68,6 +68,20 @@ tap_run "it loads" insmod "$work/client/ofa_client.ko"
 tap_is "it is a client" \
 	"$(cat /sys/kernel/mm/memory_peers/ofa_client/version)" 1.0
 tap_run "it goes" rmmod ofa_client
+
+# ---- a native client ----
+
+native=/usr/local/src/peermem
+mkdir -p "$native"
+cp -a "$work/root$native/." "$native"
+cp -r examples/exporter "$work/exporter"
+tap_run "the example of an exporter is built with what is installed" \
+	make -s -C "$headers" M="$work/exporter" PEERMEM_INCLUDE="$native/include" \
+	KBUILD_EXTRA_SYMBOLS="$native/Module.symvers" modules
+tap_run "it loads" insmod "$work/exporter/peer_example.ko"
+tap_is "it is a client" \
+	"$(cat /sys/kernel/mm/memory_peers/peer_example/version)" 1.0
+tap_run "it goes" rmmod peer_example
 
 # ---- another RDMA stack ----
 
