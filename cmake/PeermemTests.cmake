@@ -21,6 +21,7 @@
 #                               machine, but for
 #       [ALONE]                 what does not bear others
 #       [LONG]                  nothing of it is run then
+#       [WAITS]                 mostly it does, and so may run beside another
 #       COMMANDS "${dir}/mr_data --odd" "python3 ${dir}/x.py")
 #   boots one machine and runs the commands in it one after the other, as root,
 #   in the source folder. The machine itself is one more point: its kernel log
@@ -29,7 +30,7 @@
 #   peermem_add_host_group(NAME static [LANES ...] [TIMEOUT S] [EACH S]
 #       COMMANDS ...)
 #   runs them here; default: only with the plain lane. [SHORT] and [LONG] as above,
-#   in every lane.
+#   in every lane; [BUSY]: not beside another.
 #
 #   What is in the short form of all tests has the label "short".
 #
@@ -63,6 +64,14 @@ function(peermem_add_test name label timeout each before commands)
 		ENVIRONMENT "PEERMEM_BUILD=${PROJECT_BINARY_DIR}")
 endfunction()
 
+# A machine of the plain lane has two processors to do something with; on other
+# kernels most of the time is booting and looking for leaks, which one does.
+function(peermem_needs_both name)
+	if(PEERMEM_LANE STREQUAL plain)
+		set_tests_properties(${name} PROPERTIES PROCESSORS 2)
+	endif()
+endfunction()
+
 # In the machine that runs it: what vm.sh gets.
 function(peermem_add_machine_test name label timeout each options commands)
 	peermem_add_test(${name} ${label} ${timeout} ${each}
@@ -73,7 +82,7 @@ endfunction()
 # Sets arg_* for the two below, and arg_SKIP if the lane has no such group. Not
 # PARSE_ARGV: an empty VM is to stay away.
 macro(peermem_parse_group lanes)
-	cmake_parse_arguments(arg "LONG;ALONE" "NAME;TIMEOUT;EACH;MACHINE"
+	cmake_parse_arguments(arg "LONG;ALONE;WAITS;BUSY" "NAME;TIMEOUT;EACH;MACHINE"
 		"LANES;VM;COMMANDS;SHORT" ${ARGN})
 	if(NOT arg_LANES)
 		set(arg_LANES ${lanes})
@@ -97,6 +106,9 @@ function(peermem_add_vm_group)
 	endif()
 	peermem_add_machine_test(${arg_NAME} ${arg_NAME} ${arg_TIMEOUT} ${arg_EACH}
 		"${arg_VM}" "${arg_COMMANDS}")
+	if(NOT arg_WAITS)
+		peermem_needs_both(${arg_NAME})
+	endif()
 	if(PEERMEM_LANE STREQUAL plain AND NOT arg_LONG)
 		set(arg_SHORT ${arg_COMMANDS})
 	endif()
@@ -114,6 +126,9 @@ function(peermem_add_vm_group)
 	set_property(GLOBAL APPEND PROPERTY ${key}_TIMEOUTS ${arg_TIMEOUT})
 	set_property(GLOBAL APPEND PROPERTY ${key}_EACH ${arg_EACH})
 	set_property(GLOBAL APPEND PROPERTY ${key}_VM ${arg_VM})
+	if(NOT arg_WAITS)
+		set_property(GLOBAL PROPERTY ${key}_BUSY TRUE)
+	endif()
 endfunction()
 
 function(peermem_add_host_group)
@@ -130,6 +145,12 @@ function(peermem_add_host_group)
 	if(arg_SHORT)
 		peermem_add_test(short-${arg_NAME} short ${arg_TIMEOUT} ${arg_EACH}
 			"--" "${arg_SHORT}")
+	endif()
+	if(arg_BUSY)
+		peermem_needs_both(${arg_NAME})
+	endif()
+	if(arg_BUSY AND arg_SHORT)
+		peermem_needs_both(short-${arg_NAME})
 	endif()
 endfunction()
 
@@ -153,6 +174,10 @@ function(peermem_add_machines)
 		endif()
 		peermem_add_machine_test(short-${machine} short ${timeout} ${each}
 			"${options}" "${commands}")
+		get_property(busy GLOBAL PROPERTY ${key}_BUSY)
+		if(busy)
+			peermem_needs_both(short-${machine})
+		endif()
 	endforeach()
 endfunction()
 
