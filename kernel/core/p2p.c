@@ -28,6 +28,12 @@ module_param(p2p_bridges, charp, 0644);
 MODULE_PARM_DESC(p2p_bridges,
 		 "host bridges that pass requests between devices: vendor:device of their function 00.0, in hexadecimal, with commas between; or \"all\"");
 
+/*
+ * No cache is between them, and of pages the importer's driver sees to that. Who
+ * registers memory twice has it mapped twice.
+ */
+#define P2P_ATTRS DMA_ATTR_SKIP_CPU_SYNC
+
 enum p2p_way {
 	P2P_NONE,
 	P2P_BUS,	/* straight */
@@ -179,7 +185,7 @@ int ib_peer_dma_map(struct ib_peer_region *region, struct pci_dev *owner,
 		return 0;
 	case P2P_UP:
 		*addr = dma_map_resource(device, phys, length,
-					 DMA_BIDIRECTIONAL, 0);
+					 DMA_BIDIRECTIONAL, P2P_ATTRS);
 		return dma_mapping_error(device, *addr) ? -EIO : 0;
 	default:
 		return -EREMOTEIO;
@@ -192,7 +198,7 @@ void ib_peer_dma_unmap(struct ib_peer_region *region, dma_addr_t addr,
 {
 	if (region->way == P2P_UP)
 		dma_unmap_resource(region->dma_device, addr, length,
-				   DMA_BIDIRECTIONAL, 0);
+				   DMA_BIDIRECTIONAL, P2P_ATTRS);
 }
 EXPORT_SYMBOL_GPL(ib_peer_dma_unmap);
 
@@ -209,9 +215,8 @@ int ib_peer_dma_map_pages(struct ib_peer_region *region, struct page *page,
 {
 	struct device *device = region->dma_device;
 
-	/* The importer's driver sees to that, and pages are mapped more than once. */
 	*addr = dma_map_page_attrs(device, page, 0, length, DMA_BIDIRECTIONAL,
-				   DMA_ATTR_SKIP_CPU_SYNC);
+				   P2P_ATTRS);
 	if (dma_mapping_error(device, *addr))
 		return -EIO;
 	/* A bounce buffer is not the memory. */
@@ -227,6 +232,6 @@ void ib_peer_dma_unmap_pages(struct ib_peer_region *region, dma_addr_t addr,
 			     size_t length)
 {
 	dma_unmap_page_attrs(region->dma_device, addr, length,
-			     DMA_BIDIRECTIONAL, DMA_ATTR_SKIP_CPU_SYNC);
+			     DMA_BIDIRECTIONAL, P2P_ATTRS);
 }
 EXPORT_SYMBOL_GPL(ib_peer_dma_unmap_pages);
