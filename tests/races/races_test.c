@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 
 #include "../kmod/peer_test.h"
+#include "attempt.h"
 #include "hold.h"
 #include "scene.h"
 #include "lib/buf.h"
@@ -400,6 +401,11 @@ static int unload(struct vt_link *scene)
 	return syscall(SYS_delete_module, "peerdirect_test", 0) ? -errno : 0;
 }
 
+static int attempt_unload(void *scene)
+{
+	return unload(scene);
+}
+
 /* Unloading waits for the call into the client, and for nothing else. */
 static void unload_at(struct __test_metadata *_metadata,
 		      FIXTURE_DATA(client) *self, const char *point)
@@ -445,21 +451,17 @@ static void *deregister_thread(void *scene)
 TEST_F_TIMEOUT(client, unloading_against_deregistration, 60)
 {
 	struct vt_link *scene = &self->scene;
-	struct ending ending;
+	struct attempt attempt;
 	pthread_t thread;
 	void *ret;
 
 	ASSERT_EQ(0, operate(scene, WRITE));
-	ASSERT_EQ(0, ending_prepare(&ending, scene, unload));
-	ASSERT_EQ(0, hold_arm("found", HOLD_LONG));
-	ASSERT_EQ(0, ending_start(&ending));
-	ASSERT_EQ(0, hold_wait("found"));
+	ASSERT_EQ(0, attempt_start(&attempt, "found", attempt_unload, scene));
 	ASSERT_EQ(0, pthread_create(&thread, NULL, deregister_thread,
 				    scene));
 	usleep(500000);
 	EXPECT_TRUE(hold_held("found"));
-	ASSERT_EQ(0, hold_let_go("found"));
-	EXPECT_EQ(0, ending_finish(&ending));
+	EXPECT_EQ(0, attempt_end(&attempt));
 	ASSERT_EQ(0, pthread_join(thread, &ret));
 	EXPECT_EQ(NULL, ret);
 }
