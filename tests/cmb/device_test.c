@@ -13,6 +13,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "../importers/engine.h"
 #include "../vram/vram.h"
 #include "cmb.h"
 #include "lib/buf.h"
@@ -251,6 +252,41 @@ TEST_F_TIMEOUT(device, goes_under_its_users, 120)
 	expect_new(_metadata);
 	/* The old ones stay dead. */
 	expect_gone(_metadata, d);
+}
+
+/* Devices that do DMA, which follow and which pin, have to let go of it, too. */
+TEST_F_TIMEOUT(device, goes_under_dma, 120)
+{
+	static const enum edu_rdma_device devices[] = {
+		EDU_RDMA_DYNAMIC, EDU_RDMA_REVOCABLE
+	};
+	struct en_buf b[2], *buf;
+	char byte;
+
+	ASSERT_EQ(0, en_load());
+	ASSERT_EQ(0, en_bridges("all"));
+	ASSERT_EQ(0, vt_mem_prepare(&vt_mem_cmb));
+	for (buf = b; buf < b + 2; buf++) {
+		ASSERT_EQ(0, en_buf_open(buf, devices[buf - b], IM_WRITE,
+					 &vt_mem_cmb, 2 * PAGE));
+		EXPECT_EQ(0, en_put(buf, PAGE - 50, 100, 2));
+	}
+	ASSERT_EQ(0, variant->go());
+	for (buf = b; buf < b + 2; buf++)
+		EXPECT_NE(0, en_access(buf->engine, buf->device, buf->mr.rkey,
+				       buf->buf.iova, &byte, 1, 0));
+	ASSERT_EQ(0, variant->come());
+	expect_new(_metadata);
+	for (buf = b; buf < b + 2; buf++) {
+		EXPECT_NE(0, en_access(buf->engine, buf->device, buf->mr.rkey,
+				       buf->buf.iova, &byte, 1, 0));
+		EXPECT_EQ(0, en_buf_close(buf));
+		ASSERT_EQ(0, en_buf_open(buf, devices[buf - b], IM_WRITE,
+					 &vt_mem_cmb, 2 * PAGE));
+		EXPECT_EQ(0, en_put(buf, PAGE - 50, 100, 3));
+		EXPECT_EQ(0, vt_buf_check_all(&buf->buf));
+		EXPECT_EQ(0, en_buf_close(buf));
+	}
 }
 
 static int unload_module(void)
