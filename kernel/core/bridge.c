@@ -220,7 +220,8 @@ void ib_peer_bridge_stop(struct ib_umem_peer *peer, bool over)
 	ib_peer_dma_free(bridge_take_answer(bridge));
 	if (bridge->dmabuf)
 		dma_buf_move_notify(bridge->dmabuf);
-	if (bridge->mapped)
+	/* One that follows and has it mapped now has stopped: it deregisters. */
+	if (bridge->mapped && bridge->flavour != IB_PEER_DYNAMIC)
 		ibdev_warn_ratelimited(peer->umem.ibdev,
 				       "peer memory is taken away from a device that does not stop using it\n");
 	dma_resv_unlock(&bridge->resv);
