@@ -177,64 +177,76 @@ static bool is_released(const struct client *client, const char *calls)
 	       memchr(calls, 'I', release - calls);
 }
 
-int client_calls_are(const struct client *client, unsigned int range,
-		     const char *expected)
+static bool is_expected(const struct client *client, unsigned int range,
+			const char *expected)
 {
 	struct peer_test_calls have = client_calls(client, range);
 	char want[PEER_TEST_MAX_CALLS];
-	bool ended = strchr(expected, 'R');
 
 	snprintf(want, sizeof(want), "%s", expected);
 	strip(want, client->like->lacks);
-	if (ended && !is_released(client, have.calls))
-		goto wrong;
-	if (ended) {
+	if (strip(want, "R")) {
+		if (!is_released(client, have.calls))
+			return false;
 		strip(have.calls, "R");
-		strip(want, "R");
 	}
-	if (!strcmp(have.calls, want))
-		return 0;
-wrong:
-	fprintf(stderr, "# %s, range %u: %s, expected %s\n",
-		client->like->product, range,
-		client_calls(client, range).calls, expected);
-	return -EILSEQ;
+	return !strcmp(have.calls, want);
 }
 
-static bool is_legal(const struct client *client, char *calls)
+/* What a client does by itself it may still be at. */
+int client_calls_are(const struct client *client, unsigned int range,
+		     const char *expected)
+{
+	int64_t until = vt_now_ms() + VT_TIMEOUT_MS;
+
+	while (!is_expected(client, range, expected)) {
+		if (vt_now_ms() > until) {
+			fprintf(stderr, "# %s, range %u: %s, expected %s\n",
+				client->like->product, range,
+				client_calls(client, range).calls, expected);
+			return -EILSEQ;
+		}
+		usleep(5000);
+	}
+	return 0;
+}
+
+static bool is_legal(const struct client *client, unsigned int range)
 {
 	static const char *const by_core[] = {
 		"AGDSUP", "AGDUP", "AGdP", "Ag", "A", NULL
 	};
 	static const char *const by_itself[] = { "AGDSF", "AGDF", NULL };
+	struct peer_test_calls have = client_calls(client, range);
 	enum client_back back = client->like->back;
 	int i;
 
-	if (!is_released(client, calls))
+	if (!is_released(client, have.calls))
 		return false;
-	strip(calls, "RIix");
+	strip(have.calls, "RIix");
 	for (i = 0; by_core[i]; i++)
-		if (!strcmp(calls, by_core[i]))
+		if (!strcmp(have.calls, by_core[i]))
 			return true;
-	if (back < BACK_BY_ITSELF || strip(calls, "u") > 1 ||
-	    strip(calls, "p") > 1)
+	if (back < BACK_BY_ITSELF || strip(have.calls, "u") > 1 ||
+	    strip(have.calls, "p") > 1)
 		return false;
 	for (i = 0; by_itself[i]; i++)
-		if (!strcmp(calls, by_itself[i]))
+		if (!strcmp(have.calls, by_itself[i]))
 			return true;
 	return false;
 }
 
 int client_calls_legal(const struct client *client)
 {
+	int64_t until = vt_now_ms() + VT_TIMEOUT_MS;
 	unsigned int ranges = client_calls(client, 0).ranges;
-	struct peer_test_calls have;
 	unsigned int range;
 	int ret = 0;
 
 	for (range = 1; range <= ranges; range++) {
-		have = client_calls(client, range);
-		if (is_legal(client, have.calls))
+		while (!is_legal(client, range) && vt_now_ms() < until)
+			usleep(5000);
+		if (is_legal(client, range))
 			continue;
 		fprintf(stderr, "# %s, range %u of %u: %s\n",
 			client->like->product, range, ranges,
