@@ -79,6 +79,7 @@ static struct ib_mr *hook_call_driver(struct ib_pd *pd, struct dma_buf *dmabuf,
 
 	get_file(dmabuf->file);
 	fd_install(fd, dmabuf->file);
+	ib_peer_hold(IB_PEER_HOLD_HANDED);
 	return pd->device->ops.reg_user_mr_dmabuf(pd, offset, length, virt_addr,
 						  fd, access, &attrs);
 }

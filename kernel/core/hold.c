@@ -52,6 +52,7 @@ static struct hold holds[IB_PEER_HOLD_POINTS] = {
 	[IB_PEER_HOLD_ANSWERED] = { .name = "answered" },
 	[IB_PEER_HOLD_PUBLISH] = { .name = "publish", .spins = true },
 	[IB_PEER_HOLD_COPY] = { .name = "copy", .spins = true },
+	[IB_PEER_HOLD_HANDED] = { .name = "handed" },
 	[IB_PEER_HOLD_FOUND] = { .name = "found" },
 };
 

@@ -21,6 +21,8 @@ enum ib_peer_hold_point {
 	IB_PEER_HOLD_PUBLISH,
 	/* The entry was looked up, the bytes are next; under the guard. */
 	IB_PEER_HOLD_COPY,
+	/* A driver is handed a dma-buf's descriptor; it has not looked at it. */
+	IB_PEER_HOLD_HANDED,
 	/* A client that goes has found a region of its own; it is still alive. */
 	IB_PEER_HOLD_FOUND,
 	IB_PEER_HOLD_POINTS,

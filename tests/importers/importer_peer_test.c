@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <rdma/peer_mem.h>
 
 #include "../kmod/peer_test.h"
@@ -223,6 +224,26 @@ TEST_F(peer, pinned_is_charged)
 	EXPECT_EQ(pins ? SIZE / 1024 : 0, vt_status_kib("VmPin"));
 	EXPECT_EQ(0, en_buf_deregister(&self->b));
 	EXPECT_EQ(0, vt_status_kib("VmPin"));
+}
+
+/* The driver is handed one. */
+TEST_F(peer, no_descriptor_is_left)
+{
+	struct en_buf *b = &self->b;
+	struct rlimit all, few;
+	struct im_mr mr;
+	int next = dup(0);
+
+	close(next);
+	ASSERT_EQ(0, getrlimit(RLIMIT_NOFILE, &all));
+	few = (struct rlimit){ .rlim_cur = next, .rlim_max = all.rlim_max };
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &few));
+	EXPECT_EQ(-EMFILE, im_reg_mem(&b->dev, &mr, &b->buf.mem, 0, SIZE, 0,
+				      IM_ACCESS_ALL));
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &all));
+	ASSERT_EQ(0, im_reg_mem(&b->dev, &mr, &b->buf.mem, 0, SIZE, 0,
+				IM_ACCESS_ALL));
+	EXPECT_EQ(0, im_dereg_mr(&mr));
 }
 
 static int kernel_mr(peer_t *self, const void *addr, int access)

@@ -18,10 +18,12 @@
  *                  gone, its process the process does not wait; nothing is left
  *                  was killed
  *
- * Nobody who takes the memory away waits for what is held.
+ * Nobody who takes the memory away waits for what is held. And the descriptor that
+ * the driver is handed comes into the hands of another thread.
  */
 #include <kselftest_harness.h>
 
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -33,6 +35,7 @@
 #include "lib/proc.h"
 
 #define PAGE 4096
+
 static int unmap(struct vt_mem *mem)
 {
 	return munmap(mem->addr, mem->length) ? -errno : 0;
@@ -162,6 +165,11 @@ FIXTURE_VARIANT(registration)
 		.device = EDU_RDMA_##NAME,				\
 		.point = "claimed",					\
 	};								\
+	FIXTURE_VARIANT_ADD(registration, name##_handed)		\
+	{								\
+		.device = EDU_RDMA_##NAME,				\
+		.point = "handed",					\
+	};								\
 	FIXTURE_VARIANT_ADD(registration, name##_ask)			\
 	{								\
 		.device = EDU_RDMA_##NAME,				\
@@ -238,7 +246,24 @@ TEST_F_TIMEOUT(registration, against_new_mapping, 60)
 	is_nothing(_metadata, self, variant->point);
 }
 
-/* The lowest descriptor of a dma-buf; -ENOENT: there is none. */
+/* ---- the descriptor that the driver is handed ---- */
+
+FIXTURE(descriptor)
+{
+	struct en_buf b;
+	struct attempt attempt;
+	int fd;
+};
+
+FIXTURE_VARIANT(descriptor)
+{
+	enum edu_rdma_device device;
+};
+
+FIXTURE_VARIANT_ADD(descriptor, dynamic) { .device = EDU_RDMA_DYNAMIC };
+FIXTURE_VARIANT_ADD(descriptor, revocable) { .device = EDU_RDMA_REVOCABLE };
+
+/* The lowest of a dma-buf; -ENOENT: there is none. */
 static int find_dmabuf(void)
 {
 	char path[64], target[64];
@@ -254,35 +279,81 @@ static int find_dmabuf(void)
 	return -ENOENT;
 }
 
-/* For the driver there is a descriptor. Nobody else can do anything with it. */
-TEST_F_TIMEOUT(registration, descriptor_is_caught, 60)
+/* Before the driver has looked at it. */
+FIXTURE_SETUP(descriptor)
+{
+	ASSERT_EQ(0, en_load());
+	ASSERT_EQ(0, en_bridges("all"));
+	ASSERT_EQ(0, en_buf_prepare(&self->b, variant->device, IM_WRITE,
+				    &vt_mem_vram, SIZE));
+	ASSERT_EQ(0, attempt_start(&self->attempt, "handed", do_register,
+				   &self->b));
+	self->fd = find_dmabuf();
+	ASSERT_LE(0, self->fd);
+}
+
+FIXTURE_TEARDOWN(descriptor)
+{
+	EXPECT_EQ(-ENOENT, find_dmabuf());
+	EXPECT_EQ(0, en_buf_close(&self->b));
+	EXPECT_EQ(0, vt_counters_balanced(&vt_mem_vram));
+}
+
+static int reg_dmabuf(struct en_buf *b, int fd)
+{
+	struct im_mr mr;
+
+	return im_reg_dmabuf_mr(&b->dev, &mr, 0, SIZE, 0, fd, IM_ACCESS_ALL, 0);
+}
+
+/* Nobody but the driver can do anything with it, now or ever. */
+TEST_F_TIMEOUT(descriptor, caught, 60)
 {
 	struct en_buf *b = &self->b;
-	struct im_mr mr;
-	int fd, kept;
+	int kept = dup(self->fd);
 
-	if (strcmp(variant->point, "ask")) {
-		attempt_end(&self->attempt);
-		SKIP(return, "there is none yet, or as at \"ask\"");
-	}
-	fd = find_dmabuf();
-	ASSERT_LE(0, fd);
-	kept = dup(fd);
-	EXPECT_EQ(MAP_FAILED, mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, 0));
-	EXPECT_EQ(-EPERM, im_reg_dmabuf_mr(&b->dev, &mr, 0, SIZE, 0, fd,
-					   IM_ACCESS_ALL, 0));
-	/* Its number may go, too. */
-	close(fd);
-	EXPECT_TRUE(hold_held("ask"));
+	EXPECT_EQ(MAP_FAILED, mmap(NULL, PAGE, PROT_READ, MAP_SHARED, kept, 0));
+	EXPECT_EQ(-EPERM, reg_dmabuf(b, kept));
+	EXPECT_TRUE(hold_held("handed"));
 	ASSERT_EQ(0, attempt_end(&self->attempt));
 	EXPECT_EQ(0, en_put(b, PAGE - 100, 300, 7));
 	EXPECT_EQ(0, vt_buf_check_all(&b->buf));
-	EXPECT_EQ(-EPERM, im_reg_dmabuf_mr(&b->dev, &mr, 0, SIZE, 0, kept,
-					   IM_ACCESS_ALL, 0));
+	EXPECT_EQ(-EPERM, reg_dmabuf(b, kept));
 	EXPECT_EQ(0, en_buf_deregister(b));
-	EXPECT_EQ(-EPERM, im_reg_dmabuf_mr(&b->dev, &mr, 0, SIZE, 0, kept,
-					   IM_ACCESS_ALL, 0));
+	EXPECT_EQ(-EPERM, reg_dmabuf(b, kept));
 	close(kept);
+}
+
+TEST_F_TIMEOUT(descriptor, closed, 60)
+{
+	ASSERT_EQ(0, close(self->fd));
+	EXPECT_EQ(-EBADF, attempt_end(&self->attempt));
+}
+
+/* By a file that is no dma-buf, and by one that the driver takes. */
+TEST_F_TIMEOUT(descriptor, replaced, 60)
+{
+	int file = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	ASSERT_LE(0, file);
+	ASSERT_EQ(self->fd, dup2(file, self->fd));
+	EXPECT_EQ(-EINVAL, attempt_end(&self->attempt));
+	close(file);
+}
+
+TEST_F_TIMEOUT(descriptor, replaced_by_dmabuf, 60)
+{
+	struct edu_rdma_stats stats = {};
+	struct en_buf *b = &self->b;
+	struct vt_mem other;
+
+	ASSERT_EQ(0, vt_mem_prepare(&vt_mem_dma));
+	ASSERT_EQ(0, vt_mem_alloc(&other, &vt_mem_dma, SIZE, 0));
+	ASSERT_EQ(self->fd, dup2(other.dmabuf, self->fd));
+	EXPECT_EQ(-EBADF, attempt_end(&self->attempt));
+	ASSERT_EQ(0, en_stats(b->engine, b->device, &stats));
+	EXPECT_EQ(0, stats.mrs);
+	vt_mem_free(&other);
 }
 
 /* ---- a process that is killed ---- */
@@ -298,6 +369,7 @@ FIXTURE_VARIANT(killed)
 
 FIXTURE_VARIANT_ADD(killed, watched) { .point = "watched" };
 FIXTURE_VARIANT_ADD(killed, claimed) { .point = "claimed" };
+FIXTURE_VARIANT_ADD(killed, handed) { .point = "handed" };
 FIXTURE_VARIANT_ADD(killed, ask) { .point = "ask" };
 FIXTURE_VARIANT_ADD(killed, answered) { .point = "answered" };
 
