@@ -71,7 +71,9 @@ tap_run "it goes" rmmod ofa_client
 
 # ---- a native client ----
 
-native=/usr/local/src/peermem
+# Below whatever this build is to be installed.
+native=$(find "$work/root" -type d -path '*/src/peermem')
+native=${native#"$work/root"}
 mkdir -p "$native"
 cp -a "$work/root$native/." "$native"
 cp -r examples/exporter "$work/exporter"
