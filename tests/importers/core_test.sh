@@ -15,11 +15,13 @@ here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=tests/vm/unload.sh
 . "$here/../vm/unload.sh"
 
+# shellcheck disable=SC2317 # called by tap_run
 host_memory()
 {
 	"$programs/importer_bytes_test" -r bytes.dynamic_host.there_and_back
 }
 
+# shellcheck disable=SC2317 # called by tap_run
 peer_memory()
 {
 	"$programs/importer_peer_test" -r peer.dynamic_vram.there_and_back
