@@ -329,7 +329,7 @@ TEST_F(table, advise_nothing_in_a_hole)
 	EXPECT_EQ(-EFAULT, vt_advise_mr(self->dev.pd, 0, 1, &sge, 1));
 }
 
-TEST_F(table, advise_lists)
+TEST_F_TIMEOUT(table, advise_lists, 120)
 {
 	static struct ibv_sge list[4096];
 	struct ibv_sge one = { (uintptr_t)self->mem.addr, 1, self->mr->lkey };

@@ -357,7 +357,7 @@ TEST_F(export, exit_while_registered)
 	EXPECT_TRUE(soon_unpinned(self->fd));
 }
 
-TEST_F(export, many_rounds)
+TEST_F_TIMEOUT(export, many_rounds, 120)
 {
 	struct ibv_mr *mr;
 	int i;
