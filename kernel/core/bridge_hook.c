@@ -111,7 +111,7 @@ static struct ib_mr *hook_reg_dmabuf(struct ib_pd *pd, struct dma_buf *dmabuf,
 	return mr;
 }
 
-/* ERR_PTR(-EFAULT): it is no client's. */
+/* ERR_PTR(-EFAULT): it is no client's, or not for this PD. */
 static struct ib_mr *hook_reg_peer(struct hook *hook, struct ib_pd *pd,
 				   u64 start, u64 length, u64 virt_addr,
 				   int access)
@@ -120,6 +120,9 @@ static struct ib_mr *hook_reg_peer(struct hook *hook, struct ib_pd *pd,
 	struct dma_buf *dmabuf;
 	struct ib_mr *mr;
 
+	/* A consumer in the kernel (RDS) has no context for the other op. */
+	if (!pd->uobject)
+		return ERR_PTR(-EFAULT);
 	dmabuf = ib_peer_bridge_create(hook->ibdev, start, length, access);
 	if (IS_ERR(dmabuf))
 		return ERR_CAST(dmabuf);
@@ -191,15 +194,6 @@ static struct ib_mr *hook_reg(struct hook *hook, struct ib_pd *pd, u64 start,
 	return PTR_ERR(peer) == -EFAULT ? mr : peer;
 }
 
-/*
- * The driver's other op is for contexts of processes, which consumers in the kernel
- * (RDS) do not have.
- */
-static bool hook_has_context(const struct ib_pd *pd)
-{
-	return pd->uobject;
-}
-
 static struct ib_mr *hook_reg_user_mr(struct ib_pd *pd, u64 start, u64 length,
 				      u64 virt_addr, int access,
 				      struct ib_udata *udata)
@@ -208,12 +202,9 @@ static struct ib_mr *hook_reg_user_mr(struct ib_pd *pd, u64 start, u64 length,
 	struct hook *hook = hook_find(pd->device);
 	struct ib_mr *mr;
 
-	if (hook && hook_has_context(pd))
+	if (hook)
 		mr = hook_reg(hook, pd, start, length, virt_addr, access,
 			      udata);
-	else if (hook)
-		mr = hook->reg_user_mr(pd, start, length, virt_addr, access,
-				       udata);
 	else	/* It was taken away meanwhile. */
 		mr = pd->device->ops.reg_user_mr(pd, start, length, virt_addr,
 						 access, udata);
