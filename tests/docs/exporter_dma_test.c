@@ -5,8 +5,6 @@
  */
 #include <kselftest_harness.h>
 
-#include <sys/mman.h>
-
 #include "../importers/engine.h"
 #include "example.h"
 #include "lib/proc.h"

@@ -107,17 +107,6 @@ static int register_range(void *what)
 
 /* ---- what comes in between ---- */
 
-static int unmap(struct vt_mem *mem)
-{
-	return munmap(mem->addr, SIZE) ? -errno : 0;
-}
-
-/* Memory of the same kind, of another object, takes its place. */
-static int replace(struct vt_mem *mem)
-{
-	return vt_mem_map_at(mem->kind, mem->addr, SIZE);
-}
-
 static void lose(struct __test_metadata *_metadata, export_t *self,
 		 const char *point, int (*make)(void *what),
 		 int (*meanwhile)(struct vt_mem *mem))
@@ -132,26 +121,26 @@ static void lose(struct __test_metadata *_metadata, export_t *self,
 
 TEST_F_TIMEOUT(export, export_against_munmap, 60)
 {
-	lose(_metadata, self, variant->point, export_range, unmap);
+	lose(_metadata, self, variant->point, export_range, scene_unmap);
 }
 
 TEST_F_TIMEOUT(export, export_against_new_mapping, 60)
 {
-	lose(_metadata, self, variant->point, export_range, replace);
+	lose(_metadata, self, variant->point, export_range, scene_replace);
 }
 
 TEST_F_TIMEOUT(export, registration_against_munmap, 60)
 {
 	self->fd = export_range(self);
 	ASSERT_LE(0, self->fd);
-	lose(_metadata, self, variant->point, register_range, unmap);
+	lose(_metadata, self, variant->point, register_range, scene_unmap);
 }
 
 TEST_F_TIMEOUT(export, registration_against_new_mapping, 60)
 {
 	self->fd = export_range(self);
 	ASSERT_LE(0, self->fd);
-	lose(_metadata, self, variant->point, register_range, replace);
+	lose(_metadata, self, variant->point, register_range, scene_replace);
 }
 
 /* ---- the exporter's end ---- */

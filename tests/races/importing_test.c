@@ -36,17 +36,6 @@
 
 #define PAGE 4096
 
-static int unmap(struct vt_mem *mem)
-{
-	return munmap(mem->addr, mem->length) ? -errno : 0;
-}
-
-/* Memory of the same kind, of another object, takes its place. */
-static int replace(struct vt_mem *mem)
-{
-	return vt_mem_map_at(mem->kind, mem->addr, mem->length);
-}
-
 /* Until no access comes through. */
 static int is_over(struct en_buf *b)
 {
@@ -120,7 +109,7 @@ TEST_F_TIMEOUT(access, against_destruction, 60)
 
 TEST_F_TIMEOUT(access, against_munmap, 60)
 {
-	ASSERT_EQ(0, unmap(&self->b.buf.mem));
+	ASSERT_EQ(0, scene_unmap(&self->b.buf.mem));
 	EXPECT_TRUE(hold_held(variant->point));
 	attempt_end(&self->attempt);
 	EXPECT_EQ(0, is_over(&self->b));
@@ -131,7 +120,7 @@ TEST_F_TIMEOUT(access, against_new_mapping, 60)
 {
 	static const char zeros[SIZE];
 
-	ASSERT_EQ(0, replace(&self->b.buf.mem));
+	ASSERT_EQ(0, scene_replace(&self->b.buf.mem));
 	EXPECT_TRUE(hold_held(variant->point));
 	attempt_end(&self->attempt);
 	EXPECT_EQ(0, is_over(&self->b));
@@ -154,37 +143,24 @@ FIXTURE_VARIANT(registration)
 	bool pinned;
 };
 
-#define REGISTRATION_VARIANTS(name, NAME)				\
-	FIXTURE_VARIANT_ADD(registration, name##_watched)		\
+#define REGISTRATION(_name, _device, _point, _pinned)			\
+	FIXTURE_VARIANT_ADD(registration, _name##_##_point)		\
 	{								\
-		.device = EDU_RDMA_##NAME,				\
-		.point = "watched",					\
-	};								\
-	FIXTURE_VARIANT_ADD(registration, name##_claimed)		\
-	{								\
-		.device = EDU_RDMA_##NAME,				\
-		.point = "claimed",					\
-	};								\
-	FIXTURE_VARIANT_ADD(registration, name##_handed)		\
-	{								\
-		.device = EDU_RDMA_##NAME,				\
-		.point = "handed",					\
-	};								\
-	FIXTURE_VARIANT_ADD(registration, name##_ask)			\
-	{								\
-		.device = EDU_RDMA_##NAME,				\
-		.point = "ask",						\
-		.pinned = EDU_RDMA_##NAME != EDU_RDMA_DYNAMIC,		\
-	};								\
-	FIXTURE_VARIANT_ADD(registration, name##_answered)		\
-	{								\
-		.device = EDU_RDMA_##NAME,				\
-		.point = "answered",					\
-		.pinned = EDU_RDMA_##NAME != EDU_RDMA_DYNAMIC,		\
+		.device = EDU_RDMA_##_device,				\
+		.point = #_point,					\
+		.pinned = _pinned,					\
 	}
 
-REGISTRATION_VARIANTS(dynamic, DYNAMIC);
-REGISTRATION_VARIANTS(revocable, REVOCABLE);
+REGISTRATION(dynamic, DYNAMIC, watched, false);
+REGISTRATION(dynamic, DYNAMIC, claimed, false);
+REGISTRATION(dynamic, DYNAMIC, handed, false);
+REGISTRATION(dynamic, DYNAMIC, ask, false);
+REGISTRATION(dynamic, DYNAMIC, answered, false);
+REGISTRATION(revocable, REVOCABLE, watched, false);
+REGISTRATION(revocable, REVOCABLE, claimed, false);
+REGISTRATION(revocable, REVOCABLE, handed, false);
+REGISTRATION(revocable, REVOCABLE, ask, true);
+REGISTRATION(revocable, REVOCABLE, answered, true);
 
 static int do_register(void *what)
 {
@@ -236,13 +212,13 @@ TEST_F_TIMEOUT(registration, against_destruction, 60)
 
 TEST_F_TIMEOUT(registration, against_munmap, 60)
 {
-	ASSERT_EQ(0, unmap(&self->b.buf.mem));
+	ASSERT_EQ(0, scene_unmap(&self->b.buf.mem));
 	is_nothing(_metadata, self, variant->point);
 }
 
 TEST_F_TIMEOUT(registration, against_new_mapping, 60)
 {
-	ASSERT_EQ(0, replace(&self->b.buf.mem));
+	ASSERT_EQ(0, scene_replace(&self->b.buf.mem));
 	is_nothing(_metadata, self, variant->point);
 }
 

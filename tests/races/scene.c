@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "hold.h"
@@ -86,6 +87,16 @@ int kill_at(const char *point, void (*run)(const struct vt_mem_kind *kind),
 int scene_open(struct vt_link *scene, const struct vt_mem_kind *kind)
 {
 	return vt_link_open(scene, kind, SIZE, ACCESS, NULL);
+}
+
+int scene_unmap(struct vt_mem *mem)
+{
+	return munmap(mem->addr, mem->length) ? -errno : 0;
+}
+
+int scene_replace(struct vt_mem *mem)
+{
+	return vt_mem_map_at(mem->kind, mem->addr, mem->length);
 }
 
 static void *ending_run(void *arg)

@@ -17,6 +17,10 @@
 /* Pinned here, on demand there; close it by vt_link_close(). */
 int scene_open(struct vt_link *scene, const struct vt_mem_kind *kind);
 
+/* Ways to lose memory: unmapped; of another object of the same kind now. */
+int scene_unmap(struct vt_mem *mem);
+int scene_replace(struct vt_mem *mem);
+
 enum kind {
 	READ,		/* from the on-demand buffer, by its responder */
 	WRITE,		/* into it */
