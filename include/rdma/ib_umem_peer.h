@@ -31,7 +31,7 @@ struct ib_peer_export;
 
 /**
  * struct ib_umem_peer_stats - what happened to an on-demand MR
- * @faults:        questions answered: one brings a page, or many
+ * @faults:        questions asked: one brings a page, or many
  * @invalidations: pages taken away
  * @prefetched:    pages brought by ib_umem_peer_prefetch()
  */

@@ -121,12 +121,12 @@ static int bridge_ask(struct ib_peer_bridge *bridge)
 
 	if (!region)
 		return -EFAULT;
+	atomic64_inc(&bridge->peer->stats.faults);
 	dma = ib_peer_dma_ask(region, &seq);
 	if (IS_ERR(dma))
 		ret = PTR_ERR(dma);
 	else
 		ret = bridge_publish(bridge, dma, seq);
-	atomic64_inc(&bridge->peer->stats.faults);
 	ib_peer_region_unuse(region);
 	return ret;
 }

@@ -19,6 +19,7 @@
 #include <linux/slab.h>
 
 #include "fault.h"
+#include "hold.h"
 #include "trace.h"
 
 /*
@@ -360,6 +361,8 @@ int ib_umem_peer_fault(struct ib_umem_peer *peer, unsigned long addr,
 	int ret;
 
 	ib_umem_peer_fault_begins(peer);
+	/* Who uses what it brings finds it counted. */
+	atomic64_inc(&peer->stats.faults);
 	ret = fault_init(&fault, peer, flags);
 	if (READ_ONCE(peer->revoked))
 		ret = -EFAULT;
@@ -378,7 +381,7 @@ int ib_umem_peer_fault(struct ib_umem_peer *peer, unsigned long addr,
 			addr = fault.end;
 		cond_resched();
 	}
-	atomic64_inc(&peer->stats.faults);
+	ib_peer_hold(IB_PEER_HOLD_BROUGHT);
 	fault_fini(&fault);
 	trace_ib_peer_fault(peer, first, length, flags,
 			    ktime_us_delta(ktime_get(), begin), ret);

@@ -51,6 +51,7 @@ static struct hold holds[IB_PEER_HOLD_POINTS] = {
 	[IB_PEER_HOLD_ASK] = { .name = "ask" },
 	[IB_PEER_HOLD_ANSWERED] = { .name = "answered" },
 	[IB_PEER_HOLD_PUBLISH] = { .name = "publish", .spins = true },
+	[IB_PEER_HOLD_BROUGHT] = { .name = "brought" },
 	[IB_PEER_HOLD_COPY] = { .name = "copy", .spins = true },
 	[IB_PEER_HOLD_HANDED] = { .name = "handed" },
 	[IB_PEER_HOLD_FOUND] = { .name = "found" },

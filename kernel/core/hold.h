@@ -19,6 +19,8 @@ enum ib_peer_hold_point {
 	IB_PEER_HOLD_ANSWERED,
 	/* Checked and about to be stored, under the table's lock. */
 	IB_PEER_HOLD_PUBLISH,
+	/* A fault's pages are in the table; it has not ended. */
+	IB_PEER_HOLD_BROUGHT,
 	/* The entry was looked up, the bytes are next; under the guard. */
 	IB_PEER_HOLD_COPY,
 	/* A driver is handed a dma-buf's descriptor; it has not looked at it. */

@@ -183,6 +183,23 @@ TEST_F_TIMEOUT(race, fault_against_fault, 60)
 	vt_pair_close(&other.pair);
 }
 
+/* Who uses what a fault has brought, finds that fault counted. */
+TEST_F_TIMEOUT(race, count_against_use, 60)
+{
+	struct vt_link *scene = &self->scene;
+	struct vt_mr_counters counters;
+
+	ASSERT_EQ(0, hold_arm("brought", HOLD_LONG));
+	ASSERT_EQ(0, operation_start(&self->op, scene, READ, "brought"));
+	/* It asks again, and needs no fault any more. */
+	EXPECT_EQ(0, operation_end(&self->op));
+	EXPECT_EQ(0, check_read(scene));
+	EXPECT_TRUE(hold_held("brought"));
+	EXPECT_EQ(0, vt_mr_counters_read(&counters));
+	EXPECT_EQ(1, counters.faults);
+	ASSERT_EQ(0, hold_let_go("brought"));
+}
+
 /* ---- the end of things, while a fault is under way ---- */
 
 static int deregister(struct vt_link *scene)
