@@ -36,6 +36,10 @@ import xml.etree.ElementTree
 POINT = re.compile(r'(not )?ok\b *\d* *(?:- *)?([^#]*?)\s*(?:# *(.*))?$')
 PLAN = re.compile(r'1\.\.(\d+)\s*(?:# *skip\S*\s*(.*))?$', re.IGNORECASE)
 SKIP = re.compile(r'skip\S*\s*(.*)', re.IGNORECASE)
+# What kselftest_harness.h says before a point that failed.
+EXPECTED = re.compile(r'#.*/([^/ ]+\.[ch]:\d+:.*)')
+REMARK = re.compile(r'# (?! RUN)(.*)')
+COMPLAINED = 'vm: the kernel complained:'
 
 # Exit statuses by which vm.sh speaks of the machine and not of the command.
 VM_FAILURES = {
@@ -90,6 +94,40 @@ class Stream:
         if self.plan != len(self.points):
             return f'{self.plan} points planned, {len(self.points)} seen'
         return None
+
+
+class Why:
+    """The line that tells most of why a point failed, in a few words."""
+
+    def __init__(self, stream):
+        self.stream = stream
+        self.expected = ''
+        self.complaint = None
+        self.wanted = False     # the last point failed and nobody said why
+
+    def explain(self, text):
+        result, name, _ = self.stream.points[-1]
+        self.stream.points[-1] = (result, name, text)
+
+    def feed(self, line, point):
+        remark = REMARK.match(line)
+        expected = EXPECTED.match(line)
+        if point:
+            self.wanted = point[0] == 'failed'
+            if self.wanted and self.expected:
+                self.explain(self.expected)
+                self.wanted = False
+            self.expected = ''
+        elif self.wanted:
+            self.wanted = False
+            if remark:
+                self.explain(remark.group(1))
+        elif expected and not self.expected:
+            self.expected = expected.group(1)
+        if self.complaint == '':
+            self.complaint = line
+        elif line == COMPLAINED and not self.complaint:
+            self.complaint = ''
 
 
 def say(line):
@@ -160,12 +198,14 @@ def run(args):
 
 def check(args):
     stream = Stream()
+    why = Why(stream)
     child = subprocess.Popen(args.command, text=True, errors='replace',
                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                              stderr=subprocess.STDOUT)
     for line in child.stdout:
-        say(line.rstrip('\n'))
-        stream.feed(line.rstrip('\n'))
+        line = line.rstrip('\n')
+        say(line)
+        why.feed(line, stream.feed(line))
     status = child.wait()
 
     extra = []
@@ -179,7 +219,7 @@ def check(args):
     if defect:
         extra.append(('failed', defect))
     for result, text in extra:
-        stream.points.append((result, text, ''))
+        stream.points.append((result, text, failure and why.complaint or ''))
         say(f"{'not ok' if result == 'failed' else 'ok'} "
             f"{len(stream.points)} - {args.name}: {text}")
 

@@ -39,6 +39,18 @@ PROGRAMS = [
 MACHINES = [(0, (2, 0, 0)), (123, (1, 1, 0)), (124, (1, 1, 0)),
             (125, (1, 1, 0)), (77, (2, 1, 0))]
 
+# a program's output, or the machine's, and what the sum says of it
+REASONS = [
+    ('echo 1..2; echo "# /x/a.c:5:y:Expected 1"; echo "# z"; echo not ok 1 y; '
+     'echo "#  RUN   b"; echo ok 2 b', 'failed: x: y (a.c:5:y:Expected 1)'),
+    ('echo 1..2; echo "# noise"; echo not ok 1 - y; echo "# got 1, want 2"; '
+     'echo ok 2', 'failed: x: y (got 1, want 2)'),
+    ('echo 1..1; echo "# noise"; echo not ok 1 - y', 'failed: x: y'),
+    ('echo 1..1; echo ok 1; echo vm: the kernel complained:; '
+     'echo "[ 1.0] WARNING: a.c:5"; echo [ 2.0] BUG; exit 123',
+     'failed: x: the kernel complained ([ 1.0] WARNING: a.c:5)'),
+]
+
 # What ctest prints of two groups at the same time, and what is shown of it.
 CTEST = """Test project /x
       Start  1: one
@@ -79,6 +91,12 @@ def run(work, program, *options):
     return got, done.returncode == bool(got[1]), done.stdout + done.stderr
 
 
+def note_of(work, program):
+    run(work, program, '--vm')
+    with open(os.path.join(work, 'x.counts'), encoding='utf-8') as lines:
+        return lines.read().splitlines()[1]
+
+
 def sum_of(work, counts, status, *lanes):
     junit = os.path.join(work, 'junit.xml')
     with open(junit, 'w', encoding='utf-8') as out:
@@ -112,6 +130,8 @@ def main():
                 work, f'echo 1..1; echo ok 1; exit {status}', '--vm')
             check(f'a machine that ends with {status}', (got, agrees),
                   (want, True), text)
+        for program, want in REASONS:
+            check(f'why: {want}', note_of(work, program), want)
         done = subprocess.run([TAP, 'show', '--jobs', '2'], input=CTEST,
                               text=True, capture_output=True)
         check('two groups at the same time', done.stdout.splitlines(), SHOWN)
