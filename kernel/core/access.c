@@ -271,37 +271,34 @@ int ib_umem_peer_flush(struct ib_umem_peer *peer, u64 offset, size_t length)
 }
 EXPORT_SYMBOL_GPL(ib_umem_peer_flush);
 
-/* Is every page of the range there for such an access? */
-static int peer_present(struct ib_umem_peer *peer, u64 offset, size_t length,
-			bool write)
+int ib_umem_peer_present(struct ib_umem_peer *peer, unsigned long addr,
+			 size_t length, bool write)
 {
-	struct peer_span span;
 	unsigned long pte;
-	int ret;
+	size_t bytes;
+	int ret = 0;
 
-	while (length) {
-		span = peer_span(peer, offset, length);
-		ret = peer_lookup(peer, span.addr, write, &pte);
-		if (ret)
-			return ret;
-		offset += span.bytes;
-		length -= span.bytes;
+	/* The last byte may be the last of all addresses. */
+	for (; length && !ret; addr += bytes, length -= bytes) {
+		bytes = min(length, PAGE_SIZE - offset_in_page(addr));
+		ret = peer_lookup(peer, addr, write, &pte);
 	}
-	return 0;
+	return ret;
 }
 
 int ib_umem_peer_prepare(struct ib_umem_peer *peer, u64 offset, size_t length,
 			 bool write, unsigned long timeout)
 {
+	unsigned long addr = peer->umem.address + offset;
 	int ret;
 
 	if (!peer_in_range(peer, offset, length))
 		return -EFAULT;
-	ret = peer_present(peer, offset, length, write);
+	ret = ib_umem_peer_present(peer, addr, length, write);
 	if (likely(ret != -EAGAIN))
 		return ret;
-	return ib_umem_peer_fault_timeout(peer, peer->umem.address + offset,
-					  length, write ? PEER_FAULT_WRITE : 0,
+	return ib_umem_peer_fault_timeout(peer, addr, length,
+					  write ? PEER_FAULT_WRITE : 0,
 					  timeout);
 }
 EXPORT_SYMBOL_GPL(ib_umem_peer_prepare);

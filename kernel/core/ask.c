@@ -137,11 +137,7 @@ int ib_peer_ask_exporter(struct ib_peer_fault *fault,
 	ib_peer_hold(IB_PEER_HOLD_ANSWERED);
 	if (!ret)
 		ret = fault_check(fault);
-	if (!ret)
-		ret = ib_umem_peer_publish(fault->peer, answer);
-	if (!ret)
-		ib_peer_count(region->client, IB_PEER_FAULTS, 1);
-	return ret;
+	return ret ?: ib_umem_peer_publish(fault->peer, answer);
 }
 
 /* ---- the system's answer ---- */

@@ -212,6 +212,7 @@ void ib_peer_bridge_stop(struct ib_umem_peer *peer, bool over)
 {
 	struct ib_peer_bridge *bridge = peer->bridge;
 
+	atomic64_inc(&peer->stats.invalidations);
 	atomic_inc(&bridge->movers);
 	wake_up_all(&bridge->changed);
 	dma_resv_lock(&bridge->resv, NULL);
@@ -226,7 +227,6 @@ void ib_peer_bridge_stop(struct ib_umem_peer *peer, bool over)
 				       "peer memory is taken away from a device that does not stop using it\n");
 	dma_resv_unlock(&bridge->resv);
 	atomic_dec(&bridge->movers);
-	atomic64_inc(&peer->stats.invalidations);
 }
 
 static void bridge_over_work(struct work_struct *work)

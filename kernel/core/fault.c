@@ -19,7 +19,6 @@
 #include <linux/slab.h>
 
 #include "fault.h"
-#include "hold.h"
 #include "trace.h"
 
 /*
@@ -381,7 +380,6 @@ int ib_umem_peer_fault(struct ib_umem_peer *peer, unsigned long addr,
 			addr = fault.end;
 		cond_resched();
 	}
-	ib_peer_hold(IB_PEER_HOLD_BROUGHT);
 	fault_fini(&fault);
 	trace_ib_peer_fault(peer, first, length, flags,
 			    ktime_us_delta(ktime_get(), begin), ret);

@@ -16,6 +16,10 @@
 
 #include "ib_peer.h"
 
+/*
+ * @access: begun by one, who needs no question any more if another fault has ended
+ *          since the pages were missing
+ */
 struct fault_work {
 	struct work_struct work;
 	struct list_head node;
@@ -25,6 +29,7 @@ struct fault_work {
 	unsigned long addr;
 	size_t length;
 	unsigned int flags;
+	bool access;
 	int ret;
 };
 
@@ -35,13 +40,21 @@ static void fault_work_free(struct kref *kref)
 	kfree(container_of(kref, struct fault_work, kref));
 }
 
+static bool fault_work_is_needed(const struct fault_work *fault)
+{
+	return !fault->access ||
+	       ib_umem_peer_present(fault->peer, fault->addr, fault->length,
+				    fault->flags & PEER_FAULT_WRITE);
+}
+
 static void fault_work_run(struct work_struct *work)
 {
 	struct fault_work *fault = container_of(work, struct fault_work, work);
 	struct ib_umem_peer *peer = fault->peer;
 
-	fault->ret = ib_umem_peer_fault(peer, fault->addr, fault->length,
-					fault->flags);
+	if (fault_work_is_needed(fault))
+		fault->ret = ib_umem_peer_fault(peer, fault->addr,
+						fault->length, fault->flags);
 	spin_lock(&peer->work_lock);
 	list_del(&fault->node);
 	spin_unlock(&peer->work_lock);
@@ -72,7 +85,7 @@ static struct fault_work *fault_work_find(struct ib_umem_peer *peer,
 
 static struct fault_work *fault_work_alloc(struct ib_umem_peer *peer,
 					   unsigned long addr, size_t length,
-					   unsigned int flags)
+					   unsigned int flags, bool access)
 {
 	struct fault_work *fault = kzalloc(sizeof(*fault),
 					   GFP_KERNEL_ACCOUNT);
@@ -86,18 +99,20 @@ static struct fault_work *fault_work_alloc(struct ib_umem_peer *peer,
 	fault->addr = addr & PAGE_MASK;
 	fault->length = PAGE_ALIGN(addr + length) - fault->addr;
 	fault->flags = flags;
+	fault->access = access;
 	return fault;
 }
 
 static struct fault_work *fault_work_start(struct ib_umem_peer *peer,
 					   unsigned long addr, size_t length,
-					   unsigned int flags)
+					   unsigned int flags, bool access)
 {
 	struct fault_work *fault, *fresh;
 
-	fresh = fault_work_alloc(peer, addr, length, flags);
+	fresh = fault_work_alloc(peer, addr, length, flags, access);
 	if (!fresh)
 		return NULL;
+	ib_peer_hold(IB_PEER_HOLD_MISSED);
 	spin_lock(&peer->work_lock);
 	fault = fault_work_find(peer, addr, length, flags);
 	if (!fault) {
@@ -124,7 +139,7 @@ int ib_umem_peer_fault_timeout(struct ib_umem_peer *peer, unsigned long addr,
 	struct fault_work *fault;
 	int ret = -EAGAIN;
 
-	fault = fault_work_start(peer, addr, length, flags);
+	fault = fault_work_start(peer, addr, length, flags, true);
 	if (!fault)
 		return -ENOMEM;
 	if (wait_for_completion_timeout(&fault->done, timeout))
@@ -148,7 +163,7 @@ int ib_umem_peer_prefetch(struct ib_umem_peer *peer, u64 offset, size_t length,
 		     &peer->stats.prefetched);
 	if (wait)
 		return ib_umem_peer_fault(peer, addr, length, flags);
-	work = fault_work_start(peer, addr, length, flags);
+	work = fault_work_start(peer, addr, length, flags, false);
 	if (!work)
 		return -ENOMEM;
 	kref_put(&work->kref, fault_work_free);

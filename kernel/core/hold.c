@@ -8,7 +8,8 @@
  *
  * A test arms a point, starts what shall be held, waits for "held", does what
  * shall come in between, sees that it is still "held", and lets go. Where a
- * spinning lock is held, others spin on it, and the time alone lets go.
+ * spinning lock is held, others spin on it, and the time alone lets go: it begins
+ * when somebody has read "held".
  */
 #include <linux/atomic.h>
 #include <linux/debugfs.h>
@@ -21,6 +22,8 @@
 
 /* Long enough for any test, short enough to say what hangs. */
 #define HOLD_MAX_MS 30000
+/* A spinning thread that nobody has seen goes on before others complain. */
+#define HOLD_UNSEEN_MS 10000
 
 enum hold_state {
 	HOLD_IDLE,
@@ -41,6 +44,7 @@ struct hold {
 	bool spins;
 	atomic_t state;
 	atomic_t let_go;
+	atomic_t seen;
 	unsigned int ms;
 };
 
@@ -52,6 +56,7 @@ static struct hold holds[IB_PEER_HOLD_POINTS] = {
 	[IB_PEER_HOLD_ANSWERED] = { .name = "answered" },
 	[IB_PEER_HOLD_PUBLISH] = { .name = "publish", .spins = true },
 	[IB_PEER_HOLD_BROUGHT] = { .name = "brought" },
+	[IB_PEER_HOLD_MISSED] = { .name = "missed" },
 	[IB_PEER_HOLD_COPY] = { .name = "copy", .spins = true },
 	[IB_PEER_HOLD_HANDED] = { .name = "handed" },
 	[IB_PEER_HOLD_FOUND] = { .name = "found" },
@@ -62,17 +67,21 @@ static struct dentry *hold_root;
 void ib_peer_hold(enum ib_peer_hold_point point)
 {
 	struct hold *hold = &holds[point];
-	unsigned long until;
+	unsigned long start = jiffies, until;
 
 	if (atomic_read(&hold->state) != HOLD_ARMED ||
 	    atomic_cmpxchg(&hold->state, HOLD_ARMED, HOLD_HELD) != HOLD_ARMED)
 		return;
-	until = jiffies + msecs_to_jiffies(hold->ms);
+	until = start + msecs_to_jiffies(hold->ms);
 	while (!atomic_read(&hold->let_go) && time_before(jiffies, until)) {
-		if (hold->spins)
-			cpu_relax();
-		else
+		if (!hold->spins) {
 			usleep_range(500, 1000);
+			continue;
+		}
+		cpu_relax();
+		if (!atomic_read(&hold->seen) &&
+		    time_before(jiffies, start + msecs_to_jiffies(HOLD_UNSEEN_MS)))
+			until = jiffies + msecs_to_jiffies(hold->ms);
 	}
 	atomic_set(&hold->state, HOLD_PASSED);
 }
@@ -81,8 +90,11 @@ static ssize_t hold_read(struct file *file, char __user *buf, size_t length,
 			 loff_t *pos)
 {
 	struct hold *hold = file->private_data;
-	const char *name = state_names[atomic_read(&hold->state)];
+	enum hold_state state = atomic_read(&hold->state);
+	const char *name = state_names[state];
 
+	if (state == HOLD_HELD)
+		atomic_set(&hold->seen, 1);
 	return simple_read_from_buffer(buf, length, pos, name, strlen(name));
 }
 
@@ -107,6 +119,7 @@ static ssize_t hold_write(struct file *file, const char __user *buf,
 		return -EBUSY;
 	hold->ms = ms;
 	atomic_set(&hold->let_go, 0);
+	atomic_set(&hold->seen, 0);
 	atomic_set(&hold->state, HOLD_ARMED);
 	return length;
 }

@@ -19,8 +19,10 @@ enum ib_peer_hold_point {
 	IB_PEER_HOLD_ANSWERED,
 	/* Checked and about to be stored, under the table's lock. */
 	IB_PEER_HOLD_PUBLISH,
-	/* A fault's pages are in the table; it has not ended. */
+	/* Pages are in the table; who brought them goes on. */
 	IB_PEER_HOLD_BROUGHT,
+	/* Pages were missing; a fault under way that brings them was not looked for. */
+	IB_PEER_HOLD_MISSED,
 	/* The entry was looked up, the bytes are next; under the guard. */
 	IB_PEER_HOLD_COPY,
 	/* A driver is handed a dma-buf's descriptor; it has not looked at it. */

@@ -169,6 +169,13 @@ struct peer_answer {
 int ib_umem_peer_publish(struct ib_umem_peer *peer,
 			 const struct peer_answer *answer);
 
+/*
+ * access.c: is every page of the range there for such an access? Return: 0, -EAGAIN
+ * no, or as an access.
+ */
+int ib_umem_peer_present(struct ib_umem_peer *peer, unsigned long addr,
+			 size_t length, bool write);
+
 /* fault.c */
 enum peer_fault_flags {
 	PEER_FAULT_WRITE = BIT(0),	/* for writing */

@@ -259,16 +259,25 @@ int ib_umem_peer_publish(struct ib_umem_peer *peer,
 {
 	XA_STATE(xas, &peer->pages, 0);
 	unsigned long done = 0;
+	bool counted = false;
 	int ret;
 
 	do {
 		xas_lock(&xas);
-		if (answer_is_old(peer, answer))
+		if (answer_is_old(peer, answer)) {
 			ret = -EAGAIN;
-		else
+		} else {
+			/* Who uses what it brings finds it counted. */
+			if (answer->region && !counted)
+				ib_peer_count(answer->region->client,
+					      IB_PEER_FAULTS, 1);
+			counted = true;
 			ret = publish_checked(peer, &xas, answer, &done);
+		}
 		xas_unlock(&xas);
 	} while (xas_nomem(&xas, GFP_KERNEL));
+	if (!ret)
+		ib_peer_hold(IB_PEER_HOLD_BROUGHT);
 	trace_ib_peer_publish(peer, answer->start, answer->pages,
 			      answer->region, ret);
 	return ret;

@@ -9,7 +9,7 @@
 #include "hold.h"
 #include "lib/proc.h"
 
-#define WAIT_MS 10000
+#define WAIT_MS (vt_slow_kernel() ? 20000 : 10000)
 
 static void path_of(char *path, size_t room, const char *point)
 {
@@ -40,20 +40,28 @@ static bool state_is(const char *point, const char *state)
 	return !strncmp(text, state, strlen(state));
 }
 
+/* A test that was killed may have left somebody there. */
 int hold_arm(const char *point, unsigned int ms)
 {
-	return write_ms(point, ms);
+	int64_t until = vt_now_ms() + HOLD_LONG;
+	int ret;
+
+	while ((ret = write_ms(point, ms)) == -EBUSY && vt_now_ms() < until) {
+		hold_let_go(point);
+		usleep(10000);
+	}
+	return ret;
 }
 
 int hold_wait(const char *point)
 {
-	int n;
+	int64_t until = vt_now_ms() + WAIT_MS;
 
-	for (n = 0; n < WAIT_MS; n++) {
+	do {
 		if (state_is(point, "held"))
 			return 0;
 		usleep(1000);
-	}
+	} while (vt_now_ms() < until);
 	return -ETIMEDOUT;
 }
 

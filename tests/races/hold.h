@@ -12,11 +12,8 @@
 
 /* Time after which a sleeping thread goes on by itself; spoils the test. */
 #define HOLD_LONG 20000
-/*
- * The same of a spinning one, which nothing else lets go. Within that the test has to
- * see it held; on a slow kernel the processor may be somewhere else for long.
- */
-#define HOLD_SPIN (vt_slow_kernel() ? 3000 : 300)
+/* The same of a spinning one, which nothing else lets go, once it was seen. */
+#define HOLD_SPIN 300
 
 /* The next thread that comes to @point stops there, for @ms at most. */
 int hold_arm(const char *point, unsigned int ms);

@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 
 #include "../kmod/peer_test.h"
+#include "../lib/node.h"
 #include "attempt.h"
 #include "hold.h"
 #include "scene.h"
@@ -183,12 +184,32 @@ TEST_F_TIMEOUT(race, fault_against_fault, 60)
 	vt_pair_close(&other.pair);
 }
 
+/* Returns when the on-demand buffer has pages. Return: 0 or -errno. */
+static int wait_until_resident(struct vt_link *scene)
+{
+	int64_t until = vt_now_ms() + VT_TIMEOUT_MS;
+	struct peer_mem_mr mr = { 0 };
+	int fd = node_open(), ret = 0;
+	bool there = false;
+
+	while (!there && vt_now_ms() < until) {
+		usleep(1000);
+		ret = node_next_mr(fd, 0, ret ? 0 : mr.number, &mr);
+		there = !ret && mr.resident &&
+			mr.addr == (uintptr_t)scene->there.mr->addr;
+	}
+	close(fd);
+	return there ? 0 : -ETIMEDOUT;
+}
+
 /* Who uses what a fault has brought, finds that fault counted. */
 TEST_F_TIMEOUT(race, count_against_use, 60)
 {
 	struct vt_link *scene = &self->scene;
 	struct vt_mr_counters counters;
+	struct vt_counters before, after;
 
+	ASSERT_EQ(0, vt_counters_read(variant->kind, &before));
 	ASSERT_EQ(0, hold_arm("brought", HOLD_LONG));
 	ASSERT_EQ(0, operation_start(&self->op, scene, READ, "brought"));
 	/* It asks again, and needs no fault any more. */
@@ -197,7 +218,32 @@ TEST_F_TIMEOUT(race, count_against_use, 60)
 	EXPECT_TRUE(hold_held("brought"));
 	EXPECT_EQ(0, vt_mr_counters_read(&counters));
 	EXPECT_EQ(1, counters.faults);
+	EXPECT_EQ(0, vt_counters_read(variant->kind, &after));
+	EXPECT_EQ(before.faults + !!variant->kind->client, after.faults);
 	ASSERT_EQ(0, hold_let_go("brought"));
+}
+
+/*
+ * An access finds pages missing; the fault that brings them ends before the access
+ * looks for one to wait for. Nobody is asked again.
+ */
+TEST_F_TIMEOUT(race, end_of_fault_against_missing, 60)
+{
+	struct vt_link *scene = &self->scene;
+	struct vt_mr_counters counters;
+
+	ASSERT_EQ(0, hold_arm("answered", HOLD_LONG));
+	ASSERT_EQ(0, operation_start(&self->op, scene, READ, "answered"));
+	ASSERT_EQ(0, hold_arm("missed", HOLD_LONG));
+	ASSERT_EQ(0, hold_wait("missed"));
+	ASSERT_EQ(0, hold_let_go("answered"));
+	ASSERT_EQ(0, wait_until_resident(scene));
+	EXPECT_TRUE(hold_held("missed"));
+	ASSERT_EQ(0, hold_let_go("missed"));
+	EXPECT_EQ(0, operation_end(&self->op));
+	EXPECT_EQ(0, check_read(scene));
+	EXPECT_EQ(0, vt_mr_counters_read(&counters));
+	EXPECT_EQ(1, counters.faults);
 }
 
 /* ---- the end of things, while a fault is under way ---- */
@@ -456,11 +502,6 @@ TEST_F_TIMEOUT(client, answer_against_unloading, 60)
 	unload_at(_metadata, self, "answered");
 }
 
-static void *deregister_thread(void *scene)
-{
-	return (void *)(intptr_t)deregister(scene);
-}
-
 /*
  * Unloading has found the region; meanwhile its registration ends, which must wait
  * until unloading has done with it.
@@ -469,18 +510,15 @@ TEST_F_TIMEOUT(client, unloading_against_deregistration, 60)
 {
 	struct vt_link *scene = &self->scene;
 	struct attempt attempt;
-	pthread_t thread;
-	void *ret;
+	struct ending ending;
 
 	ASSERT_EQ(0, operate(scene, WRITE));
+	ASSERT_EQ(0, ending_prepare(&ending, scene, deregister));
 	ASSERT_EQ(0, attempt_start(&attempt, "found", attempt_unload, scene));
-	ASSERT_EQ(0, pthread_create(&thread, NULL, deregister_thread,
-				    scene));
-	usleep(500000);
+	ASSERT_EQ(0, ending_start(&ending));
 	EXPECT_TRUE(hold_held("found"));
 	EXPECT_EQ(0, attempt_end(&attempt));
-	ASSERT_EQ(0, pthread_join(thread, &ret));
-	EXPECT_EQ(NULL, ret);
+	EXPECT_EQ(0, ending_finish(&ending));
 }
 
 TEST_HARNESS_MAIN

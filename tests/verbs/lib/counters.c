@@ -38,6 +38,7 @@ int vt_counters_read(const struct vt_mem_kind *kind, struct vt_counters *c)
 		{ "num_reg_bytes", &c->reg_bytes },
 		{ "num_dereg_bytes", &c->dereg_bytes },
 		{ "num_free_callbacks", &c->free_callbacks },
+		{ "num_faults", &c->faults },
 	};
 	size_t i;
 	int ret = 0;

@@ -15,6 +15,7 @@ struct vt_counters {
 	uint64_t reg_pages, dereg_pages;
 	uint64_t reg_bytes, dereg_bytes;
 	uint64_t free_callbacks;
+	uint64_t faults;
 };
 
 /* All zero for a kind that is not peer memory. Return: 0 or -errno. */
