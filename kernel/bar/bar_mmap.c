@@ -155,6 +155,9 @@ struct ib_peer_bar_memory *ib_peer_bar_memory_get(struct ib_peer_bar *bar,
 	unsigned long start = addr & PAGE_MASK;
 	struct ib_peer_bar_memory *memory;
 
+	/* No process's, so not this bar's, wherever the range would end. */
+	if (addr >= TASK_SIZE_MAX)
+		return ERR_PTR(-ENXIO);
 	if (!length || addr + length < addr || PAGE_ALIGN(addr + length) < addr)
 		return ERR_PTR(-EFAULT);
 	memory = bar_find(bar, current->mm, start,

@@ -253,6 +253,25 @@ TEST_F(memory, destroyed)
 	EXPECT_EQ(info.total, info.available);
 }
 
+/* Host memory, nothing, and what no process can have, up to the last byte. */
+TEST_F(memory, addresses_of_others)
+{
+	const uintptr_t addresses[] = {
+		(uintptr_t)self, 0, PAGE, 1UL << 47, (1UL << 56) - PAGE,
+		0xffff888000000000, -2 * PAGE, -PAGE, -1UL,
+	};
+	static union any arg;
+	size_t i, n;
+
+	for (i = 2; i < CALLS; i++)
+		for (n = 0; n < sizeof(addresses) / sizeof(addresses[0]); n++) {
+			fill_in(&arg, &calls[i], (void *)addresses[n]);
+			EXPECT_EQ(-ENXIO, cmb_ioctl(self->fd, calls[i].nr,
+						    &arg))
+				TH_LOG("%s, %#lx", calls[i].name, addresses[n]);
+		}
+}
+
 TEST_F(memory, unknown_calls_and_bad_pointers)
 {
 	static union any arg;
