@@ -51,7 +51,7 @@ static struct fz_world world = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 static const struct fz_op *const tables[] = {
 	fz_ops_ioctl, fz_ops_fd, fz_ops_map, fz_ops_mr,
-	fz_ops_raw, fz_ops_rdma, fz_ops_node, fz_ops_cmb,
+	fz_ops_raw, fz_ops_rdma, fz_ops_node, fz_ops_cmb, fz_ops_dma,
 };
 
 #define TABLES (sizeof(tables) / sizeof(tables[0]))
@@ -122,6 +122,36 @@ static void *run_thread(void *arg)
 
 /* ---- the process that is tested ---- */
 
+static void dma_open(struct fz_run *run)
+{
+	char name[8];
+	int i;
+
+	world.engine = en_open();
+	if (world.engine < 0)
+		fz_fail(run, "no engine");
+	for (i = 0; i < EDU_RDMA_DEVICES; i++) {
+		snprintf(name, sizeof(name), "edu%d", i);
+		if (im_open(&world.dma_devs[i], name, IM_IOCTL))
+			fz_fail(run, "no device %s", name);
+	}
+	for (i = 0; i < FZ_DMA_MRS; i++)
+		world.dma_mrs[i].mr.object = FZ_NO_OBJECT;
+}
+
+static void dma_close(struct fz_run *run)
+{
+	int i;
+
+	for (i = 0; i < FZ_DMA_MRS; i++)
+		if (world.dma_mrs[i].mr.used &&
+		    im_dereg_mr(&world.dma_mrs[i].im))
+			fz_fail(run, "DMA region %d cannot be deregistered", i);
+	for (i = 0; i < EDU_RDMA_DEVICES; i++)
+		im_close(&world.dma_devs[i]);
+	close(world.engine);
+}
+
 static void world_open(struct fz_run *run)
 {
 	struct peer_vram_info info = { .size = sizeof(info) };
@@ -145,6 +175,7 @@ static void world_open(struct fz_run *run)
 		fz_fail(run, "no node, or no RDMA device");
 	close(fd);
 	world.vram_size = info.vram_size;
+	dma_open(run);
 }
 
 static void world_close(struct fz_run *run)
@@ -160,6 +191,7 @@ static void world_close(struct fz_run *run)
 			     sizeof(cmd), NULL, 0))
 			fz_fail(run, "region %d cannot be deregistered", i);
 	}
+	dma_close(run);
 	munmap((void *)FZ_ARENA, FZ_PAGES * FZ_PAGE);
 	for (i = 0; i < FZ_FILES; i++)
 		if (world.files[i].fd >= 0)
@@ -197,7 +229,7 @@ static int test(void)
 struct state {
 	struct peer_vram_info info;
 	struct peer_bar_info cmb;
-	int mrs, qps, cqs, pds;
+	int mrs, qps, cqs, pds, dma_mrs;
 };
 
 static int info_read(const char *node, unsigned long nr, void *info)
@@ -208,6 +240,23 @@ static int info_read(const char *node, unsigned long nr, void *info)
 	if (fd >= 0)
 		close(fd);
 	return ret;
+}
+
+/* Return: how many DMA regions there are, or -errno. */
+static int dma_mrs(void)
+{
+	struct edu_rdma_stats stats;
+	int engine = en_open(), mrs = 0, ret = 0;
+	unsigned int i;
+
+	if (engine < 0)
+		return engine;
+	for (i = 0; i < EDU_RDMA_DEVICES && !ret; i++) {
+		ret = en_stats(engine, i, &stats);
+		mrs += stats.mrs;
+	}
+	close(engine);
+	return ret ?: mrs;
 }
 
 static int state_read(struct state *state)
@@ -226,6 +275,7 @@ static int state_read(struct state *state)
 	state->qps = vt_resource_count("qp");
 	state->cqs = vt_resource_count("cq");
 	state->pds = vt_resource_count("pd");
+	state->dma_mrs = dma_mrs();
 	return ret;
 }
 
@@ -239,7 +289,7 @@ static bool state_same(const struct state *a, const struct state *b)
 	       a->cmb.available == b->cmb.available &&
 	       a->cmb.allocations == b->cmb.allocations &&
 	       a->mrs == b->mrs && a->qps == b->qps && a->cqs == b->cqs &&
-	       a->pds == b->pds;
+	       a->pds == b->pds && a->dma_mrs == b->dma_mrs;
 }
 
 /* Things may end from work items, a moment later. */
@@ -256,14 +306,15 @@ static int check_leaks(const struct state *before)
 			       vt_counters_balanced(&vt_mem_cmb);
 		usleep(100000);
 	}
-	fprintf(stderr, "# left: %lld objects, %lld bytes of VRAM, %lld pinned, %lld of the system, %lld of the controller, %d MRs, %d QPs, %d CQs, %d PDs\n",
+	fprintf(stderr, "# left: %lld objects, %lld bytes of VRAM, %lld pinned, %lld of the system, %lld of the controller, %d MRs, %d QPs, %d CQs, %d PDs, %d DMA MRs\n",
 		(long long)(after.info.objects - before->info.objects),
 		(long long)(after.info.vram_used - before->info.vram_used),
 		(long long)(after.info.vram_pinned - before->info.vram_pinned),
 		(long long)(after.info.system_used - before->info.system_used),
 		(long long)(before->cmb.available - after.cmb.available),
 		after.mrs - before->mrs, after.qps - before->qps,
-		after.cqs - before->cqs, after.pds - before->pds);
+		after.cqs - before->cqs, after.pds - before->pds,
+		after.dma_mrs - before->dma_mrs);
 	return -EBUSY;
 }
 
@@ -304,6 +355,10 @@ static int supervise(void)
 	pid_t pid;
 	int ret;
 
+	if (en_load() || en_bridges("all")) {
+		fprintf(stderr, "no edu_rdma.ko: build the test modules\n");
+		return 1;
+	}
 	if (vt_mem_prepare(&vt_mem_cmb) || state_read(&before)) {
 		fprintf(stderr, "no /dev/peer_vram0 or /dev/peer_cmb0: modprobe peer_vram peer_cmb\n");
 		return 1;
@@ -311,7 +366,9 @@ static int supervise(void)
 	pid = fork();
 	if (!pid)
 		_exit(test());
-	ret = pid < 0 ? -errno : vt_wait_child(pid, options.seconds * 1000);
+	ret = pid < 0 ? -errno :
+	      vt_wait_child(pid, options.seconds * 1000 *
+				 (vt_slow_kernel() ? 4 : 1));
 	if (ret)
 		explain();
 	if (ret == -ETIMEDOUT)

@@ -22,6 +22,7 @@
 
 #include <rdma/peer_vram.h>
 
+#include "../importers/engine.h"
 #include "lib/verbs.h"
 #include "rng.h"
 
@@ -56,6 +57,7 @@ struct fz_trace {
 #define FZ_SHARES 10
 #define FZ_OBJECTS 40
 #define FZ_MRS 20
+#define FZ_DMA_MRS 12
 #define FZ_THREADS 16
 
 /* Fixed, so that addresses are the same each time; nobody else maps there. */
@@ -109,6 +111,17 @@ struct fz_mr {
 	int object;
 };
 
+/*
+ * Of a device that does DMA. @ending: the process has unmapped some of it; what the
+ * region was made of stays reachable for a moment.
+ */
+struct fz_dma_mr {
+	struct fz_mr mr;
+	struct im_mr im;
+	enum edu_rdma_device device;
+	bool ending;
+};
+
 struct fz_world {
 	pthread_mutex_t lock;
 	bool racing;
@@ -123,6 +136,9 @@ struct fz_world {
 	struct fz_object objects[FZ_OBJECTS];
 	struct fz_page pages[FZ_PAGES];
 	struct fz_mr mrs[FZ_MRS];
+	struct im_dev dma_devs[EDU_RDMA_DEVICES];
+	int engine;
+	struct fz_dma_mr dma_mrs[FZ_DMA_MRS];
 };
 
 /* A thread. @scratch: FZ_SCRATCH bytes, @args: a page; nothing is behind them. */
@@ -145,6 +161,7 @@ int fz_pick_file(struct fz_run *run);
 int fz_pick_handle(struct fz_run *run);
 int fz_pick_share(struct fz_run *run);
 int fz_pick_mr(struct fz_run *run);
+int fz_pick_dma_mr(struct fz_run *run);
 
 int fz_free_handle(struct fz_world *world);
 int fz_free_object(struct fz_world *world);
@@ -153,6 +170,8 @@ bool fz_file_has(struct fz_world *world, int file, int object);
 void fz_new_object(struct fz_run *run, int object, uint64_t length,
 		   uint64_t offset);
 void fz_kill_object(struct fz_world *world, int object);
+/* Regions over it end. */
+void fz_revoke_object(struct fz_world *world, int object);
 /* The pages do not show what they showed. */
 void fz_unmapped(struct fz_world *world, size_t first, size_t pages);
 
@@ -167,6 +186,28 @@ bool fz_accessible(struct fz_world *world, uint64_t addr, uint64_t length,
 /* What is written there is not known any more. */
 void fz_forget_bytes(struct fz_world *world, uint64_t addr, uint64_t length);
 
+/* ---- regions, and accesses to them ---- */
+
+/* What a device may ignore, now or later. */
+#define FZ_ACCESS_OPTIONAL 0x3ff00000
+
+/* @out: from the region into the scratch. @remote: the peer names the region */
+struct fz_access {
+	struct fz_mr mr;
+	uint64_t iova;
+	uint32_t length;
+	bool out, remote, bad_key, atomic;
+};
+
+/* Any part of the arena, or of nothing, with any rights. */
+void fz_draw_mr(struct fz_run *run, struct fz_mr *mr);
+/* One piece of one object, or all host memory; sets the object. */
+bool fz_one_owner(struct fz_world *world, struct fz_mr *mr);
+/* By its key and rights, to bytes of the region. */
+bool fz_is_allowed(const struct fz_access *a);
+/* Compares with the model what was read, or writes into it what was written. */
+void fz_settle(struct fz_run *run, const struct fz_access *a, bool worked);
+
 /* ---- what must come out ---- */
 
 /* Sets of errnos. */
@@ -179,6 +220,8 @@ struct fz_want {
 void fz_must(struct fz_want *want, int err);
 /* It may, with one of these. */
 void fz_may(struct fz_want *want, int err);
+/* What becomes of the rights of a registration. */
+void fz_want_access(int access, struct fz_want *want);
 /* Only with one thread. @ret: 0 or more, or -errno */
 void fz_check(struct fz_run *run, const struct fz_want *want, long ret);
 /* Ends the program. */
@@ -189,6 +232,8 @@ fz_fail(struct fz_run *run, const char *format, ...);
 void fz_begin(struct fz_run *run, const char *op, uint64_t a, uint64_t b,
 	      uint64_t c, uint64_t d, uint64_t e);
 void fz_end(struct fz_run *run, long ret);
+/* The same of what depends on work in the background: not part of the hash. */
+void fz_end_either_way(struct fz_run *run, long ret);
 void fz_print_record(const struct fz_record *record);
 
 /* ---- the operations ---- */
@@ -199,8 +244,8 @@ struct fz_op {
 	void (*go)(struct fz_run *run);
 };
 
-extern const struct fz_op fz_ops_cmb[], fz_ops_fd[], fz_ops_ioctl[],
-	fz_ops_map[], fz_ops_mr[], fz_ops_node[], fz_ops_raw[], fz_ops_rdma[];
+extern const struct fz_op fz_ops_cmb[], fz_ops_dma[], fz_ops_fd[],
+	fz_ops_ioctl[], fz_ops_map[], fz_ops_mr[], fz_ops_node[], fz_ops_raw[], fz_ops_rdma[];
 
 /* Reads or writes 8 bytes. Return: 0 or the signal. */
 int fz_touch(uint64_t addr, uint64_t *value, bool write);

@@ -41,7 +41,8 @@ other_seeds_differ()
 
 as_nobody()
 {
-	local nodes=(/dev/peer_{vram0,cmb*,mem} /dev/infiniband/uverbs*)
+	local nodes=(/dev/peer_{vram0,cmb*,mem} /dev/infiniband/uverbs*
+		     /dev/edu_rdma)
 	local modes result
 
 	modes=$(stat -c "chmod %a %n;" "${nodes[@]}")

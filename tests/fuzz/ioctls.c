@@ -112,15 +112,11 @@ static void done_destroy(struct fz_run *run, struct fz_try *try,
 static void done_revoke(struct fz_run *run, struct fz_try *try,
 			const union fz_arg *arg)
 {
-	int i;
-
 	(void)arg;
 	if (try->object < 0)
 		return;
 	run->world->objects[try->object].revoked = true;
-	for (i = 0; i < FZ_MRS; i++)
-		if (run->world->mrs[i].object == try->object)
-			run->world->mrs[i].dead = true;
+	fz_revoke_object(run->world, try->object);
 }
 
 /* ---- LOOKUP ---- */

@@ -95,6 +95,14 @@ static void failed(struct fz_run *run, const struct fz_try *try)
 		fz_forget_bytes(run->world, arg->buffer, arg->length);
 }
 
+/* Regions that were just unmapped hold their objects for a moment. */
+static bool depends_on_regions(const struct fz_try *try)
+{
+	return try->ioctl->nr == PEER_VRAM_IOC_MOVE ||
+	       try->ioctl->nr == PEER_VRAM_IOC_NEXT ||
+	       try->ioctl->nr == PEER_VRAM_IOC_BLOCKS;
+}
+
 static void call(struct fz_run *run, struct fz_try *try)
 {
 	/* The struct ends where its page ends, or there is plenty of room. */
@@ -107,7 +115,10 @@ static void call(struct fz_run *run, struct fz_try *try)
 	fz_unlock(run);
 	ret = ioctl(try->fd, try->ioctl->nr, arg) ? -errno : 0;
 	fz_lock(run);
-	fz_end(run, ret);
+	if (depends_on_regions(try))
+		fz_end_either_way(run, ret);
+	else
+		fz_end(run, ret);
 	fz_check(run, &try->want, ret);
 	if (ret || try->ioctl->nr == PEER_VRAM_IOC_READ)
 		failed(run, try);

@@ -17,8 +17,6 @@
 #define CHANGES (IBV_ACCESS_LOCAL_WRITE | REMOTE_CHANGES | IBV_ACCESS_MW_BIND)
 #define KNOWN (CHANGES | IBV_ACCESS_REMOTE_READ | IBV_ACCESS_ON_DEMAND | \
 	       VT_ACCESS_FLUSH_GLOBAL)
-/* What a device may ignore, now or later. */
-#define OPTIONAL 0x3ff00000
 
 static int some_access(struct fz_run *run)
 {
@@ -33,29 +31,30 @@ static int some_access(struct fz_run *run)
 	return access;
 }
 
-static void want_access(int access, struct fz_want *want)
+void fz_want_access(int access, struct fz_want *want)
 {
 	if (access & REMOTE_CHANGES && !(access & IBV_ACCESS_LOCAL_WRITE))
 		fz_must(want, EINVAL);
-	if (access & ~(KNOWN | OPTIONAL)) {
+	if (access & ~(KNOWN | FZ_ACCESS_OPTIONAL)) {
 		fz_may(want, EOPNOTSUPP);
 		fz_may(want, EINVAL);
 	}
-	if (access & ~(KNOWN | OPTIONAL | IBV_ACCESS_ZERO_BASED |
+	if (access & ~(KNOWN | FZ_ACCESS_OPTIONAL | IBV_ACCESS_ZERO_BASED |
 		       IBV_ACCESS_HUGETLB)) {
 		fz_must(want, EOPNOTSUPP);
 		fz_must(want, EINVAL);
 	}
-	if (access & OPTIONAL)
+	if (access & FZ_ACCESS_OPTIONAL)
 		fz_may(want, EOPNOTSUPP);
 }
 
 /* ---- reg ---- */
 
-static void some_range(struct fz_run *run, struct fz_mr *mr)
+void fz_draw_mr(struct fz_run *run, struct fz_mr *mr)
 {
 	uint64_t room;
 
+	mr->access = some_access(run);
 	mr->addr = FZ_ARENA + fz_below(&run->rng, FZ_PAGES * FZ_PAGE);
 	if (fz_chance(&run->rng, 70))
 		mr->addr &= -FZ_PAGE;
@@ -80,8 +79,7 @@ static void some_range(struct fz_run *run, struct fz_mr *mr)
 		mr->iova ^= 1 << fz_below(&run->rng, 12);
 }
 
-/* One piece of one object, or all host memory; sets the object. */
-static bool one_owner(struct fz_world *world, struct fz_mr *mr)
+bool fz_one_owner(struct fz_world *world, struct fz_mr *mr)
 {
 	const struct fz_page *first = fz_page_at(world, mr->addr), *page;
 	uint64_t addr, n = 0;
@@ -115,7 +113,7 @@ static void want_pinned(struct fz_run *run, struct fz_mr *mr,
 		fz_must(want, EINVAL);
 	/* All that may be pinned is. */
 	fz_may(want, ENOSPC);
-	if (!one_owner(world, mr) ||
+	if (!fz_one_owner(world, mr) ||
 	    !fz_accessible(world, mr->addr & -FZ_PAGE,
 			   mr->length + mr->addr % FZ_PAGE, prot) ||
 	    (mr->object >= 0 && world->objects[mr->object].no_export)) {
@@ -131,7 +129,7 @@ static void want_reg(struct fz_run *run, struct fz_mr *mr, struct fz_want *want)
 		   mr->access & IBV_ACCESS_ON_DEMAND;
 
 	mr->object = FZ_NO_OBJECT;
-	want_access(mr->access, want);
+	fz_want_access(mr->access, want);
 	if ((mr->addr ^ mr->iova) % FZ_PAGE)
 		fz_must(want, EINVAL);
 	if (!mr->length)
@@ -181,8 +179,7 @@ static void go_reg(struct fz_run *run)
 	int slot, ret;
 
 	fz_lock(run);
-	mr.access = some_access(run);
-	some_range(run, &mr);
+	fz_draw_mr(run, &mr);
 	want_reg(run, &mr, &want);
 	fz_begin(run, "reg", mr.addr, mr.length, mr.iova, mr.access, mr.object);
 	fz_unlock(run);
@@ -232,7 +229,10 @@ static void want_rereg(const struct fz_mr *mr, uint32_t flags, int access,
 		/* The PD is the one it has, or none. */
 		fz_must(want, ENOENT);
 	}
-	want_access(access, want);
+	/* For host memory that is pinned rxe itself answers, and lets that pass. */
+	if (mr->object == FZ_NO_OBJECT && !(mr->access & IBV_ACCESS_ON_DEMAND))
+		access &= ~VT_ACCESS_FLUSH_PERSISTENT;
+	fz_want_access(access, want);
 	/* What was pinned for reading is not for writing. */
 	if (access & CHANGES && !(mr->access & CHANGES)) {
 		fz_may(want, EACCES);

@@ -49,12 +49,17 @@ void fz_begin(struct fz_run *run, const char *op, uint64_t a, uint64_t b,
 
 void fz_end(struct fz_run *run, long ret)
 {
+	mix(run->trace, ret);
+	fz_end_either_way(run, ret);
+}
+
+void fz_end_either_way(struct fz_run *run, long ret)
+{
 	struct fz_trace *trace = run->trace;
 	struct fz_record *r = &trace->ring[(trace->count - 1) % FZ_RING];
 
 	r->ret = ret;
 	r->done = true;
-	mix(trace, ret);
 	if (trace->verbose)
 		fz_print_record(r);
 }

@@ -52,6 +52,11 @@ int fz_pick_mr(struct fz_run *run)
 	return PICK(run, run->world->mrs, FZ_MRS, used);
 }
 
+int fz_pick_dma_mr(struct fz_run *run)
+{
+	return PICK(run, run->world->dma_mrs, FZ_DMA_MRS, mr.used);
+}
+
 int fz_free_handle(struct fz_world *world)
 {
 	int i;
@@ -81,6 +86,10 @@ static bool object_in_use(struct fz_world *world, int object)
 			return true;
 	for (i = 0; i < FZ_MRS; i++)
 		if (world->mrs[i].used && world->mrs[i].object == object)
+			return true;
+	for (i = 0; i < FZ_DMA_MRS; i++)
+		if (world->dma_mrs[i].mr.used &&
+		    world->dma_mrs[i].mr.object == object)
 			return true;
 	return false;
 }
@@ -135,14 +144,28 @@ void fz_new_object(struct fz_run *run, int object, uint64_t length,
 		fz_fail(run, "out of memory");
 }
 
-void fz_kill_object(struct fz_world *world, int object)
+void fz_revoke_object(struct fz_world *world, int object)
 {
 	int i;
 
-	world->objects[object].dead = true;
 	for (i = 0; i < FZ_MRS; i++)
 		if (world->mrs[i].object == object)
 			world->mrs[i].dead = true;
+	for (i = 0; i < FZ_DMA_MRS; i++)
+		if (world->dma_mrs[i].mr.object == object)
+			world->dma_mrs[i].mr.dead = true;
+}
+
+void fz_kill_object(struct fz_world *world, int object)
+{
+	world->objects[object].dead = true;
+	fz_revoke_object(world, object);
+}
+
+static bool peer_mr_within(const struct fz_mr *mr, uint64_t start, uint64_t end)
+{
+	return mr->used && mr->object != FZ_NO_OBJECT &&
+	       (mr->addr & -FZ_PAGE) < end && mr->addr + mr->length > start;
 }
 
 /* Pinned regions of peer memory end when any part of them is unmapped. */
@@ -152,13 +175,12 @@ void fz_unmapped(struct fz_world *world, size_t first, size_t pages)
 	uint64_t end = start + pages * FZ_PAGE;
 	size_t i;
 
-	for (i = 0; i < FZ_MRS; i++) {
-		struct fz_mr *mr = &world->mrs[i];
-
-		if (mr->used && mr->object != FZ_NO_OBJECT &&
-		    (mr->addr & -FZ_PAGE) < end && mr->addr + mr->length > start)
-			mr->dead = true;
-	}
+	for (i = 0; i < FZ_MRS; i++)
+		if (peer_mr_within(&world->mrs[i], start, end))
+			world->mrs[i].dead = true;
+	for (i = 0; i < FZ_DMA_MRS; i++)
+		if (peer_mr_within(&world->dma_mrs[i].mr, start, end))
+			world->dma_mrs[i].ending = true;
 	for (i = first; i < first + pages; i++)
 		world->pages[i] = (struct fz_page){ .kind = FZ_HOLE };
 }
