@@ -24,6 +24,7 @@
 # time-out, a test that left no counts.
 
 import argparse
+import glob
 import os
 import re
 import shlex
@@ -134,6 +135,18 @@ def say(line):
     print(line, flush=True)
 
 
+def kill_session(leader):
+    """A test may have made process groups of its own."""
+    for stat in glob.glob('/proc/[0-9]*/stat'):
+        try:
+            with open(stat, encoding='utf-8', errors='replace') as file:
+                session = int(file.read().rsplit(')', 1)[1].split()[3])
+            if session == leader:
+                os.kill(int(stat.split('/')[2]), signal.SIGKILL)
+        except OSError:
+            pass        # it has just ended
+
+
 class Merger:
     """Prints the points of many programs as one stream."""
 
@@ -158,7 +171,7 @@ class Merger:
                                  stdout=subprocess.PIPE,
                                  start_new_session=True)
         signal.signal(signal.SIGALRM,
-                      lambda *_: os.killpg(child.pid, signal.SIGKILL))
+                      lambda *_: kill_session(child.pid))
         signal.alarm(timeout)
         for line in child.stdout:
             line = line.rstrip('\n')

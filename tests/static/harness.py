@@ -91,6 +91,16 @@ def run(work, program, *options):
     return got, done.returncode == bool(got[1]), done.stdout + done.stderr
 
 
+def outlives_its_time(work):
+    """Does a process of a group of its own go on when a program is over time?"""
+    trace = os.path.join(work, 'trace')
+    listed = os.path.join(work, 'list')
+    with open(listed, 'w', encoding='utf-8') as out:
+        out.write(f'set -m; (sleep 6; echo > {trace}) & wait\n')
+    run(work, f'{TAP} run --timeout 2 {listed}')
+    return os.path.exists(trace)
+
+
 def note_of(work, program):
     run(work, program, '--vm')
     with open(os.path.join(work, 'x.counts'), encoding='utf-8') as lines:
@@ -123,13 +133,15 @@ def main():
             with open(listed, 'w', encoding='utf-8') as out:
                 out.write(f'bash {script}\n')
             got, agrees, text = run(
-                work, f'{TAP} run --timeout 2 {listed}')
+                work, f'{TAP} run --timeout {2 if name == "too long" else 60} '
+                f'{listed}')
             check(name, (got, agrees), (want, True), text)
         for status, want in MACHINES:
             got, agrees, text = run(
                 work, f'echo 1..1; echo ok 1; exit {status}', '--vm')
             check(f'a machine that ends with {status}', (got, agrees),
                   (want, True), text)
+        check('too long, in a group of its own', outlives_its_time(work), False)
         for program, want in REASONS:
             check(f'why: {want}', note_of(work, program), want)
         done = subprocess.run([TAP, 'show', '--jobs', '2'], input=CTEST,
