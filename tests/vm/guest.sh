@@ -117,9 +117,20 @@ network_up()
 	rxe_up || die "rxe0 does not come up"
 }
 
-# Processes other than this one, the two cats, and the kernel's own threads,
-# which have no executable. Sets pids. No command is run here: each costs 50 ms
-# in emulation.
+# Does it still have files open? Not the kernel's own threads (PF_KTHREAD), nor who
+# is dead with all its threads.
+has_files()
+{
+	local line fields
+
+	read -r line 2> /dev/null < "$1/stat" || return
+	read -r -a fields <<< "${line##*) }"
+	((!(fields[6] & 0x200000))) &&
+		[[ ${fields[0]} != [ZX] || ${fields[17]} -gt 1 ]]
+}
+
+# Processes other than this one and the two cats. Sets pids. No command is run
+# here: each costs 50 ms in emulation.
 find_processes()
 {
 	local dir pid
@@ -129,7 +140,7 @@ find_processes()
 		pid=${dir#/proc/}
 		[ "$pid" = 1 ] || [ "$pid" = "${out_cat-}" ] ||
 			[ "$pid" = "${err_cat-}" ] && continue
-		[ -e "$dir/exe" ] && pids+=("$pid")
+		has_files "$dir" && pids+=("$pid")
 	done
 }
 
@@ -216,7 +227,11 @@ run_terminal()
 # Says what everybody waits for, shortly before the host gives up.
 watch_time()
 {
-	read -r -t "$((VM_TIMEOUT > 20 ? VM_TIMEOUT - 10 : VM_TIMEOUT / 2))" \
+	local uptime left
+
+	read -r uptime _ < /proc/uptime
+	left=$((VM_TIMEOUT - ${uptime%.*}))
+	read -r -t "$((left > 20 ? left - 10 : left > 2 ? left / 2 : 1))" \
 		<> "$never"
 	echo w > /proc/sysrq-trigger
 	echo l > /proc/sysrq-trigger
