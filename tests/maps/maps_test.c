@@ -278,7 +278,7 @@ TEST(clients_come_first)
 
 	ASSERT_EQ(0, maps_begin());
 	ASSERT_EQ(0, vt_rmmod("peer_vram"));
-	ASSERT_EQ(0, vt_run(VT_TIMEOUT_MS, argv));
+	ASSERT_EQ(0, vt_run(60000, argv));
 	ASSERT_EQ(0, maps_bind("peer_vram"));
 	ASSERT_EQ(0, maps_allow("driver", "peer_vram"));
 	ASSERT_EQ(0, maps_allow("file", "/dev/peer_vram0"));

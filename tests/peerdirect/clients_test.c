@@ -461,6 +461,7 @@ struct ending {
 static void child_registers(client_t *self, const struct ending *ending)
 {
 	struct ibv_mr *mr;
+	int error;
 
 	vt_mem_free(&self->client.buf.mem);
 	if (ending->memory_first && client_open_memory(&self->client))
@@ -476,7 +477,11 @@ static void child_registers(client_t *self, const struct ending *ending)
 	if (!mr)
 		_exit(4);
 	/* An on-demand one has no pages until then. */
-	_exit(write_middle(self, mr, 5) || vt_buf_check_all(&self->client.buf));
+	error = write_middle(self, mr, 5) || vt_buf_check_all(&self->client.buf);
+	/* Its end is the parent's to choose, which may be slow. */
+	while (ending->killed && !error)
+		pause();
+	_exit(error);
 }
 
 static void check_ending(struct __test_metadata *_metadata, client_t *self,

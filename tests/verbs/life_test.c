@@ -221,7 +221,9 @@ static void be_a_target(const struct vt_mem_kind *kind, int socket)
 /* Its peer is told by an error, in bounded time, and can go on with others. */
 TEST_F_TIMEOUT(life, kill_the_target, 120)
 {
-	static const struct vt_pair_opts opts = { .retries = 3 };
+	static const struct vt_pair_opts opts = {
+		.retries = 3, .timeout = 17,
+	};
 	struct vt_address address;
 	struct invitation theirs;
 	struct vt_buf host;

@@ -247,7 +247,7 @@ FIXTURE(late)
 
 FIXTURE_SETUP(late)
 {
-	struct vt_pair_opts pair = { 0 };
+	struct vt_pair_opts pair = { .mtu = IBV_MTU_4096, .timeout = 14 };
 	void *slow;
 	int fd;
 

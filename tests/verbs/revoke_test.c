@@ -214,7 +214,8 @@ TEST_F_TIMEOUT(revoke, memory_window, 60)
  */
 TEST_F_TIMEOUT(revoke, under_traffic, 60)
 {
-	enum { DEPTH = 16, LENGTH = 256 * 1024 };
+	/* More than is through before the revocation comes. */
+	enum { DEPTH = 128, LENGTH = 256 * 1024 };
 	struct vt_pair_opts opts = { .depth = DEPTH, .mtu = IBV_MTU_4096 };
 	struct ibv_sge sge;
 	struct ibv_send_wr wr = {

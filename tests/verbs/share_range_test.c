@@ -108,6 +108,9 @@ FIXTURE_VARIANT_ADD(export, peerdirect) { .kind = &vt_mem_peerdirect };
 
 FIXTURE_SETUP(export)
 {
+	static const struct vt_pair_opts opts = {
+		.mtu = IBV_MTU_4096, .timeout = 18,
+	};
 	int sockets[2];
 
 	ASSERT_EQ(0, vt_mem_prepare(variant->kind));
@@ -120,7 +123,7 @@ FIXTURE_SETUP(export)
 	close(sockets[1]);
 	self->socket = sockets[0];
 	ASSERT_EQ(0, vt_dev_open(&self->dev));
-	ASSERT_EQ(0, vt_pair_open(&self->pair, &self->dev, NULL));
+	ASSERT_EQ(0, vt_pair_open(&self->pair, &self->dev, &opts));
 	ASSERT_EQ(0, vt_buf_open(&self->here, &self->dev, &vt_mem_host, SIZE,
 				 NULL));
 	vt_buf_fill(&self->here, 1);

@@ -15,9 +15,13 @@ disk()
 }
 
 modprobe nvme
-for _ in 1 2 3 4 5 6 7 8 9 10; do
+for _ in {1..60}; do
 	[ -b "$(disk)" ] && break
 	sleep 0.5
 done
+if ! [ -b "$(disk)" ]; then
+	echo "with_swap.sh: there is no NVMe disk to swap to" >&2
+	exit 1
+fi
 mkswap "$(disk)" > /dev/null && swapon "$(disk)" || exit 1
 exec "$@"

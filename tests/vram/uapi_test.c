@@ -155,7 +155,7 @@ TEST_F(uapi, limit_of_all)
 	EXPECT_EQ(0, sysfs_write(LIMIT_PARAM, "0"));
 }
 
-TEST_F_TIMEOUT(uapi, too_many_handles, 60)
+TEST_F_TIMEOUT(uapi, too_many_handles, 180)
 {
 	void *map = vram_map(self->fd, self->handle, MIB, PROT_READ);
 	uint32_t handle;

@@ -68,7 +68,7 @@ static int udmabuf_prepare(void)
 {
 	static const char *const udmabuf[] = { "modprobe", "udmabuf", NULL };
 
-	return access("/dev/udmabuf", F_OK) ? vt_run(10000, udmabuf) : 0;
+	return access("/dev/udmabuf", F_OK) ? vt_run(60000, udmabuf) : 0;
 }
 
 static int udmabuf_alloc(struct vt_mem *mem, size_t length, unsigned int flags)
@@ -131,7 +131,7 @@ static int vgem_prepare(void)
 {
 	static const char *const vgem[] = { "modprobe", "vgem", NULL };
 
-	return vt_run(10000, vgem);
+	return vt_run(60000, vgem);
 }
 
 /* The kernel counts all its cards in one. */

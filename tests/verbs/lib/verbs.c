@@ -94,6 +94,13 @@ static unsigned int opts_depth(const struct vt_pair_opts *opts)
 	return opts->depth ? opts->depth : 16;
 }
 
+static unsigned int opts_timeout(const struct vt_pair_opts *opts)
+{
+	if (opts->timeout)
+		return opts->timeout;
+	return vt_slow_kernel() ? 18 : 14;
+}
+
 static enum ibv_qp_type opts_type(const struct vt_pair_opts *opts)
 {
 	return opts->type ? opts->type : IBV_QPT_RC;
@@ -247,7 +254,7 @@ static int qp_to_rts(struct ibv_qp *qp, const struct vt_pair_opts *opts)
 	struct ibv_qp_attr attr = {
 		.qp_state = IBV_QPS_RTS,
 		.sq_psn = VT_PSN,
-		.timeout = opts->timeout ? opts->timeout : 14,
+		.timeout = opts_timeout(opts),
 		.retry_cnt = opts->retries ? opts->retries : 7,
 		.rnr_retry = 7,
 		.max_rd_atomic = 16,

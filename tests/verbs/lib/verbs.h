@@ -46,7 +46,9 @@ struct vt_end {
  * @depth: work requests of each queue, 0: 16
  * @pd:   of end 1, NULL: the device's
  * @channel: for the events of both CQs, NULL: none
- * @timeout: of an answer, as in struct ibv_qp_attr; 0: 14
+ * @timeout: of an answer, as in struct ibv_qp_attr; 0: 14, and 18 on a slow
+ *        kernel, where a request that is sent twice may be answered when a test
+ *        is already at the next thing
  * @retries: of a request that is not answered, 0: 7, which Soft-RoCE takes for
  *        "for ever"
  * @rnr_timer: when to come again to who is not ready, as in struct ibv_qp_attr;
