@@ -90,6 +90,16 @@ static void draw_reg(struct fz_run *run, struct fz_dma_mr *m)
 		m->mr.access &= ~IBV_ACCESS_ON_DEMAND;
 }
 
+/*
+ * Drivers map host memory for DMA as often as it is registered, and a kernel that
+ * looks at DMA complains of the second time.
+ */
+static bool would_be_blamed(struct fz_world *world, struct fz_dma_mr *m)
+{
+	return vt_slow_kernel() && fz_one_owner(world, &m->mr) &&
+	       m->mr.object == FZ_NO_OBJECT;
+}
+
 static void go_reg(struct fz_run *run)
 {
 	struct fz_world *world = run->world;
@@ -99,6 +109,10 @@ static void go_reg(struct fz_run *run)
 
 	fz_lock(run);
 	draw_reg(run, &m);
+	if (would_be_blamed(world, &m)) {
+		fz_unlock(run);
+		return;
+	}
 	want_reg(world, &m, &want);
 	fz_begin(run, "dma reg", m.device, m.mr.addr, m.mr.length, m.mr.access,
 		 m.mr.object);
