@@ -81,13 +81,18 @@ class Witness:
         return f'MRs here {self.here}, there {self.there}; {self.refused}'
 
 
+def is_served(port):
+    """By TCP, or by RDMA CM, which has no socket with Soft-RoCE."""
+    return there(f'(ss -Htln sport = {port}; rdma resource show cm_id |'
+                 f' grep "LISTEN.*:{port} ") | grep -q .')[0] == 0
+
+
 def server_and_client(server, client, port):
     """A server there and its client here. (both well, their output)"""
     with subprocess.Popen([REMOTE, 'run', OTHER, server], text=True,
                           errors='replace', stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT) as program:
-        wait_for(lambda: there(f'ss -Htln sport = {port} | grep -q .')[0] == 0
-                 or program.poll() is not None)
+        wait_for(lambda: is_served(port) or program.poll() is not None)
         status, text = run(*client.split())
         if status:
             there('pkill -KILL -x ' + server.split()[0])
