@@ -64,25 +64,30 @@ static struct hold holds[IB_PEER_HOLD_POINTS] = {
 
 static struct dentry *hold_root;
 
+/* Until the flag is set, or the time is over. */
+static void hold_wait(const struct hold *hold, const atomic_t *flag,
+		      unsigned int ms)
+{
+	unsigned long until = jiffies + msecs_to_jiffies(ms);
+
+	while (!atomic_read(flag) && time_before(jiffies, until)) {
+		if (hold->spins)
+			cpu_relax();
+		else
+			usleep_range(500, 1000);
+	}
+}
+
 void ib_peer_hold(enum ib_peer_hold_point point)
 {
 	struct hold *hold = &holds[point];
-	unsigned long start = jiffies, until;
 
 	if (atomic_read(&hold->state) != HOLD_ARMED ||
 	    atomic_cmpxchg(&hold->state, HOLD_ARMED, HOLD_HELD) != HOLD_ARMED)
 		return;
-	until = start + msecs_to_jiffies(hold->ms);
-	while (!atomic_read(&hold->let_go) && time_before(jiffies, until)) {
-		if (!hold->spins) {
-			usleep_range(500, 1000);
-			continue;
-		}
-		cpu_relax();
-		if (!atomic_read(&hold->seen) &&
-		    time_before(jiffies, start + msecs_to_jiffies(HOLD_UNSEEN_MS)))
-			until = jiffies + msecs_to_jiffies(hold->ms);
-	}
+	if (hold->spins)
+		hold_wait(hold, &hold->seen, HOLD_UNSEEN_MS);
+	hold_wait(hold, &hold->let_go, hold->ms);
 	atomic_set(&hold->state, HOLD_PASSED);
 }
 
@@ -111,6 +116,7 @@ static ssize_t hold_write(struct file *file, const char __user *buf,
 	if (ms > HOLD_MAX_MS)
 		return -EINVAL;
 	if (!ms) {
+		atomic_set(&hold->seen, 1);
 		atomic_set(&hold->let_go, 1);
 		atomic_cmpxchg(&hold->state, HOLD_ARMED, HOLD_IDLE);
 		return length;

@@ -117,6 +117,11 @@ def test_bytes():
             os.unlink(path)
 
 
+def both_have_faults(seen):
+    return len(seen) == 2 and all(entry['page_faults']
+                                  for entry in seen.values())
+
+
 def test_statistics():
     """While they run, rdma(8) shows the MRs of both, with their faults."""
     for memory, options in (('host memory', []), ('video memory', [VRAM])):
@@ -129,17 +134,13 @@ def test_statistics():
             seen = mr_statistics()
             faults = client_counters()['num_faults'] - before
             # An MR's count comes when a question is asked, its owner's later.
-            if len(seen) == 2 and all(
-                    entry['page_faults'] for entry in seen.values()) and (
-                    faults >= 2 or not options):
+            if both_have_faults(seen) and (faults >= 2 or not options):
                 break
             time.sleep(0.1)
         pair.stop()
         text = pair.finish()[1]
         tap.point(f'rdma statistic shows the faults of two MRs on {memory}',
-                  len(seen) == 2 and all(entry['page_faults']
-                                         for entry in seen.values()),
-                  seen, text)
+                  both_have_faults(seen), seen, text)
         tap.point(f'and the counters of peer_vram fit, on {memory}',
                   faults >= 2 if options else faults == 0, faults)
 

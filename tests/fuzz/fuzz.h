@@ -245,7 +245,8 @@ struct fz_op {
 };
 
 extern const struct fz_op fz_ops_cmb[], fz_ops_dma[], fz_ops_fd[],
-	fz_ops_ioctl[], fz_ops_map[], fz_ops_mr[], fz_ops_node[], fz_ops_raw[], fz_ops_rdma[];
+	fz_ops_ioctl[], fz_ops_map[], fz_ops_mr[], fz_ops_node[], fz_ops_raw[],
+	fz_ops_rdma[];
 
 /* Reads or writes 8 bytes. Return: 0 or the signal. */
 int fz_touch(uint64_t addr, uint64_t *value, bool write);

@@ -132,19 +132,29 @@ static void go_reg(struct fz_run *run)
 		fz_check(run, &(struct fz_want){}, im_dereg_mr(&m.im));
 }
 
-static void go_dereg(struct fz_run *run)
+/* A copy of one, which is left or taken out of the table. Return: slot, -1: none. */
+static int pick(struct fz_run *run, struct fz_dma_mr *m, bool take)
 {
-	struct fz_dma_mr m;
-	int slot, ret;
+	struct fz_dma_mr *mrs = run->world->dma_mrs;
+	int slot;
 
 	fz_lock(run);
 	slot = fz_pick_dma_mr(run);
-	if (slot >= 0) {
-		m = run->world->dma_mrs[slot];
-		run->world->dma_mrs[slot].mr.used = false;
-		run->world->dma_mrs[slot].mr.object = FZ_NO_OBJECT;
+	if (slot >= 0)
+		*m = mrs[slot];
+	if (slot >= 0 && take) {
+		mrs[slot].mr.used = false;
+		mrs[slot].mr.object = FZ_NO_OBJECT;
 	}
 	fz_unlock(run);
+	return slot;
+}
+
+static void go_dereg(struct fz_run *run)
+{
+	struct fz_dma_mr m;
+	int slot = pick(run, &m, true), ret;
+
 	if (slot < 0)
 		return;
 	fz_begin(run, "dma dereg", slot, 0, 0, 0, 0);
@@ -231,17 +241,11 @@ static void go_access(struct fz_run *run)
 {
 	struct fz_access a = {};
 	struct fz_dma_mr m;
-	int slot, ret;
+	int slot = pick(run, &m, false), ret;
 
-	fz_lock(run);
-	slot = fz_pick_dma_mr(run);
-	if (slot >= 0) {
-		m = run->world->dma_mrs[slot];
-		draw_access(run, &m, &a);
-	}
-	fz_unlock(run);
 	if (slot < 0)
 		return;
+	draw_access(run, &m, &a);
 	if (!a.out)
 		fz_fill_scratch(run, a.length);
 	fz_begin(run, "dma", slot, a.iova, a.length,
