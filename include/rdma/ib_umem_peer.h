@@ -14,10 +14,12 @@
 #define RDMA_IB_UMEM_PEER_H
 
 #include <linux/atomic.h>
+#include <linux/cache.h>
 #include <linux/mmu_notifier.h>
 #include <linux/rbtree_types.h>
 #include <linux/refcount.h>
 #include <linux/spinlock.h>
+#include <linux/wait.h>
 #include <linux/xarray.h>
 #include <rdma/ib_umem.h>
 #include <rdma/ib_verbs.h>
@@ -25,9 +27,6 @@
 
 struct dma_buf;
 struct ib_peer_export;
-
-/* A power of two; see pages.c for what the guards are. */
-#define IB_UMEM_PEER_GUARDS 8
 
 /**
  * struct ib_umem_peer_stats - what happened to an on-demand MR
@@ -47,12 +46,12 @@ struct ib_umem_peer_stats {
  * @on_demand: pages come on access and may leave; constant
  * @stats: may be read at any time
  *
- * Lock order: xa_lock of @pages -> @guard.
+ * What an access reads comes first; what others write while accesses go on has
+ * cache lines of its own.
  */
 struct ib_umem_peer {
 	struct ib_umem umem;
 	bool on_demand;
-	struct ib_umem_peer_stats stats;
 
 	/* private: */
 	bool revoked;
@@ -60,25 +59,31 @@ struct ib_umem_peer {
 	bool may_write;
 	bool follows;
 	bool charged;
-	char *trial;
+	bool stubborn;
 	u32 number;
+	unsigned int first_hint;
+	unsigned long base;
+	struct mm_struct *registrant;
+	char *trial;
 	struct dma_buf *dmabuf;
 	struct ib_peer_export *export;
 	struct ib_peer_bridge *bridge;
 	struct device *dma_device;
-	bool stubborn;
-	struct mm_struct *registrant;
-	unsigned long base;
-	struct xarray pages;
-	u64 generation;
-	rwlock_t guard[IB_UMEM_PEER_GUARDS];
+
+	struct xarray pages ____cacheline_aligned_in_smp;
+	u64 changes; /* under xa_lock, as quiet; see readers.h */
+	u64 quiet;
 	struct rb_root_cached regions;
 	refcount_t regions_left;
 	struct completion no_regions;
 	struct mmu_interval_notifier notifier;
+	wait_queue_head_t waiters; /* faults that wait; woken at the end */
 	atomic_t faults_under_way;
 	spinlock_t work_lock; /* guards works */
 	struct list_head works;
+
+	/* public: */
+	struct ib_umem_peer_stats stats;
 };
 
 static inline struct ib_umem_peer *to_ib_umem_peer(struct ib_umem *umem)
@@ -185,7 +190,7 @@ int ib_umem_peer_write(struct ib_umem_peer *peer, u64 offset, const void *src,
  * Atomic against the callers' other atomics only as far as the caller
  * serialises them: device memory has no atomic accessors. Does not sleep.
  * Return: 0, -EINVAL unaligned, -EFAULT, -EACCES as above; -EAGAIN on demand: the
- * page is not there, see ib_umem_peer_prepare().
+ * page is not there, see ib_umem_peer_fault_in().
  */
 int ib_umem_peer_cmp_swap(struct ib_umem_peer *peer, u64 offset, u64 compare,
 			  u64 swap, u64 *orig);
@@ -200,6 +205,27 @@ int ib_umem_peer_fetch_add(struct ib_umem_peer *peer, u64 offset, u64 add,
  * Return: as ib_umem_peer_cmp_swap().
  */
 int ib_umem_peer_store64(struct ib_umem_peer *peer, u64 offset, u64 value);
+
+/**
+ * ib_umem_peer_fault_in() - fault in what an access without sleep did not find
+ * @write: for writing
+ * @until: jiffies at which the access gives up; 0 at its first fault, which sets it
+ *
+ * The pages may leave again before the access repeats, which then calls again.
+ * Context: may sleep.
+ * Return: 0; -EFAULT, -EACCES, -ENOMEM as the access would say; -ETIMEDOUT the
+ * pages did not come, or did not stay, for 60 seconds; -EINTR the task is being
+ * killed.
+ */
+int ib_umem_peer_fault_in(struct ib_umem_peer *peer, u64 offset, size_t length,
+			  bool write, unsigned long *until);
+
+/**
+ * ib_umem_peer_deadline() - when does an access that begins now give up?
+ *
+ * Return: jiffies, 60 seconds from now; never 0.
+ */
+unsigned long ib_umem_peer_deadline(void);
 
 /**
  * ib_umem_peer_prepare() - bring pages, but do not wait for long
@@ -229,7 +255,9 @@ int ib_umem_peer_prefetch(struct ib_umem_peer *peer, u64 offset, size_t length,
 /**
  * ib_umem_peer_flush() - make earlier writes to a range visible to everybody
  *
- * Return: 0 or -EFAULT.
+ * Each region of device memory that the range touches is read from once, so that
+ * posted writes are in the device when this returns. Context: does not sleep.
+ * Return: 0, -EFAULT revoked or outside of the registration.
  */
 int ib_umem_peer_flush(struct ib_umem_peer *peer, u64 offset, size_t length);
 

@@ -1,37 +1,34 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
  * What a CPU importer does with registered memory. Each access looks the page up
- * and uses it under the page's guard (pages.c); device memory is touched by
- * accessors only, through the mapping that its exporter gave. On demand, a page
- * that is missing is asked for with no guard held, and looked up again.
+ * and uses it as a reader (readers.h); device memory is touched by accessors only,
+ * through the mapping that its exporter gave. On demand, a page that is missing is
+ * faulted in by no reader, and looked up again.
  */
 #include <linux/align.h>
 #include <linux/errno.h>
 #include <linux/export.h>
 #include <linux/highmem.h>
 #include <linux/iosys-map.h>
+#include <linux/jiffies.h>
 #include <linux/mm.h>
 
-#include "ib_peer.h"
-
-static rwlock_t *umem_guard(struct ib_umem_peer *peer, unsigned long addr)
-{
-	return &peer->guard[(addr >> PAGE_SHIFT) % IB_UMEM_PEER_GUARDS];
-}
+#include "access.h"
 
 /*
- * The entry for a page; the guard is held and must be until it was used.
- * Return: 0; -EAGAIN not there, or not for writing, but may come; -EFAULT and
- * -EACCES the same, for good.
+ * What is copied of device memory before a reader unlocks: one that spins keeps
+ * its processor from all else, and a read of 8 bytes may take a microsecond.
  */
-static int peer_lookup(struct ib_umem_peer *peer, unsigned long addr,
-		       bool write, unsigned long *pte)
+#define MMIO_BYTES 256
+
+int peer_lookup(struct peer_reader *reader, struct ib_umem_peer *peer,
+		unsigned long addr, bool write, unsigned long *pte)
 {
 	if (unlikely(READ_ONCE(peer->revoked)))
 		return -EFAULT;
 	if (unlikely(write && !READ_ONCE(peer->writable)))
 		return -EACCES;
-	*pte = ib_umem_peer_pte(peer, addr);
+	*pte = peer_reader_pte(reader, peer, addr);
 	if (unlikely(!*pte))
 		return peer->on_demand ? -EAGAIN : -EFAULT;
 	if (unlikely(write && !(*pte & PEER_PTE_WRITE)))
@@ -40,7 +37,7 @@ static int peer_lookup(struct ib_umem_peer *peer, unsigned long addr,
 }
 
 /* A page of system memory is mapped for the moment of the access only. */
-static void peer_map(unsigned long pte, struct iosys_map *map)
+void peer_map(unsigned long pte, struct iosys_map *map)
 {
 	unsigned long place = pte & PAGE_MASK;
 
@@ -54,9 +51,9 @@ static void peer_map(unsigned long pte, struct iosys_map *map)
 
 /*
  * Nobody else knows that the page was written: the CPU's page table need not
- * say so. Still under the guard, so the page is still the process's.
+ * say so. The reader has not unlocked, so the page is still the process's.
  */
-static void peer_unmap(unsigned long pte, struct iosys_map *map, bool written)
+void peer_unmap(unsigned long pte, struct iosys_map *map, bool written)
 {
 	struct page *page;
 
@@ -66,12 +63,6 @@ static void peer_unmap(unsigned long pte, struct iosys_map *map, bool written)
 	page = pfn_to_page(PHYS_PFN(pte & PAGE_MASK));
 	if (written && !PageDirty(page))
 		set_page_dirty(page);
-}
-
-static bool peer_in_range(struct ib_umem_peer *peer, u64 offset, size_t length)
-{
-	return offset <= peer->umem.length &&
-	       length <= peer->umem.length - offset;
 }
 
 /* The part of an access that lies in one page. */
@@ -95,23 +86,26 @@ enum peer_dir {
 };
 
 /*
+ * Copies the span, or the first bytes of it, and sets @span->bytes to how many.
  * Inline, once for each direction: what a small access costs is calls and
  * branches. Return: as peer_lookup().
  */
-static __always_inline int peer_copy_page(struct ib_umem_peer *peer,
-					  const struct peer_span *span,
+static __always_inline int peer_copy_span(struct ib_umem_peer *peer,
+					  struct peer_span *span,
 					  void *buf, enum peer_dir dir)
 {
-	rwlock_t *guard = umem_guard(peer, span->addr);
 	size_t at = offset_in_page(span->addr);
+	struct peer_reader *reader;
 	struct iosys_map map;
 	unsigned long pte;
 	int ret;
 
-	read_lock(guard);
-	ret = peer_lookup(peer, span->addr, dir == PEER_WRITE, &pte);
+	reader = peer_reader_lock();
+	ret = peer_lookup(reader, peer, span->addr, dir == PEER_WRITE, &pte);
 	if (likely(!ret)) {
 		ib_peer_hold(IB_PEER_HOLD_COPY);
+		if (pte & PEER_PTE_IOMEM)
+			span->bytes = min(span->bytes, MMIO_BYTES);
 		peer_map(pte, &map);
 		if (dir == PEER_WRITE)
 			iosys_map_memcpy_to(&map, at, buf, span->bytes);
@@ -119,8 +113,21 @@ static __always_inline int peer_copy_page(struct ib_umem_peer *peer,
 			iosys_map_memcpy_from(buf, &map, at, span->bytes);
 		peer_unmap(pte, &map, dir == PEER_WRITE);
 	}
-	read_unlock(guard);
+	peer_reader_unlock(reader);
 	return ret;
+}
+
+/*
+ * Brings what a reader has missed. *@until: 0 at the first fault of an access,
+ * which sets it: the bound is for the access, however often its pages leave.
+ */
+static int peer_fault_in(struct ib_umem_peer *peer, unsigned long addr,
+			 size_t length, bool write, unsigned long *until)
+{
+	if (!*until)
+		*until = ib_umem_peer_deadline();
+	return ib_umem_peer_fault(peer, addr, length,
+				  write ? PEER_FAULT_WRITE : 0, *until);
 }
 
 static __always_inline int peer_copy(struct ib_umem_peer *peer, u64 offset,
@@ -128,17 +135,17 @@ static __always_inline int peer_copy(struct ib_umem_peer *peer, u64 offset,
 				     enum peer_dir dir)
 {
 	struct peer_span span;
+	unsigned long until = 0;
 	int ret;
 
 	if (!peer_in_range(peer, offset, length))
 		return -EFAULT;
 	while (length) {
 		span = peer_span(peer, offset, length);
-		ret = peer_copy_page(peer, &span, buf, dir);
+		ret = peer_copy_span(peer, &span, buf, dir);
 		if (unlikely(ret == -EAGAIN)) {
-			ret = ib_umem_peer_fault(peer, span.addr, span.bytes,
-						 dir == PEER_WRITE ?
-						 PEER_FAULT_WRITE : 0);
+			ret = peer_fault_in(peer, span.addr, span.bytes,
+					    dir == PEER_WRITE, &until);
 			if (!ret)
 				continue;
 		}
@@ -199,7 +206,7 @@ static int peer_word(struct ib_umem_peer *peer, u64 offset,
 		     struct peer_word_op *op)
 {
 	unsigned long addr = peer->umem.address + offset;
-	rwlock_t *guard = umem_guard(peer, addr);
+	struct peer_reader *reader;
 	struct iosys_map map;
 	unsigned long pte;
 	int ret;
@@ -209,14 +216,14 @@ static int peer_word(struct ib_umem_peer *peer, u64 offset,
 	if (!IS_ALIGNED(addr, sizeof(u64)))
 		return -EINVAL;
 
-	read_lock(guard);
-	ret = peer_lookup(peer, addr, true, &pte);
+	reader = peer_reader_lock();
+	ret = peer_lookup(reader, peer, addr, true, &pte);
 	if (!ret) {
 		peer_map(pte, &map);
 		peer_word_apply(&map, offset_in_page(addr), op);
 		peer_unmap(pte, &map, true);
 	}
-	read_unlock(guard);
+	peer_reader_unlock(reader);
 	return ret;
 }
 
@@ -252,36 +259,38 @@ int ib_umem_peer_store64(struct ib_umem_peer *peer, u64 offset, u64 value)
 }
 EXPORT_SYMBOL_GPL(ib_umem_peer_store64);
 
-int ib_umem_peer_flush(struct ib_umem_peer *peer, u64 offset, size_t length)
+int ib_umem_peer_fault_in(struct ib_umem_peer *peer, u64 offset, size_t length,
+			  bool write, unsigned long *until)
 {
-	struct peer_span span = peer_span(peer, offset, 1);
-	u8 last;
-	int ret;
-
 	if (!peer_in_range(peer, offset, length))
 		return -EFAULT;
-	/* Out of the CPU's write-combining buffers, ... */
-	wmb();
-	if (!length)
-		return 0;
-	/* ... and into the device: a read of it pushes posted writes ahead. */
-	ret = peer_copy_page(peer, &span, &last, PEER_READ);
-	/* What is not here was written by nobody who has not moved it since. */
-	return ret == -EAGAIN ? 0 : ret;
+	return peer_fault_in(peer, peer->umem.address + offset, length, write,
+			     until);
 }
-EXPORT_SYMBOL_GPL(ib_umem_peer_flush);
+EXPORT_SYMBOL_GPL(ib_umem_peer_fault_in);
+
+static int peer_lookup_unused(struct ib_umem_peer *peer, unsigned long addr,
+			      bool write)
+{
+	struct peer_reader *reader = peer_reader_lock();
+	unsigned long pte;
+	int ret;
+
+	ret = peer_lookup(reader, peer, addr, write, &pte);
+	peer_reader_unlock(reader);
+	return ret;
+}
 
 int ib_umem_peer_present(struct ib_umem_peer *peer, unsigned long addr,
 			 size_t length, bool write)
 {
-	unsigned long pte;
 	size_t bytes;
 	int ret = 0;
 
 	/* The last byte may be the last of all addresses. */
 	for (; length && !ret; addr += bytes, length -= bytes) {
 		bytes = min(length, PAGE_SIZE - offset_in_page(addr));
-		ret = peer_lookup(peer, addr, write, &pte);
+		ret = peer_lookup_unused(peer, addr, write);
 	}
 	return ret;
 }

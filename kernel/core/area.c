@@ -3,14 +3,14 @@
  * Where exporters' mappings go in the address space.
  *
  * An entry of a registration's page table stands for a run of pages, or for
- * 2 MiB, only where these begin at a multiple of their size (pages.c). So what
+ * 2 MiB, only where these begin at a multiple of their size (page_table.h). So what
  * is aligned in the memory is to be aligned in the process as well.
  */
 #include <linux/mm.h>
 #include <linux/mman.h>
 #include <linux/sched/mm.h>
 
-#include "ib_peer.h"
+#include "page_table.h"
 
 /* Of the largest entry that the length has room for. */
 static unsigned long area_align(unsigned long length)

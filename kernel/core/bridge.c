@@ -107,6 +107,7 @@ static int bridge_publish(struct ib_peer_bridge *bridge,
 		bridge->answer = dma;
 	}
 	xa_unlock(&bridge->peer->pages);
+	ib_peer_hold(IB_PEER_HOLD_OFFERED);
 	ib_peer_dma_free(ret ? dma : old);
 	return ret;
 }
@@ -133,7 +134,7 @@ static int bridge_ask(struct ib_peer_bridge *bridge)
 
 static int bridge_ask_until(struct ib_peer_bridge *bridge)
 {
-	unsigned long until = jiffies + PEER_FAULT_TIMEOUT;
+	unsigned long until = ib_umem_peer_deadline();
 	int ret;
 
 	do {
@@ -215,6 +216,7 @@ void ib_peer_bridge_stop(struct ib_umem_peer *peer, bool over)
 	atomic64_inc(&peer->stats.invalidations);
 	atomic_inc(&bridge->movers);
 	wake_up_all(&bridge->changed);
+	ib_peer_hold(IB_PEER_HOLD_MOVING);
 	dma_resv_lock(&bridge->resv, NULL);
 	if (over)
 		ib_umem_peer_kill(peer);

@@ -139,7 +139,7 @@ static struct ib_mr *hook_reg_peer_retry(struct hook *hook, struct ib_pd *pd,
 					 u64 start, u64 length, u64 virt_addr,
 					 int access)
 {
-	unsigned long until = jiffies + PEER_FAULT_TIMEOUT;
+	unsigned long until = ib_umem_peer_deadline();
 	struct ib_mr *mr;
 
 	do {

@@ -138,6 +138,7 @@ static int dma_ask_exporter(struct ib_peer_dma *dma, unsigned long *seq)
 	struct ib_peer_fault fault = {
 		.peer = peer,
 		.flags = region->writable ? PEER_FAULT_WRITE : 0,
+		.until = ib_umem_peer_deadline(),
 		.dma = dma,
 	};
 

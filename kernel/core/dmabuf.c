@@ -14,19 +14,24 @@
  * next, or to the end: within the notification of a move it cannot be ended, for
  * the exporter's lock is held.
  *
+ * An exporter that moves its buffers by an engine maps them before the bytes are
+ * there, and says by a fence (DMA_RESV_USAGE_KERNEL) when they are. Each fault waits
+ * for those. Fences of users are no business of ours.
+ *
  * A buffer that cannot be pinned after a move fails the RDMA access. That is how
  * such an exporter revokes.
  *
  * Locks: import->lock, then the dma-buf's resv. The core's come after that.
  */
 #include <linux/dma-buf.h>
+#include <linux/dma-fence.h>
 #include <linux/dma-resv.h>
 #include <linux/err.h>
 #include <linux/mutex.h>
 #include <linux/slab.h>
 #include <rdma/ib_verbs.h>
 
-#include "ib_peer.h"
+#include "fault.h"
 
 /**
  * struct dmabuf_import - a region of a dma-buf
@@ -110,6 +115,7 @@ static int import_map(struct dmabuf_import *import)
 	if (iosys_map_is_set(&import->map))
 		return 0;
 	dma_resv_unlock(dmabuf->resv);
+	ib_peer_hold(IB_PEER_HOLD_UNMAPPED);
 
 	ret = import_begin_access(import);
 	if (ret)
@@ -194,23 +200,65 @@ static int dmabuf_claim(struct ib_peer_region *region)
 	return ret;
 }
 
-static int dmabuf_fault(struct ib_peer_region *region, u64 offset, u64 length,
-			bool write, struct ib_peer_fault *fault)
+/*
+ * A fence that the exporter has put there by itself, of a move or of clearing: until
+ * it is signalled the bytes are not what they will be. To be given back; or NULL.
+ */
+static struct dma_fence *import_pending(struct dmabuf_import *import)
 {
+	struct dma_resv_iter cursor;
+	struct dma_fence *fence;
+
+	dma_resv_for_each_fence(&cursor, import->region->dmabuf->resv,
+				DMA_RESV_USAGE_KERNEL, fence)
+		if (!dma_fence_is_signaled(fence))
+			return dma_fence_get(fence);
+	return NULL;
+}
+
+/* Reports the mapping; or sets *@pending to a fence to wait for before. */
+static int import_report(struct dmabuf_import *import,
+			 struct ib_peer_fault *fault,
+			 struct dma_fence **pending)
+{
+	struct ib_peer_region *region = import->region;
 	struct ib_peer_block block = {
 		.length = region->length,
 		.flags = region->writable ? IB_PEER_BLOCK_WRITE : 0,
 	};
-	struct dmabuf_import *import = region->priv;
 	int ret;
 
-	mutex_lock(&import->lock);
+	if (mutex_lock_killable(&import->lock))
+		return -EINTR;
 	ret = import_map(import);
 	if (!ret) {
-		ret = ib_peer_fault_add(fault, &block);
+		*pending = import_pending(import);
+		if (!*pending)
+			ret = ib_peer_fault_add(fault, &block);
 		dma_resv_unlock(region->dmabuf->resv);
 	}
 	mutex_unlock(&import->lock);
+	return ret;
+}
+
+/*
+ * Waits for fences with no lock held. The buffer may move meanwhile, so then it is
+ * looked at again.
+ */
+static int dmabuf_fault(struct ib_peer_region *region, u64 offset, u64 length,
+			bool write, struct ib_peer_fault *fault)
+{
+	struct dma_fence *pending;
+	int ret;
+
+	do {
+		pending = NULL;
+		ret = import_report(region->priv, fault, &pending);
+		if (pending) {
+			ret = ib_peer_fault_wait(fault, pending);
+			dma_fence_put(pending);
+		}
+	} while (pending && !ret);
 	return ret;
 }
 

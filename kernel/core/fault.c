@@ -11,6 +11,7 @@
  * ask.c does the asking; here is who is asked, and how often.
  */
 #include <linux/err.h>
+#include <linux/export.h>
 #include <linux/jiffies.h>
 #include <linux/memcontrol.h>
 #include <linux/mm.h>
@@ -19,28 +20,39 @@
 #include <linux/slab.h>
 
 #include "fault.h"
+#include "readers.h"
 #include "trace.h"
 
 /*
  * The region that the first page lies in, in use; NULL: none; ERR_PTR(-EFAULT):
- * it was revoked.
+ * it was revoked. Where a revoked one is not to be kept it is dropped instead.
  */
-static struct ib_peer_region *fault_find_region(struct ib_peer_fault *fault)
+static struct ib_peer_region *fault_find_region(struct ib_peer_fault *fault,
+						bool keep_dead)
 {
 	struct ib_peer_region *region = NULL;
+	struct ib_peer_region *dead = NULL;
 	struct interval_tree_node *node;
 
 	xa_lock(&fault->peer->pages);
 	node = interval_tree_iter_first(&fault->peer->regions, fault->start,
 					fault->start);
-	if (node) {
+	if (node)
 		region = container_of(node, struct ib_peer_region, span);
-		if (region->dead)
-			region = ERR_PTR(-EFAULT);
-		else
-			ib_peer_region_use(region);
+	if (region && !region->dead) {
+		ib_peer_region_use(region);
+	} else if (region && keep_dead) {
+		region = ERR_PTR(-EFAULT);
+	} else if (region) {
+		dead = region;
+		region = NULL;
+		kref_get(&dead->kref);
 	}
 	xa_unlock(&fault->peer->pages);
+	if (dead) {
+		ib_umem_peer_forget(dead);
+		ib_peer_region_put(dead);
+	}
 	return region;
 }
 
@@ -96,21 +108,28 @@ static struct ib_peer_region *fault_claim(struct ib_peer_fault *fault,
 	return region;
 }
 
-/* Device memory: of the region there is, or of a new one in [start, last]. */
+/*
+ * Device memory: of the region there is, or of a new one in [start, last].
+ * @keep_dead: a revoked region answers for its range until that is unmapped
+ */
 static int fault_region(struct ib_peer_fault *fault, unsigned long start,
-			unsigned long last, bool writable)
+			unsigned long last, bool writable, bool keep_dead)
 {
 	struct ib_peer_region *region;
 	int ret;
 
-	region = fault_find_region(fault);
-	if (!region)
+	ib_peer_hold(IB_PEER_HOLD_FIND);
+	region = fault_find_region(fault, keep_dead);
+	if (!region) {
+		ib_peer_hold(IB_PEER_HOLD_CLAIM);
 		region = fault_claim(fault, start, last, writable);
+	}
 	if (IS_ERR(region))
 		return PTR_ERR(region);
 	if (writable && !region->writable) {
 		/* It may be written since a rereg: claim it for that. */
 		ib_umem_peer_forget(region);
+		ib_peer_hold(IB_PEER_HOLD_FORGOTTEN);
 		ib_peer_region_kill(region);
 		ret = -EAGAIN;
 	} else {
@@ -155,7 +174,7 @@ static int fault_device(struct ib_peer_fault *fault, struct vm_area_struct *vma)
 	mmap_read_unlock(fault->peer->umem.owning_mm);
 	if (ret || fault->flags & PEER_FAULT_SNAPSHOT)
 		return ret;
-	return fault_region(fault, start, last, writable);
+	return fault_region(fault, start, last, writable, true);
 }
 
 /*
@@ -186,7 +205,8 @@ static int fault_area(struct ib_peer_fault *fault, unsigned long *start,
 /*
  * The CPU's page tables know nothing of memory that only a device reaches, but
  * its owner does, by the address. Much may be reserved and little of it be
- * memory: so ask about all, and then about 2 MiB.
+ * memory: so ask about all, and then about 2 MiB. No munmap() says that a revoked
+ * region is over, and its owner may use the addresses again: so ask anew.
  */
 static int fault_unmapped(struct ib_peer_fault *fault)
 {
@@ -200,11 +220,11 @@ static int fault_unmapped(struct ib_peer_fault *fault)
 	if (fault->flags & PEER_FAULT_SNAPSHOT)
 		return refusal;
 
-	ret = fault_region(fault, start, last, writable);
+	ret = fault_region(fault, start, last, writable, false);
 	if (ret && ret != -EAGAIN)
 		ret = fault_region(fault, max(start, window),
 				   min(last, window + PEER_HUGE_SIZE - 1),
-				   writable);
+				   writable, false);
 	return ret == -EFAULT ? refusal : ret;
 }
 
@@ -217,7 +237,7 @@ static int fault_dmabuf(struct ib_peer_fault *fault)
 	/* An exporter cannot tell without bringing. */
 	if (fault->flags & PEER_FAULT_SNAPSHOT)
 		return 0;
-	region = fault_find_region(fault);
+	region = fault_find_region(fault, true);
 	if (IS_ERR_OR_NULL(region))
 		return -EFAULT;
 	if (fault_is_write(fault) && !region->writable)
@@ -306,11 +326,18 @@ static int fault_once(struct ib_peer_fault *fault)
 	return ret;
 }
 
+unsigned long ib_umem_peer_deadline(void)
+{
+	return (jiffies + ib_peer_fault_timeout()) ?: 1;
+}
+EXPORT_SYMBOL_GPL(ib_umem_peer_deadline);
+
 static int fault_init(struct ib_peer_fault *fault, struct ib_umem_peer *peer,
-		      unsigned int flags)
+		      unsigned int flags, unsigned long until)
 {
 	fault->peer = peer;
 	fault->flags = flags;
+	fault->until = until ?: ib_umem_peer_deadline();
 	fault->answer.ptes = kmalloc_array(PEER_HUGE_PAGES,
 					   sizeof(*fault->answer.ptes),
 					   GFP_KERNEL);
@@ -344,44 +371,65 @@ void ib_umem_peer_drain_faults(struct ib_umem_peer *peer)
 		       !atomic_read(&peer->faults_under_way));
 }
 
+/* What came of asking once, and whether to go on: 0 the next pages, -EAGAIN again. */
+static int fault_result(const struct ib_peer_fault *fault, int ret)
+{
+	if (READ_ONCE(fault->peer->revoked))
+		return -EFAULT;
+	if (fatal_signal_pending(current))
+		return -EINTR;
+	if (ret == -EAGAIN && time_after(jiffies, fault->until))
+		return -ETIMEDOUT;
+	return ret;
+}
+
+/* Asks about [fault->start, end), 2 MiB of addresses at a time. */
+static int fault_range(struct ib_peer_fault *fault, unsigned long end,
+		       bool deadline)
+{
+	int ret;
+
+	if (READ_ONCE(fault->peer->revoked))
+		return -EFAULT;
+	if (deadline && time_after(jiffies, fault->until))
+		return -ETIMEDOUT;
+	while (fault->start != end) {
+		fault->end = min(end, ALIGN_DOWN(fault->start, PEER_HUGE_SIZE) +
+				      PEER_HUGE_SIZE);
+		ret = fault_result(fault, fault_once(fault));
+		if (ret && ret != -EAGAIN)
+			return ret;
+		if (!ret)
+			fault->start = fault->end;
+		if (!ret && !deadline)
+			fault->until = ib_umem_peer_deadline();
+		cond_resched();
+	}
+	return 0;
+}
+
 /*
  * Makes the pages of [addr, addr + length) accessible, for a moment at least.
+ * @until: jiffies, the deadline of the access; 0: one for each step of the range
  * Return: 0, -EFAULT nothing there or revoked, -EACCES not for writing, -ENOMEM,
- * -ETIMEDOUT taken away again and again, -EINTR the task is being killed.
+ * -ETIMEDOUT not there by the deadline, or taken away again and again, -EINTR the
+ * task is being killed.
  */
 int ib_umem_peer_fault(struct ib_umem_peer *peer, unsigned long addr,
-		       size_t length, unsigned int flags)
+		       size_t length, unsigned int flags, unsigned long until)
 {
-	unsigned long end = PAGE_ALIGN(addr + length);
-	unsigned long until = jiffies + PEER_FAULT_TIMEOUT;
-	struct ib_peer_fault fault = {};
-	unsigned long first = addr;
+	struct ib_peer_fault fault = { .start = addr & PAGE_MASK };
 	ktime_t begin = ktime_get();
 	int ret;
 
 	ib_umem_peer_fault_begins(peer);
 	/* Who uses what it brings finds it counted. */
 	atomic64_inc(&peer->stats.faults);
-	ret = fault_init(&fault, peer, flags);
-	if (READ_ONCE(peer->revoked))
-		ret = -EFAULT;
-	addr &= PAGE_MASK;
-	while (!ret && addr != end) {
-		fault.start = addr;
-		fault.end = min(end, ALIGN_DOWN(addr, PEER_HUGE_SIZE) + PEER_HUGE_SIZE);
-		ret = fault_once(&fault);
-		if (READ_ONCE(peer->revoked))
-			ret = -EFAULT;
-		else if (fatal_signal_pending(current))
-			ret = -EINTR;
-		else if (ret == -EAGAIN)
-			ret = time_after(jiffies, until) ? -ETIMEDOUT : 0;
-		else if (!ret)
-			addr = fault.end;
-		cond_resched();
-	}
+	ret = fault_init(&fault, peer, flags, until);
+	if (!ret)
+		ret = fault_range(&fault, PAGE_ALIGN(addr + length), until);
 	fault_fini(&fault);
-	trace_ib_peer_fault(peer, first, length, flags,
+	trace_ib_peer_fault(peer, addr, length, flags,
 			    ktime_us_delta(ktime_get(), begin), ret);
 	ib_umem_peer_fault_ended(peer);
 	return ret;
@@ -398,22 +446,18 @@ int ib_umem_peer_populate(struct ib_peer_region *region, unsigned long until)
 	struct ib_peer_fault fault = {};
 	int ret;
 
-	ret = fault_init(&fault, peer,
-			 region->writable ? PEER_FAULT_WRITE : 0);
+	ret = fault_init(&fault, peer, region->writable ? PEER_FAULT_WRITE : 0,
+			 until);
 	fault.start = region->start;
 	while (!ret && fault.start <= region->span.last) {
 		fault.end = min(ALIGN_DOWN(fault.start, PEER_HUGE_SIZE) + PEER_HUGE_SIZE,
 				region->span.last + 1);
 		fault.answer.mmu_seq = mmu_interval_read_begin(&peer->notifier);
-		ret = ib_peer_ask_exporter(&fault, region);
-		if (READ_ONCE(peer->revoked))
-			ret = -EFAULT;
-		else if (fatal_signal_pending(current))
-			ret = -EINTR;
-		else if (ret == -EAGAIN)
-			ret = time_after(jiffies, until) ? -ETIMEDOUT : 0;
-		else
+		ret = fault_result(&fault, ib_peer_ask_exporter(&fault, region));
+		if (!ret)
 			fault.start = fault.end;
+		else if (ret == -EAGAIN)
+			ret = 0;
 		cond_resched();
 	}
 	fault_fini(&fault);

@@ -6,6 +6,9 @@
 #define IB_PEER_FAULT_H
 
 #include "ib_peer.h"
+#include "page_table.h"
+
+struct dma_fence;
 
 /*
  * struct ib_peer_fault - a question
@@ -13,6 +16,7 @@
  * @start:  first address wanted, page aligned
  * @end:    behind the last
  * @flags:  PEER_FAULT_xxx
+ * @until:  jiffies; who waits longer within the question gives up
  * @answer: the window around, and what is known of it
  * @dma:    a DMA importer's question: the answer goes there instead
  */
@@ -21,6 +25,7 @@ struct ib_peer_fault {
 	unsigned long start;
 	unsigned long end;
 	unsigned int flags;
+	unsigned long until;
 	struct peer_answer answer;
 	struct ib_peer_dma *dma;
 };
@@ -41,5 +46,8 @@ int ib_peer_ask_exporter(struct ib_peer_fault *fault,
 			 struct ib_peer_region *region);
 /* mmap_lock is held. */
 int ib_peer_ask_system(struct ib_peer_fault *fault);
+
+/* fence.c */
+int ib_peer_fault_wait(struct ib_peer_fault *fault, struct dma_fence *fence);
 
 #endif

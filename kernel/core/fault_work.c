@@ -19,6 +19,7 @@
 /*
  * @access: begun by one, who needs no question any more if another fault has ended
  *          since the pages were missing
+ * @until:  deadline of that access, in jiffies; 0: a prefetch has none
  */
 struct fault_work {
 	struct work_struct work;
@@ -30,6 +31,7 @@ struct fault_work {
 	size_t length;
 	unsigned int flags;
 	bool access;
+	unsigned long until;
 	int ret;
 };
 
@@ -54,7 +56,9 @@ static void fault_work_run(struct work_struct *work)
 
 	if (fault_work_is_needed(fault))
 		fault->ret = ib_umem_peer_fault(peer, fault->addr,
-						fault->length, fault->flags);
+						fault->length, fault->flags,
+						fault->until);
+	ib_peer_hold(IB_PEER_HOLD_FAULTED);
 	spin_lock(&peer->work_lock);
 	list_del(&fault->node);
 	spin_unlock(&peer->work_lock);
@@ -100,6 +104,7 @@ static struct fault_work *fault_work_alloc(struct ib_umem_peer *peer,
 	fault->length = PAGE_ALIGN(addr + length) - fault->addr;
 	fault->flags = flags;
 	fault->access = access;
+	fault->until = access ? ib_umem_peer_deadline() : 0;
 	return fault;
 }
 
@@ -162,7 +167,7 @@ int ib_umem_peer_prefetch(struct ib_umem_peer *peer, u64 offset, size_t length,
 	atomic64_add(DIV_ROUND_UP(length + offset_in_page(addr), PAGE_SIZE),
 		     &peer->stats.prefetched);
 	if (wait)
-		return ib_umem_peer_fault(peer, addr, length, flags);
+		return ib_umem_peer_fault(peer, addr, length, flags, 0);
 	work = fault_work_start(peer, addr, length, flags, false);
 	if (!work)
 		return -ENOMEM;

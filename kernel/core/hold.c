@@ -7,9 +7,14 @@
  * writing 0 lets it go at once. Reading tells: idle, armed, held, passed.
  *
  * A test arms a point, starts what shall be held, waits for "held", does what
- * shall come in between, sees that it is still "held", and lets go. Where a
- * spinning lock is held, others spin on it, and the time alone lets go: it begins
- * when somebody has read "held".
+ * shall come in between, sees that it is still "held", and lets go. A thread that
+ * may not sleep spins. Others may spin on its lock, and then the time alone lets
+ * go: it begins when somebody has read "held".
+ *
+ * While "nomem" is armed the next entry of a page table finds no memory.
+ *
+ * ib_peer_mem/fault_timeout_ms shortens the time that an access waits for its
+ * pages.
  */
 #include <linux/atomic.h>
 #include <linux/debugfs.h>
@@ -17,6 +22,7 @@
 #include <linux/jiffies.h>
 #include <linux/kstrtox.h>
 #include <linux/module.h>
+#include <linux/preempt.h>
 
 #include "hold.h"
 
@@ -41,7 +47,6 @@ static const char * const state_names[] = {
 
 struct hold {
 	const char *name;
-	bool spins;
 	atomic_t state;
 	atomic_t let_go;
 	atomic_t seen;
@@ -52,30 +57,59 @@ static struct hold holds[IB_PEER_HOLD_POINTS] = {
 	[IB_PEER_HOLD_WATCHED] = { .name = "watched" },
 	[IB_PEER_HOLD_CLAIMED] = { .name = "claimed" },
 	[IB_PEER_HOLD_FILLED] = { .name = "filled" },
+	[IB_PEER_HOLD_FIND] = { .name = "find" },
+	[IB_PEER_HOLD_CLAIM] = { .name = "claim" },
+	[IB_PEER_HOLD_FORGOTTEN] = { .name = "forgotten" },
 	[IB_PEER_HOLD_ASK] = { .name = "ask" },
+	[IB_PEER_HOLD_FENCE] = { .name = "fence" },
+	[IB_PEER_HOLD_UNMAPPED] = { .name = "unmapped" },
 	[IB_PEER_HOLD_ANSWERED] = { .name = "answered" },
-	[IB_PEER_HOLD_PUBLISH] = { .name = "publish", .spins = true },
+	[IB_PEER_HOLD_PUBLISH] = { .name = "publish" },
+	[IB_PEER_HOLD_NOMEM] = { .name = "nomem" },
 	[IB_PEER_HOLD_BROUGHT] = { .name = "brought" },
 	[IB_PEER_HOLD_MISSED] = { .name = "missed" },
-	[IB_PEER_HOLD_COPY] = { .name = "copy", .spins = true },
+	[IB_PEER_HOLD_COPY] = { .name = "copy" },
+	[IB_PEER_HOLD_FLUSH] = { .name = "flush" },
+	[IB_PEER_HOLD_ERASE] = { .name = "erase" },
+	[IB_PEER_HOLD_ERASED] = { .name = "erased" },
+	[IB_PEER_HOLD_WAITING] = { .name = "waiting" },
+	[IB_PEER_HOLD_WAITED] = { .name = "waited" },
+	[IB_PEER_HOLD_DROP] = { .name = "drop" },
+	[IB_PEER_HOLD_STOP] = { .name = "stop" },
+	[IB_PEER_HOLD_UNPINNED] = { .name = "unpinned" },
 	[IB_PEER_HOLD_HANDED] = { .name = "handed" },
 	[IB_PEER_HOLD_FOUND] = { .name = "found" },
+	[IB_PEER_HOLD_FAULTED] = { .name = "faulted" },
+	[IB_PEER_HOLD_MOVING] = { .name = "moving" },
+	[IB_PEER_HOLD_OFFERED] = { .name = "offered" },
+	[IB_PEER_HOLD_MAPPED] = { .name = "mapped" },
+	[IB_PEER_HOLD_STOPPED] = { .name = "stopped" },
 };
 
+static u32 fault_timeout_ms = 60000;
 static struct dentry *hold_root;
 
 /* Until the flag is set, or the time is over. */
-static void hold_wait(const struct hold *hold, const atomic_t *flag,
-		      unsigned int ms)
+static void hold_wait(const atomic_t *flag, unsigned int ms)
 {
 	unsigned long until = jiffies + msecs_to_jiffies(ms);
 
 	while (!atomic_read(flag) && time_before(jiffies, until)) {
-		if (hold->spins)
-			cpu_relax();
-		else
+		if (preemptible())
 			usleep_range(500, 1000);
+		else
+			cpu_relax();
 	}
+}
+
+bool ib_peer_hold_armed(enum ib_peer_hold_point point)
+{
+	return atomic_read(&holds[point].state) == HOLD_ARMED;
+}
+
+unsigned long ib_peer_fault_timeout(void)
+{
+	return msecs_to_jiffies(READ_ONCE(fault_timeout_ms));
 }
 
 void ib_peer_hold(enum ib_peer_hold_point point)
@@ -85,9 +119,9 @@ void ib_peer_hold(enum ib_peer_hold_point point)
 	if (atomic_read(&hold->state) != HOLD_ARMED ||
 	    atomic_cmpxchg(&hold->state, HOLD_ARMED, HOLD_HELD) != HOLD_ARMED)
 		return;
-	if (hold->spins)
-		hold_wait(hold, &hold->seen, HOLD_UNSEEN_MS);
-	hold_wait(hold, &hold->let_go, hold->ms);
+	if (!preemptible())
+		hold_wait(&hold->seen, HOLD_UNSEEN_MS);
+	hold_wait(&hold->let_go, hold->ms);
 	atomic_set(&hold->state, HOLD_PASSED);
 }
 
@@ -143,6 +177,8 @@ void ib_peer_hold_init(void)
 	int i;
 
 	hold_root = debugfs_create_dir("ib_peer_mem", NULL);
+	debugfs_create_u32("fault_timeout_ms", 0600, hold_root,
+			   &fault_timeout_ms);
 	dir = debugfs_create_dir("hold", hold_root);
 	for (i = 0; i < IB_PEER_HOLD_POINTS; i++)
 		debugfs_create_file(holds[i].name, 0600, dir, &holds[i],

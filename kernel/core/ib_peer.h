@@ -6,15 +6,17 @@
  * Lock order:
  *   exporter's locks (dma_resv), mmap_lock
  *     umem->pages.xa_lock   page entries, the tree of regions, region->seq and
- *                           ->dead; taken in mmu notifiers, so nothing that
- *                           reclaims memory is done under it
- *       umem->guard[]       held by accesses in flight
+ *                           ->dead, umem->changes and ->quiet; taken in mmu
+ *                           notifiers, so nothing that reclaims memory is done
+ *                           under it
+ *     peer_reader->lock     held by accesses in flight; never with xa_lock
  *     clients_lock          client->regions, ->killed, ->dying (region.c)
  *     umem->work_lock       faults under way in the background
  */
 #ifndef IB_PEER_H
 #define IB_PEER_H
 
+#include <linux/jiffies.h>
 #include <linux/kobject.h>
 #include <linux/refcount.h>
 #include <rdma/ib_umem_peer.h>
@@ -111,7 +113,7 @@ int ib_umem_peer_get_bridged(struct ib_device *ibdev, unsigned long addr,
 
 /* umem_regions.c */
 void ib_umem_peer_kill(struct ib_umem_peer *peer);
-bool ib_umem_peer_bury(struct ib_peer_region *region);
+bool ib_umem_peer_mark_dead(struct ib_peer_region *region);
 void ib_umem_peer_insert(struct ib_peer_region *region);
 void ib_umem_peer_forget(struct ib_peer_region *region);
 void ib_umem_peer_region_gone(struct ib_umem_peer *peer);
@@ -119,55 +121,6 @@ void ib_umem_peer_end_regions(struct ib_umem_peer *peer);
 extern const struct mmu_interval_notifier_ops ib_umem_peer_mn_on_demand;
 extern const struct mmu_interval_notifier_ops ib_umem_peer_mn_pinned;
 extern const struct mmu_interval_notifier_ops ib_umem_peer_mn_export;
-
-/* pages.c */
-
-/*
- * An entry as its user sees it: a page-aligned address and flags below it. The
- * address is the kernel's, or with PEER_PTE_PAGE the physical one of a page of
- * system memory.
- */
-#define PEER_PTE_WRITE	BIT(1)
-#define PEER_PTE_IOMEM	BIT(2)
-#define PEER_PTE_PAGE	BIT(3)
-
-/* A huge entry covers as many pages, and begins at a multiple of as many. */
-#define PEER_HUGE_ORDER	9
-#define PEER_HUGE_PAGES	BIT(PEER_HUGE_ORDER)
-#define PEER_HUGE_SIZE	(PEER_HUGE_PAGES << PAGE_SHIFT)
-
-/* So does the entry of a run, which is cheaper to make than that many. */
-#define PEER_RUN_ORDER	4
-#define PEER_RUN_PAGES	BIT(PEER_RUN_ORDER)
-#define PEER_RUN_SIZE	(PEER_RUN_PAGES << PAGE_SHIFT)
-
-void ib_umem_peer_new_generation(struct ib_umem_peer *peer);
-unsigned long ib_umem_peer_pte(struct ib_umem_peer *peer, unsigned long addr);
-void ib_umem_peer_erase(struct ib_umem_peer *peer, unsigned long first,
-			unsigned long last);
-void ib_umem_peer_pass_guards(struct ib_umem_peer *peer);
-unsigned long ib_umem_peer_resident(struct ib_umem_peer *peer);
-
-/*
- * struct peer_answer - what is known of a window of pages, and since when
- * @start:   address of the first page
- * @pages:   how many there are, at most PEER_HUGE_PAGES
- * @ptes:    an entry for each; 0: not known
- * @region:  the exporter's that answered; NULL: the system's mm did
- * @mmu_seq: sequence of the mmu notifier before the question
- * @seq:     sequence of the region before the question
- */
-struct peer_answer {
-	unsigned long start;
-	unsigned long pages;
-	unsigned long *ptes;
-	struct ib_peer_region *region;
-	unsigned long mmu_seq;
-	unsigned long seq;
-};
-
-int ib_umem_peer_publish(struct ib_umem_peer *peer,
-			 const struct peer_answer *answer);
 
 /*
  * access.c: is every page of the range there for such an access? Return: 0, -EAGAIN
@@ -182,12 +135,9 @@ enum peer_fault_flags {
 	PEER_FAULT_SNAPSHOT = BIT(1),	/* what is there already, no more */
 };
 
-/* Pages that do not stay for so long never will. */
-#define PEER_FAULT_TIMEOUT	(60 * HZ)
-
 int ib_umem_peer_populate(struct ib_peer_region *region, unsigned long until);
 int ib_umem_peer_fault(struct ib_umem_peer *peer, unsigned long addr,
-		       size_t length, unsigned int flags);
+		       size_t length, unsigned int flags, unsigned long until);
 void ib_umem_peer_fault_begins(struct ib_umem_peer *peer);
 void ib_umem_peer_fault_ended(struct ib_umem_peer *peer);
 void ib_umem_peer_drain_faults(struct ib_umem_peer *peer);

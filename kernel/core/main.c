@@ -8,11 +8,14 @@
  *   region.c     one claimed range: claim, pin, revoke, detach
  *   umem_peer.c  what an importer registers
  *   umem_regions.c  its regions, and what ends them: owner, exporter, mmu notifier
- *   pages.c      the page table, and the guards of those who use it
+ *   page_table.c  what may be accessed: publishing and erasing entries
+ *   readers.c    accesses in flight, and how an invalidation waits for them
  *   fault.c      where are the pages? whom to ask, and how often
  *   ask.c        asks the system or the exporter
+ *   fence.c      waits until a move by an engine is done
  *   fault_work.c the same in the background
- *   access.c     what a CPU importer does with it: copy, atomics, flush
+ *   access.c     what a CPU importer does with it: copy, atomics
+ *   flush.c      and pushing its writes into the device
  *   peerdirect.c the PeerDirect client API, as an adapter on the native one
  *   peerdirect_list.c  what the CPU sees of such a client's memory
  *   dmabuf.c     dma-bufs of drivers that are no clients, as an adapter as well
@@ -32,6 +35,7 @@
 
 #include "bridge.h"
 #include "ib_peer.h"
+#include "readers.h"
 
 #define CREATE_TRACE_POINTS
 #include "trace.h"
@@ -40,6 +44,7 @@ static int __init ib_peer_mem_init(void)
 {
 	int ret;
 
+	ib_peer_readers_init();
 	ret = ib_peer_region_init();
 	if (ret)
 		return ret;

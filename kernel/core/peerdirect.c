@@ -249,6 +249,7 @@ static int pd_map(struct pd_range *range)
 	WRITE_ONCE(range->mapper, current);
 	ret = pd_client_map(range);
 	WRITE_ONCE(range->mapper, NULL);
+	ib_peer_hold(IB_PEER_HOLD_MAPPED);
 
 	if (!ret)
 		pd_count_pages(range, IB_PEER_REG_PAGES);
@@ -453,6 +454,7 @@ static void pd_range_invalidate(struct pd_range *range)
 	if (READ_ONCE(range->mapper) != current)
 		wait_for_completion(&range->mapping);
 	region = pd_stop(range, &bridged);
+	ib_peer_hold(IB_PEER_HOLD_STOPPED);
 	if (bridged) {
 		ib_peer_bridge_stop(bridged, true);
 		ib_umem_peer_region_gone(bridged);

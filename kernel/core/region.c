@@ -18,6 +18,8 @@
 
 #include "bridge.h"
 #include "ib_peer.h"
+#include "page_table.h"
+#include "readers.h"
 #include "trace.h"
 
 static DEFINE_SPINLOCK(clients_lock);
@@ -55,6 +57,7 @@ static void region_detach(struct ib_peer_region *region)
 
 	if (region->pinned)
 		client->ops->unpin(region);
+	ib_peer_hold(IB_PEER_HOLD_UNPINNED);
 	client->ops->release(region);
 
 	spin_lock(&clients_lock);
@@ -242,7 +245,8 @@ bool ib_peer_region_stop(struct ib_peer_region *region)
 {
 	if (!region->umem->on_demand)
 		ib_umem_peer_kill(region->umem);
-	return ib_umem_peer_bury(region);
+	ib_peer_hold(IB_PEER_HOLD_STOP);
+	return ib_umem_peer_mark_dead(region);
 }
 
 /* Does not sleep; the exporter gets its range back from a work item. */
@@ -318,8 +322,7 @@ void ib_peer_invalidate(struct ib_peer_region *region, u64 offset, u64 length)
 	xa_lock(&umem->pages);
 	region->seq++;
 	ib_umem_peer_erase(umem, start, start + length - 1);
-	xa_unlock(&umem->pages);
-	ib_umem_peer_pass_guards(umem);
+	ib_umem_peer_unlock_and_wait(umem);
 	if (umem->bridge)
 		ib_peer_bridge_stop(umem, false);
 	/* No event of the mm's, so not one of its numbers. */

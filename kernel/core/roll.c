@@ -19,6 +19,7 @@
 
 #include "bridge.h"
 #include "ib_peer.h"
+#include "page_table.h"
 
 /* Registrations of others that are passed over before the lock is dropped. */
 #define ROLL_BATCH 1024

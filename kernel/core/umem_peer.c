@@ -12,7 +12,9 @@
  */
 #include <linux/dma-buf.h>
 #include <linux/err.h>
+#include <linux/hash.h>
 #include <linux/jiffies.h>
+#include <linux/log2.h>
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
@@ -21,6 +23,8 @@
 
 #include "bridge.h"
 #include "ib_peer.h"
+#include "page_table.h"
+#include "readers.h"
 
 unsigned long ib_umem_peer_first(const struct ib_umem_peer *peer)
 {
@@ -54,7 +58,6 @@ static struct ib_umem_peer *umem_alloc(struct ib_device *ibdev,
 				       int access)
 {
 	struct ib_umem_peer *peer;
-	int i;
 
 	peer = kzalloc(sizeof(*peer), GFP_KERNEL_ACCOUNT);
 	if (!peer)
@@ -78,9 +81,9 @@ static struct ib_umem_peer *umem_alloc(struct ib_device *ibdev,
 	spin_lock_init(&peer->work_lock);
 	INIT_LIST_HEAD(&peer->works);
 	xa_init_flags(&peer->pages, XA_FLAGS_ACCOUNT);
-	ib_umem_peer_new_generation(peer);
-	for (i = 0; i < IB_UMEM_PEER_GUARDS; i++)
-		rwlock_init(&peer->guard[i]);
+	/* Umems whose accesses take turns use different hints. */
+	peer->first_hint = hash_ptr(peer, ilog2(PEER_HINTS));
+	init_waitqueue_head(&peer->waiters);
 	return peer;
 }
 
@@ -132,7 +135,7 @@ static int umem_adopt(struct ib_umem_peer *peer, struct ib_peer_region *region,
 	int ret = 0;
 
 	xa_lock(&peer->pages);
-	/* Whoever killed the umem meanwhile did not find the region. */
+	/* Who killed the umem meanwhile did not find the region. */
 	if (region->dead || READ_ONCE(peer->revoked))
 		ret = -EFAULT;
 	else if (follows && mmu_interval_read_retry(&peer->notifier, seq))
@@ -143,13 +146,13 @@ static int umem_adopt(struct ib_umem_peer *peer, struct ib_peer_region *region,
 	} else {
 		ib_umem_peer_erase(peer, 0, ULONG_MAX);
 	}
-	xa_unlock(&peer->pages);
+	ib_umem_peer_unlock_and_wait(peer);
 	return ret;
 }
 
 static int umem_fill(struct ib_umem_peer *peer, struct ib_peer_region *region)
 {
-	unsigned long until = jiffies + PEER_FAULT_TIMEOUT;
+	unsigned long until = ib_umem_peer_deadline();
 	unsigned long seq;
 	int ret;
 

@@ -11,17 +11,37 @@
 #include <linux/mm.h>
 
 #include "ib_peer.h"
+#include "page_table.h"
+#include "readers.h"
 #include "trace.h"
 
-/* For ever. When this returns no access is under way, and none will begin. */
-void ib_umem_peer_kill(struct ib_umem_peer *peer)
+/*
+ * The umem is revoked, for ever. Readers look at the flag, so the page table may
+ * stay. xa_lock is held.
+ */
+static void umem_set_revoked(struct ib_umem_peer *peer)
 {
+	lockdep_assert_held(&peer->pages.xa_lock);
+
+	if (!peer->revoked)
+		ib_umem_peer_change(peer);
 	WRITE_ONCE(peer->revoked, true);
-	ib_umem_peer_pass_guards(peer);
+	wake_up_all(&peer->waiters);
 }
 
-/* No access to the region any more. Return: it was alive until now. */
-bool ib_umem_peer_bury(struct ib_peer_region *region)
+/* When this returns no access is under way, and none will begin. */
+void ib_umem_peer_kill(struct ib_umem_peer *peer)
+{
+	xa_lock(&peer->pages);
+	umem_set_revoked(peer);
+	ib_umem_peer_unlock_and_wait(peer);
+}
+
+/*
+ * Ends the accesses to a region, for ever. A second caller does the same as the
+ * first, for it may not return before. Return: the region was alive until now.
+ */
+bool ib_umem_peer_mark_dead(struct ib_peer_region *region)
 {
 	struct ib_umem_peer *peer = region->umem;
 	bool alive;
@@ -29,11 +49,11 @@ bool ib_umem_peer_bury(struct ib_peer_region *region)
 	xa_lock(&peer->pages);
 	alive = !region->dead;
 	region->dead = true;
-	if (alive && peer->on_demand && !READ_ONCE(peer->revoked))
+	wake_up_all(&peer->waiters);
+	if (peer->on_demand && !peer->revoked)
 		ib_umem_peer_erase(peer, region->span.start,
 				   region->span.last);
-	xa_unlock(&peer->pages);
-	ib_umem_peer_pass_guards(peer);
+	ib_umem_peer_unlock_and_wait(peer);
 	if (alive && !peer->trial)
 		trace_ib_peer_region_dead(region);
 	return alive;
@@ -135,8 +155,8 @@ static bool umem_mn_on_demand(struct mmu_interval_notifier *notifier,
 	ib_umem_peer_erase(peer, range->start, range->end - 1);
 	if (mn_ends_regions(range))
 		umem_take_regions(peer, range->start, range->end - 1, &ended);
-	xa_unlock(&peer->pages);
-	ib_umem_peer_pass_guards(peer);
+	ib_umem_peer_unlock_and_wait(peer);
+	ib_peer_hold(IB_PEER_HOLD_DROP);
 	trace_ib_peer_invalidate(peer, range->start, range->end - 1,
 				 range->event);
 	umem_drop_regions(&ended, ib_peer_region_kill);
@@ -168,11 +188,11 @@ static bool umem_mn_pinned(struct mmu_interval_notifier *notifier,
 	xa_lock(&peer->pages);
 	mmu_interval_set_seq(notifier, cur_seq);
 	if (mn_ends_pinned(peer, range)) {
-		WRITE_ONCE(peer->revoked, true);
+		umem_set_revoked(peer);
 		umem_take_regions(peer, 0, ULONG_MAX, &ended);
 	}
-	xa_unlock(&peer->pages);
-	ib_umem_peer_pass_guards(peer);
+	ib_umem_peer_unlock_and_wait(peer);
+	ib_peer_hold(IB_PEER_HOLD_DROP);
 	umem_drop_regions(&ended, ib_peer_region_kill);
 	return true;
 }

@@ -75,16 +75,18 @@ static int rxe_peer_resp_state(int err)
 }
 
 /* Waits for a word that an atomic did not find. */
-static int rxe_peer_fetch_word(struct rxe_mr *mr, u64 offset)
+static int rxe_peer_fault_word(struct rxe_mr *mr, u64 offset,
+			       unsigned long *until)
 {
-	return ib_umem_peer_prepare(mr->peer, offset, sizeof(u64), true,
-				    MAX_SCHEDULE_TIMEOUT);
+	return ib_umem_peer_fault_in(mr->peer, offset, sizeof(u64), true,
+				     until);
 }
 
 int rxe_peer_atomic_op(struct rxe_mr *mr, u64 iova, int opcode, u64 compare,
 		       u64 swap_add, u64 *orig_val)
 {
 	u64 offset = iova - mr->ibmr.iova;
+	unsigned long until = 0;
 	int err;
 
 	if (mr_check_range(mr, iova, sizeof(*orig_val)))
@@ -99,13 +101,14 @@ int rxe_peer_atomic_op(struct rxe_mr *mr, u64 iova, int opcode, u64 compare,
 			err = ib_umem_peer_fetch_add(mr->peer, offset,
 						     swap_add, orig_val);
 		spin_unlock_bh(&atomic_ops_lock);
-	} while (err == -EAGAIN && !(err = rxe_peer_fetch_word(mr, offset)));
+	} while (err == -EAGAIN && !(err = rxe_peer_fault_word(mr, offset, &until)));
 	return rxe_peer_resp_state(err);
 }
 
 int rxe_peer_atomic_write(struct rxe_mr *mr, u64 iova, u64 value)
 {
 	u64 offset = iova - mr->ibmr.iova;
+	unsigned long until = 0;
 	int err;
 
 	if (mr_check_range(mr, iova, sizeof(value)))
@@ -113,7 +116,7 @@ int rxe_peer_atomic_write(struct rxe_mr *mr, u64 iova, u64 value)
 
 	do {
 		err = ib_umem_peer_store64(mr->peer, offset, value);
-	} while (err == -EAGAIN && !(err = rxe_peer_fetch_word(mr, offset)));
+	} while (err == -EAGAIN && !(err = rxe_peer_fault_word(mr, offset, &until)));
 	return rxe_peer_resp_state(err);
 }
 

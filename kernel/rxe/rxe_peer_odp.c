@@ -124,7 +124,25 @@ static bool peer_put_off_recv(struct rxe_qp *qp, size_t length)
 	return put_off;
 }
 
-/* Return: RESPST_NONE go on, RESPST_ERR_RNR come again later. */
+/*
+ * The peer comes again; but not for ever, if its pages leave again and again before
+ * it does. The bound is that of any access.
+ */
+static enum resp_states peer_come_again(struct rxe_qp *qp,
+					struct rxe_pkt_info *pkt)
+{
+	if (!qp->resp.put_off_until)
+		qp->resp.put_off_until = ib_umem_peer_deadline();
+	if (time_before(jiffies, qp->resp.put_off_until)) {
+		qp->resp.recv_held = pkt->mask & RXE_RWR_MASK;
+		return RESPST_ERR_RNR;
+	}
+	qp->resp.put_off_until = 0;
+	return pkt->mask & RXE_SEND_MASK ? RESPST_ERR_MALFORMED_WQE :
+					   RESPST_ERR_RKEY_VIOLATION;
+}
+
+/* Return: RESPST_NONE go on, RESPST_ERR_RNR come again later, or the end. */
 enum resp_states rxe_peer_prepare(struct rxe_qp *qp, struct rxe_pkt_info *pkt)
 {
 	u64 iova = qp->resp.va + qp->resp.offset;
@@ -144,10 +162,10 @@ enum resp_states rxe_peer_prepare(struct rxe_qp *qp, struct rxe_pkt_info *pkt)
 	} else if (pkt->mask & (RXE_ATOMIC_MASK | RXE_ATOMIC_WRITE_MASK)) {
 		put_off = peer_put_off(mr, iova, sizeof(u64), true);
 	}
-	if (!put_off)
-		return RESPST_NONE;
-	qp->resp.recv_held = pkt->mask & RXE_RWR_MASK;
-	return RESPST_ERR_RNR;
+	if (put_off)
+		return peer_come_again(qp, pkt);
+	qp->resp.put_off_until = 0;
+	return RESPST_NONE;
 }
 
 /* ---- the requester ---- */

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
+/*
+ * Readers: the accesses of CPU importers, and how an invalidation waits for them.
+ *
+ * Each processor has one record: a lock, and hints, which are entries of page
+ * tables that accesses on this processor looked up last. A reader is between
+ * peer_reader_lock() and peer_reader_unlock(). It holds the lock of one record
+ * and writes to no other memory that processors share. It does not sleep.
+ *
+ * Invariants, each with the test or the property of tests/model that holds it:
+ *
+ *  1. A reader uses an entry only before it unlocks, and found it after it
+ *     locked: in the page table, or in a hint of the record that it holds.
+ *     (model: no_stale_access; races: copy_against_*)
+ *  2. A hint is copied from the page table by a reader that holds the record.
+ *     ib_umem_peer_unlock_and_wait() drops it. (model: no_stale_access)
+ *  3. Who takes an entry out of a page table, replaces it, or revokes the umem,
+ *     moves umem->changes before it drops xa_lock. (model: no_stale_access;
+ *     races: erase_*, nomem_*)
+ *  4. umem->quiet >= n means that every reader that saw the state before change
+ *     number n has unlocked, and that no hint of that state is left.
+ *     (model: no_stale_access, quiet_is_true)
+ *  5. An invalidation returns when the page table has no entry of its range and
+ *     umem->quiet >= the umem->changes that it saw when it dropped xa_lock:
+ *     also if somebody else took the entries. (model: no_stale_access; races:
+ *     *_against_erasing)
+ *
+ * Why that is enough: when an invalidation drops xa_lock (5), each entry that the
+ * range ever had was taken out by a change that it knows (3). It then takes and
+ * drops the lock of every record, or somebody did so after that change (4). A
+ * reader that held a record before has unlocked; one that locks it afterwards
+ * sees all that happened before, by the lock, so it finds neither the entry nor a
+ * hint (1, 2). No barrier but those of the two kinds of locks is needed.
+ * tests/model/litmus has this as litmus tests.
+ *
+ * On PREEMPT_RT the lock sleeps and a reader may be preempted: then the others of
+ * its processor and the invalidation wait for it, and lend it their priority.
+ */
+#ifndef IB_PEER_READERS_H
+#define IB_PEER_READERS_H
+
+#include <linux/cache.h>
+#include <linux/percpu.h>
+#include <linux/spinlock.h>
+
+struct ib_umem_peer;
+
+/**
+ * struct peer_hint - an entry that was looked up
+ * @peer:  the umem; NULL: none
+ * @index: in its page table
+ * @pte:   see page_table.h; always with PEER_PTE_WRITE
+ */
+struct peer_hint {
+	const struct ib_umem_peer *peer;
+	unsigned long index;
+	unsigned long pte;
+};
+
+/* A power of two: both sides of a transfer, and a page border in each. */
+#define PEER_HINTS 4
+
+/**
+ * struct peer_reader - the record of one processor
+ * @lock:  held by a reader. Lock order: umem->pages.xa_lock is never taken
+ *         inside, nor the lock of another record
+ * @hints: under @lock
+ */
+struct peer_reader {
+	spinlock_t lock; /* see above */
+	struct peer_hint hints[PEER_HINTS];
+} ____cacheline_aligned_in_smp;
+
+DECLARE_PER_CPU_ALIGNED(struct peer_reader, peer_readers);
+
+/*
+ * Becomes a reader. Any record serves, since an invalidation takes them all; that
+ * of this processor is seldom anybody else's.
+ */
+static inline struct peer_reader *peer_reader_lock(void)
+	__acquires(reader)
+{
+	struct peer_reader *reader = raw_cpu_ptr(&peer_readers);
+
+	spin_lock(&reader->lock);
+	return reader;
+}
+
+static inline void peer_reader_unlock(struct peer_reader *reader)
+	__releases(reader)
+{
+	spin_unlock(&reader->lock);
+}
+
+/* The entry of an address; 0: none. See page_table.h for what it means. */
+unsigned long peer_reader_pte(struct peer_reader *reader,
+			      struct ib_umem_peer *peer, unsigned long addr);
+
+void ib_umem_peer_change(struct ib_umem_peer *peer);
+void ib_umem_peer_unlock_and_wait(struct ib_umem_peer *peer)
+	__releases(&peer->pages.xa_lock);
+
+void ib_peer_readers_init(void);
+
+#endif
