@@ -12,14 +12,10 @@
 #include <linux/iosys-map.h>
 #include <linux/jiffies.h>
 #include <linux/mm.h>
+#include <linux/sched.h>
+#include <linux/sizes.h>
 
 #include "access.h"
-
-/*
- * What is copied of device memory before a reader unlocks: one that spins keeps
- * its processor from all else, and a read of 8 bytes may take a microsecond.
- */
-#define MMIO_BYTES 256
 
 int peer_lookup(struct peer_reader *reader, struct ib_umem_peer *peer,
 		unsigned long addr, bool write, unsigned long *pte)
@@ -86,6 +82,43 @@ enum peer_dir {
 };
 
 /*
+ * Bytes that are copied before a reader looks whether it has to let go. A read of 4
+ * bytes of device memory may take a microsecond, and a kernel that can be preempted
+ * is not while the lock is held. In others only an invalidation waits, for less
+ * than a page.
+ */
+static size_t peer_step(const struct iosys_map *map)
+{
+	return map->is_iomem && preempt_model_preemptible() ? SZ_256 :
+							       PAGE_SIZE;
+}
+
+static bool peer_is_wanted(struct peer_reader *reader)
+{
+	return need_resched() || spin_is_contended(&reader->lock);
+}
+
+/* Return: the bytes that were copied, not 0. */
+static __always_inline size_t peer_copy_mapped(struct peer_reader *reader,
+					       struct iosys_map *map, size_t at,
+					       void *buf, size_t bytes,
+					       enum peer_dir dir)
+{
+	size_t limit = peer_step(map);
+	size_t done = 0, n;
+
+	do {
+		n = min(bytes - done, limit);
+		if (dir == PEER_WRITE)
+			iosys_map_memcpy_to(map, at + done, buf + done, n);
+		else
+			iosys_map_memcpy_from(buf + done, map, at + done, n);
+		done += n;
+	} while (done < bytes && !peer_is_wanted(reader));
+	return done;
+}
+
+/*
  * Copies the span, or the first bytes of it, and sets @span->bytes to how many.
  * Inline, once for each direction: what a small access costs is calls and
  * branches. Return: as peer_lookup().
@@ -104,13 +137,9 @@ static __always_inline int peer_copy_span(struct ib_umem_peer *peer,
 	ret = peer_lookup(reader, peer, span->addr, dir == PEER_WRITE, &pte);
 	if (likely(!ret)) {
 		ib_peer_hold(IB_PEER_HOLD_COPY);
-		if (pte & PEER_PTE_IOMEM)
-			span->bytes = min(span->bytes, MMIO_BYTES);
 		peer_map(pte, &map);
-		if (dir == PEER_WRITE)
-			iosys_map_memcpy_to(&map, at, buf, span->bytes);
-		else
-			iosys_map_memcpy_from(buf, &map, at, span->bytes);
+		span->bytes = peer_copy_mapped(reader, &map, at, buf,
+					       span->bytes, dir);
 		peer_unmap(pte, &map, dir == PEER_WRITE);
 	}
 	peer_reader_unlock(reader);
