@@ -11,6 +11,8 @@
  * may not sleep spins. Others may spin on its lock, and then the time alone lets
  * go: it begins when somebody has read "held".
  *
+ * ib_peer_mem/passed/POINT says how often threads have come there.
+ *
  * While "nomem" is armed the next entry of a page table finds no memory.
  *
  * ib_peer_mem/fault_timeout_ms shortens the time that an access waits for its
@@ -50,6 +52,7 @@ struct hold {
 	atomic_t state;
 	atomic_t let_go;
 	atomic_t seen;
+	atomic_t passed;
 	unsigned int ms;
 };
 
@@ -116,6 +119,7 @@ void ib_peer_hold(enum ib_peer_hold_point point)
 {
 	struct hold *hold = &holds[point];
 
+	atomic_inc(&hold->passed);
 	if (atomic_read(&hold->state) != HOLD_ARMED ||
 	    atomic_cmpxchg(&hold->state, HOLD_ARMED, HOLD_HELD) != HOLD_ARMED)
 		return;
@@ -173,16 +177,20 @@ static const struct file_operations hold_fops = {
 
 void ib_peer_hold_init(void)
 {
-	struct dentry *dir;
+	struct dentry *dir, *passed;
 	int i;
 
 	hold_root = debugfs_create_dir("ib_peer_mem", NULL);
 	debugfs_create_u32("fault_timeout_ms", 0600, hold_root,
 			   &fault_timeout_ms);
 	dir = debugfs_create_dir("hold", hold_root);
-	for (i = 0; i < IB_PEER_HOLD_POINTS; i++)
+	passed = debugfs_create_dir("passed", hold_root);
+	for (i = 0; i < IB_PEER_HOLD_POINTS; i++) {
 		debugfs_create_file(holds[i].name, 0600, dir, &holds[i],
 				    &hold_fops);
+		debugfs_create_atomic_t(holds[i].name, 0400, passed,
+					&holds[i].passed);
+	}
 }
 
 void ib_peer_hold_exit(void)
