@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -11,9 +12,11 @@
 
 #define WAIT_MS (vt_slow_kernel() ? 20000 : 10000)
 
+#define ROOT "/sys/kernel/debug/ib_peer_mem/"
+
 static void path_of(char *path, size_t room, const char *point)
 {
-	snprintf(path, room, "/sys/kernel/debug/ib_peer_mem/hold/%s", point);
+	snprintf(path, room, ROOT "hold/%s", point);
 }
 
 static int write_ms(const char *point, unsigned int ms)
@@ -25,18 +28,25 @@ static int write_ms(const char *point, unsigned int ms)
 	return vt_write_file(path, text);
 }
 
+/* What a file says; "" if it cannot be read. */
+static void read_text(const char *path, char *text, size_t room)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = -1;
+
+	if (fd >= 0) {
+		n = read(fd, text, room - 1);
+		close(fd);
+	}
+	text[n > 0 ? n : 0] = 0;
+}
+
 static bool state_is(const char *point, const char *state)
 {
-	char path[128], text[16] = "";
-	int fd;
+	char path[128], text[16];
 
 	path_of(path, sizeof(path), point);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return false;
-	if (read(fd, text, sizeof(text) - 1) < 0)
-		text[0] = 0;
-	close(fd);
+	read_text(path, text, sizeof(text));
 	return !strncmp(text, state, strlen(state));
 }
 
@@ -73,4 +83,21 @@ int hold_let_go(const char *point)
 bool hold_held(const char *point)
 {
 	return state_is(point, "held");
+}
+
+int hold_passed(const char *point)
+{
+	char path[128], text[16];
+
+	snprintf(path, sizeof(path), ROOT "passed/%s", point);
+	read_text(path, text, sizeof(text));
+	return *text ? atoi(text) : -1;
+}
+
+int hold_fault_timeout(unsigned int ms)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%u", ms ? ms : 60000);
+	return vt_write_file(ROOT "fault_timeout_ms", text);
 }

@@ -22,5 +22,9 @@ int hold_wait(const char *point);
 int hold_let_go(const char *point);
 /* Is it still there? */
 bool hold_held(const char *point);
+/* How often has anybody come to @point? -1: it cannot be told. */
+int hold_passed(const char *point);
+/* Accesses wait so long for their pages from now on; 0: as long as ever. */
+int hold_fault_timeout(unsigned int ms);
 
 #endif

@@ -64,6 +64,7 @@ FIXTURE_VARIANT(access)
 
 FIXTURE_VARIANT_ADD(access, ask) { .point = "ask" };
 FIXTURE_VARIANT_ADD(access, answered) { .point = "answered" };
+FIXTURE_VARIANT_ADD(access, offered) { .point = "offered" };
 
 static int put(void *what)
 {
@@ -127,6 +128,65 @@ TEST_F_TIMEOUT(access, against_new_mapping, 60)
 	EXPECT_EQ(0, memcmp(self->b.buf.mem.addr, zeros, SIZE));
 }
 
+/* ---- a move ---- */
+
+FIXTURE(move)
+{
+	struct en_buf b;
+	struct attempt move, access;
+};
+
+FIXTURE_SETUP(move)
+{
+	ASSERT_EQ(0, en_load());
+	ASSERT_EQ(0, en_bridges("all"));
+	ASSERT_EQ(0, en_buf_open(&self->b, EDU_RDMA_DYNAMIC, IM_WRITE,
+				 &vt_mem_vram, SIZE));
+	ASSERT_EQ(0, en_put(&self->b, PAGE - 100, 300, 6));
+}
+
+FIXTURE_TEARDOWN(move)
+{
+	EXPECT_EQ(0, en_buf_close(&self->b));
+	EXPECT_EQ(0, vt_counters_balanced(&vt_mem_vram));
+}
+
+static int move_away(void *what)
+{
+	return vt_mem_move(&((struct en_buf *)what)->buf.mem, false);
+}
+
+/* It is on its way to the lock of the dma-buf; an access is there before it. */
+TEST_F_TIMEOUT(move, against_access, 60)
+{
+	ASSERT_EQ(0, attempt_prepare(&self->access, put, &self->b));
+	ASSERT_EQ(0, attempt_start(&self->move, "moving", move_away, &self->b));
+	attempt_go(&self->access);
+	usleep(500000);
+	EXPECT_TRUE(hold_held("moving"));
+	EXPECT_EQ(0, attempt_end(&self->move));
+	EXPECT_EQ(0, attempt_join(&self->access));
+	EXPECT_EQ(0, en_get(&self->b, PAGE - 90, 250));
+	EXPECT_EQ(0, vt_buf_check_all(&self->b.buf));
+}
+
+static int deregister(void *what)
+{
+	return en_buf_deregister(what);
+}
+
+TEST_F_TIMEOUT(move, against_deregistration, 60)
+{
+	ASSERT_EQ(0, attempt_prepare(&self->access, deregister, &self->b));
+	ASSERT_EQ(0, attempt_start(&self->move, "moving", move_away, &self->b));
+	attempt_go(&self->access);
+	usleep(500000);
+	EXPECT_TRUE(hold_held("moving"));
+	EXPECT_EQ(0, attempt_end(&self->move));
+	EXPECT_EQ(0, attempt_join(&self->access));
+	EXPECT_EQ(0, vt_buf_check_all(&self->b.buf));
+}
+
 /* ---- a registration ---- */
 
 FIXTURE(registration)
@@ -156,11 +216,13 @@ REGISTRATION(dynamic, DYNAMIC, claimed, false);
 REGISTRATION(dynamic, DYNAMIC, handed, false);
 REGISTRATION(dynamic, DYNAMIC, ask, false);
 REGISTRATION(dynamic, DYNAMIC, answered, false);
+REGISTRATION(dynamic, DYNAMIC, offered, false);
 REGISTRATION(revocable, REVOCABLE, watched, false);
 REGISTRATION(revocable, REVOCABLE, claimed, false);
 REGISTRATION(revocable, REVOCABLE, handed, false);
 REGISTRATION(revocable, REVOCABLE, ask, true);
 REGISTRATION(revocable, REVOCABLE, answered, true);
+REGISTRATION(revocable, REVOCABLE, offered, true);
 
 static int do_register(void *what)
 {
@@ -351,6 +413,7 @@ FIXTURE_VARIANT_ADD(killed, claimed) { .point = "claimed" };
 FIXTURE_VARIANT_ADD(killed, handed) { .point = "handed" };
 FIXTURE_VARIANT_ADD(killed, ask) { .point = "ask" };
 FIXTURE_VARIANT_ADD(killed, answered) { .point = "answered" };
+FIXTURE_VARIANT_ADD(killed, offered) { .point = "offered" };
 
 FIXTURE_SETUP(killed)
 {

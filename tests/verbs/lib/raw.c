@@ -153,14 +153,14 @@ static struct rxe_send_wqe *find_wqe(uint64_t wr_id)
 }
 
 static void make_flush(struct rxe_send_wqe *wqe, struct vt_remote at,
-		       uint32_t length, enum vt_flush_type type)
+		       uint32_t length, enum vt_flush_type type, bool whole)
 {
 	struct rxe_flush_wr flush = {
 		.remote_addr = at.addr,
 		.length = length,
 		.rkey = at.rkey,
 		.type = type,
-		.level = 0, /* the range, not the whole region */
+		.level = whole,
 	};
 
 	wqe->wr.opcode = RXE_OPCODE_FLUSH;
@@ -171,8 +171,8 @@ static void make_flush(struct rxe_send_wqe *wqe, struct vt_remote at,
 	wqe->dma.num_sge = 0;
 }
 
-int vt_flush(struct vt_end *end, struct vt_remote at, uint32_t length,
-	     enum vt_flush_type type)
+static int do_flush(struct vt_end *end, struct vt_remote at, uint32_t length,
+		    enum vt_flush_type type, bool whole)
 {
 	static uint64_t ticket = 0x6f0b7d2be0c19a37ULL;
 	struct rxe_send_wqe *wqe;
@@ -188,9 +188,21 @@ int vt_flush(struct vt_end *end, struct vt_remote at, uint32_t length,
 		ibv_wr_abort(end->qpx);
 		return -ENOENT;
 	}
-	make_flush(wqe, at, length, type);
+	make_flush(wqe, at, length, type, whole);
 	ret = -ibv_wr_complete(end->qpx);
 	if (!ret)
 		ret = vt_wait(end, &wc, VT_TIMEOUT_MS);
 	return ret ? ret : (int)wc.status;
+}
+
+int vt_flush(struct vt_end *end, struct vt_remote at, uint32_t length,
+	     enum vt_flush_type type)
+{
+	return do_flush(end, at, length, type, false);
+}
+
+int vt_flush_mr(struct vt_end *end, struct vt_remote at,
+		enum vt_flush_type type)
+{
+	return do_flush(end, at, 0, type, true);
 }

@@ -36,5 +36,8 @@ enum vt_flush_type {
 /* Return: the completion's status, or -errno. */
 int vt_flush(struct vt_end *end, struct vt_remote at, uint32_t length,
 	     enum vt_flush_type type);
+/* Of the whole MR; @at.addr is in it. */
+int vt_flush_mr(struct vt_end *end, struct vt_remote at,
+		enum vt_flush_type type);
 
 #endif
