@@ -259,7 +259,8 @@ int ib_peer_fault_add(struct ib_peer_fault *fault,
  * @offset: in the region, bytes
  * @length: bytes
  *
- * When this returns nobody touches the old place. On-demand MRs will call
+ * When this returns nobody touches the old place, also where another invalidation
+ * of it began before and has not returned. On-demand MRs will call
  * fault() at the next access; a pinned MR is revoked (its pages cannot come
  * back elsewhere).
  *
@@ -271,10 +272,14 @@ void ib_peer_invalidate(struct ib_peer_region *region, u64 offset, u64 length);
 /**
  * ib_peer_revoke() - a region is over
  *
- * When this returns nobody touches the region any more, and nobody ever will.
- * Accesses fail from now on; the MR's keys stay taken until it is
- * deregistered. unpin() and release() follow soon, from a work item, not
- * waiting for the user.
+ * When this returns nobody touches the region any more, and nobody ever will;
+ * that holds for each caller, if there are several. Accesses fail from now on;
+ * the MR's keys stay taken until it is deregistered. unpin() and release() follow
+ * soon, from a work item, not waiting for the user.
+ *
+ * An on-demand MR asks for a new region, by claim(), when the range was unmapped
+ * and something is mapped there again; where the CPU has nothing mapped, at the
+ * next access.
  *
  * Context: as ib_peer_invalidate(). May be repeated.
  */

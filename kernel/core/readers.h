@@ -7,23 +7,25 @@
  * peer_reader_lock() and peer_reader_unlock(). It holds the lock of one record
  * and writes to no other memory that processors share. It does not sleep.
  *
- * Invariants, each with the test or the property of tests/model that holds it:
+ * Invariants, each with the test (of tests/races) and the property of tests/model
+ * that holds it:
  *
  *  1. A reader uses an entry only before it unlocks, and found it after it
  *     locked: in the page table, or in a hint of the record that it holds.
- *     (model: no_stale_access; races: copy_against_*)
+ *     (races_test copy_against_*, gaps_test reader.*; model: no_stale_access)
  *  2. A hint is copied from the page table by a reader that holds the record.
- *     ib_umem_peer_unlock_and_wait() drops it. (model: no_stale_access)
+ *     ib_umem_peer_unlock_and_wait() drops it.
+ *     (gaps_test system.*; model: no_stale_access)
  *  3. Who takes an entry out of a page table, replaces it, or revokes the umem,
- *     moves umem->changes before it drops xa_lock. (model: no_stale_access;
- *     races: erase_*, nomem_*)
+ *     moves umem->changes before it drops xa_lock.
+ *     (gaps_test *.erase*, nomem.*, pinned.*; model: no_stale_access)
  *  4. umem->quiet >= n means that every reader that saw the state before change
  *     number n has unlocked, and that no hint of that state is left.
- *     (model: no_stale_access, quiet_is_true)
+ *     (gaps_test *.waiting*, *.waited*; model: quiet_is_true)
  *  5. An invalidation returns when the page table has no entry of its range and
  *     umem->quiet >= the umem->changes that it saw when it dropped xa_lock:
- *     also if somebody else took the entries. (model: no_stale_access; races:
- *     *_against_erasing)
+ *     also if somebody else took the entries.
+ *     (gaps_test system.*, vram.*, region.*; model: no_stale_access)
  *
  * Why that is enough: when an invalidation drops xa_lock (5), each entry that the
  * range ever had was taken out by a change that it knows (3). It then takes and

@@ -566,6 +566,55 @@ TEST_F_TIMEOUT(nomem, nothing, 60)
 	EXPECT_EQ(0, vt_buf_check(&self->here, 0, BYTES));
 }
 
+/* ---- an event that hits nothing waits for nobody ---- */
+
+FIXTURE(quiet)
+{
+	VT_LINK;
+	struct ibv_mr *all;
+	uint8_t *other;
+};
+
+FIXTURE_SETUP(quiet)
+{
+	struct vt_buf *there = &self->there;
+
+	ASSERT_EQ(0, vt_link_open(&self->link, &vt_mem_host, SIZE, ACCESS,
+				  NULL));
+	/* The same memory by an MR of the whole address space. */
+	self->all = ibv_reg_mr(self->dev.pd, NULL, SIZE_MAX, ACCESS);
+	ASSERT_NE(NULL, self->all);
+	ASSERT_EQ(0, ibv_dereg_mr(there->mr));
+	there->mr = self->all;
+	self->other = mmap(NULL, SIZE, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, (void *)self->other);
+	memset(self->other, 1, SIZE);
+	ASSERT_EQ(0, warm_up(&self->link));
+}
+
+FIXTURE_TEARDOWN(quiet)
+{
+	munmap(self->other, SIZE);
+	EXPECT_EQ(0, vt_link_close(&self->link));
+}
+
+TEST_F(quiet, walks_over_no_processor)
+{
+	struct vt_mem *mem = &self->there.mem;
+	int before = hold_passed("waiting");
+
+	ASSERT_LE(0, before);
+	ASSERT_EQ(0, madvise(self->other, SIZE, MADV_DONTNEED));
+	EXPECT_EQ(before, hold_passed("waiting"));
+	/* Once for those that leave, and not again when they have left. */
+	ASSERT_EQ(0, madvise(mem->addr, SIZE, MADV_DONTNEED));
+	EXPECT_LT(before, hold_passed("waiting"));
+	before = hold_passed("waiting");
+	ASSERT_EQ(0, madvise(mem->addr, SIZE, MADV_DONTNEED));
+	EXPECT_EQ(before, hold_passed("waiting"));
+}
+
 /* ---- two invalidations, and a reader that both wait for ---- */
 
 FIXTURE(reader)
