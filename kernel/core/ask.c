@@ -63,7 +63,8 @@ static int block_to_pte(struct ib_peer_region *region,
 		return -EINVAL;
 	if (map.is_iomem)
 		*pte |= PEER_PTE_IOMEM;
-	if (block->flags & IB_PEER_BLOCK_WRITE)
+	/* An exporter may say more than it was claimed for. */
+	if (block->flags & IB_PEER_BLOCK_WRITE && region->writable)
 		*pte |= PEER_PTE_WRITE;
 	return 0;
 }

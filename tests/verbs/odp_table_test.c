@@ -1,0 +1,530 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * The page table of an on-demand MR, and the hints that stand before it: entries of
+ * one page and of many, at any place and next to others; pages that leave one by
+ * one; many MRs in turn; questions that go over the borders of mappings.
+ */
+#include <kselftest_harness.h>
+
+#include <fcntl.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+
+#include <rdma/peer_mem.h>
+
+#include "../kmod/peer_test.h"
+#include "lib/buf.h"
+#include "lib/copy.h"
+#include "lib/counters.h"
+#include "lib/link.h"
+#include "lib/pattern.h"
+#include "lib/proc.h"
+#include "lib/raw.h"
+
+#define PAGE 4096UL
+#define RUN (64 * 1024UL)	/* of device memory, with one entry */
+#define HUGE (2UL * 1024 * 1024)
+#define ACCESS (VT_ACCESS_ALL | IBV_ACCESS_ON_DEMAND)
+
+/* Addresses that begin at a multiple of HUGE, with nothing mapped. */
+static uint8_t *free_addresses(size_t length)
+{
+	uint8_t *room = mmap(NULL, length + HUGE, PROT_NONE,
+			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (room == MAP_FAILED)
+		return NULL;
+	munmap(room, length + HUGE);
+	return room + (-(uintptr_t)room & (HUGE - 1));
+}
+
+static uint8_t *map_host(uint8_t *at, size_t length)
+{
+	return mmap(at, length, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+}
+
+/* ---- pages that move, one access between two moves ---- */
+
+/* Too few for an entry of many pages; as many as there are hints, and more. */
+#define PAGES 9
+
+FIXTURE(pages)
+{
+	VT_LINK;
+};
+
+FIXTURE_VARIANT(pages)
+{
+	const struct vt_mem_kind *kind;
+	int access;
+};
+
+FIXTURE_VARIANT_ADD(pages, vram) { .kind = &vt_mem_vram, .access = ACCESS };
+FIXTURE_VARIANT_ADD(pages, vram_dmabuf) { .kind = &vt_mem_vram_dmabuf };
+FIXTURE_VARIANT_ADD(pages, moving) { .kind = &vt_mem_moving };
+
+FIXTURE_SETUP(pages)
+{
+	ASSERT_EQ(0, vt_mem_prepare(variant->kind));
+	ASSERT_EQ(0, vt_link_open(&self->link, variant->kind, PAGES * PAGE,
+				  variant->access, NULL));
+}
+
+FIXTURE_TEARDOWN(pages)
+{
+	EXPECT_EQ(0, vt_link_close(&self->link));
+	EXPECT_EQ(0, vt_counters_balanced(variant->kind));
+}
+
+/* The page that was written before the move is the one that is read after it. */
+TEST_F_TIMEOUT(pages, each_moves, 120)
+{
+	uint64_t page, at;
+
+	for (page = 0; page < PAGES; page++) {
+		at = page * PAGE;
+		ASSERT_EQ(0, vt_copy_by_write(&self->pair, &self->there, at,
+					      &self->here, 100, PAGE));
+		ASSERT_EQ(0, vt_buf_check_all(&self->there));
+		ASSERT_EQ(0, vt_mem_move(&self->there.mem, page % 2));
+		ASSERT_EQ(0, vt_buf_fill_by_owner(&self->there, 10 + page));
+		ASSERT_EQ(0, vt_copy_by_read(&self->pair, &self->here, 50,
+					     &self->there, at, PAGE));
+		ASSERT_EQ(0, vt_buf_check_all(&self->here));
+	}
+}
+
+/* ---- one MR, or many ---- */
+
+FIXTURE(table)
+{
+	struct vt_dev dev;
+	struct vt_pair pair;
+	struct vt_buf local;
+};
+
+FIXTURE_SETUP(table)
+{
+	ASSERT_EQ(0, vt_dev_open(&self->dev));
+	ASSERT_EQ(0, vt_pair_open(&self->pair, &self->dev, NULL));
+	ASSERT_EQ(0, vt_buf_open(&self->local, &self->dev, &vt_mem_host,
+				 4 * RUN, NULL));
+	vt_buf_fill(&self->local, 1);
+}
+
+FIXTURE_TEARDOWN(table)
+{
+	EXPECT_EQ(0, vt_buf_close(&self->local));
+	vt_pair_close(&self->pair);
+	vt_dev_close(&self->dev);
+}
+
+typedef FIXTURE_DATA(table) table_t;
+
+/* Each gives the completion's status; a failed QP is made anew. */
+static int put(table_t *self, struct ibv_mr *mr, void *to, uint64_t from,
+	       uint32_t length)
+{
+	struct ibv_sge sge = vt_sge(&self->local, from, length);
+	struct vt_remote remote = { (uintptr_t)to, mr->rkey };
+	int ret = vt_rdma_write(&self->pair.end[0], &sge, 1, remote);
+
+	if (ret > 0)
+		vt_pair_renew(&self->pair);
+	return ret;
+}
+
+static int get(table_t *self, struct ibv_mr *mr, void *from, uint64_t to,
+	       uint32_t length)
+{
+	struct ibv_sge sge = vt_sge(&self->local, to, length);
+	struct vt_remote remote = { (uintptr_t)from, mr->rkey };
+	int ret = vt_rdma_read(&self->pair.end[0], &sge, 1, remote);
+
+	if (ret > 0)
+		vt_pair_renew(&self->pair);
+	return ret;
+}
+
+static int prefetch(table_t *self, struct ibv_mr *mr, void *at, uint32_t length)
+{
+	struct ibv_sge sge = { (uintptr_t)at, length, mr->lkey };
+
+	return vt_advise_mr(self->dev.pd, IBV_ADVISE_MR_ADVICE_PREFETCH_WRITE,
+			    IBV_ADVISE_MR_FLAG_FLUSH, &sge, 1);
+}
+
+#define EXPECT_PUT(mr, to, from, length) do {				\
+	ASSERT_EQ(0, put(self, mr, to, from, length));			\
+	EXPECT_EQ(0, memcmp(to, self->local.shadow + (from), length));	\
+} while (0)
+
+/* The same page of the page table in each of them: any two may share a hint. */
+#define MRS 16
+
+TEST_F_TIMEOUT(table, many_mrs_in_turn, 60)
+{
+	uint8_t *area = free_addresses(MRS * HUGE);
+	struct ibv_mr *mrs[MRS];
+	int i;
+
+	for (i = 0; i < MRS; i++) {
+		ASSERT_EQ(area + i * HUGE, map_host(area + i * HUGE, PAGE));
+		mrs[i] = ibv_reg_mr(self->dev.pd, area + i * HUGE, PAGE, ACCESS);
+		ASSERT_NE(NULL, mrs[i]);
+	}
+	for (i = 0; i < 4 * MRS; i++)
+		EXPECT_PUT(mrs[i % MRS], area + i % MRS * HUGE + 8, 64 * i, 64);
+	for (i = 0; i < MRS; i++) {
+		EXPECT_EQ(0, memcmp(area + i * HUGE + 8, self->local.shadow +
+				    64 * (3 * MRS + i), 64));
+		EXPECT_EQ(0, ibv_dereg_mr(mrs[i]));
+		munmap(area + i * HUGE, PAGE);
+	}
+}
+
+/*
+ * A page of system memory, and device memory that begins behind it, not at a multiple
+ * of what has one entry.
+ */
+TEST_F_TIMEOUT(table, run_behind_a_page, 60)
+{
+	uint8_t *area = free_addresses(RUN + PAGE);
+	struct ibv_mr *mr;
+
+	ASSERT_EQ(area, map_host(area, PAGE));
+	ASSERT_EQ(0, vt_mem_map_at(&vt_mem_vram, area + PAGE, RUN));
+	mr = ibv_reg_mr(self->dev.pd, area, RUN + PAGE, ACCESS);
+	ASSERT_NE(NULL, mr);
+	EXPECT_PUT(mr, area + PAGE + 50, 100, RUN - 50);
+	EXPECT_PUT(mr, area + 1, 77, PAGE - 1);
+	EXPECT_PUT(mr, area + PAGE - 9, 99, 5000);
+	EXPECT_PUT(mr, area + RUN + 5, 3, PAGE - 5);
+	EXPECT_EQ(0, ibv_dereg_mr(mr));
+	munmap(area, RUN + PAGE);
+	EXPECT_EQ(0, vt_counters_balanced(&vt_mem_vram));
+}
+
+/* One question goes over three mappings, of which each has its own owner. */
+TEST_F_TIMEOUT(table, prefetch_over_mappings, 60)
+{
+	uint8_t *area = free_addresses(3 * RUN);
+	struct vt_mr_counters before, after;
+	struct ibv_mr *mr;
+
+	ASSERT_EQ(area, map_host(area, RUN));
+	ASSERT_EQ(0, vt_mem_map_at(&vt_mem_vram, area + RUN, RUN));
+	ASSERT_EQ(area + 2 * RUN, map_host(area + 2 * RUN, RUN));
+	mr = ibv_reg_mr(self->dev.pd, area, 3 * RUN, ACCESS);
+	ASSERT_NE(NULL, mr);
+	EXPECT_EQ(0, prefetch(self, mr, area + 10, 3 * RUN - 20));
+	ASSERT_EQ(0, vt_mr_counters_read(&before));
+	EXPECT_PUT(mr, area, 0, 3 * RUN);
+	ASSERT_EQ(0, vt_mr_counters_read(&after));
+	EXPECT_EQ(before.faults, after.faults);
+	/* Where nothing is, that is what is said. */
+	ASSERT_EQ(0, munmap(area + 2 * RUN, RUN));
+	EXPECT_EQ(-EFAULT, prefetch(self, mr, area + RUN, 2 * RUN));
+	EXPECT_EQ(0, ibv_dereg_mr(mr));
+	munmap(area, 2 * RUN);
+}
+
+/* ---- rights of mappings ---- */
+
+/*
+ * Nobody but the importer has a page of these 2 MiB: no page table of the CPU says
+ * that the rights change.
+ */
+static void rights_change(struct __test_metadata *_metadata, table_t *self,
+			  const struct vt_mem_kind *kind, int prot)
+{
+	uint8_t *area = free_addresses(HUGE);
+	struct ibv_mr *mr;
+
+	ASSERT_EQ(0, vt_mem_prepare(kind));
+	ASSERT_EQ(0, vt_mem_map_at(kind, area + RUN, RUN));
+	mr = ibv_reg_mr(self->dev.pd, area + RUN, RUN, ACCESS);
+	ASSERT_NE(NULL, mr);
+	EXPECT_EQ(0, put(self, mr, area + RUN + 100, 0, 5000));
+	ASSERT_EQ(0, mprotect(area + RUN, RUN, prot));
+	EXPECT_EQ(prot & PROT_READ ? 0 : IBV_WC_REM_ACCESS_ERR,
+		  get(self, mr, area + RUN + 100, RUN, 5000));
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR,
+		  put(self, mr, area + RUN + 100, 0, 5000));
+	ASSERT_EQ(0, mprotect(area + RUN, RUN, PROT_READ | PROT_WRITE));
+	EXPECT_PUT(mr, area + RUN + 300, 30, 5000);
+	EXPECT_EQ(0, ibv_dereg_mr(mr));
+	munmap(area + RUN, RUN);
+	EXPECT_EQ(0, vt_counters_balanced(kind));
+}
+
+TEST_F_TIMEOUT(table, vram_becomes_read_only, 60)
+{
+	rights_change(_metadata, self, &vt_mem_vram, PROT_READ);
+}
+
+TEST_F_TIMEOUT(table, cmb_becomes_read_only, 60)
+{
+	rights_change(_metadata, self, &vt_mem_cmb, PROT_READ);
+}
+
+/* Its client looks at addresses, and not at the rights of mappings. */
+TEST_F_TIMEOUT(table, peerdirect_becomes_read_only, 60)
+{
+	rights_change(_metadata, self, &vt_mem_peerdirect, PROT_READ);
+}
+
+TEST_F_TIMEOUT(table, peerdirect_becomes_inaccessible, 60)
+{
+	rights_change(_metadata, self, &vt_mem_peerdirect, PROT_NONE);
+}
+
+/* ---- huge pages of the system ---- */
+
+static long smaps_kib(const char *name)
+{
+	FILE *in = fopen("/proc/self/smaps_rollup", "re");
+	char line[256];
+	long kib = 0;
+
+	while (in && fgets(line, sizeof(line), in))
+		if (!strncmp(line, name, strlen(name)))
+			kib = strtol(line + strlen(name), NULL, 10);
+	if (in)
+		fclose(in);
+	return kib;
+}
+
+static uint8_t *huge_page(void)
+{
+	uint8_t *area = free_addresses(HUGE);
+	long before = smaps_kib("AnonHugePages:");
+
+	if (map_host(area, HUGE) != area || madvise(area, HUGE, MADV_HUGEPAGE))
+		return NULL;
+	vt_pattern_fill(area, 7, 0, HUGE);
+	return smaps_kib("AnonHugePages:") > before ? area : NULL;
+}
+
+/* From the middle on, then from the first page, then the last. */
+TEST_F_TIMEOUT(table, huge_page, 60)
+{
+	uint8_t *area = huge_page();
+	struct vt_mr_counters counters;
+	struct ibv_mr *mr;
+
+	if (!area)
+		SKIP(return, "there is no huge page");
+	mr = ibv_reg_mr(self->dev.pd, area, HUGE, ACCESS);
+	ASSERT_NE(NULL, mr);
+	EXPECT_EQ(0, get(self, mr, area + HUGE / 2 + 100, 0, 9000));
+	EXPECT_EQ(0, memcmp(area + HUGE / 2 + 100, self->local.mem.addr, 9000));
+	EXPECT_EQ(0, get(self, mr, area, 0, 100));
+	EXPECT_EQ(0, memcmp(area, self->local.mem.addr, 100));
+	EXPECT_PUT(mr, area + HUGE - 3000, RUN, 3000);
+	ASSERT_EQ(0, vt_mr_counters_read(&counters));
+	EXPECT_GE(2, counters.faults);
+	EXPECT_EQ(0, ibv_dereg_mr(mr));
+	munmap(area, HUGE);
+}
+
+static long resident(const struct ibv_mr *mr)
+{
+	struct peer_mem_mr one = { .size = sizeof(one) };
+	int fd = open("/dev/peer_mem", O_RDWR | O_CLOEXEC);
+	long pages = -1;
+
+	while (fd >= 0 && pages < 0 && !ioctl(fd, PEER_MEM_IOC_NEXT_MR, &one))
+		if (one.addr == (uintptr_t)mr->addr)
+			pages = one.resident / PAGE;
+	close(fd);
+	return pages;
+}
+
+/* Of a huge page that is registered in part, no more than that has entries. */
+TEST_F_TIMEOUT(table, part_of_huge_page, 60)
+{
+	uint8_t *area = huge_page();
+	struct ibv_mr *mr;
+
+	if (!area)
+		SKIP(return, "there is no huge page");
+	mr = ibv_reg_mr(self->dev.pd, area + PAGE, HUGE - 2 * PAGE, ACCESS);
+	ASSERT_NE(NULL, mr);
+	EXPECT_PUT(mr, area + HUGE / 2, 1, 5000);
+	EXPECT_LE(2, resident(mr));
+	EXPECT_GE((long)(HUGE / PAGE) - 2, resident(mr));
+	EXPECT_EQ(0, ibv_dereg_mr(mr));
+	munmap(area, HUGE);
+}
+
+/* ---- pages that are only read ---- */
+
+#define KPF_DIRTY (1ULL << 4)
+
+static uint64_t read_word(const char *path, uint64_t index)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	uint64_t word = 0;
+
+	if (pread(fd, &word, sizeof(word), index * sizeof(word)) < 0)
+		word = 0;
+	close(fd);
+	return word;
+}
+
+static bool is_dirty(const void *page)
+{
+	uint64_t entry = read_word("/proc/self/pagemap",
+				   (uintptr_t)page / PAGE);
+
+	return read_word("/proc/kpageflags", entry & ((1ULL << 55) - 1)) &
+	       KPF_DIRTY;
+}
+
+/* Nothing has to be saved of a page that was not written. */
+TEST_F_TIMEOUT(table, reads_leave_a_page_clean, 60)
+{
+	uint8_t *page = free_addresses(PAGE);
+	struct ibv_mr *mr;
+
+	ASSERT_EQ(page, map_host(page, PAGE));
+	memset(page, 1, PAGE);
+	ASSERT_EQ(0, madvise(page, PAGE, MADV_FREE));
+	mr = ibv_reg_mr(self->dev.pd, page, PAGE, ACCESS);
+	ASSERT_NE(NULL, mr);
+	EXPECT_EQ(0, get(self, mr, page, 0, 100));
+	EXPECT_FALSE(is_dirty(page));
+	EXPECT_EQ(0, put(self, mr, page, 0, 100));
+	EXPECT_TRUE(is_dirty(page));
+	EXPECT_EQ(0, ibv_dereg_mr(mr));
+	munmap(page, PAGE);
+}
+
+/* ---- memory that has an address only, beside other such memory ---- */
+
+#define HALF (HUGE / 2)
+
+FIXTURE(placed)
+{
+	table_t table;
+	uint8_t *area;
+	int fd[2];
+	struct ibv_mr *mr;
+};
+
+static int place(int fd, void *at)
+{
+	uint64_t addr = (uintptr_t)at;
+
+	return ioctl(fd, PEER_TEST_IOC_PLACE, &addr) ? -errno : 0;
+}
+
+/* An object of that length that is mapped nowhere. */
+static int make_object(size_t length)
+{
+	int fd = open("/dev/peer_test_mem", O_RDWR | O_CLOEXEC);
+	void *addr;
+
+	if (fd < 0)
+		return -errno;
+	addr = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (addr == MAP_FAILED) {
+		close(fd);
+		return -ENOMEM;
+	}
+	munmap(addr, length);
+	return fd;
+}
+
+/*
+ * A gap of 2 MiB between mappings: the first half has an object, the second is to
+ * get one. The first is claimed when the second half is mapped.
+ */
+FIXTURE_SETUP(placed)
+{
+	int i;
+
+	ASSERT_EQ(0, vt_peerdirect_load(NULL));
+	ASSERT_EQ(0, vt_dev_open(&self->table.dev));
+	ASSERT_EQ(0, vt_pair_open(&self->table.pair, &self->table.dev, NULL));
+	ASSERT_EQ(0, vt_buf_open(&self->table.local, &self->table.dev,
+				 &vt_mem_host, RUN, NULL));
+	vt_buf_fill(&self->table.local, 1);
+	self->area = free_addresses(3 * HUGE) + HUGE;
+	ASSERT_EQ(self->area - PAGE, map_host(self->area - PAGE, PAGE));
+	ASSERT_EQ(self->area + HUGE, map_host(self->area + HUGE, PAGE));
+	ASSERT_EQ(self->area + HALF, map_host(self->area + HALF, HALF));
+	for (i = 0; i < 2; i++) {
+		self->fd[i] = make_object(HALF);
+		ASSERT_LE(0, self->fd[i]);
+		ASSERT_EQ(0, place(self->fd[i], self->area + i * HALF));
+	}
+	self->mr = ibv_reg_mr(self->table.dev.pd, self->area, HUGE, ACCESS);
+	ASSERT_NE(NULL, self->mr);
+	ASSERT_EQ(0, put(&self->table, self->mr, self->area + 100, 0, 5000));
+	ASSERT_EQ(0, munmap(self->area + HALF, HALF));
+}
+
+FIXTURE_TEARDOWN(placed)
+{
+	int i;
+
+	EXPECT_EQ(0, ibv_dereg_mr(self->mr));
+	for (i = 0; i < 2; i++)
+		close(self->fd[i]);
+	munmap(self->area - PAGE, PAGE);
+	munmap(self->area + HUGE, PAGE);
+	EXPECT_EQ(0, vt_buf_close(&self->table.local));
+	vt_pair_close(&self->table.pair);
+	vt_dev_close(&self->table.dev);
+	EXPECT_EQ(0, vt_counters_balanced(&vt_mem_peerdirect));
+	EXPECT_EQ(0, vt_rmmod("peerdirect_test"));
+}
+
+/* What the owner sees at the begin of an object. */
+static int owner_has(int fd, uint64_t offset, const void *want, size_t length)
+{
+	uint8_t have[8192];
+	struct peer_test_rw rw = {
+		.offset = offset,
+		.length = length,
+		.buffer = (uintptr_t)have,
+	};
+
+	if (ioctl(fd, PEER_TEST_IOC_RW, &rw))
+		return -errno;
+	return memcmp(have, want, length) ? -EILSEQ : 0;
+}
+
+/* What is asked for next is the part of the gap that no region has. */
+TEST_F_TIMEOUT(placed, claimed_beside_a_region, 60)
+{
+	const uint8_t *shadow = self->table.local.shadow;
+
+	EXPECT_EQ(0, put(&self->table, self->mr, self->area + HALF + 7, 300,
+			 5000));
+	EXPECT_EQ(0, owner_has(self->fd[1], 7, shadow + 300, 5000));
+	EXPECT_EQ(0, put(&self->table, self->mr, self->area + HALF - 1000, 900,
+			 2000));
+	EXPECT_EQ(0, owner_has(self->fd[0], HALF - 1000, shadow + 900, 1000));
+	EXPECT_EQ(0, owner_has(self->fd[1], 0, shadow + 1900, 1000));
+}
+
+/* One question goes over both. */
+TEST_F_TIMEOUT(placed, prefetched_over_regions, 60)
+{
+	struct vt_mr_counters before, after;
+
+	EXPECT_EQ(0, prefetch(&self->table, self->mr, self->area, HUGE));
+	ASSERT_EQ(0, vt_mr_counters_read(&before));
+	EXPECT_EQ(0, put(&self->table, self->mr, self->area + HALF - 1000, 900,
+			 2000));
+	EXPECT_EQ(0, put(&self->table, self->mr, self->area + HUGE - 1000, 900,
+			 1000));
+	ASSERT_EQ(0, vt_mr_counters_read(&after));
+	EXPECT_EQ(before.faults, after.faults);
+}
+
+TEST_HARNESS_MAIN
