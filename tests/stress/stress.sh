@@ -62,8 +62,8 @@ while [ $# -gt 0 ]; do
 done
 [ -n "$round" ] || round=$((seconds / 2 < 60 ? (seconds + 1) / 2 : 60))
 
-# What counts as a complaint of the kernel is written in one place.
-eval "$(grep -E '^VM_(COMPLAINTS|HARMLESS)\+?=' "$here/../vm/vm.sh")"
+# shellcheck source=../vm/complaints.sh
+. "$here/../vm/complaints.sh"
 
 # Takes the kernel's log away, so that it does not run over. The host has it all.
 count_splats()
