@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * An access that finds pages missing joins a fault under way, if that brings what it
+ * needs. One fault is held before it asks:
+ *
+ *   held, for reading one page        another access                it
+ *   a READ of it                      a READ of it                  waits, asks not
+ *   a READ of it                      a WRITE of it                 asks itself
+ *   a READ of it                      a READ of it and the next     asks itself
+ *   a prefetch of what is there only  a READ                        asks itself
+ *
+ * And what becomes of faults otherwise: of a region that is revoked before it counts,
+ * of a process that is killed, of packets that were put off.
+ */
+#include <kselftest_harness.h>
+
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+
+#include "../lib/node.h"
+#include "attempt.h"
+#include "hold.h"
+#include "scene.h"
+#include "lib/counters.h"
+#include "lib/pattern.h"
+#include "lib/proc.h"
+#include "lib/raw.h"
+
+#define PAGE 4096
+
+/* A packet of an operation that lies within a page, or goes over its end. */
+struct part {
+	struct vt_link link;
+	uint64_t at;
+	uint32_t length;
+};
+
+static int part_read(void *arg)
+{
+	struct part *part = arg;
+	struct ibv_sge sge = vt_sge(&part->link.here, part->at, part->length);
+
+	return vt_rdma_read(&part->link.pair.end[0], &sge, 1,
+			    vt_remote(&part->link.there, part->at));
+}
+
+static int part_write(void *arg)
+{
+	struct part *part = arg;
+	struct ibv_sge sge = vt_sge(&part->link.here, part->at, part->length);
+
+	return vt_rdma_write(&part->link.pair.end[0], &sge, 1,
+			     vt_remote(&part->link.there, part->at));
+}
+
+/* ---- joining ---- */
+
+FIXTURE(join)
+{
+	struct part first, second;
+	struct attempt held, other;
+	int node;
+};
+
+FIXTURE_VARIANT(join)
+{
+	const struct vt_mem_kind *kind;
+};
+
+FIXTURE_VARIANT_ADD(join, host) { .kind = &vt_mem_host };
+FIXTURE_VARIANT_ADD(join, vram) { .kind = &vt_mem_vram };
+
+FIXTURE_SETUP(join)
+{
+	self->node = node_open();
+	ASSERT_LE(0, self->node);
+	self->first.at = 1000;
+	self->first.length = 500;
+	ASSERT_EQ(0, scene_open(&self->first.link, variant->kind));
+	self->second = self->first;
+	ASSERT_EQ(0, vt_pair_open(&self->second.link.pair,
+				  &self->first.link.dev, NULL));
+}
+
+FIXTURE_TEARDOWN(join)
+{
+	close(self->node);
+	vt_pair_close(&self->second.link.pair);
+	EXPECT_EQ(0, vt_link_close(&self->first.link));
+	EXPECT_EQ(0, vt_counters_balanced(variant->kind));
+}
+
+/*
+ * Of the MR there. No process is made for it: where system memory is asked about,
+ * the lock of the address space is held.
+ */
+static unsigned long faults(FIXTURE_DATA(join) *self)
+{
+	struct peer_mem_mr mr = { 0 };
+
+	while (!node_next_mr(self->node, 0, mr.number, &mr))
+		if (mr.addr == (uintptr_t)self->first.link.there.mr->addr)
+			return mr.faults;
+	return ~0UL;
+}
+
+TEST_F_TIMEOUT(join, same_page, 60)
+{
+	ASSERT_EQ(0, attempt_prepare(&self->other, part_read, &self->second));
+	ASSERT_EQ(0, attempt_start(&self->held, "ask", part_read, &self->first));
+	attempt_go(&self->other);
+	usleep(500000);
+	EXPECT_FALSE(attempt_is_done(&self->other));
+	EXPECT_EQ(1, faults(self));
+	EXPECT_TRUE(hold_held("ask"));
+	EXPECT_EQ(0, attempt_end(&self->held));
+	EXPECT_EQ(0, attempt_join(&self->other));
+	EXPECT_EQ(1, faults(self));
+}
+
+/* It is through before what is held goes on. */
+static void asks_itself(struct __test_metadata *_metadata,
+			FIXTURE_DATA(join) *self, int (*access)(void *part))
+{
+	ASSERT_EQ(0, attempt_prepare(&self->other, access, &self->second));
+	ASSERT_EQ(0, attempt_start(&self->held, "ask", part_read, &self->first));
+	attempt_go(&self->other);
+	EXPECT_EQ(0, attempt_join(&self->other));
+	EXPECT_EQ(2, faults(self));
+	EXPECT_TRUE(hold_held("ask"));
+	EXPECT_EQ(0, attempt_end(&self->held));
+}
+
+TEST_F_TIMEOUT(join, for_writing, 60)
+{
+	asks_itself(_metadata, self, part_write);
+}
+
+TEST_F_TIMEOUT(join, more_pages, 60)
+{
+	self->second.at = PAGE - 300;
+	self->second.length = 600;
+	asks_itself(_metadata, self, part_read);
+}
+
+/* Its first page is there: that is not enough to go on. */
+TEST_F_TIMEOUT(join, second_page_missing, 60)
+{
+	struct vt_mem *mem = &self->first.link.there.mem;
+
+	if (variant->kind != &vt_mem_host)
+		SKIP(return, "this memory leaves as a whole");
+	self->second.at = PAGE - 300;
+	self->second.length = 600;
+	ASSERT_EQ(0, part_read(&self->first));
+	/* Those around it came along. */
+	ASSERT_EQ(0, madvise(mem->addr + PAGE, mem->length - PAGE,
+			     MADV_REMOVE));
+	ASSERT_EQ(0, attempt_start(&self->held, "missed", part_read,
+				   &self->second));
+	EXPECT_EQ(0, attempt_end(&self->held));
+}
+
+TEST_F_TIMEOUT(join, other_page, 60)
+{
+	self->second.at = 5 * PAGE + 10;
+	asks_itself(_metadata, self, part_read);
+}
+
+static int look_around(void *arg)
+{
+	struct part *part = arg;
+	struct ibv_sge sge = vt_sge(&part->link.there, part->at, part->length);
+
+	return vt_advise_mr(part->link.dev.pd,
+			    IBV_ADVISE_MR_ADVICE_PREFETCH_NO_FAULT, 0, &sge, 1);
+}
+
+TEST_F_TIMEOUT(join, what_is_there_only, 60)
+{
+	if (variant->kind != &vt_mem_host)
+		SKIP(return, "an exporter is not asked what is there");
+	ASSERT_EQ(0, attempt_prepare(&self->other, part_read, &self->second));
+	/* The call itself does not wait. */
+	ASSERT_EQ(0, attempt_start(&self->held, "ask", look_around,
+				   &self->first));
+	attempt_go(&self->other);
+	EXPECT_EQ(0, attempt_join(&self->other));
+	EXPECT_EQ(2, faults(self));
+	EXPECT_TRUE(hold_held("ask"));
+	EXPECT_EQ(0, attempt_end(&self->held));
+}
+
+/* ---- a region that is revoked before it is in the tree ---- */
+
+FIXTURE(claim)
+{
+	struct vt_link scene;
+	struct attempt access;
+};
+
+FIXTURE_SETUP(claim)
+{
+	ASSERT_EQ(0, scene_open(&self->scene, &vt_mem_vram));
+}
+
+FIXTURE_TEARDOWN(claim)
+{
+	EXPECT_EQ(0, vt_link_close(&self->scene));
+	EXPECT_EQ(0, vt_counters_balanced(&vt_mem_vram));
+}
+
+static int do_read(void *scene)
+{
+	return operate(scene, READ);
+}
+
+/* It leaves no mark: the object lives, and is claimed again. */
+TEST_F_TIMEOUT(claim, revoked_early, 60)
+{
+	struct vt_link *scene = &self->scene;
+
+	ASSERT_EQ(0, attempt_start(&self->access, "claimed", do_read, scene));
+	ASSERT_EQ(0, vt_mem_revoke(&scene->there.mem));
+	EXPECT_TRUE(hold_held("claimed"));
+	EXPECT_EQ(0, attempt_end(&self->access));
+	EXPECT_EQ(0, check_read(scene));
+}
+
+/* ---- a process that is killed while it waits ---- */
+
+#define HUGE (2UL * 1024 * 1024)
+
+static void prefetch_long(void)
+{
+	struct vt_dev dev;
+	struct ibv_sge sge;
+	struct ibv_mr *mr;
+	uint8_t *area;
+
+	area = mmap(NULL, 4 * HUGE, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (area == MAP_FAILED || vt_dev_open(&dev))
+		_exit(1);
+	mr = ibv_reg_mr(dev.pd, area, 4 * HUGE,
+			VT_ACCESS_ALL | IBV_ACCESS_ON_DEMAND);
+	if (!mr)
+		_exit(1);
+	sge = (struct ibv_sge){ (uintptr_t)area, 4 * HUGE, mr->lkey };
+	vt_advise_mr(dev.pd, IBV_ADVISE_MR_ADVICE_PREFETCH_WRITE,
+		     IBV_ADVISE_MR_FLAG_FLUSH, &sge, 1);
+	_exit(2);
+}
+
+/* Of a long prefetch the 2 MiB that are under way are the last. */
+TEST(killed_in_a_prefetch)
+{
+	pid_t pid;
+
+	ASSERT_EQ(0, hold_arm("answered", HOLD_LONG));
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid)
+		prefetch_long();
+	ASSERT_EQ(0, hold_wait("answered"));
+	ASSERT_EQ(0, kill(pid, SIGKILL));
+	ASSERT_EQ(0, hold_arm("ask", HOLD_LONG));
+	ASSERT_EQ(0, hold_let_go("answered"));
+	EXPECT_EQ(128 + SIGKILL, vt_wait_child(pid, 5000));
+	EXPECT_FALSE(hold_held("ask"));
+	hold_let_go("ask");
+}
+
+/* ---- packets that are put off ---- */
+
+#define TIMEOUT "/sys/kernel/debug/ib_peer_mem/fault_timeout_ms"
+#define BOUND_MS 3000
+#define SLOW_MS 500
+
+FIXTURE(put_off)
+{
+	struct part part;
+	struct attempt access;
+};
+
+FIXTURE_SETUP(put_off)
+{
+	self->part.at = 1000;
+	self->part.length = 500;
+	ASSERT_EQ(0, scene_open(&self->part.link, &vt_mem_host));
+	ASSERT_EQ(0, vt_write_file(TIMEOUT, "3000"));
+}
+
+FIXTURE_TEARDOWN(put_off)
+{
+	EXPECT_EQ(0, vt_write_file(TIMEOUT, "60000"));
+	EXPECT_EQ(0, vt_link_close(&self->part.link));
+}
+
+/* The time of one that was put off and came does not count for the next. */
+TEST_F_TIMEOUT(put_off, each_has_its_own_time, 60)
+{
+	struct vt_mem *mem = &self->part.link.there.mem;
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		ASSERT_EQ(0, attempt_start(&self->access, "ask", part_write,
+					   &self->part));
+		usleep(SLOW_MS * 1000);
+		EXPECT_TRUE(hold_held("ask"));
+		EXPECT_EQ(0, attempt_end(&self->access));
+		ASSERT_EQ(0, madvise(mem->addr, mem->length, MADV_REMOVE));
+		usleep(BOUND_MS * 1000);
+	}
+}
+
+TEST_HARNESS_MAIN
