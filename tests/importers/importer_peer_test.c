@@ -8,6 +8,7 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -503,6 +504,98 @@ TEST_F(private_link, reaches_nobody_else)
 	EXPECT_EQ(EREMOTEIO, errno);
 	vt_dev_close(&rxe);
 	vt_mem_free(&mem);
+}
+
+/* Another client would give the same memory: it is not asked any more. */
+TEST_F(private_link, refusal_is_final)
+{
+	struct vt_dev rxe;
+	struct vt_mem mem;
+
+	ASSERT_EQ(0, vt_insmod_test("peerdirect_test.ko", ""));
+	ASSERT_EQ(0, vt_mem_alloc(&mem, &vt_mem_private_link, SIZE, 0));
+	ASSERT_EQ(0, vt_dev_open(&rxe));
+	errno = 0;
+	EXPECT_EQ(NULL, ibv_reg_mr(rxe.pd, mem.addr, SIZE, IM_ACCESS_ALL));
+	EXPECT_EQ(EREMOTEIO, errno);
+	vt_dev_close(&rxe);
+	vt_mem_free(&mem);
+	EXPECT_EQ(0, vt_rmmod("peerdirect_test"));
+}
+
+#define PARAMETERS "/sys/module/peer_test_link/parameters/"
+
+/* Blocks that are mapped for DMA. */
+static long mapped_blocks(void)
+{
+	FILE *in = fopen(PARAMETERS "mapped", "re");
+	long blocks = -1;
+
+	if (!in)
+		return -errno;
+	if (fscanf(in, "%ld", &blocks) != 1)
+		blocks = -1;
+	fclose(in);
+	return blocks;
+}
+
+/* An answer that leaves out a page is none, wherever the page is. */
+static void leaves_out(struct __test_metadata *_metadata, const char *page)
+{
+	struct en_buf b;
+
+	ASSERT_EQ(0, en_buf_prepare(&b, EDU_RDMA_DYNAMIC, IM_WRITE,
+				    &vt_mem_private_link, SIZE));
+	ASSERT_EQ(0, vt_write_file(PARAMETERS "omit", page));
+	EXPECT_EQ(-EFAULT, en_buf_register(&b));
+	EXPECT_EQ(0, mapped_blocks());
+	ASSERT_EQ(0, vt_write_file(PARAMETERS "omit", "-1"));
+	ASSERT_EQ(0, en_buf_register(&b));
+	EXPECT_EQ(SIZE / PAGE, mapped_blocks());
+	EXPECT_EQ(0, en_put(&b, PAGE - 100, 300, 2));
+	EXPECT_EQ(0, vt_buf_check_all(&b.buf));
+	EXPECT_EQ(0, en_buf_close(&b));
+	EXPECT_EQ(0, mapped_blocks());
+}
+
+TEST_F_TIMEOUT(private_link, leaves_out_the_first_page, 60)
+{
+	leaves_out(_metadata, "0");
+}
+
+TEST_F_TIMEOUT(private_link, leaves_out_a_page, 60)
+{
+	leaves_out(_metadata, "2");
+}
+
+TEST_F_TIMEOUT(private_link, leaves_out_the_last_page, 60)
+{
+	leaves_out(_metadata, "5");
+}
+
+static void *register_slowly(void *b)
+{
+	return (void *)(long)en_buf_register(b);
+}
+
+/* Who leaves while it is asked has given nothing: nobody has to deregister. */
+TEST_F_TIMEOUT(private_link, leaves_while_it_is_asked, 60)
+{
+	pthread_t thread;
+	struct en_buf b;
+	void *ret;
+
+	ASSERT_EQ(0, en_buf_prepare(&b, EDU_RDMA_DYNAMIC, IM_WRITE,
+				    &vt_mem_private_link, SIZE));
+	ASSERT_EQ(0, vt_write_file(PARAMETERS "claim_ms", "2000"));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, register_slowly, &b));
+	usleep(700000);
+	EXPECT_EQ(0, vt_rmmod("peer_test_link"));
+	pthread_join(thread, &ret);
+	EXPECT_EQ(-ENODEV, (long)ret);
+	EXPECT_EQ(0, en_buf_close(&b));
+	/* For the end of the fixture. */
+	ASSERT_EQ(0, vt_mem_prepare(&vt_mem_private_link));
 }
 
 TEST_HARNESS_MAIN

@@ -7,6 +7,8 @@
  * The memory is that of peer_test_mem.ko, which never moves; what plays the link is
  * the system's bus.
  */
+#include <linux/atomic.h>
+#include <linux/delay.h>
 #include <linux/err.h>
 #include <linux/mm.h>
 #include <linux/module.h>
@@ -20,6 +22,18 @@
 static char *device = "edu0";
 module_param(device, charp, 0444);
 MODULE_PARM_DESC(device, "RDMA device at the other end of the link");
+
+static int omit = -1;
+module_param(omit, int, 0644);
+MODULE_PARM_DESC(omit, "page of each range of which nothing is said; -1: none");
+
+static unsigned int claim_ms;
+module_param(claim_ms, uint, 0644);
+MODULE_PARM_DESC(claim_ms, "how long a claim takes");
+
+static atomic_t mapped = ATOMIC_INIT(0);
+module_param_named(mapped, mapped.counter, int, 0444);
+MODULE_PARM_DESC(mapped, "blocks that are mapped for DMA");
 
 struct link_range {
 	struct peer_test_object *object;
@@ -51,6 +65,7 @@ static int link_claim(struct ib_peer_region *region)
 	range->object = object;
 	range->first = first;
 	region->priv = range;
+	msleep(claim_ms);
 	return 0;
 }
 
@@ -83,6 +98,8 @@ static int link_fault(struct ib_peer_region *region, u64 offset, u64 length,
 	int ret = 0;
 
 	for (; !ret && offset < end; offset += PAGE_SIZE) {
+		if (omit >= 0 && offset >> PAGE_SHIFT == omit)
+			continue;
 		block.offset = offset;
 		block.where = peer_test_object_phys(range->object,
 						    range->first +
@@ -96,14 +113,18 @@ static int link_dma_map(struct ib_peer_region *region,
 			const struct ib_peer_block *block, dma_addr_t *addr)
 {
 	struct page *page = pfn_to_page(PHYS_PFN(block->where));
+	int ret = ib_peer_dma_map_pages(region, page, block->length, addr);
 
-	return ib_peer_dma_map_pages(region, page, block->length, addr);
+	if (!ret)
+		atomic_inc(&mapped);
+	return ret;
 }
 
 static void link_dma_unmap(struct ib_peer_region *region,
 			   const struct ib_peer_block *block, dma_addr_t addr)
 {
 	ib_peer_dma_unmap_pages(region, addr, block->length);
+	atomic_dec(&mapped);
 }
 
 static const struct ib_peer_ops link_ops = {

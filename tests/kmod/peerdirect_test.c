@@ -104,6 +104,20 @@ static DEFINE_MUTEX(ranges_lock);
 static void *reg_handle;
 static invalidate_peer_memory invalidate_callback;
 
+/* What a range was called by that is no more. */
+static u64 last_ticket;
+
+static int call_late(const char *text, const struct kernel_param *param)
+{
+	if (!invalidate_callback)
+		return -EOPNOTSUPP;
+	return invalidate_callback(reg_handle, READ_ONCE(last_ticket));
+}
+
+static const struct kernel_param_ops call_late_ops = { .set = call_late };
+module_param_cb(call_late, &call_late_ops, NULL, 0200);
+MODULE_PARM_DESC(call_late, "calls the core's callback for the last range that was released");
+
 static void range_free(struct kref *kref)
 {
 	struct pt_range *range = container_of(kref, struct pt_range, kref);
@@ -458,6 +472,7 @@ static void pt_release(void *context)
 	enum state state = get_state(range);
 
 	peer_test_count(PEER_TEST_RELEASE);
+	WRITE_ONCE(last_ticket, range->core_context);
 	mutex_lock(&ranges_lock);
 	if (list_empty(&range->node))
 		peer_test_count(PEER_TEST_ERR_ORDER);

@@ -137,6 +137,19 @@ TEST_F(doorbell, is_rung_from_afar)
 	EXPECT_EQ(3628800, value);
 }
 
+/* Registers side by side are written one by one: edu takes no more at once. */
+TEST_F(doorbell, registers_side_by_side)
+{
+	struct ibv_sge sge = vt_sge(&self->host, 0, 8);
+	uint32_t values[2] = { 0x87654321, 3 }, value;
+
+	memcpy(self->host.mem.addr, values, sizeof(values));
+	ASSERT_EQ(0, vt_rdma_write(&self->pair.end[0], &sge, 1,
+				   vt_remote(&self->regs, LIVENESS)));
+	ASSERT_EQ(0, read_register(self, LIVENESS, &value));
+	EXPECT_EQ(~0x87654321u, value);
+}
+
 TEST_F(doorbell, node)
 {
 	struct peer_bar_at at = {

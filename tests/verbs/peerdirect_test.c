@@ -362,6 +362,36 @@ TEST_F_TIMEOUT(peerdirect, invalidate_against_dereg, 60)
 	EXPECT_LT(0, count_of(&self->buf, PEER_TEST_INVALIDATE));
 }
 
+#define CALL_LATE "/sys/module/peerdirect_test/parameters/call_late"
+
+/*
+ * The client calls for a range that is no more: nothing happens to the one that came
+ * after it.
+ */
+TEST_F(peerdirect, invalidate_after_release)
+{
+	struct vt_counters before, after;
+	struct ibv_mr *mr;
+	int i;
+
+	if (variant->flavour == NEVER_INVALIDATES)
+		SKIP(return, "this client has no callback");
+	for (i = 0; i < 3; i++) {
+		mr = reg_middle(self);
+		ASSERT_NE(NULL, mr);
+		ASSERT_EQ(0, ibv_dereg_mr(mr));
+		mr = reg_middle(self);
+		ASSERT_NE(NULL, mr);
+		ASSERT_EQ(0, vt_counters_read(&vt_mem_peerdirect, &before));
+		ASSERT_EQ(0, vt_write_file(CALL_LATE, "1"));
+		ASSERT_EQ(0, vt_counters_read(&vt_mem_peerdirect, &after));
+		EXPECT_EQ(before.free_callbacks, after.free_callbacks);
+		EXPECT_EQ(0, write_middle(self, mr));
+		EXPECT_EQ(0, vt_buf_check_all(&self->buf));
+		EXPECT_EQ(0, ibv_dereg_mr(mr));
+	}
+}
+
 TEST_F(peerdirect, munmap)
 {
 	struct vt_buf middle;
