@@ -572,8 +572,10 @@ FIXTURE(quiet)
 {
 	VT_LINK;
 	struct ibv_mr *all;
-	uint8_t *other;
+	uint8_t *room, *other;
 };
+
+#define ROOM (8 << 20)
 
 FIXTURE_SETUP(quiet)
 {
@@ -586,16 +588,18 @@ FIXTURE_SETUP(quiet)
 	ASSERT_NE(NULL, self->all);
 	ASSERT_EQ(0, ibv_dereg_mr(there->mr));
 	there->mr = self->all;
-	self->other = mmap(NULL, SIZE, PROT_READ | PROT_WRITE,
-			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	ASSERT_NE(MAP_FAILED, (void *)self->other);
+	/* A fault takes pages around along: these are far from all others. */
+	self->room = mmap(NULL, ROOM, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, (void *)self->room);
+	self->other = self->room + ROOM / 2;
 	memset(self->other, 1, SIZE);
 	ASSERT_EQ(0, warm_up(&self->link));
 }
 
 FIXTURE_TEARDOWN(quiet)
 {
-	munmap(self->other, SIZE);
+	munmap(self->room, ROOM);
 	EXPECT_EQ(0, vt_link_close(&self->link));
 }
 
@@ -634,11 +638,21 @@ FIXTURE_TEARDOWN(reader)
 	EXPECT_EQ(0, vt_link_close(&self->link));
 }
 
+/* One packet, so that all of it is written by the reader that is held. */
+static int put_packet(void *arg)
+{
+	struct vt_link *link = arg;
+	struct ibv_sge sge = vt_sge(&link->here, 0, 1000);
+
+	return vt_rdma_write(&link->pair.end[0], &sge, 1,
+			     vt_remote(&link->there, 0));
+}
+
 TEST_F_TIMEOUT(reader, both_wait, 60)
 {
 	struct attempt first;
 
-	ASSERT_EQ(0, attempt_prepare(&self->access, do_put, &self->link));
+	ASSERT_EQ(0, attempt_prepare(&self->access, put_packet, &self->link));
 	ASSERT_EQ(0, attempt_prepare(&first, drop, &self->link));
 	ASSERT_EQ(0, hold_arm("copy", HOLD_SPIN));
 	attempt_go(&self->access);
