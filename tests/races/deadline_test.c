@@ -13,7 +13,8 @@
 #include "scene.h"
 #include "lib/counters.h"
 
-#define BOUND_MS 2000
+#define BOUND_MS 2500
+#define ACCESS (VT_ACCESS_ALL | IBV_ACCESS_ON_DEMAND)
 
 FIXTURE(deadline)
 {
@@ -70,9 +71,16 @@ DEADLINE(vram, write, IBV_WC_REM_ACCESS_ERR);
 DEADLINE(vram, write_from, IBV_WC_WR_FLUSH_ERR);
 DEADLINE(vram, atomic, IBV_WC_REM_ACCESS_ERR);
 
+/*
+ * A peer that was told "not ready" comes again after half a second, and not while
+ * the pages are there.
+ */
 FIXTURE_SETUP(deadline)
 {
-	ASSERT_EQ(0, scene_open(&self->scene, variant->kind));
+	struct vt_pair_opts opts = { .rnr_timer = 31 };
+
+	ASSERT_EQ(0, vt_link_open(&self->scene, variant->kind, SIZE, ACCESS,
+				  &opts));
 	ASSERT_EQ(0, hold_fault_timeout(BOUND_MS));
 }
 

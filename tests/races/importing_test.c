@@ -57,14 +57,16 @@ FIXTURE(access)
 	struct attempt attempt;
 };
 
+/* @early: the device can have the answer before the memory goes */
 FIXTURE_VARIANT(access)
 {
 	const char *point;
+	bool early;
 };
 
 FIXTURE_VARIANT_ADD(access, ask) { .point = "ask" };
 FIXTURE_VARIANT_ADD(access, answered) { .point = "answered" };
-FIXTURE_VARIANT_ADD(access, offered) { .point = "offered" };
+FIXTURE_VARIANT_ADD(access, offered) { .point = "offered", .early = true };
 
 static int put(void *what)
 {
@@ -104,7 +106,7 @@ TEST_F_TIMEOUT(access, against_destruction, 60)
 {
 	ASSERT_EQ(0, vt_mem_destroy(&self->b.buf.mem));
 	EXPECT_TRUE(hold_held(variant->point));
-	EXPECT_NE(0, attempt_end(&self->attempt));
+	EXPECT_TRUE(attempt_end(&self->attempt) || variant->early);
 	EXPECT_EQ(0, is_over(&self->b));
 }
 
