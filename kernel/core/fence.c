@@ -34,12 +34,19 @@ static bool fence_wait_over(const struct ib_peer_fault *fault)
 	       READ_ONCE(fault->answer.region->dead);
 }
 
+/* What the exporter said before has been invalidated: the fence is of no use. */
+static bool fence_wait_stale(const struct ib_peer_fault *fault)
+{
+	return READ_ONCE(fault->answer.region->seq) != fault->answer.seq;
+}
+
 /**
  * ib_peer_fault_wait() - wait for a fence from within an exporter's fault()
  *
  * Context: may sleep; no lock that others need is held.
- * Return: 0 signalled, -EFAULT the region is over, -EINTR the task is being killed,
- * -ETIMEDOUT the fault's deadline is over, or what the fence's driver says.
+ * Return: 0 signalled, -EAGAIN the range was invalidated meanwhile, ask again; -EFAULT
+ * the region is over, -EINTR the task is being killed, -ETIMEDOUT the fault's deadline
+ * is over, or what the fence's driver says.
  */
 int ib_peer_fault_wait(struct ib_peer_fault *fault, struct dma_fence *fence)
 {
@@ -52,12 +59,15 @@ int ib_peer_fault_wait(struct ib_peer_fault *fault, struct dma_fence *fence)
 	ib_peer_hold(IB_PEER_HOLD_FENCE);
 	ret = wait_event_killable_timeout(fault->peer->waiters,
 					  fence_wait_signaled(fence) ||
-					  fence_wait_over(fault),
+					  fence_wait_over(fault) ||
+					  fence_wait_stale(fault),
 					  max(0L, (long)(fault->until - jiffies)));
 	dma_fence_remove_callback(fence, &wait.cb);
 	if (fence_wait_signaled(fence))
 		return 0;
 	if (ret < 0)
 		return -EINTR;
-	return fence_wait_over(fault) ? -EFAULT : -ETIMEDOUT;
+	if (fence_wait_over(fault))
+		return -EFAULT;
+	return fence_wait_stale(fault) ? -EAGAIN : -ETIMEDOUT;
 }

@@ -321,6 +321,7 @@ void ib_peer_invalidate(struct ib_peer_region *region, u64 offset, u64 length)
 
 	xa_lock(&umem->pages);
 	region->seq++;
+	wake_up_all(&umem->waiters);
 	ib_umem_peer_erase(umem, start, start + length - 1);
 	ib_umem_peer_unlock_and_wait(umem);
 	if (umem->bridge)
