@@ -186,7 +186,7 @@ FIXTURE_TEARDOWN(system)
 }
 
 /* The page leaves its file and is free: a write must not go there. */
-TEST_F_TIMEOUT(system, second_event_then_write, 60)
+TEST_F_TIMEOUT(system, second_event_then_write, 240)
 {
 	ASSERT_EQ(0, hold_first(&self->first, variant->point, drop,
 				&self->access, do_put, &self->link));
@@ -202,7 +202,7 @@ TEST_F_TIMEOUT(system, second_event_then_write, 60)
 }
 
 /* The file has zeros there now: a read must not give the old bytes. */
-TEST_F_TIMEOUT(system, second_event_then_read, 60)
+TEST_F_TIMEOUT(system, second_event_then_read, 240)
 {
 	ASSERT_EQ(0, hold_first(&self->first, variant->point, drop,
 				&self->access, do_get, &self->link));
@@ -215,7 +215,7 @@ TEST_F_TIMEOUT(system, second_event_then_read, 60)
 	EXPECT_EQ(0, vt_buf_check(&self->here, 0, BYTES));
 }
 
-TEST_F_TIMEOUT(system, deregistration, 60)
+TEST_F_TIMEOUT(system, deregistration, 240)
 {
 	against_deregistration(_metadata, &self->link, variant->point, drop);
 }
@@ -256,7 +256,7 @@ FIXTURE_TEARDOWN(vram)
 }
 
 /* Somebody else has the place: it is not read. */
-TEST_F_TIMEOUT(vram, move_then_read, 60)
+TEST_F_TIMEOUT(vram, move_then_read, 240)
 {
 	ASSERT_EQ(0, hold_first(&self->first, variant->point, make_read_only,
 				&self->access, do_get, &self->link));
@@ -271,7 +271,7 @@ TEST_F_TIMEOUT(vram, move_then_read, 60)
 }
 
 /* Nor written; and the right to write has gone. */
-TEST_F_TIMEOUT(vram, move_then_write, 60)
+TEST_F_TIMEOUT(vram, move_then_write, 240)
 {
 	ASSERT_EQ(0, hold_first(&self->first, variant->point, make_read_only,
 				&self->access, do_put, &self->link));
@@ -286,7 +286,7 @@ TEST_F_TIMEOUT(vram, move_then_write, 60)
 	EXPECT_EQ(0, vt_buf_check_all(&self->there));
 }
 
-TEST_F_TIMEOUT(vram, destruction, 60)
+TEST_F_TIMEOUT(vram, destruction, 240)
 {
 	ASSERT_EQ(0, hold_first(&self->first, variant->point, make_read_only,
 				&self->access, do_put, &self->link));
@@ -299,7 +299,7 @@ TEST_F_TIMEOUT(vram, destruction, 60)
 	EXPECT_EQ(0, victim_check(&self->victim));
 }
 
-TEST_F_TIMEOUT(vram, deregistration, 60)
+TEST_F_TIMEOUT(vram, deregistration, 240)
 {
 	against_deregistration(_metadata, &self->link, variant->point,
 			       make_read_only);
@@ -366,7 +366,7 @@ static int put_at_third_entry(void *arg)
  * Its last page is unmapped, which ends the region that has all others, too. When
  * the second has returned no access succeeds, wherever the first is.
  */
-TEST_F_TIMEOUT(region, ends_for_both, 60)
+TEST_F_TIMEOUT(region, ends_for_both, 240)
 {
 	ASSERT_EQ(0, hold_first(&self->first, variant->point, unmap_last_page,
 				&self->access, put_at_third_entry,
@@ -413,7 +413,7 @@ FIXTURE_TEARDOWN(pinned)
 	EXPECT_EQ(0, vt_counters_balanced(&vt_mem_vram));
 }
 
-TEST_F_TIMEOUT(pinned, revocation, 60)
+TEST_F_TIMEOUT(pinned, revocation, 240)
 {
 	ASSERT_EQ(0, hold_first(&self->first, variant->point, unmap_last_page,
 				&self->access, do_put, &self->link));
@@ -425,7 +425,7 @@ TEST_F_TIMEOUT(pinned, revocation, 60)
 	EXPECT_EQ(0, attempt_end(&self->first));
 }
 
-TEST_F_TIMEOUT(pinned, deregistration, 60)
+TEST_F_TIMEOUT(pinned, deregistration, 240)
 {
 	against_deregistration(_metadata, &self->link, variant->point,
 			       unmap_last_page);
@@ -481,7 +481,7 @@ FIXTURE_TEARDOWN(exporter)
  * What is written while the move is under way is moved, or waits. What is written
  * afterwards goes to the new place.
  */
-TEST_F_TIMEOUT(exporter, writes_move_along, 60)
+TEST_F_TIMEOUT(exporter, writes_move_along, 240)
 {
 	ASSERT_EQ(0, hold_first(&self->first, variant->point, move,
 				&self->access, do_put, &self->link));
@@ -498,7 +498,7 @@ TEST_F_TIMEOUT(exporter, writes_move_along, 60)
 	EXPECT_EQ(0, vt_buf_check_all(&self->there));
 }
 
-TEST_F_TIMEOUT(exporter, deregistration, 60)
+TEST_F_TIMEOUT(exporter, deregistration, 240)
 {
 	against_deregistration(_metadata, &self->link, variant->point, move);
 	EXPECT_EQ(0, vt_buf_check_all(&self->there));
@@ -548,7 +548,7 @@ static int leave(struct vt_mem *mem)
 }
 
 /* The pages leave while memory for their entries is got: the answer is old. */
-TEST_F_TIMEOUT(nomem, invalidation, 60)
+TEST_F_TIMEOUT(nomem, invalidation, 240)
 {
 	ASSERT_EQ(0, leave(&self->there.mem));
 	ASSERT_EQ(0, vt_buf_fill_by_owner(&self->there, 3));
@@ -559,7 +559,7 @@ TEST_F_TIMEOUT(nomem, invalidation, 60)
 }
 
 /* They stay: one more try stores them. */
-TEST_F_TIMEOUT(nomem, nothing, 60)
+TEST_F_TIMEOUT(nomem, nothing, 240)
 {
 	EXPECT_EQ(0, attempt_end(&self->first));
 	memcpy(self->here.shadow, self->there.shadow, BYTES);
