@@ -20,6 +20,8 @@
 #                               the plain one; default: nothing. All in one
 #                               machine, but for
 #       [ALONE]                 what does not bear others
+#       [QUICK "${dir}/soak 8"] what is run of it then on the plain kernel;
+#                               default: all
 #       [LONG]                  nothing of it is run then
 #       [WAITS]                 mostly it does, and so may run beside another
 #       COMMANDS "${dir}/mr_data --odd" "python3 ${dir}/x.py")
@@ -83,7 +85,7 @@ endfunction()
 # PARSE_ARGV: an empty VM is to stay away.
 macro(peermem_parse_group lanes)
 	cmake_parse_arguments(arg "LONG;ALONE;WAITS;BUSY" "NAME;TIMEOUT;EACH;MACHINE"
-		"LANES;VM;COMMANDS;SHORT" ${ARGN})
+		"LANES;VM;COMMANDS;SHORT;QUICK" ${ARGN})
 	if(NOT arg_LANES)
 		set(arg_LANES ${lanes})
 	endif()
@@ -111,6 +113,9 @@ function(peermem_add_vm_group)
 	endif()
 	if(PEERMEM_LANE STREQUAL plain AND NOT arg_LONG)
 		set(arg_SHORT ${arg_COMMANDS})
+		if(arg_QUICK)
+			set(arg_SHORT ${arg_QUICK})
+		endif()
 	endif()
 	if(NOT arg_SHORT)
 		return()

@@ -5,13 +5,12 @@
  */
 #include <kselftest_harness.h>
 
-#include <sys/ioctl.h>
 #include <sys/wait.h>
 
-#include "../kmod/peer_test_dmabuf.h"
 #include "engine.h"
 #include "lib/driven.h"
 #include "lib/proc.h"
+#include "lib/test_dmabuf.h"
 
 #define PAGE 4096
 #define SIZE (2 * PAGE)
@@ -81,12 +80,14 @@ static unsigned int count_mrs(life_t *self)
 static int count_attached(life_t *self)
 {
 	struct vt_mem *mem = &self->b.buf.mem;
-	struct peer_test_dmabuf_stats stats = { .fd = mem->dmabuf };
+	struct peer_test_dmabuf_stats stats;
+	int ret;
 
 	if (mem->dmabuf < 0)
 		return 0;
-	if (ioctl(mem->fd, PEER_TEST_DMABUF_STATS, &stats))
-		return -errno;
+	ret = vt_test_dmabuf_stats(mem, &stats);
+	if (ret)
+		return ret;
 	return stats.wrong ? -EILSEQ : (int)stats.attached;
 }
 

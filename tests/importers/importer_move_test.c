@@ -7,10 +7,9 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
-#include <sys/ioctl.h>
 
-#include "../kmod/peer_test_dmabuf.h"
 #include "engine.h"
+#include "lib/test_dmabuf.h"
 
 #define PAGE 4096
 #define SIZE (4 * PAGE)
@@ -50,12 +49,6 @@ FIXTURE_SETUP(move)
 				 variant->kind, SIZE));
 }
 
-static int owner_stats(struct vt_mem *mem, struct peer_test_dmabuf_stats *stats)
-{
-	stats->fd = mem->dmabuf;
-	return ioctl(mem->fd, PEER_TEST_DMABUF_STATS, stats) ? -errno : 0;
-}
-
 typedef FIXTURE_DATA(move) move_t;
 
 /* What the engine's statistics say, since the test began. */
@@ -81,7 +74,7 @@ FIXTURE_TEARDOWN(move)
 	struct edu_rdma_stats end;
 
 	EXPECT_EQ(0, en_buf_deregister(&self->b));
-	EXPECT_EQ(0, owner_stats(&self->b.buf.mem, &stats));
+	EXPECT_EQ(0, vt_test_dmabuf_stats(&self->b.buf.mem, &stats));
 	EXPECT_EQ(0, stats.attached);
 	EXPECT_EQ(0, stats.mapped);
 	EXPECT_EQ(0, stats.wrong);
@@ -113,7 +106,7 @@ static void follows(struct __test_metadata *_metadata, move_t *self)
 
 	for (i = 1; i <= 3; i++) {
 		ASSERT_EQ(0, vt_mem_move(mem, false));
-		ASSERT_EQ(0, owner_stats(mem, &stats));
+		ASSERT_EQ(0, vt_test_dmabuf_stats(mem, &stats));
 		EXPECT_EQ(0, stats.mapped);
 		now = since(self);
 		EXPECT_EQ(i, now.notifies);

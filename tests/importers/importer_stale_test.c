@@ -7,12 +7,11 @@
 #include <kselftest_harness.h>
 
 #include <fcntl.h>
-#include <sys/ioctl.h>
 
-#include "../kmod/peer_test_dmabuf.h"
 #include "engine.h"
 #include "lib/pattern.h"
 #include "lib/proc.h"
+#include "lib/test_dmabuf.h"
 
 #define PAGE 4096
 #define SIZE (2 * PAGE)
@@ -119,11 +118,10 @@ static bool owner_looks(struct en_buf *b)
 /* Bytes that were written to where it was. */
 static int owner_found(struct en_buf *b)
 {
-	struct peer_test_dmabuf_stats stats = { .fd = b->buf.mem.dmabuf };
+	struct peer_test_dmabuf_stats stats;
+	int ret = vt_test_dmabuf_stats(&b->buf.mem, &stats);
 
-	if (ioctl(b->buf.mem.fd, PEER_TEST_DMABUF_STATS, &stats))
-		return -errno;
-	return stats.wrong;
+	return ret ? ret : (int)stats.wrong;
 }
 
 static int go(struct en_buf *b, void *data, uint32_t flags)

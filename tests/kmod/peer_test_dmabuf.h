@@ -14,6 +14,13 @@ enum peer_test_dmabuf_flags {
 	PEER_TEST_DMABUF_IOMEM = 1 << 1,	/* is called I/O memory */
 	PEER_TEST_DMABUF_READ_ONLY = 1 << 2,	/* the descriptor is */
 	PEER_TEST_DMABUF_DMA = 1 << 3,		/* has addresses for DMA, too */
+	/*
+	 * An engine copies the bytes after a move, and a fence says when: from the
+	 * first use on, or from the move itself on. A fixed buffer with an engine
+	 * moves while nobody has it mapped.
+	 */
+	PEER_TEST_DMABUF_ENGINE = 1 << 4,
+	PEER_TEST_DMABUF_ENGINE_EAGER = 1 << 5,
 };
 
 struct peer_test_dmabuf_create {
@@ -28,8 +35,11 @@ struct peer_test_dmabuf_create {
  * @mapped:   now, for the CPU or for DMA
  * @accesses: begun, not ended
  * @maps:     ever
+ * @copies:   that the engine began, ever
+ * @pending:  fences that have not signalled
  * @wrong:    written after a move to where it was; mapped still after the
- *            notification; mapped outside of an access
+ *            notification; mapped outside of an access; written before the engine
+ *            had copied
  */
 struct peer_test_dmabuf_stats {
 	__s32 fd;		/* in */
@@ -37,7 +47,29 @@ struct peer_test_dmabuf_stats {
 	__u32 mapped;
 	__u32 accesses;
 	__u32 maps;
+	__u32 copies;
+	__u32 pending;
 	__u32 wrong;
+};
+
+/* Copies of the engine that begin from now on take so long. It begins with 20 ms. */
+#define PEER_TEST_DMABUF_UNTIL_FINISH 0xffffffff
+
+struct peer_test_dmabuf_speed {
+	__s32 fd;
+	__u32 ms;
+};
+
+/* A fence that signals at FINISH, as one of the exporter or of a user. */
+enum peer_test_dmabuf_fence_usage {
+	PEER_TEST_DMABUF_FENCE_KERNEL,
+	PEER_TEST_DMABUF_FENCE_WRITE,
+	PEER_TEST_DMABUF_FENCE_READ,
+};
+
+struct peer_test_dmabuf_fence {
+	__s32 fd;
+	__u32 usage;
 };
 
 /* The bytes, seen by the owner. */
@@ -58,5 +90,12 @@ struct peer_test_dmabuf_rw {
 #define PEER_TEST_DMABUF_MOVE	_IO(0xb9, 2)
 #define PEER_TEST_DMABUF_REVOKE	_IO(0xb9, 3)
 #define PEER_TEST_DMABUF_RW	_IOW(0xb9, 4, struct peer_test_dmabuf_rw)
+#define PEER_TEST_DMABUF_SPEED	_IOW(0xb9, 5, struct peer_test_dmabuf_speed)
+#define PEER_TEST_DMABUF_FENCE	_IOW(0xb9, 6, struct peer_test_dmabuf_fence)
+/*
+ * With a descriptor: copies under way are done, and all fences signal. Without it a
+ * fence signals after 100 seconds at the latest, or at the end of the buffer.
+ */
+#define PEER_TEST_DMABUF_FINISH	_IO(0xb9, 7)
 
 #endif

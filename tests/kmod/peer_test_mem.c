@@ -160,9 +160,9 @@ static const struct vm_operations_struct vm_ops = {
 	.close = vma_close,
 };
 
-struct peer_test_object *peer_test_object_find_placed(unsigned long addr,
-						      size_t size,
-						      unsigned long *first_page)
+static struct peer_test_object *find_placed(const struct mm_struct *mm,
+					    unsigned long addr, size_t size,
+					    unsigned long *first_page)
 {
 	struct peer_test_object *object;
 	unsigned long length;
@@ -170,7 +170,7 @@ struct peer_test_object *peer_test_object_find_placed(unsigned long addr,
 	mutex_lock(&placed_lock);
 	list_for_each_entry(object, &placed, placed) {
 		length = object->num_pages << PAGE_SHIFT;
-		if (object->place_mm == current->mm && addr >= object->place &&
+		if (object->place_mm == mm && addr >= object->place &&
 		    size <= length && addr - object->place <= length - size) {
 			kref_get(&object->kref);
 			*first_page = (addr - object->place) >> PAGE_SHIFT;
@@ -180,6 +180,13 @@ struct peer_test_object *peer_test_object_find_placed(unsigned long addr,
 	}
 	mutex_unlock(&placed_lock);
 	return NULL;
+}
+
+struct peer_test_object *peer_test_object_find_placed(unsigned long addr,
+						      size_t size,
+						      unsigned long *first_page)
+{
+	return find_placed(current->mm, addr, size, first_page);
 }
 EXPORT_SYMBOL_GPL(peer_test_object_find_placed);
 
@@ -194,11 +201,12 @@ static void object_place(struct peer_test_object *object, unsigned long place)
 	mutex_unlock(&placed_lock);
 }
 
-struct peer_test_object *peer_test_object_find(unsigned long addr, size_t size,
-					       unsigned long *first_page)
+struct peer_test_object *peer_test_object_find_in(struct mm_struct *mm,
+						  unsigned long addr,
+						  size_t size,
+						  unsigned long *first_page)
 {
 	struct peer_test_object *object = NULL;
-	struct mm_struct *mm = current->mm;
 	struct vm_area_struct *vma;
 
 	mmap_read_lock(mm);
@@ -210,7 +218,14 @@ struct peer_test_object *peer_test_object_find(unsigned long addr, size_t size,
 			      ((addr - vma->vm_start) >> PAGE_SHIFT);
 	}
 	mmap_read_unlock(mm);
-	return object ?: peer_test_object_find_placed(addr, size, first_page);
+	return object ?: find_placed(mm, addr, size, first_page);
+}
+EXPORT_SYMBOL_GPL(peer_test_object_find_in);
+
+struct peer_test_object *peer_test_object_find(unsigned long addr, size_t size,
+					       unsigned long *first_page)
+{
+	return peer_test_object_find_in(current->mm, addr, size, first_page);
 }
 EXPORT_SYMBOL_GPL(peer_test_object_find);
 

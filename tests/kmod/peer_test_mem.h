@@ -21,6 +21,11 @@ struct sg_table;
  */
 struct peer_test_object *peer_test_object_find(unsigned long addr, size_t size,
 					       unsigned long *first_page);
+/* The same in any process, which is alive. */
+struct peer_test_object *peer_test_object_find_in(struct mm_struct *mm,
+						  unsigned long addr,
+						  size_t size,
+						  unsigned long *first_page);
 /* The same, but what it is mapped at does not count: only where it is "placed". */
 struct peer_test_object *peer_test_object_find_placed(unsigned long addr,
 						      size_t size,

@@ -85,9 +85,11 @@ const struct vt_mem_kind *vt_mem_kind_find(const char *name)
 	static const struct vt_mem_kind *const kinds[] = {
 		&vt_mem_host, &vt_mem_vram, &vt_mem_vram_named,
 		&vt_mem_vram_system, &vt_mem_cmb, &vt_mem_peerdirect,
+		&vt_mem_native,
 		&vt_mem_udmabuf, &vt_mem_heap, &vt_mem_vgem, &vt_mem_moving,
 		&vt_mem_fixed, &vt_mem_iomem, &vt_mem_dma,
-		&vt_mem_vram_dmabuf,
+		&vt_mem_vram_dmabuf, &vt_mem_engine, &vt_mem_engine_eager,
+		&vt_mem_engine_iomem, &vt_mem_engine_fixed,
 	};
 	size_t i;
 

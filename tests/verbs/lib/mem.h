@@ -92,6 +92,8 @@ extern const struct vt_mem_kind vt_mem_cmb;
 extern const struct vt_mem_kind vt_mem_peerdirect;
 /* That client anew, with these parameters. Return: as vt_insmod_test(). */
 int vt_peerdirect_load(const char *params);
+/* The same memory, of an exporter of the native API (peer_test_native). */
+extern const struct vt_mem_kind vt_mem_native;
 /* The same memory, of the client that gives it to edu0 alone (peer_test_link). */
 extern const struct vt_mem_kind vt_mem_private_link;
 
@@ -107,6 +109,15 @@ extern const struct vt_mem_kind vt_mem_moving;
 extern const struct vt_mem_kind vt_mem_fixed;
 extern const struct vt_mem_kind vt_mem_iomem;
 extern const struct vt_mem_kind vt_mem_dma;
+/*
+ * Of peer_test_dmabuf.ko, too: an engine copies the bytes after a move, and a fence
+ * says when they are there. The copy begins with the first use of the buffer, or
+ * (eager) with the move. The last does not move while it is registered.
+ */
+extern const struct vt_mem_kind vt_mem_engine;
+extern const struct vt_mem_kind vt_mem_engine_eager;
+extern const struct vt_mem_kind vt_mem_engine_iomem;
+extern const struct vt_mem_kind vt_mem_engine_fixed;
 extern const struct vt_mem_kind vt_mem_vram_dmabuf;
 
 /* Ranges that the core made a dma-buf of, of the kinds above. */

@@ -16,9 +16,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "../../kmod/peer_test_dmabuf.h"
 #include "mem_kind.h"
 #include "proc.h"
+#include "test_dmabuf.h"
 
 /* Makes of the node mem->fd the dma-buf mem->dmabuf, and maps it. */
 static int dmabuf_alloc(struct vt_mem *mem, const char *node, size_t length,
@@ -205,11 +205,26 @@ static int test_prepare(void)
 
 static uint32_t test_flags(const struct vt_mem_kind *kind)
 {
-	if (kind == &vt_mem_fixed)
-		return PEER_TEST_DMABUF_FIXED;
-	if (kind == &vt_mem_dma)
-		return PEER_TEST_DMABUF_DMA;
-	return kind == &vt_mem_iomem ? PEER_TEST_DMABUF_IOMEM : 0;
+	static const struct {
+		const struct vt_mem_kind *kind;
+		uint32_t flags;
+	} kinds[] = {
+		{ &vt_mem_fixed, PEER_TEST_DMABUF_FIXED },
+		{ &vt_mem_iomem, PEER_TEST_DMABUF_IOMEM },
+		{ &vt_mem_dma, PEER_TEST_DMABUF_DMA },
+		{ &vt_mem_engine, PEER_TEST_DMABUF_ENGINE },
+		{ &vt_mem_engine_eager, PEER_TEST_DMABUF_ENGINE_EAGER },
+		{ &vt_mem_engine_iomem, PEER_TEST_DMABUF_ENGINE |
+					PEER_TEST_DMABUF_IOMEM },
+		{ &vt_mem_engine_fixed, PEER_TEST_DMABUF_ENGINE |
+					PEER_TEST_DMABUF_FIXED },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (kinds[i].kind == kind)
+			return kinds[i].flags;
+	return 0;
 }
 
 static int test_make(struct vt_mem *mem, size_t length)
@@ -268,6 +283,33 @@ static int test_revoke(struct vt_mem *mem)
 	return ioctl(mem->fd, PEER_TEST_DMABUF_REVOKE, mem->dmabuf) ? -errno : 0;
 }
 
+int vt_test_dmabuf_stats(const struct vt_mem *mem,
+			 struct peer_test_dmabuf_stats *stats)
+{
+	stats->fd = mem->dmabuf;
+	return ioctl(mem->fd, PEER_TEST_DMABUF_STATS, stats) ? -errno : 0;
+}
+
+int vt_test_dmabuf_speed(const struct vt_mem *mem, uint32_t ms)
+{
+	struct peer_test_dmabuf_speed speed = { mem->dmabuf, ms };
+
+	return ioctl(mem->fd, PEER_TEST_DMABUF_SPEED, &speed) ? -errno : 0;
+}
+
+int vt_test_dmabuf_fence(const struct vt_mem *mem,
+			 enum peer_test_dmabuf_fence_usage usage)
+{
+	struct peer_test_dmabuf_fence fence = { mem->dmabuf, usage };
+
+	return ioctl(mem->fd, PEER_TEST_DMABUF_FENCE, &fence) ? -errno : 0;
+}
+
+int vt_test_dmabuf_finish(const struct vt_mem *mem)
+{
+	return ioctl(mem->fd, PEER_TEST_DMABUF_FINISH, mem->dmabuf) ? -errno : 0;
+}
+
 #define TEST_KIND(kind, moving, revoking)				\
 	{								\
 		.name = #kind,						\
@@ -287,3 +329,10 @@ const struct vt_mem_kind vt_mem_fixed = TEST_KIND(fixed, NULL, NULL);
 const struct vt_mem_kind vt_mem_iomem = TEST_KIND(iomem, test_move,
 						   test_revoke);
 const struct vt_mem_kind vt_mem_dma = TEST_KIND(dma, test_move, test_revoke);
+const struct vt_mem_kind vt_mem_engine = TEST_KIND(engine, test_move,
+						    test_revoke);
+const struct vt_mem_kind vt_mem_engine_eager = TEST_KIND(engine_eager, test_move,
+							  test_revoke);
+const struct vt_mem_kind vt_mem_engine_iomem = TEST_KIND(engine_iomem, test_move,
+							  test_revoke);
+const struct vt_mem_kind vt_mem_engine_fixed = TEST_KIND(engine_fixed, NULL, NULL);

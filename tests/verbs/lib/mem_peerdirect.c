@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
  * Memory of peer_test_mem.ko (tests/kmod), which belongs to whichever client is
- * loaded: one of the PeerDirect API, or one with a link of its own.
+ * loaded: one of the PeerDirect API, one of the native API, or one with a link of its
+ * own.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -31,6 +32,8 @@ static int load(const char *ko, const char *params)
 	if (!ret)
 		ret = unload("peerdirect_test");
 	if (!ret)
+		ret = unload("peer_test_native");
+	if (!ret)
 		ret = unload("peer_test_link");
 	return ret ? ret : vt_insmod_test(ko, params);
 }
@@ -45,6 +48,13 @@ static int peerdirect_prepare(void)
 	if (vt_module_is_loaded("peerdirect_test"))
 		return 0;
 	return vt_peerdirect_load(NULL);
+}
+
+static int native_prepare(void)
+{
+	if (vt_module_is_loaded("peer_test_native"))
+		return 0;
+	return load("peer_test_native.ko", NULL);
 }
 
 static int private_link_prepare(void)
@@ -139,6 +149,19 @@ const struct vt_mem_kind vt_mem_peerdirect = {
 	.node = NODE,
 	.again = true,
 	.prepare = peerdirect_prepare,
+	.alloc = peerdirect_alloc,
+	.free = vt_mem_release,
+	.read = peerdirect_read,
+	.write = peerdirect_write,
+	.revoke = peerdirect_revoke,
+};
+
+const struct vt_mem_kind vt_mem_native = {
+	.name = "native",
+	.client = "peer_test_native",
+	.module = "peer_test_native",
+	.node = NODE,
+	.prepare = native_prepare,
 	.alloc = peerdirect_alloc,
 	.free = vt_mem_release,
 	.read = peerdirect_read,

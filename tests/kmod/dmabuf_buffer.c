@@ -3,6 +3,10 @@
  * Test module: an exporter of dma-bufs that move, for importers that use the
  * CPU, and some for those that use DMA, too. Where a buffer was before its last
  * move is kept, and filled with POISON: what is written there is found out.
+ *
+ * Some have an engine that copies the bytes after the move (dmabuf_engine.h). Its
+ * copy begins with the move itself, or when somebody uses the buffer: pin(), vmap(),
+ * a mapping for DMA, a page fault of the CPU.
  */
 #include <linux/dma-buf.h>
 #include <linux/dma-mapping.h>
@@ -15,13 +19,16 @@
 #include <linux/uaccess.h>
 #include <linux/vmalloc.h>
 
+#include "dmabuf_engine.h"
 #include "peer_test_dmabuf.h"
 
 #define POISON 0xd5
 #define LENGTH_MAX SZ_64M
 
-/* All of it is under the dma-buf's resv, but for the atomic ones. */
+/* All of it is under the dma-buf's resv, but for the atomic ones and the engine. */
 struct buffer {
+	struct engine engine;
+	bool eager;		/* a move begins the copy */
 	void *now;		/* NULL: revoked */
 	void *before;
 	bool iomem;
@@ -34,6 +41,18 @@ struct buffer {
 	u32 maps;
 	u32 wrong;
 };
+
+/* Somebody is about to map it. */
+static int buffer_use(struct dma_buf *dmabuf)
+{
+	struct buffer *buffer = dmabuf->priv;
+
+	dma_resv_assert_held(dmabuf->resv);
+
+	if (!buffer->now)
+		return -ENODEV;
+	return engine_start(&buffer->engine, dmabuf->resv, buffer->now);
+}
 
 static int buffer_attach(struct dma_buf *dmabuf,
 			 struct dma_buf_attachment *attach)
@@ -55,13 +74,11 @@ static void buffer_detach(struct dma_buf *dmabuf,
 static int buffer_pin(struct dma_buf_attachment *attach)
 {
 	struct buffer *buffer = attach->dmabuf->priv;
+	int ret = buffer_use(attach->dmabuf);
 
-	dma_resv_assert_held(attach->dmabuf->resv);
-
-	if (!buffer->now)
-		return -ENODEV;
-	buffer->pins++;
-	return 0;
+	if (!ret)
+		buffer->pins++;
+	return ret;
 }
 
 static void buffer_unpin(struct dma_buf_attachment *attach)
@@ -125,8 +142,9 @@ static struct sg_table *buffer_map_dma(struct dma_buf_attachment *attach,
 
 	if (!buffer->dma)
 		return ERR_PTR(-EOPNOTSUPP);
-	if (!buffer->now)
-		return ERR_PTR(-ENODEV);
+	ret = buffer_use(attach->dmabuf);
+	if (ret)
+		return ERR_PTR(ret);
 	table = kzalloc(sizeof(*table), GFP_KERNEL);
 	if (!table)
 		return ERR_PTR(-ENOMEM);
@@ -174,11 +192,10 @@ static int buffer_end_access(struct dma_buf *dmabuf,
 static int buffer_vmap(struct dma_buf *dmabuf, struct iosys_map *map)
 {
 	struct buffer *buffer = dmabuf->priv;
+	int ret = buffer_use(dmabuf);
 
-	dma_resv_assert_held(dmabuf->resv);
-
-	if (!buffer->now)
-		return -ENODEV;
+	if (ret)
+		return ret;
 	if (!atomic_read(&buffer->accesses))
 		buffer->wrong++;
 	buffer->mapped = true;
@@ -198,21 +215,44 @@ static void buffer_vunmap(struct dma_buf *dmabuf, struct iosys_map *map)
 	buffer->mapped = false;
 }
 
+/* Return: 0 with resv held and the bytes there, -ENODEV, -ENOMEM or -ERESTARTSYS. */
+static int buffer_lock_bytes(struct dma_buf *dmabuf)
+{
+	struct buffer *buffer = dmabuf->priv;
+	long ret;
+
+	for (;;) {
+		dma_resv_lock(dmabuf->resv, NULL);
+		ret = buffer_use(dmabuf);
+		if (!ret && !engine_holds(&buffer->engine))
+			return 0;
+		dma_resv_unlock(dmabuf->resv);
+		if (ret)
+			return ret;
+		ret = dma_resv_wait_timeout(dmabuf->resv, DMA_RESV_USAGE_KERNEL,
+					    true, MAX_SCHEDULE_TIMEOUT);
+		if (ret < 0)
+			return ret;
+	}
+}
+
 static vm_fault_t buffer_fault(struct vm_fault *vmf)
 {
 	struct dma_buf *dmabuf = vmf->vma->vm_private_data;
 	struct buffer *buffer = dmabuf->priv;
-	vm_fault_t ret = VM_FAULT_SIGBUS;
 	struct page *page;
+	vm_fault_t fault;
+	int ret;
 
-	dma_resv_lock(dmabuf->resv, NULL);
-	if (buffer->now) {
-		page = vmalloc_to_page(buffer->now +
-				       (vmf->pgoff << PAGE_SHIFT));
-		ret = vmf_insert_pfn(vmf->vma, vmf->address, page_to_pfn(page));
-	}
+	ret = buffer_lock_bytes(dmabuf);
+	if (ret == -ERESTARTSYS)
+		return VM_FAULT_NOPAGE;
+	if (ret)
+		return VM_FAULT_SIGBUS;
+	page = vmalloc_to_page(buffer->now + (vmf->pgoff << PAGE_SHIFT));
+	fault = vmf_insert_pfn(vmf->vma, vmf->address, page_to_pfn(page));
 	dma_resv_unlock(dmabuf->resv);
-	return ret;
+	return fault;
 }
 
 static const struct vm_operations_struct buffer_vm_ops = {
@@ -227,13 +267,17 @@ static int buffer_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
 	return 0;
 }
 
-static void buffer_release(struct dma_buf *dmabuf)
+static void buffer_free(struct buffer *buffer)
 {
-	struct buffer *buffer = dmabuf->priv;
-
+	engine_fini(&buffer->engine);
 	vfree(buffer->now);
 	vfree(buffer->before);
 	kfree(buffer);
+}
+
+static void buffer_release(struct dma_buf *dmabuf)
+{
+	buffer_free(dmabuf->priv);
 }
 
 #define BUFFER_OPS						\
@@ -272,6 +316,31 @@ static struct dma_buf *buffer_export(struct buffer *buffer,
 	return dma_buf_export(&info);
 }
 
+#define WITH_ENGINE (PEER_TEST_DMABUF_ENGINE | PEER_TEST_DMABUF_ENGINE_EAGER)
+
+/* The bytes of one that does not move wait in the engine from the beginning. */
+static struct buffer *buffer_create(const struct peer_test_dmabuf_create *arg)
+{
+	struct buffer *buffer = kzalloc(sizeof(*buffer), GFP_KERNEL);
+	int ret;
+
+	if (!buffer)
+		return NULL;
+	buffer->iomem = arg->flags & PEER_TEST_DMABUF_IOMEM;
+	buffer->dma = arg->flags & PEER_TEST_DMABUF_DMA;
+	buffer->eager = arg->flags & PEER_TEST_DMABUF_ENGINE_EAGER;
+	buffer->now = vzalloc(arg->length);
+	ret = engine_init(&buffer->engine, arg->length,
+			  arg->flags & WITH_ENGINE);
+	if (ret || !buffer->now) {
+		buffer_free(buffer);
+		return NULL;
+	}
+	if (buffer->engine.staged && arg->flags & PEER_TEST_DMABUF_FIXED)
+		engine_take(&buffer->engine, buffer->now);
+	return buffer;
+}
+
 static long node_create(struct peer_test_dmabuf_create __user *user)
 {
 	struct peer_test_dmabuf_create arg;
@@ -282,16 +351,12 @@ static long node_create(struct peer_test_dmabuf_create __user *user)
 		return -EFAULT;
 	if (!arg.length || !PAGE_ALIGNED(arg.length) || arg.length > LENGTH_MAX)
 		return -EINVAL;
-	buffer = kzalloc(sizeof(*buffer), GFP_KERNEL);
+	buffer = buffer_create(&arg);
 	if (!buffer)
 		return -ENOMEM;
-	buffer->iomem = arg.flags & PEER_TEST_DMABUF_IOMEM;
-	buffer->dma = arg.flags & PEER_TEST_DMABUF_DMA;
-	buffer->now = vzalloc(arg.length);
-	dmabuf = buffer->now ? buffer_export(buffer, &arg) : ERR_PTR(-ENOMEM);
+	dmabuf = buffer_export(buffer, &arg);
 	if (IS_ERR(dmabuf)) {
-		vfree(buffer->now);
-		kfree(buffer);
+		buffer_free(buffer);
 		return PTR_ERR(dmabuf);
 	}
 	arg.fd = dma_buf_fd(dmabuf, O_CLOEXEC);
@@ -315,9 +380,42 @@ static void buffer_leave(struct dma_buf *dmabuf)
 		buffer->wrong++;
 	if (buffer->before && memchr_inv(buffer->before, POISON, dmabuf->size))
 		buffer->wrong++;
+	if (buffer->engine.staged)
+		engine_take(&buffer->engine, buffer->now);
 	vfree(buffer->before);
 	buffer->before = buffer->now;
 	buffer->now = NULL;
+}
+
+/* It comes to @place. Return: 0, or -ENOMEM there is no fence for the copy. */
+static int buffer_arrive(struct dma_buf *dmabuf, void *place)
+{
+	struct buffer *buffer = dmabuf->priv;
+
+	if (!buffer->engine.staged)
+		memcpy(place, buffer->before, dmabuf->size);
+	memset(buffer->before, POISON, dmabuf->size);
+	buffer->now = place;
+	return buffer->eager ? buffer_use(dmabuf) : 0;
+}
+
+/* The copy that the engine may still do has no effect any more. */
+static void buffer_vanish(struct dma_buf *dmabuf)
+{
+	struct buffer *buffer = dmabuf->priv;
+
+	engine_drop(&buffer->engine);
+	memset(buffer->before, POISON, dmabuf->size);
+}
+
+static bool buffer_may_move(struct dma_buf *dmabuf)
+{
+	struct buffer *buffer = dmabuf->priv;
+
+	/* Nobody tells the users of a fixed one. */
+	if (!dmabuf->ops->pin && buffer->mapped)
+		return false;
+	return !buffer_is_pinned(buffer);
 }
 
 static long node_move(struct dma_buf *dmabuf, bool revoke)
@@ -329,16 +427,16 @@ static long node_move(struct dma_buf *dmabuf, bool revoke)
 	if (!revoke && !place)
 		return -ENOMEM;
 	dma_resv_lock(dmabuf->resv, NULL);
-	if (!revoke && buffer_is_pinned(buffer)) {
+	if (!revoke && !buffer_may_move(dmabuf)) {
 		ret = -EBUSY;
 	} else if (buffer->now) {
 		buffer_leave(dmabuf);
-		if (place)
-			memcpy(place, buffer->before, dmabuf->size);
-		memset(buffer->before, POISON, dmabuf->size);
-		buffer->now = place;
-		place = NULL;
 		ret = 0;
+		if (revoke)
+			buffer_vanish(dmabuf);
+		else
+			ret = buffer_arrive(dmabuf, place);
+		place = NULL;
 	}
 	dma_resv_unlock(dmabuf->resv);
 	vfree(place);
@@ -356,7 +454,9 @@ static long node_stats(struct dma_buf *dmabuf,
 	stats.accesses = atomic_read(&buffer->accesses);
 	stats.mapped = buffer->mapped + buffer->dma_maps;
 	stats.maps = buffer->maps;
-	stats.wrong = buffer->wrong;
+	stats.copies = buffer->engine.copies;
+	stats.pending = engine_pending(&buffer->engine);
+	stats.wrong = buffer->wrong + buffer->engine.early;
 	if (buffer->before && memchr_inv(buffer->before, POISON, dmabuf->size))
 		stats.wrong++;
 	dma_resv_unlock(dmabuf->resv);
@@ -371,10 +471,8 @@ static int buffer_copy(struct dma_buf *dmabuf,
 
 	dma_resv_lock(dmabuf->resv, NULL);
 	if (buffer->now) {
-		if (arg->write)
-			memcpy(buffer->now + arg->offset, bounce, arg->length);
-		else
-			memcpy(bounce, buffer->now + arg->offset, arg->length);
+		engine_rw(&buffer->engine, buffer->now, arg->offset, bounce,
+			  arg->length, arg->write);
 		ret = 0;
 	}
 	dma_resv_unlock(dmabuf->resv);
@@ -408,6 +506,58 @@ static long node_rw(struct dma_buf *dmabuf,
 	return ret;
 }
 
+static long node_speed(struct dma_buf *dmabuf,
+		       struct peer_test_dmabuf_speed __user *user)
+{
+	struct buffer *buffer = dmabuf->priv;
+	struct peer_test_dmabuf_speed arg;
+
+	if (copy_from_user(&arg, user, sizeof(arg)))
+		return -EFAULT;
+	dma_resv_lock(dmabuf->resv, NULL);
+	buffer->engine.ms = arg.ms;
+	dma_resv_unlock(dmabuf->resv);
+	return 0;
+}
+
+static long node_fence(struct dma_buf *dmabuf,
+		       struct peer_test_dmabuf_fence __user *user)
+{
+	static const enum dma_resv_usage usages[] = {
+		[PEER_TEST_DMABUF_FENCE_KERNEL] = DMA_RESV_USAGE_KERNEL,
+		[PEER_TEST_DMABUF_FENCE_WRITE] = DMA_RESV_USAGE_WRITE,
+		[PEER_TEST_DMABUF_FENCE_READ] = DMA_RESV_USAGE_READ,
+	};
+	struct buffer *buffer = dmabuf->priv;
+	struct peer_test_dmabuf_fence arg;
+	long ret;
+
+	if (copy_from_user(&arg, user, sizeof(arg)))
+		return -EFAULT;
+	if (arg.usage >= ARRAY_SIZE(usages))
+		return -EINVAL;
+	dma_resv_lock(dmabuf->resv, NULL);
+	ret = engine_add_fence(&buffer->engine, dmabuf->resv,
+			       usages[arg.usage]);
+	dma_resv_unlock(dmabuf->resv);
+	return ret;
+}
+
+static long node_finish(struct dma_buf *dmabuf)
+{
+	struct buffer *buffer = dmabuf->priv;
+
+	engine_finish(&buffer->engine);
+	return 0;
+}
+
+static bool buffer_moves(const struct dma_buf *dmabuf)
+{
+	struct buffer *buffer = dmabuf->priv;
+
+	return dmabuf->ops == &moving_ops || buffer->engine.staged;
+}
+
 static long node_call(struct dma_buf *dmabuf, unsigned int cmd,
 		      void __user *user)
 {
@@ -418,8 +568,14 @@ static long node_call(struct dma_buf *dmabuf, unsigned int cmd,
 		return node_stats(dmabuf, user);
 	case PEER_TEST_DMABUF_RW:
 		return node_rw(dmabuf, user);
+	case PEER_TEST_DMABUF_SPEED:
+		return node_speed(dmabuf, user);
+	case PEER_TEST_DMABUF_FENCE:
+		return node_fence(dmabuf, user);
+	case PEER_TEST_DMABUF_FINISH:
+		return node_finish(dmabuf);
 	}
-	if (dmabuf->ops == &fixed_ops)
+	if (!buffer_moves(dmabuf))
 		return -EOPNOTSUPP;
 	return node_move(dmabuf, cmd == PEER_TEST_DMABUF_REVOKE);
 }
@@ -436,12 +592,15 @@ static long node_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return node_create(user);
 	case PEER_TEST_DMABUF_STATS:
 	case PEER_TEST_DMABUF_RW:
-		/* Both structs begin with it. */
+	case PEER_TEST_DMABUF_SPEED:
+	case PEER_TEST_DMABUF_FENCE:
+		/* Their structs begin with it. */
 		if (get_user(fd, (s32 __user *)user))
 			return -EFAULT;
 		break;
 	case PEER_TEST_DMABUF_MOVE:
 	case PEER_TEST_DMABUF_REVOKE:
+	case PEER_TEST_DMABUF_FINISH:
 		break;
 	default:
 		return -ENOTTY;
@@ -465,7 +624,26 @@ static struct miscdevice node = {
 	.fops = &node_fops,
 };
 
-module_misc_device(node);
+static int __init node_init(void)
+{
+	int ret = engine_module_init();
+
+	if (ret)
+		return ret;
+	ret = misc_register(&node);
+	if (ret)
+		engine_module_exit();
+	return ret;
+}
+
+static void __exit node_exit(void)
+{
+	misc_deregister(&node);
+	engine_module_exit();
+}
+
+module_init(node_init);
+module_exit(node_exit);
 
 MODULE_DESCRIPTION("peermem tests: dma-bufs that move");
 MODULE_LICENSE("Dual BSD/GPL");
