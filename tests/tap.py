@@ -329,4 +329,5 @@ def main():
     return args.call(args)
 
 
-sys.exit(main())
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,103 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+#
+# Runs tests on mutants in the guest, one after the other, each after the same
+# test on the modules as they are.
+#
+# usage: guest.sh LIST
+#   A line of LIST, with tabs between: NAME SECONDS CORE RXE COMMAND MUTANT. CORE
+#   and RXE are the mutant's modules, "-" those of the build. COMMAND is the test,
+#   MUTANT the same on the mutant: with another ib_peer_mem.ko that holds threads.
+#
+# Prints, beside what the tests print:
+#   @begin NAME original|mutant
+#   @warning LINE                of the kernel's log
+#   @end NAME original|mutant STATUS
+#   @spoilt NAME REASON          and ends: it takes a new machine to go on
+
+here=$(cd "$(dirname "$0")" && pwd)
+vm=$here/../vm
+rules=/run/modprobe.d/peermem.conf
+
+# shellcheck source=../vm/unload.sh
+. "$vm/unload.sh"
+# shellcheck source=../vm/complaints.sh
+. "$vm/complaints.sh"
+
+# Some tests bind devices to drivers of their own.
+free_devices()
+{
+	local override name
+
+	for override in /sys/bus/pci/devices/*/driver_override; do
+		read -r name < "$override"
+		[ "$name" = "(null)" ] || echo > "$override"
+	done
+}
+
+# Nothing of ours is loaded when it returns 0.
+unload()
+{
+	local module
+
+	timeout 60 "$vm/rxe.sh" off || return
+	for module in ib_peer_mem peer_test_mem peer_test_maps edu_rdma; do
+		unload_with_users "$module" || return
+	done
+	free_devices
+}
+
+# prefer CORE RXE: what modprobe takes.
+prefer()
+{
+	local edit=()
+
+	[ "$1" = - ] || edit+=(-e "s|insmod [^ ]*/ib_peer_mem\.ko|insmod $1|")
+	[ "$2" = - ] || edit+=(-e "s|insmod [^ ]*/rdma_rxe\.ko|insmod $2|")
+	sed "${edit[@]}" -e '' "$rules.original" > "$rules"
+}
+
+load()
+{
+	modprobe -a ib_peer_mem peer_vram && "$vm/rxe.sh" extended &&
+		[ -e /dev/peer_vram0 ]
+}
+
+spoilt()
+{
+	echo "@spoilt $name $*"
+	exit 0
+}
+
+# run_test WHICH COMMAND CORE RXE
+run_test()
+{
+	local status line
+
+	unload > /dev/null 2>&1 || spoilt "the modules cannot be unloaded"
+	prefer "$3" "$4"
+	# with_holds.sh loads by itself.
+	case $2 in
+	*/with_holds.sh*) ;;
+	*) load > /dev/null || spoilt "the modules cannot be loaded" ;;
+	esac
+	dmesg --clear
+	echo "$2" > /run/command
+	echo "@begin $name $1"
+	"$here/../tap.py" run --timeout "$seconds" /run/command 2>&1
+	status=$?
+	swapoff -a
+	while read -r line; do
+		echo "@warning $line"
+	done < <(dmesg | grep -E "$VM_COMPLAINTS" | grep -vE "$VM_HARMLESS")
+	echo "@end $name $1 $status"
+	[ -z "$line" ] || spoilt "the kernel complained"
+}
+
+# A copy, for the original is not ours.
+cp --remove-destination "$(readlink -f "$rules")" "$rules"
+cp "$rules" "$rules.original"
+while IFS=$'\t' read -r name seconds core rxe command mutant <&3; do
+	run_test original "$command" - - 3<&-
+	run_test mutant "$mutant" "$core" "$rxe" 3<&-
+done 3< "$1"

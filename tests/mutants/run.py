@@ -1,0 +1,444 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+#
+# Mutation tests: puts one fault at a time into a copy of the kernel modules, and
+# sees that the test named in the fault's patch fails. "./run mutants" is this.
+#
+#   run.py --list [MUTANT...]     shows number, name and test
+#   run.py --kernels [MUTANT...]  prints what kernels these need
+#   run.py --build KERNEL=FOLDER... [--only-build] [MUTANT...]
+#       builds and runs mutants; FOLDER is the build folder of the tests for
+#       KERNEL. MUTANT: name, or number; default: all.
+#
+# Prints TAP: "ok" is a mutant that was killed, that is, whose test failed. A
+# machine runs many. Directly before each mutant the same test has to pass in the
+# same machine on the modules as they are; if it does not, or the machine is no
+# good any more, a new machine goes on. What was printed by tests and kernel is
+# kept in FOLDER/mutants.
+
+import argparse
+import collections
+import hashlib
+import os
+import queue
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                '..'))
+
+import tap  # noqa: E402
+from mutant import Malformed, Mutant, PROJECT, HERE, paths  # noqa: E402
+from points import Tap  # noqa: E402
+
+VM = os.path.join(PROJECT, 'tests/vm/vm.sh')
+# Seconds for a test, as a group gives it; on other kernels than the plain one
+# four times as long. A machine that says nothing for GRACE longer hangs.
+SECONDS = 150
+GRACE = 60
+# Until a machine is up.
+BOOT = 300
+# A kernel tree and what is in it: as it is installed, and with hold points.
+TREES = {
+    'plain': ['core', 'rxe'],
+    'hold': ['core'],
+}
+MODULES = {'core': 'ib_peer_mem', 'rxe': 'rdma_rxe'}
+# Debugging information takes longer than all the rest.
+QUICKLY = ['CONFIG_DEBUG_INFO=', 'CONFIG_DEBUG_INFO_BTF_MODULES=']
+
+
+class Failed(Exception):
+    pass
+
+
+def say(line):
+    print(line, flush=True)
+
+
+def run(words, **options):
+    done = subprocess.run(words, text=True, errors='replace',
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, **options)
+    if done.returncode:
+        raise Failed(done.stdout.strip() or f'{words[0]} failed')
+
+
+def files_below(folder):
+    for parent, _, names in sorted(os.walk(folder)):
+        for name in sorted(names):
+            yield os.path.relpath(os.path.join(parent, name), folder)
+
+
+def content(path):
+    try:
+        with open(path, 'rb') as file:
+            return file.read()
+    except FileNotFoundError:
+        return None
+
+
+# ---- building ----
+
+
+class Tree:
+    """A copy of kernel/ that is built, changed by a mutant, and built again."""
+
+    def __init__(self, build, kind):
+        self.kind = kind
+        self.build = build
+        self.place = os.path.join(build, 'mutants', kind)
+        self.source = os.path.join(self.place, 'kernel')
+        self.tree = os.path.join(self.place, 'tree')
+        self.headers = content(os.path.join(build, 'tests/mutants/headers'))
+        if not self.headers:
+            raise Failed(f'{build} has no tests: configure it anew')
+        self.headers = self.headers.decode().strip()
+        self.original = self.hash()
+
+    def hash(self):
+        digest = hashlib.sha256(self.headers.encode())
+        for folder in ('kernel', 'include'):
+            for name in files_below(os.path.join(PROJECT, folder)):
+                digest.update(name.encode())
+                digest.update(content(os.path.join(PROJECT, folder, name)))
+        return digest
+
+    def restore(self):
+        """What differs gets the time of now, so that kbuild sees it."""
+        wanted = set()
+        for folder in ['.'] + TREES[self.kind]:
+            source = os.path.join(PROJECT, 'kernel', folder)
+            for name in os.listdir(source):
+                path = os.path.join(source, name)
+                if not os.path.isfile(path):
+                    continue
+                to = os.path.join(self.source, folder, name)
+                wanted.add(os.path.normpath(to))
+                if content(path) != content(to):
+                    os.makedirs(os.path.dirname(to), exist_ok=True)
+                    shutil.copyfile(path, to)
+        for name in files_below(self.source):
+            path = os.path.join(self.source, name)
+            if path not in wanted:
+                os.remove(path)
+
+    def make(self):
+        include = os.path.join(self.place, 'include')
+        if not os.path.exists(include):
+            os.symlink(os.path.join(PROJECT, 'include'), include)
+        folders = TREES[self.kind]
+        cmake = os.path.join(PROJECT, 'cmake')
+        run([os.path.join(cmake, 'lay-out.sh'), '--linux',
+             os.path.join(self.build, 'linux'), self.source, self.tree,
+             *folders])
+        hold = ['PEERMEM_HOLD=y'] if self.kind == 'hold' else []
+        run([os.path.join(cmake, 'build-modules.sh'), self.headers, self.tree,
+             'PEERMEM_MODULES=' + ' '.join(folders), *QUICKLY, *hold])
+
+    def keep(self, mutant, folder):
+        """Returns the module of FOLDER that was built of a mutant."""
+        out = os.path.join(self.build, 'mutants', mutant.name, self.kind)
+        ko = os.path.join(out, MODULES[folder] + '.ko')
+        key = os.path.join(out, folder + '.key')
+        digest = self.original.copy()
+        digest.update(mutant.text.encode())
+        digest = digest.hexdigest().encode()
+        if content(key) == digest and os.path.exists(ko):
+            return ko
+        self.restore()
+        try:
+            run(['patch', '-p1', '-s', '-F0', '--no-backup-if-mismatch', '-d',
+                 self.place, '-i', mutant.path])
+            self.make()
+        finally:
+            self.restore()
+        os.makedirs(out, exist_ok=True)
+        shutil.copyfile(os.path.join(self.tree, folder, MODULES[folder] + '.ko'),
+                        ko)
+        with open(key, 'wb') as file:
+            file.write(digest)
+        return ko
+
+
+class Item:
+    """A mutant that is built, and how to run its test."""
+
+    def __init__(self, mutant, build, trees):
+        self.mutant = mutant
+        words = mutant.command(build)
+        if not words:
+            raise Failed(f'no command for {" ".join(mutant.test)}')
+        self.command = ' '.join(words)
+        self.on_mutant = self.command
+        self.modules = {'core': '-', 'rxe': '-'}
+        hold = os.path.join(build, 'kernel-hold/core/ib_peer_mem.ko')
+        for folder in self.modules:
+            if not mutant.touches(folder):
+                continue
+            if folder == 'core' and hold in words:
+                ko = trees('hold').keep(mutant, folder)
+                self.on_mutant = self.command.replace(hold, ko)
+            else:
+                self.modules[folder] = trees('plain').keep(mutant, folder)
+
+    def line(self, seconds):
+        return '\t'.join([self.mutant.name, str(seconds), self.modules['core'],
+                          self.modules['rxe'], self.command, self.on_mutant])
+
+
+# ---- running ----
+
+
+class Verdict:
+    """What became of a mutant's test, from what the guest printed."""
+
+    def __init__(self):
+        self.spoilt = ''        # why no mutant was run: it needs a new machine
+        self.began = False
+        self.status = None
+        self.passed = False     # a test of the original
+        self.warning = ''
+        self.line = ''          # the first that tells of a failure
+        self.ended = ''         # "crash" or "hang", of the machine
+        self.started = self.seconds = 0
+
+    def feed(self, line):
+        expected = tap.EXPECTED.match(line)
+        point = tap.POINT.match(line)
+        if expected:
+            line = expected.group(1)
+        elif point and not point.group(1) and not point.group(3):
+            self.passed |= not self.began
+            return
+        elif not line.startswith('not ok'):
+            return
+        if not self.line or self.line.startswith('not ok'):
+            self.line = line
+
+    def killed_by(self, evidence):
+        """Returns in a few words what killed it, or an empty string."""
+        if self.status:
+            return self.line or 'exit status'
+        if self.ended and self.ended in evidence:
+            return f'{self.ended} of the machine: {self.warning}'
+        if self.warning and 'warning' in evidence:
+            return self.warning
+        return ''
+
+
+class Machine:
+    """A virtual machine in which guest.sh goes through a list of items."""
+
+    def __init__(self, build, kernel, items):
+        self.seconds = SECONDS * (1 if kernel == 'plain' else 4)
+        self.log = os.path.join(build, 'mutants/machine')
+        os.makedirs(self.log, exist_ok=True)
+        listed = os.path.join(self.log, 'list')
+        with open(listed, 'w', encoding='utf-8') as file:
+            for item in items:
+                print(item.line(self.seconds), file=file)
+        self.errors = open(os.path.join(self.log, 'errors'), 'w+',
+                           encoding='utf-8', errors='replace')
+        self.child = subprocess.Popen(
+            [VM, '--timeout', '0', '--keep', self.log, '--',
+             os.path.join(HERE, 'guest.sh'), listed],
+            env=dict(os.environ, PEERMEM_BUILD=build), cwd=PROJECT, text=True,
+            errors='replace', stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=self.errors)
+        self.lines = queue.Queue()
+        threading.Thread(target=self.read, daemon=True).start()
+
+    def read(self):
+        for line in self.child.stdout:
+            self.lines.put(line.rstrip('\n'))
+        self.lines.put(None)
+
+    def line(self, until):
+        """The next line; None at the end; raises queue.Empty."""
+        return self.lines.get(timeout=max(0.1, until - time.monotonic()))
+
+    def end(self):
+        """Ends it; returns the first complaint of its kernel, if it said any."""
+        self.child.terminate()
+        self.child.wait()
+        self.errors.seek(0)
+        lines = self.errors.read().splitlines()
+        self.errors.close()
+        if tap.COMPLAINED in lines:
+            return lines[lines.index(tap.COMPLAINED) + 1]
+        return ''
+
+    def follow(self, item, log):
+        """Runs the next item; returns the verdict on it."""
+        verdict = Verdict()
+        until = time.monotonic() + BOOT + self.seconds + GRACE
+        while verdict.status is None:
+            try:
+                line = self.line(until)
+            except queue.Empty:
+                verdict.ended = 'hang'
+                break
+            if line is None:
+                verdict.ended = 'crash'
+                break
+            print(line, file=log)
+            words = line.split(' ', 3)
+            if words[0] == '@begin':
+                until = time.monotonic() + self.seconds + GRACE
+                verdict.began = words[2] == 'mutant'
+                verdict.started = time.monotonic()
+            elif words[0] == '@warning':
+                verdict.warning = verdict.warning or line.split(' ', 1)[1]
+            elif words[0] == '@spoilt':
+                verdict.spoilt = line.split(' ', 2)[2]
+                break
+            elif words[0] == '@end' and words[2] == 'mutant':
+                verdict.status = int(words[3])
+            elif words[0] == '@end' and words[3] != '0':
+                verdict.spoilt = 'the test fails on the original: ' + verdict.line
+                break
+            elif words[0] == '@end' and not verdict.passed:
+                verdict.spoilt = 'no test of that name runs here'
+                break
+            else:
+                verdict.feed(line)
+        verdict.seconds = time.monotonic() - verdict.started
+        return verdict
+
+
+def report(tap_out, item, verdict):
+    name = item.mutant.name
+    killer = verdict.killed_by(item.mutant.evidence)
+    took = f'{verdict.seconds:.0f} s'
+    if not verdict.began:
+        tap_out.point(f'{name}: not run', False, verdict.spoilt or verdict.ended)
+    elif killer:
+        tap_out.point(f'{name}: killed ({took})', True)
+        say(f'# {killer}')
+    else:
+        tap_out.point(f'{name}: survived ({took})', False,
+                      verdict.warning or verdict.ended)
+
+
+def run_items(build, kernel, items, tap_out):
+    """Runs all, in as many machines as it takes."""
+    left = collections.deque(items)
+    while left:
+        machine = Machine(build, kernel, left)
+        fresh = True
+        while left:
+            folder = os.path.join(build, 'mutants', left[0].mutant.name)
+            os.makedirs(folder, exist_ok=True)
+            with open(os.path.join(folder, 'log'), 'w',
+                      encoding='utf-8') as log:
+                verdict = machine.follow(left[0], log)
+            broken = verdict.spoilt or verdict.ended
+            if broken and not verdict.began and not fresh:
+                break
+            if verdict.ended:
+                verdict.warning = machine.end() or verdict.warning
+            report(tap_out, left.popleft(), verdict)
+            fresh = False
+            if broken:
+                break
+        machine.end()
+
+
+# ---- the whole ----
+
+
+def select(names):
+    every = [Mutant(path) for path in paths()]
+    if not names:
+        return every
+    by_name = {mutant.name: mutant for mutant in every}
+    by_name.update((str(n), mutant) for n, mutant in enumerate(every, 1))
+    for name in names:
+        if name not in by_name:
+            raise Failed(f'no mutant {name}: --list shows them')
+    return [by_name[name] for name in names]
+
+
+def build_items(build, mutants, tap_out):
+    trees = {}
+
+    def tree(kind):
+        if kind not in trees:
+            trees[kind] = Tree(build, kind)
+        return trees[kind]
+
+    items = []
+    for mutant in mutants:
+        say(f'# building {mutant.name}')
+        try:
+            items.append(Item(mutant, build, tree))
+        except Failed as failure:
+            tap_out.point(f'{mutant.name}: not built', False, failure)
+    return items
+
+
+def show(mutants):
+    every = [os.path.basename(path) for path in paths()]
+    for mutant in mutants:
+        number = every.index(mutant.name + '.patch') + 1
+        say(f'{number:3} {mutant.name}: {mutant.what}')
+        if mutant.equivalent:
+            say(f'      equivalent: {mutant.equivalent}')
+        else:
+            say(f'      {mutant.kernel}: {" ".join(mutant.test)}')
+
+
+def kernels_of(mutants):
+    needed = {mutant.kernel for mutant in mutants if not mutant.equivalent}
+    return [kernel for kernel in ('plain', 'debug') if kernel in needed]
+
+
+def run_all(args, mutants):
+    tap_out = Tap()
+    builds = dict(build.split('=', 1) for build in args.build)
+    for mutant in mutants:
+        if mutant.equivalent:
+            tap_out.point(f'{mutant.name} # SKIP equivalent', True)
+    for kernel in kernels_of(mutants):
+        if kernel not in builds:
+            raise Failed(f'no build folder for the {kernel} kernel')
+        chosen = [mutant for mutant in mutants
+                  if not mutant.equivalent and mutant.kernel == kernel]
+        # Those of one test together: its programs are read once.
+        chosen.sort(key=lambda mutant: mutant.test)
+        items = build_items(builds[kernel], chosen, tap_out)
+        if not args.only_build:
+            run_items(builds[kernel], kernel, items, tap_out)
+    tap_out.done()
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument('--list', action='store_true')
+    parser.add_argument('--kernels', action='store_true')
+    parser.add_argument('--only-build', action='store_true')
+    parser.add_argument('--build', action='append', default=[])
+    parser.add_argument('mutants', nargs='*')
+    args = parser.parse_args()
+    try:
+        mutants = select(args.mutants)
+        if args.list:
+            signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+            show(mutants)
+            return 0
+        if args.kernels:
+            say(' '.join(kernels_of(mutants)))
+            return 0
+        run_all(args, mutants)
+    except (Failed, Malformed) as failure:
+        print(f'mutants: {failure}', file=sys.stderr)
+        return 2
+
+
+if __name__ == '__main__':
+    sys.exit(main())
