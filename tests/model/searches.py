@@ -1,0 +1,499 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+#
+# Searches the models in this folder with Spin.
+#
+#   searches.py              all searches, as TAP
+#   searches.py list         their names
+#   searches.py one NAME     one search: what Spin prints, and the trail of an error
+#
+# A search without an error must be complete. A search of a model with one fault put
+# back must find the violation that is listed here. See README.md.
+
+import argparse
+import concurrent.futures
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+# Of each search, in seconds and MiB.
+TIMEOUT = 900
+MEMORY = 1800
+
+# Steps of an execution that the depth-first search keeps.
+DEPTH = 3000000
+
+# Searches of this model with more states are worth the time that gcc -O1 takes.
+LARGE = 700000
+
+# name: (model, defines, states that the search is expected to have, about)
+SEARCHES = {
+    'two-events':
+        ('table', 'SYSTEM MMU=2 FOREVER', 1900000,
+         'system memory, two events of the mm at a time'),
+    'two-moves':
+        ('table', 'EXPORTERS=2 FOREVER', 1100000,
+         'two moves by exporters at a time'),
+    'event-and-move':
+        ('table', 'MMU=1 EXPORTERS=1 NOMEM FOREVER', 1900000,
+         'an event of the mm and a move, stores that find no memory'),
+    'two-faults':
+        ('table', 'SYSTEM MMU=1 FAULTS=2 READERS=1 FOREVER', 1700000,
+         'two faults at a time'),
+    'runs':
+        ('table', 'MMU=1 EXPORTERS=1 RUNS FOREVER', 600000,
+         'entries of two pages, replaced by entries of one'),
+    'two-faults-runs':
+        ('table', 'EXPORTERS=1 FAULTS=2 READERS=1 CPUS=1 RUNS FOREVER', 5600000,
+         'the same, by two faults, one reader'),
+    'two-faults-runs-once':
+        ('table', 'EXPORTERS=1 FAULTS=2 RUNS ONE_FAULT FOREVER', 1700000,
+         'the same, by two faults that come once, two readers'),
+    'two-ends':
+        ('table', 'ENDERS=2 FOREVER', 300000,
+         'two that revoke the region, or the umem'),
+    'event-and-two-ends':
+        ('table', 'MMU=1 ENDERS=2 READERS=1', 3000000,
+         'an event of the mm and two that revoke; everybody stops'),
+    'move-and-end':
+        ('table', 'EXPORTERS=1 ENDERS=1 READERS=1', 1200000,
+         'a move and one that revokes; everybody stops'),
+    'stop':
+        ('table', 'SYSTEM MMU=2 READERS=1', 1200000,
+         'two events of the mm; everybody stops'),
+    'any-record':
+        ('table', 'SYSTEM MMU=1 MIGRATE FLUSH FOREVER', 320000,
+         'readers on any record, with and without hints'),
+    'numbers':
+        ('table', 'SYSTEM MMU=2 READERS=1 GHOST FOREVER', 1000000,
+         'changes and quiet, number by number'),
+    'writes':
+        ('table', 'SYSTEM MMU=2 READERS=1 WRITES FOREVER', 1500000,
+         'writes, and pages that are written back if dirty'),
+    'two-writers':
+        ('table', 'SYSTEM MMU=1 WRITES FOREVER', 350000,
+         'two writers'),
+
+    'revoke':
+        ('life', 'REVOKE STAYS', 210000, 'ib_peer_revoke()'),
+    'background':
+        ('life', 'BACKGROUND', 75000, 'a fault in the background'),
+    'rereg':
+        ('life', 'BACKGROUND REREG', 600000,
+         'regions claimed for reading, before a rereg'),
+    'munmap':
+        ('life', 'MMU=1', 1650000, 'munmap(), and exit of the process'),
+    'unregister':
+        ('life', 'UNREGISTER STAYS', 21000, 'the exporter unregisters'),
+    'revoke-and-unregister':
+        ('life', 'REVOKE UNREGISTER ONCE STAYS', 780000,
+         'ib_peer_revoke() while the exporter unregisters'),
+    'revoke-and-munmap':
+        ('life', 'REVOKE MMU=1 ONCE STAYS', 3200000,
+         'ib_peer_revoke() and munmap() or exit'),
+    'unregister-and-munmap':
+        ('life', 'UNREGISTER MMU=1 ONCE STAYS', 3400000,
+         'the exporter unregisters; munmap() or exit'),
+    'pinned-revoke':
+        ('life', 'PINNED REVOKE MMU=1 ONCE STAYS', 80000,
+         'pinned: ib_peer_revoke(), munmap(), exit'),
+    'pinned-unregister':
+        ('life', 'PINNED UNREGISTER MMU=1 ONCE STAYS', 140000,
+         'pinned: the exporter unregisters; munmap() or exit'),
+
+    'signal': ('wait', 'SIGNAL', 40000, 'the fence alone ends all waits'),
+    'dead': ('wait', 'REVOKE', 50000, 'ib_peer_revoke() alone does'),
+    'dereg': ('wait', 'DEREG', 230000, 'deregistration alone does'),
+    'all-three':
+        ('wait', 'SIGNAL REVOKE DEREG DIRECT=0 TIMEOUT', 2700000,
+         'two in the background, whose users may give up'),
+    'two-kinds':
+        ('wait', 'SIGNAL REVOKE DEREG JOINERS=1 TIMEOUT', 470000,
+         'one in the background, one that waits by itself'),
+    'liveness':
+        ('wait', 'SIGNAL REVOKE DEREG JOINERS=1 LIVENESS', 420000,
+         'each actor ends, by a claim'),
+}
+
+# fault: (model, defines, property that is violated, about)
+FAULTS = {
+    'CHANGE_AT_END':
+        ('table', 'SYSTEM MMU=2 READERS=1 CPUS=1 ACCESS_ONLY', 'no_stale_access',
+         'an erase drops its lock, and changes the number only at its end'),
+    'WAIT_IF_REMOVED':
+        ('table', 'SYSTEM MMU=2 READERS=1 CPUS=1 ACCESS_ONLY', 'no_stale_access',
+         'who has not removed an entry himself does not wait'),
+    'SECOND_CALLER':
+        ('table', 'ENDERS=2 READERS=1', 'no_stale_access',
+         'a second caller of mark_dead returns at once'),
+    'STORED_ANEW':
+        ('table', 'EXPORTERS=1 RUNS READERS=1 ACCESS_ONLY', 'no_stale_access',
+         'an entry is taken out to be stored anew, and there is no memory'),
+    'TAKEN_OUT_UNCHANGED':
+        ('table', 'EXPORTERS=1 RUNS READERS=1', 'quiet_is_true',
+         'an entry of two pages makes room, without a change'),
+    'NO_WAIT':
+        ('table', 'SYSTEM MMU=1 READERS=1 ACCESS_ONLY', 'no_stale_access',
+         'hints are dropped, and readers not waited for'),
+    'HINTS_KEPT':
+        ('table', 'SYSTEM MMU=1 READERS=1 ACCESS_ONLY', 'no_stale_access',
+         'readers are waited for, and hints not dropped'),
+    'MMU_SEQ':
+        ('table', 'SYSTEM MMU=1 READERS=1', 'no_stale_access',
+         'the sequence of the mmu notifier is not compared'),
+    'REGION_SEQ':
+        ('table', 'EXPORTERS=1 READERS=1', 'no_stale_access',
+         'the sequence of the region is not compared'),
+    'SEQ_LATE':
+        ('table', 'EXPORTERS=1 READERS=1', 'no_stale_access',
+         'the sequence of the region moves after the erase'),
+    'NOMEM_UNCHECKED':
+        ('table', 'EXPORTERS=1 NOMEM READERS=1', 'no_stale_access',
+         'an answer is not checked again after the lock was dropped'),
+    'QUIET_UNWALKED':
+        ('table', 'SYSTEM MMU=2 READERS=1 CPUS=1 ACCESS_ONLY', 'no_stale_access',
+         'quiet is set before readers were waited for'),
+    'QUIET_CURRENT':
+        ('table', 'SYSTEM MMU=2 READERS=1 CPUS=1', 'quiet_is_true',
+         'quiet is set to the changes of now, not to those seen'),
+    'LOOKUP_UNLOCKED':
+        ('table', 'SYSTEM MMU=1 READERS=1 ACCESS_ONLY', 'no_stale_access',
+         'a reader looks up before it locks'),
+    'REVOKED_UNREAD':
+        ('table', 'ENDERS=1 READERS=1 ACCESS_ONLY', 'no_stale_access',
+         'a reader does not look whether the umem is revoked'),
+    'REVOKE_UNCHANGED':
+        ('table', 'ENDERS=1 READERS=1 ACCESS_ONLY', 'no_stale_access',
+         'a umem is revoked without a change'),
+    'DEAD_LATE':
+        ('table', 'ENDERS=1 READERS=1', 'no_stale_access',
+         'a region is dead only after its pages were erased'),
+    'NOT_DIRTY':
+        ('table', 'SYSTEM MMU=1 WRITES READERS=1', 'no_lost_write',
+         'a page that was written is not dirty'),
+    'DIRTY_LATE':
+        ('table', 'SYSTEM MMU=1 WRITES READERS=1 ACCESS_ONLY', 'no_lost_write',
+         'a page becomes dirty after the reader has unlocked'),
+
+    'HINTS_KEPT.reuse':
+        ('life', 'ACCESS_ONLY', 'no_stale_access',
+         'a hint is left when the memory of the umem is used again'),
+    'NO_DRAIN.life':
+        ('life', 'BACKGROUND', 'no_use_after_free',
+         'a umem is freed while a fault is under way'),
+    'UNUSE_TWICE':
+        ('life', 'REVOKE', 'no_use_after_free',
+         'whoever kills a region gives it back, also the second'),
+    'FORGET_PUT':
+        ('life', 'BACKGROUND REREG', 'no_use_after_free',
+         'who forgets a region puts it, though another has taken it'),
+    'ENLIST_DYING':
+        ('life', 'UNREGISTER STAYS', 'every_wait_ends',
+         'a region is claimed from an exporter that is leaving'),
+    'DETACH_NO_REF':
+        ('life', 'UNREGISTER', 'no_use_after_free',
+         'unregistration visits a region without holding the umem'),
+    'CLAIM_LATE':
+        ('life', 'MMU=1', 'no_stale_access',
+         'a claim is not checked before it goes into the tree'),
+    'MN_NO_KILL':
+        ('life', 'MMU=1', 'every_wait_ends',
+         'an event takes regions out of the tree, and kills none'),
+    'KILL_IN_USE':
+        ('life', 'REVOKE', 'release_once',
+         'release() comes while the exporter is asked'),
+    'UNWATCH':
+        ('life', 'MMU=1', 'no_use_after_free',
+         'a umem is freed while its mmu notifier is called'),
+
+    'KILL_NO_WAKE':
+        ('wait', 'DEREG', 'no_lost_wakeup', 'revocation of the umem wakes nobody'),
+    'DEAD_NO_WAKE':
+        ('wait', 'REVOKE', 'no_lost_wakeup', 'the end of the region wakes nobody'),
+    'WAKE_EARLY':
+        ('wait', 'DEREG', 'no_lost_wakeup',
+         'waiters are woken before the umem is revoked'),
+    'NO_CALLBACK':
+        ('wait', 'SIGNAL', 'no_lost_wakeup', 'the fence wakes nobody'),
+    'DRAIN_NO_WAKE':
+        ('wait', 'DEREG', 'no_lost_wakeup', 'the last fault wakes nobody'),
+    'NO_COMPLETE':
+        ('wait', 'SIGNAL', 'every_wait_ends',
+         'who has joined a fault is not told that it is done'),
+    'NO_COMPLETE.liveness':
+        ('wait', 'SIGNAL LIVENESS', 'every_wait_ends',
+         'the same, by the claim'),
+    'CALLBACK_STAYS':
+        ('wait', 'SIGNAL DEREG', 'no_use_after_free',
+         'a callback is left in the fence'),
+    'NO_DRAIN':
+        ('wait', 'DEREG TIMEOUT', 'no_use_after_free',
+         'deregistration does not wait for faults'),
+    'ENDED_EARLY':
+        ('wait', 'DEREG TIMEOUT', 'no_use_after_free',
+         'a fault in the background touches the umem after it has ended'),
+    'BEGINS_LATE':
+        ('wait', 'DEREG TIMEOUT', 'no_use_after_free',
+         'a fault in the background is counted after it was queued'),
+    'FIND_NO_REF':
+        ('wait', 'SIGNAL', 'no_use_after_free',
+         'who joins a fault takes no reference'),
+}
+
+# What Spin says of a search that saw only a part.
+INCOMPLETE = re.compile(r'max search depth too small|Search not completed|'
+                        r'out of memory|resource|truncated|aborting|'
+                        r'Bit statespace|Hash-Compact', re.IGNORECASE)
+STORED = re.compile(r'^ *(\S+) states, stored', re.MULTILINE)
+VIOLATED = re.compile(r'^pan:\d+: (.*?) \(at depth (\d+)\)', re.MULTILINE)
+
+
+def call(command, folder, limit):
+    """What a command prints; that it fails shows in that."""
+    try:
+        return subprocess.run(command, cwd=folder, text=True, timeout=limit,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT).stdout
+    except subprocess.TimeoutExpired:
+        return 'aborting: no time left'
+    except OSError as error:
+        return f'aborting: {error}'
+
+
+class Search:
+    """One search of one model."""
+
+    def __init__(self, name, spec, fault=None):
+        self.name = name
+        self.fault = fault
+        self.model, defines, expected, self.about = spec
+        self.defines = defines.split()
+        self.states = 0 if fault else expected
+        self.property = expected if fault else None
+        if fault:
+            self.defines.append('BUG_' + fault)
+        self.liveness = 'LIVENESS' in self.defines
+        self.output = ''
+        self.automaton = ''
+        self.seconds = 0
+
+    def label(self):
+        if self.fault:
+            return f'{self.model}: {self.about}: {self.property} is violated'
+        return f'{self.model}: {self.about}'
+
+    def flags(self):
+        """How the verifier is compiled: complete, and states not compared by hash."""
+        large = self.model == 'table' and self.states > LARGE
+        flags = ['-O1' if large else '-O0', '-w', '-DREVERSE',
+                 '-DCOLLAPSE', '-DVECTORSZ=512', f'-DMEMLIM={MEMORY}']
+        if not self.liveness:
+            flags.append('-DSAFETY')
+        if self.fault and not self.liveness:
+            flags += ['-DBFS', '-UREVERSE']
+        return flags
+
+    def command(self):
+        if self.fault and not self.liveness:
+            return ['./pan', '-w22']
+        command = ['./pan', f'-m{DEPTH}', '-w24']
+        return command + ['-a'] if self.liveness else command
+
+    def spin(self):
+        return ['spin', *('-D' + define for define in self.defines)]
+
+    def generate(self):
+        # -o3: each statement is a step of its own, so that those not executed show.
+        return self.spin() + ([] if self.fault else ['-o3']) + [
+            '-a', self.model + '.pml']
+
+    def run(self, work):
+        for file in os.listdir(HERE):
+            if file.endswith('.pml'):
+                shutil.copy(os.path.join(HERE, file), work)
+        started = time.monotonic()
+        for command in (self.generate(),
+                        ['gcc', *self.flags(), '-o', 'pan', 'pan.c'],
+                        self.command()):
+            self.output = call(command, work, TIMEOUT)
+        if not self.fault:
+            self.automaton = call(['./pan', '-d'], work, TIMEOUT)
+        self.seconds = time.monotonic() - started
+        return self
+
+    def trail(self, work):
+        return call(self.spin() + ['-t', '-p', '-g', self.model + '.pml'], work,
+                    TIMEOUT)
+
+    def stored(self):
+        match = STORED.search(self.output)
+        return int(float(match.group(1))) if match else 0
+
+    def violation(self):
+        """The property that is violated, and how deep; or None."""
+        match = VIOLATED.search(self.output)
+        if not match:
+            return None, 0
+        text = match.group(1)
+        if text.startswith('assertion violated '):
+            text = text.split()[-1].strip('()')
+        elif text in ('invalid end state', 'acceptance cycle'):
+            text = 'every_wait_ends'
+        return text, int(match.group(2))
+
+    def defect(self):
+        """Why the search is not what it shall be, or None."""
+        if self.fault:
+            found, _ = self.violation()
+            if found != self.property:
+                return f'violated is {found or "nothing"}'
+            return None
+        if 'errors: 0' not in self.output:
+            return self.violation()[0] or 'Spin failed'
+        incomplete = INCOMPLETE.search(self.output)
+        if incomplete:
+            return incomplete.group(0)
+        if 'Full statespace search for:' not in self.output:
+            return 'not a full search'
+        if not re.search(r'assertion violations\t\+', self.output):
+            return 'assertions were not checked'
+        wanted = (r'acceptance   cycles \t\+' if self.liveness else
+                  r'invalid end states\t\+')
+        if not re.search(wanted, self.output):
+            return 'waits were not checked'
+        return None
+
+
+def all_searches():
+    found = [Search(name, spec) for name, spec in SEARCHES.items()]
+    for name, spec in FAULTS.items():
+        found.append(Search('BUG_' + name, spec, name.split('.')[0]))
+    return found
+
+
+def in_folder_of_its_own(search):
+    with tempfile.TemporaryDirectory() as work:
+        return search.run(work)
+
+
+# ---- which lines were executed ----
+
+SOURCE = re.compile(r'(\w+\.pml):(\d+)')
+
+
+class Lines:
+    """Lines of the models, and those that some search has executed."""
+
+    def __init__(self):
+        self.there = set()
+        self.executed = set()
+
+    def add(self, states, output):
+        """Takes what "pan -d" printed, and what the search did."""
+        unreached = set()
+        where = None
+        for line in output.splitlines():
+            if line.startswith('unreached in '):
+                where = line.split()[-1]
+            elif match := re.match(r'\t\S*?(\w+\.pml):(\d+), state (\d+)', line):
+                unreached.add((where, int(match.group(3))))
+        for line in states.splitlines():
+            if line.startswith('proctype ') or line.startswith('init'):
+                where = line.split()[-1]
+            match = re.match(r'\tstate +(\d+) -.*? (\S+\.pml):(\d+) => ', line)
+            if match:
+                at = (os.path.basename(match.group(2)), int(match.group(3)))
+                self.there.add(at)
+                if (where, int(match.group(1))) not in unreached:
+                    self.executed.add(at)
+
+    def missing(self):
+        return sorted(self.there - self.executed)
+
+
+# ---- what is printed ----
+
+class Tap:
+    """Points, in the order in which they are known."""
+
+    def __init__(self):
+        self.points = 0
+        self.failures = 0
+
+    def point(self, name, defect, text=''):
+        self.points += 1
+        self.failures += bool(defect)
+        print(f"{'not ok' if defect else 'ok'} {self.points} - {name}")
+        if defect:
+            print('#', defect)
+            for line in text.splitlines():
+                print('#', line)
+        sys.stdout.flush()
+
+
+def say(search):
+    """The counts of a search, as a comment."""
+    if search.fault:
+        print(f'# {search.name}: depth {search.violation()[1]}, '
+              f'{search.stored()} states, {search.seconds:.1f} s')
+    else:
+        print(f'# {search.name}: {search.stored()} states, '
+              f'{search.seconds:.1f} s')
+
+
+def run_all():
+    tap = Tap()
+    lines = {}
+    searches = all_searches()
+    # The large ones first, so that no processor is idle in the end.
+    searches.sort(key=lambda search: -search.states)
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        for search in pool.map(in_folder_of_its_own, searches):
+            say(search)
+            tap.point(search.label(), search.defect(), search.output[-3000:])
+            # With a claim Spin counts lines in another way.
+            if not search.fault and not search.liveness:
+                seen = lines.setdefault(search.model, Lines())
+                seen.add(search.automaton, search.output)
+    for model, seen in lines.items():
+        missing = ' '.join(f'{file}:{line}' for file, line in seen.missing())
+        tap.point(f'{model}: each line is executed in some search',
+                  missing and 'never executed: ' + missing)
+    stored = sum(search.stored() for search in searches if not search.fault)
+    print(f'# {stored} states in all')
+    print(f'1..{tap.points}')
+    return 1 if tap.failures else 0
+
+
+def run_one(name):
+    for search in all_searches():
+        if search.name == name:
+            with tempfile.TemporaryDirectory() as work:
+                print(search.run(work).output)
+                if search.violation()[0]:
+                    print(search.trail(work))
+            return 0
+    print(f'no such search: {name}', file=sys.stderr)
+    return 2
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    modes = parser.add_subparsers(dest='mode')
+    modes.add_parser('list')
+    modes.add_parser('one').add_argument('name')
+    args = parser.parse_args()
+    if args.mode == 'list':
+        for search in all_searches():
+            print(f'{search.name:24} {search.label()}')
+        return 0
+    return run_one(args.name) if args.mode == 'one' else run_all()
+
+
+sys.exit(main())

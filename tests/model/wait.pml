@@ -1,0 +1,470 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
+/*
+ * Waits: for faults in the background, for fences within a fault, and for faults
+ * under way at the end. Each actor has one turn. Time-outs would hide a wake-up that
+ * is lost, so there are none but with TIMEOUT. See README.md for the defines.
+ *
+ * What ends the waits for a fence: SIGNAL, the fence itself; REVOKE, the exporter
+ * ends the region; DEREG, the umem is deregistered. Each must do so alone.
+ */
+#ifndef JOINERS
+#define JOINERS 2	/* accesses that fault in the background */
+#endif
+#ifndef DIRECT
+#define DIRECT 1	/* accesses that fault by themselves */
+#endif
+#define WORKS JOINERS
+
+/* Who waits in peer->waiters: the workers, then those who fault by themselves. */
+#define FAULTERS (WORKS + DIRECT)
+/* Who waits for faults_under_way. */
+#define DRAINER FAULTERS
+
+/* The umem; "there" is the memory of the struct. */
+bool there = true;
+bool xa_lock;
+bool revoked;
+bool dead;			/* its one region is */
+bool present;			/* its one page is in the page table */
+byte faults_under_way;
+
+/* The importer: the MR's key is valid, and references of accesses under way. */
+bool mr = true;
+byte accesses;
+
+/* struct fault_work */
+bool work_lock;
+byte kref[WORKS];
+bool on_list[WORKS];
+bool queued[WORKS];
+bool done[WORKS];
+
+/* Linux: a task on a wait queue, and whether it was woken since it was put there. */
+bool waits[FAULTERS + 1];
+bool woken[FAULTERS + 1];
+
+/* struct dma_fence, and who has a callback in it. */
+bool signaled;
+bool fence_lock;
+bool has_callback[FAULTERS];
+bool in_fence_wait[FAULTERS];
+
+#ifdef SIGNAL
+#define SIGNALLERS 1
+#else
+#define SIGNALLERS 0
+#endif
+#ifdef REVOKE
+#define REVOKERS 1
+#else
+#define REVOKERS 0
+#endif
+#ifdef DEREG
+#define OWNERS 1
+#else
+#define OWNERS 0
+#endif
+
+/* Each actor comes to its end. */
+#ifdef LIVENESS
+byte ended;
+#define END ended++
+ltl every_wait_ends {
+	<> (ended == JOINERS + DIRECT + SIGNALLERS + REVOKERS + OWNERS)
+}
+#else
+#define END skip
+#endif
+
+bool no_use_after_free = true;
+bool no_lost_wakeup = true;
+
+byte k;
+
+inline touch_umem()
+{
+	no_use_after_free = there;
+	assert(no_use_after_free)
+}
+
+inline touch_work(w)
+{
+	no_use_after_free = kref[w] > 0;
+	assert(no_use_after_free)
+}
+
+/* wake_up_all() of peer->waiters */
+inline wake_waiters()
+{
+	k = 0;
+	do
+	:: k < FAULTERS -> woken[k] = woken[k] || waits[k]; k++
+	:: else -> break
+	od;
+	k = 0
+}
+
+/* prepare_to_wait() */
+inline prepare_to_wait(n)
+{
+	waits[n] = true;
+	woken[n] = false
+}
+
+inline finish_wait(n)
+{
+	waits[n] = false;
+	woken[n] = false
+}
+
+/* ---- kernel/core/fence.c ---- */
+
+#define FENCE_WAIT_IS_OVER (signaled || revoked || dead)
+
+/* ib_peer_fault_wait(), by number n */
+inline ib_peer_fault_wait(n)
+{
+	/* dma_fence_add_callback() */
+	atomic {
+		!fence_lock ->
+#ifndef BUG_NO_CALLBACK
+		has_callback[n] = !signaled;
+#endif
+		in_fence_wait[n] = !signaled
+	};
+	/* hold: fence */
+	if
+	:: in_fence_wait[n] ->
+		do
+		:: prepare_to_wait(n);
+		   if
+		   :: atomic { FENCE_WAIT_IS_OVER -> finish_wait(n); break }
+		   :: atomic { !FENCE_WAIT_IS_OVER -> touch_umem() }
+		   fi;
+		   atomic { woken[n] -> touch_umem() }
+		od;
+		/* dma_fence_remove_callback() */
+#ifdef BUG_CALLBACK_STAYS
+		in_fence_wait[n] = false
+#else
+		atomic {
+			!fence_lock ->
+			has_callback[n] = false;
+			in_fence_wait[n] = false
+		}
+#endif
+	:: else
+	fi
+}
+
+#if SIGNALLERS > 0
+/* fence_wait_wake() of everybody, within dma_fence_signal() */
+proctype signaller()
+{
+	byte i;
+
+	atomic { !fence_lock -> fence_lock = true; signaled = true };
+	do
+	:: i < FAULTERS ->
+	   atomic {
+		if
+		:: has_callback[i] ->
+			no_use_after_free = in_fence_wait[i];
+			assert(no_use_after_free);
+			touch_umem();
+			wake_waiters()
+		:: else
+		fi;
+		i++
+	   }
+	:: atomic { i == FAULTERS -> i = 0; fence_lock = false; break }
+	od;
+	END
+}
+#endif
+
+/* ---- kernel/core/fault.c ---- */
+
+inline ib_umem_peer_fault_begins()
+{
+	touch_umem();
+	faults_under_way++
+}
+
+/* The umem may be gone when wake_up_var() is called: it goes by the address. */
+inline ib_umem_peer_fault_ended()
+{
+	atomic {
+		touch_umem();
+		no_use_after_free = faults_under_way > 0;
+		assert(no_use_after_free);
+		faults_under_way--;
+		wake = faults_under_way == 0
+	};
+	atomic {
+#ifndef BUG_DRAIN_NO_WAKE
+		woken[DRAINER] = woken[DRAINER] || (wake && waits[DRAINER]);
+#endif
+		wake = false
+	}
+}
+
+/* ib_umem_peer_drain_faults(): wait_var_event() */
+inline ib_umem_peer_drain_faults()
+{
+	do
+#ifdef BUG_NO_DRAIN
+	:: break
+#endif
+	:: prepare_to_wait(DRAINER);
+	   if
+	   :: atomic {
+		faults_under_way == 0 ->
+		finish_wait(DRAINER);
+		break
+	      }
+	   :: faults_under_way != 0
+	   fi;
+	   woken[DRAINER]
+	od
+}
+
+/* By number n; the exporter has put a fence where the page will be. */
+inline ib_umem_peer_fault(n)
+{
+	atomic { ib_umem_peer_fault_begins() };
+	if
+	:: revoked
+	:: else ->
+		ib_peer_fault_wait(n);
+		/* ib_umem_peer_publish() */
+		atomic {
+			!xa_lock ->
+			touch_umem();
+			present = present || (signaled && !revoked && !dead)
+		}
+	fi;
+	ib_umem_peer_fault_ended()
+}
+
+/* ---- kernel/core/fault_work.c ---- */
+
+/* fault_work_run() */
+proctype worker(byte w)
+{
+	bool wake;
+
+end:	do
+	:: atomic { queued[w] -> queued[w] = false };
+	   /* fault_work_is_needed() */
+	   if
+	   :: present
+	   :: else -> ib_umem_peer_fault(w)
+	   fi;
+	   /* hold: faulted */
+#ifdef BUG_ENDED_EARLY
+	   ib_umem_peer_fault_ended();
+#endif
+	   atomic {
+		!work_lock ->
+		touch_umem();
+		touch_work(w);
+		on_list[w] = false
+	   };
+	   /* complete_all() */
+	   atomic {
+		touch_work(w);
+#ifndef BUG_NO_COMPLETE
+		done[w] = true
+#endif
+	   };
+	   atomic { touch_work(w); kref[w]-- };
+#ifndef BUG_ENDED_EARLY
+	   ib_umem_peer_fault_ended()
+#endif
+	od
+}
+
+/* fault_work_start(): sets w */
+inline fault_work_start()
+{
+	/* fault_work_alloc() */
+	atomic {
+		w = 0;
+		do
+		:: kref[w] -> w++
+		:: else -> break
+		od;
+		kref[w] = 1;
+		done[w] = false
+	};
+	/* hold: missed. fault_work_find() */
+	atomic {
+		!work_lock ->
+		touch_umem();
+		found = 0;
+		do
+		:: found < WORKS && !on_list[found] -> found++
+		:: else -> break
+		od;
+		if
+		:: found < WORKS ->
+			kref[w] = 0;
+			w = found;
+#ifndef BUG_FIND_NO_REF
+			kref[w]++
+#endif
+		:: else ->
+			kref[w]++;
+			on_list[w] = true;
+#ifndef BUG_BEGINS_LATE
+			ib_umem_peer_fault_begins();
+#endif
+			queued[w] = true
+		fi;
+		found = 0
+	}
+}
+
+/* ib_umem_peer_fault_timeout(), or ib_umem_peer_prefetch() that does not wait. */
+proctype joiner()
+{
+	byte w, found;
+
+	if
+	:: !mr
+	:: atomic { mr -> accesses++ };
+	   fault_work_start();
+#ifdef BUG_BEGINS_LATE
+	   atomic { ib_umem_peer_fault_begins() };
+#endif
+	   if
+	   :: done[w]
+#ifdef TIMEOUT
+	   :: true
+#endif
+	   fi;
+	   atomic { touch_work(w); kref[w]--; w = 0 };
+	   accesses--
+	fi;
+	END
+}
+
+#if DIRECT > 0
+/* An access that waits for its pages by itself. */
+proctype direct(byte n)
+{
+	bool wake;
+
+	if
+	:: !mr
+	:: atomic { mr -> accesses++ };
+	   ib_umem_peer_fault(n);
+	   accesses--
+	fi;
+	END
+}
+#endif
+
+/* ---- the ends ---- */
+
+/* ib_umem_peer_kill(): umem_set_revoked() */
+inline ib_umem_peer_kill()
+{
+	atomic { !xa_lock -> touch_umem(); xa_lock = true };
+#ifdef BUG_WAKE_EARLY
+	atomic { wake_waiters() };
+	revoked = true;
+#else
+	revoked = true;
+#ifndef BUG_KILL_NO_WAKE
+	atomic { wake_waiters() };
+#endif
+#endif
+	xa_lock = false
+}
+
+#if OWNERS > 0
+/* ib_umem_peer_stop(), then ib_umem_peer_release() */
+proctype owner()
+{
+	mr = false;
+	ib_umem_peer_kill();
+	ib_umem_peer_drain_faults();
+	/* What the importer waits for; nobody waits for a page any more. */
+	accesses == 0;
+	ib_umem_peer_kill();
+	ib_umem_peer_drain_faults();
+	/* umem_free() */
+	atomic {
+		no_use_after_free = !faults_under_way;
+		assert(no_use_after_free);
+		there = false
+	};
+	END
+}
+#endif
+
+#if REVOKERS > 0
+/* ib_peer_revoke(): ib_umem_peer_mark_dead() */
+proctype revoker()
+{
+	atomic { !xa_lock -> xa_lock = true };
+	dead = true;
+#ifndef BUG_DEAD_NO_WAKE
+	atomic { wake_waiters() };
+#endif
+	xa_lock = false;
+	END
+}
+#endif
+
+/*
+ * A wake-up is lost if a task sleeps, nobody is there who will wake it, and what it
+ * waits for is true. Spin sees that as an invalid end state, too.
+ */
+proctype observer()
+{
+	atomic {
+		timeout ->
+		k = 0;
+		do
+		:: k < FAULTERS ->
+			no_lost_wakeup = no_lost_wakeup &&
+				(!waits[k] || woken[k] || !FENCE_WAIT_IS_OVER);
+			k++
+		:: else -> break
+		od;
+		no_lost_wakeup = no_lost_wakeup &&
+			(!waits[DRAINER] || woken[DRAINER] || faults_under_way);
+		k = 0;
+		assert(no_lost_wakeup)
+	}
+}
+
+init {
+	atomic {
+		k = 0;
+		do
+		:: k < WORKS -> run worker(k); run joiner(); k++
+		:: else -> break
+		od;
+#if DIRECT > 0
+		run direct(WORKS);
+#endif
+#if DIRECT > 1
+		run direct(WORKS + 1);
+#endif
+#if SIGNALLERS > 0
+		run signaller();
+#endif
+#if OWNERS > 0
+		run owner();
+#endif
+#if REVOKERS > 0
+		run revoker();
+#endif
+		run observer();
+		k = 0
+	}
+}
