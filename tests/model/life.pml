@@ -41,6 +41,11 @@ inline touch_umem()
 #else
 #define ON_DEMAND true
 #endif
+#if defined(PINNED) || defined(EXPORTED)
+#define UNMAP_REVOKES true
+#else
+#define UNMAP_REVOKES false
+#endif
 
 /* The umem. */
 bool watched;			/* the mmu notifier is inserted */
@@ -800,7 +805,7 @@ end:	do
 	   };
 	   if
 	   :: called ->
-		/* umem_mn_on_demand(), umem_mn_pinned() */
+		/* umem_mn_on_demand(), umem_mn_pinned(), umem_mn_export() */
 		atomic {
 			!xa_lock -> xa_lock = true;
 			touch_umem();
@@ -808,14 +813,12 @@ end:	do
 			moved[OWNER] = true;
 			moved[ACCESS] = true;
 			moved[WORKER] = true;
-#ifdef PINNED
 			if
-			:: unmaps -> umem_set_revoked()
+			:: unmaps && UNMAP_REVOKES -> umem_set_revoked()
+			:: !(unmaps && UNMAP_REVOKES) && ON_DEMAND ->
+				ib_umem_peer_erase()
 			:: else
 			fi;
-#else
-			ib_umem_peer_erase();
-#endif
 			if
 			:: !gap -> mn_take_regions(); unlock()
 			:: else

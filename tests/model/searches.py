@@ -89,6 +89,12 @@ SEARCHES = {
          'regions claimed for reading, before a rereg'),
     'munmap':
         ('life', 'MMU=1', 1650000, 'munmap(), and exit of the process'),
+    'background-and-revoke':
+        ('life', 'BACKGROUND REVOKE ONCE', 3800000,
+         'a fault in the background, and ib_peer_revoke()'),
+    'exported':
+        ('life', 'EXPORTED REVOKE MMU=1 ONCE STAYS', 2000000,
+         'a range of another process: ib_peer_revoke(), munmap(), exit'),
     'unregister':
         ('life', 'UNREGISTER STAYS', 21000, 'the exporter unregisters'),
     'revoke-and-unregister':
@@ -109,6 +115,8 @@ SEARCHES = {
 
     'signal': ('wait', 'SIGNAL', 40000, 'the fence alone ends all waits'),
     'dead': ('wait', 'REVOKE', 50000, 'ib_peer_revoke() alone does'),
+    'invalidate':
+        ('wait', 'INVALIDATE', 60000, 'ib_peer_invalidate() alone does'),
     'dereg': ('wait', 'DEREG', 230000, 'deregistration alone does'),
     'all-three':
         ('wait', 'SIGNAL REVOKE DEREG DIRECT=0 TIMEOUT', 2700000,
@@ -116,6 +124,9 @@ SEARCHES = {
     'two-kinds':
         ('wait', 'SIGNAL REVOKE DEREG JOINERS=1 TIMEOUT', 470000,
          'one in the background, one that waits by itself'),
+    'invalidate-and-dereg':
+        ('wait', 'INVALIDATE DEREG JOINERS=1 TIMEOUT', 100000,
+         'an invalidation and deregistration'),
     'liveness':
         ('wait', 'SIGNAL REVOKE DEREG JOINERS=1 LIVENESS', 420000,
          'each actor ends, by a claim'),
@@ -216,6 +227,8 @@ FAULTS = {
         ('wait', 'DEREG', 'no_lost_wakeup', 'revocation of the umem wakes nobody'),
     'DEAD_NO_WAKE':
         ('wait', 'REVOKE', 'no_lost_wakeup', 'the end of the region wakes nobody'),
+    'INVALIDATE_NO_WAKE':
+        ('wait', 'INVALIDATE', 'no_lost_wakeup', 'an invalidation wakes nobody'),
     'WAKE_EARLY':
         ('wait', 'DEREG', 'no_lost_wakeup',
          'waiters are woken before the umem is revoked'),
@@ -496,4 +509,5 @@ def main():
     return run_one(args.name) if args.mode == 'one' else run_all()
 
 
-sys.exit(main())
+if __name__ == '__main__':
+    sys.exit(main())

@@ -5,7 +5,8 @@
  * is lost, so there are none but with TIMEOUT. See README.md for the defines.
  *
  * What ends the waits for a fence: SIGNAL, the fence itself; REVOKE, the exporter
- * ends the region; DEREG, the umem is deregistered. Each must do so alone.
+ * ends the region; INVALIDATE, it moves the page, to where no fence is; DEREG, the
+ * umem is deregistered. Each must do so alone.
  */
 #ifndef JOINERS
 #define JOINERS 2	/* accesses that fault in the background */
@@ -25,6 +26,8 @@ bool there = true;
 bool xa_lock;
 bool revoked;
 bool dead;			/* its one region is */
+byte seq;			/* of the region */
+byte answer_seq[FAULTERS];
 bool present;			/* its one page is in the page table */
 byte faults_under_way;
 
@@ -59,6 +62,11 @@ bool in_fence_wait[FAULTERS];
 #else
 #define REVOKERS 0
 #endif
+#ifdef INVALIDATE
+#define INVALIDATORS 1
+#else
+#define INVALIDATORS 0
+#endif
 #ifdef DEREG
 #define OWNERS 1
 #else
@@ -70,7 +78,8 @@ bool in_fence_wait[FAULTERS];
 byte ended;
 #define END ended++
 ltl every_wait_ends {
-	<> (ended == JOINERS + DIRECT + SIGNALLERS + REVOKERS + OWNERS)
+	<> (ended == JOINERS + DIRECT + SIGNALLERS + REVOKERS +
+	    INVALIDATORS + OWNERS)
 }
 #else
 #define END skip
@@ -119,7 +128,9 @@ inline finish_wait(n)
 
 /* ---- kernel/core/fence.c ---- */
 
-#define FENCE_WAIT_IS_OVER (signaled || revoked || dead)
+/* fence_wait_signaled(), fence_wait_over(), fence_wait_stale() */
+#define FENCE_WAIT_ENDS(n) \
+	(signaled || revoked || dead || seq != answer_seq[n])
 
 /* ib_peer_fault_wait(), by number n */
 inline ib_peer_fault_wait(n)
@@ -138,8 +149,8 @@ inline ib_peer_fault_wait(n)
 		do
 		:: prepare_to_wait(n);
 		   if
-		   :: atomic { FENCE_WAIT_IS_OVER -> finish_wait(n); break }
-		   :: atomic { !FENCE_WAIT_IS_OVER -> touch_umem() }
+		   :: atomic { FENCE_WAIT_ENDS(n) -> finish_wait(n); break }
+		   :: atomic { !FENCE_WAIT_ENDS(n) -> touch_umem() }
 		   fi;
 		   atomic { woken[n] -> touch_umem() }
 		od;
@@ -158,7 +169,7 @@ inline ib_peer_fault_wait(n)
 }
 
 #if SIGNALLERS > 0
-/* fence_wait_wake() of everybody, within dma_fence_signal() */
+/* The fence is signalled: fence_wait_wake() of everybody, under its lock. */
 proctype signaller()
 {
 	byte i;
@@ -233,17 +244,31 @@ inline ib_umem_peer_drain_faults()
 inline ib_umem_peer_fault(n)
 {
 	atomic { ib_umem_peer_fault_begins() };
-	if
-	:: revoked
-	:: else ->
-		ib_peer_fault_wait(n);
-		/* ib_umem_peer_publish() */
-		atomic {
-			!xa_lock ->
-			touch_umem();
-			present = present || (signaled && !revoked && !dead)
-		}
-	fi;
+	do
+	:: atomic { revoked -> break }
+	:: atomic {
+		/* ib_peer_ask_exporter() */
+		!revoked && !xa_lock ->
+		if
+		:: dead -> break
+		:: else -> answer_seq[n] = seq
+		fi
+	   };
+	   if
+	   :: atomic { !answer_seq[n] -> skip };
+	      ib_peer_fault_wait(n)
+	   :: atomic { answer_seq[n] -> skip }
+	   fi;
+	   /* ib_umem_peer_publish() */
+	   atomic {
+		!xa_lock ->
+		touch_umem();
+		if
+		:: seq != answer_seq[n] || revoked || dead
+		:: else -> present = true; break
+		fi
+	   }
+	od;
 	ib_umem_peer_fault_ended()
 }
 
@@ -419,6 +444,20 @@ proctype revoker()
 }
 #endif
 
+#if INVALIDATORS > 0
+/* ib_peer_invalidate() */
+proctype invalidator()
+{
+	atomic { !xa_lock -> xa_lock = true };
+	seq++;
+#ifndef BUG_INVALIDATE_NO_WAKE
+	atomic { wake_waiters() };
+#endif
+	xa_lock = false;
+	END
+}
+#endif
+
 /*
  * A wake-up is lost if a task sleeps, nobody is there who will wake it, and what it
  * waits for is true. Spin sees that as an invalid end state, too.
@@ -431,7 +470,7 @@ proctype observer()
 		do
 		:: k < FAULTERS ->
 			no_lost_wakeup = no_lost_wakeup &&
-				(!waits[k] || woken[k] || !FENCE_WAIT_IS_OVER);
+				(!waits[k] || woken[k] || !FENCE_WAIT_ENDS(k));
 			k++
 		:: else -> break
 		od;
@@ -463,6 +502,9 @@ init {
 #endif
 #if REVOKERS > 0
 		run revoker();
+#endif
+#if INVALIDATORS > 0
+		run invalidator();
 #endif
 		run observer();
 		k = 0
