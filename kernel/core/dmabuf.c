@@ -2,8 +2,8 @@
 /*
  * dma-bufs of drivers that are no clients, for CPU importers: an adapter that
  * makes of a dma-buf what a client makes of its memory. Of the two sides of a
- * dma-buf it uses the CPU's: dma_buf_vmap(), inside of
- * dma_buf_begin_cpu_access(). No DMA device is needed.
+ * dma-buf it uses the CPU's: dma_buf_vmap(), inside of what the exporter does at
+ * the begin and the end of an access by the CPU. No DMA device is needed.
  *
  * An exporter that moves its buffers (it has a pin op) is attached to, so that it
  * tells before. The mapping is given up then, and had again at the next access.
@@ -70,13 +70,18 @@ static void import_end_access(struct dmabuf_import *import)
 	import->access = false;
 }
 
+/*
+ * The exporter's own part of dma_buf_begin_cpu_access(). The rest of that waits for
+ * all fences, those of users, too, however long that takes, and nobody can end it.
+ */
 static int import_begin_access(struct dmabuf_import *import)
 {
-	int ret;
+	struct dma_buf *dmabuf = import->region->dmabuf;
+	int ret = 0;
 
 	import_end_access(import);
-	ret = dma_buf_begin_cpu_access(import->region->dmabuf,
-				       DMA_BIDIRECTIONAL);
+	if (dmabuf->ops->begin_cpu_access)
+		ret = dmabuf->ops->begin_cpu_access(dmabuf, DMA_BIDIRECTIONAL);
 	import->access = !ret;
 	return ret;
 }
