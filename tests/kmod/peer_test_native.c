@@ -22,6 +22,10 @@ static unsigned int refuse;
 module_param(refuse, uint, 0644);
 MODULE_PARM_DESC(refuse, "errno of every claim of this memory; 0: none");
 
+static unsigned int iomem = UINT_MAX;
+module_param(iomem, uint, 0644);
+MODULE_PARM_DESC(iomem, "from this page of an object on it is called I/O memory");
+
 struct native_range {
 	struct list_head node;
 	struct ib_peer_region *region;
@@ -105,7 +109,13 @@ static int native_cpu_map(struct ib_peer_region *region,
 			  const struct ib_peer_block *block,
 			  struct iosys_map *map)
 {
-	iosys_map_set_vaddr(map, phys_to_virt(block->where));
+	const struct native_range *range = region->priv;
+	void *vaddr = phys_to_virt(block->where);
+
+	if (range->first + (block->offset >> PAGE_SHIFT) >= iomem)
+		iosys_map_set_vaddr_iomem(map, (void __iomem *)vaddr);
+	else
+		iosys_map_set_vaddr(map, vaddr);
 	return 0;
 }
 

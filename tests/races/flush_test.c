@@ -12,10 +12,12 @@
 #include "hold.h"
 #include "lib/buf.h"
 #include "lib/link.h"
+#include "lib/proc.h"
 #include "lib/raw.h"
 
 #define PAGE 4096UL
 #define PIECE (256 * 1024UL)
+#define MIB (1024 * 1024UL)
 #define AREA (3 * PIECE)
 #define ACCESS (VT_ACCESS_ALL | IBV_ACCESS_ON_DEMAND)
 
@@ -213,6 +215,54 @@ TEST_F(whole, is_read_back)
 	EXPECT_EQ(0, vt_flush_mr(end, vt_remote(&self->there, 0),
 				 VT_FLUSH_GLOBAL));
 	EXPECT_EQ(before + 2, hold_passed("flush"));
+}
+
+/* ---- pages of one region that are not all alike ---- */
+
+#define IOMEM "/sys/module/peer_test_native/parameters/iomem"
+/* More than a reader looks at in one go. */
+#define BEFORE 150
+
+TEST(behind_other_memory)
+{
+	struct vt_link link;
+	int before;
+
+	ASSERT_EQ(0, vt_mem_prepare(&vt_mem_native));
+	ASSERT_EQ(0, vt_write_file(IOMEM, "150"));
+	ASSERT_EQ(0, vt_link_open(&link, &vt_mem_native, (BEFORE + 2) * PAGE,
+				  0, NULL));
+	before = hold_passed("flush");
+	ASSERT_LE(0, before);
+	EXPECT_EQ(0, vt_flush_mr(&link.pair.end[0], vt_remote(&link.there, 0),
+				 VT_FLUSH_GLOBAL));
+	EXPECT_EQ(before + 1, hold_passed("flush"));
+	EXPECT_EQ(0, vt_flush(&link.pair.end[0], vt_remote(&link.there, 0),
+			      BEFORE * PAGE, VT_FLUSH_GLOBAL));
+	EXPECT_EQ(before + 1, hold_passed("flush"));
+	EXPECT_EQ(0, vt_link_close(&link));
+	EXPECT_EQ(0, vt_write_file(IOMEM, "4294967295"));
+}
+
+/* A fault brings 2 MiB: those before are not there. */
+TEST(behind_what_is_not_there)
+{
+	struct ibv_sge sge;
+	struct vt_link link;
+	int before;
+
+	ASSERT_EQ(0, vt_link_open(&link, &vt_mem_vram, 4 * MIB, ACCESS, NULL));
+	sge = vt_sge(&link.here, 0, 5000);
+	ASSERT_EQ(0, vt_rdma_write(&link.pair.end[0], &sge, 1,
+				   vt_remote(&link.there, 3 * MIB)));
+	before = hold_passed("flush");
+	EXPECT_EQ(0, vt_flush(&link.pair.end[0], vt_remote(&link.there, 0),
+			      2 * MIB - PAGE, VT_FLUSH_GLOBAL));
+	EXPECT_EQ(before, hold_passed("flush"));
+	EXPECT_EQ(0, vt_flush_mr(&link.pair.end[0], vt_remote(&link.there, 0),
+				 VT_FLUSH_GLOBAL));
+	EXPECT_EQ(before + 1, hold_passed("flush"));
+	EXPECT_EQ(0, vt_link_close(&link));
 }
 
 static int take_away(struct vt_mem *mem)

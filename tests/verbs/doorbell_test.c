@@ -141,11 +141,11 @@ TEST_F(doorbell, is_rung_from_afar)
 TEST_F(doorbell, registers_side_by_side)
 {
 	struct ibv_sge sge = vt_sge(&self->host, 0, 8);
-	uint32_t values[2] = { 0x87654321, 3 }, value;
+	uint32_t values[2] = { 0, 0x87654321 }, value;
 
 	memcpy(self->host.mem.addr, values, sizeof(values));
 	ASSERT_EQ(0, vt_rdma_write(&self->pair.end[0], &sge, 1,
-				   vt_remote(&self->regs, LIVENESS)));
+				   vt_remote(&self->regs, IDENT)));
 	ASSERT_EQ(0, read_register(self, LIVENESS, &value));
 	EXPECT_EQ(~0x87654321u, value);
 }

@@ -24,18 +24,24 @@
 #define PAGE 4096UL
 #define RUN (64 * 1024UL)	/* of device memory, with one entry */
 #define HUGE (2UL * 1024 * 1024)
+#define GIB (1024UL * 1024 * 1024)
 #define ACCESS (VT_ACCESS_ALL | IBV_ACCESS_ON_DEMAND)
 
-/* Addresses that begin at a multiple of HUGE, with nothing mapped. */
-static uint8_t *free_addresses(size_t length)
+/* Addresses that begin at a multiple of @align, with nothing mapped. */
+static uint8_t *free_addresses_at(size_t align, size_t length)
 {
-	uint8_t *room = mmap(NULL, length + HUGE, PROT_NONE,
+	uint8_t *room = mmap(NULL, length + align, PROT_NONE,
 			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	if (room == MAP_FAILED)
 		return NULL;
-	munmap(room, length + HUGE);
-	return room + (-(uintptr_t)room & (HUGE - 1));
+	munmap(room, length + align);
+	return room + (-(uintptr_t)room & (align - 1));
+}
+
+static uint8_t *free_addresses(size_t length)
+{
+	return free_addresses_at(HUGE, length);
 }
 
 static uint8_t *map_host(uint8_t *at, size_t length)
@@ -77,18 +83,21 @@ FIXTURE_TEARDOWN(pages)
 	EXPECT_EQ(0, vt_counters_balanced(variant->kind));
 }
 
-/* The page that was written before the move is the one that is read after it. */
+/*
+ * The page that was written before the move is the one that is read after it. Again
+ * and again: it may be another processor that reads.
+ */
 TEST_F_TIMEOUT(pages, each_moves, 120)
 {
-	uint64_t page, at;
+	uint64_t n, at;
 
-	for (page = 0; page < PAGES; page++) {
-		at = page * PAGE;
+	for (n = 0; n < 10 * PAGES; n++) {
+		at = n % PAGES * PAGE;
 		ASSERT_EQ(0, vt_copy_by_write(&self->pair, &self->there, at,
 					      &self->here, 100, PAGE));
 		ASSERT_EQ(0, vt_buf_check_all(&self->there));
-		ASSERT_EQ(0, vt_mem_move(&self->there.mem, page % 2));
-		ASSERT_EQ(0, vt_buf_fill_by_owner(&self->there, 10 + page));
+		ASSERT_EQ(0, vt_mem_move(&self->there.mem, n % 2));
+		ASSERT_EQ(0, vt_buf_fill_by_owner(&self->there, 10 + n));
 		ASSERT_EQ(0, vt_copy_by_read(&self->pair, &self->here, 50,
 					     &self->there, at, PAGE));
 		ASSERT_EQ(0, vt_buf_check_all(&self->here));
@@ -233,13 +242,13 @@ TEST_F_TIMEOUT(table, prefetch_over_mappings, 60)
 /* ---- rights of mappings ---- */
 
 /*
- * Nobody but the importer has a page of these 2 MiB: no page table of the CPU says
- * that the rights change.
+ * Nobody but the importer has a page of this GiB: no page table of the CPU is there
+ * for mprotect() to change, of any level that it looks at.
  */
 static void rights_change(struct __test_metadata *_metadata, table_t *self,
 			  const struct vt_mem_kind *kind, int prot)
 {
-	uint8_t *area = free_addresses(HUGE);
+	uint8_t *area = free_addresses_at(GIB, GIB);
 	struct ibv_mr *mr;
 
 	ASSERT_EQ(0, vt_mem_prepare(kind));
