@@ -87,6 +87,7 @@ static struct hold holds[IB_PEER_HOLD_POINTS] = {
 	[IB_PEER_HOLD_OFFERED] = { .name = "offered" },
 	[IB_PEER_HOLD_MAPPED] = { .name = "mapped" },
 	[IB_PEER_HOLD_STOPPED] = { .name = "stopped" },
+	[IB_PEER_HOLD_UNMAPPING] = { .name = "unmapping" },
 };
 
 static u32 fault_timeout_ms = 60000;

@@ -70,6 +70,8 @@ enum ib_peer_hold_point {
 	IB_PEER_HOLD_MAPPED,
 	/* A PeerDirect range is out of reach; it is still mapped. */
 	IB_PEER_HOLD_STOPPED,
+	/* A PeerDirect range is this thread's to unmap; it is still mapped. */
+	IB_PEER_HOLD_UNMAPPING,
 	IB_PEER_HOLD_POINTS,
 };
 

@@ -157,6 +157,7 @@ static void pd_unmap(struct pd_range *range)
 	spin_unlock(&range->lock);
 
 	if (state == PD_MAPPED) {
+		ib_peer_hold(IB_PEER_HOLD_UNMAPPING);
 		pd_client_unmap(range);
 		complete_all(&range->unmapped);
 	} else if (state == PD_UNMAPPING) {

@@ -435,10 +435,14 @@ FIXTURE(client)
 FIXTURE_VARIANT(client)
 {
 	const char *flavour;
+	bool unmaps;	/* by itself, in its callback */
 };
 
 FIXTURE_VARIANT_ADD(client, plain) { .flavour = "flavour=1" };
-FIXTURE_VARIANT_ADD(client, unmaps_itself) { .flavour = "flavour=2" };
+FIXTURE_VARIANT_ADD(client, unmaps_itself)
+{
+	.flavour = "flavour=2", .unmaps = true,
+};
 
 FIXTURE_SETUP(client)
 {
@@ -551,6 +555,22 @@ TEST_F_TIMEOUT(client, stopped_against_deregistration, 60)
 	ASSERT_EQ(0, attempt_start(&self->first, "stopped", take_back, scene));
 	ASSERT_EQ(0, begin_waiting(&second, dereg, scene));
 	EXPECT_TRUE(hold_held("stopped"));
+	EXPECT_EQ(0, attempt_end(&self->first));
+	EXPECT_EQ(0, attempt_join(&second));
+	EXPECT_EQ(0, count_errors(scene));
+}
+
+/* The registration ends, and unmaps. A client that does not unmap waits for that. */
+TEST_F_TIMEOUT(client, unmapping_against_invalidation, 60)
+{
+	struct vt_link *scene = &self->scene;
+	struct attempt second;
+
+	ASSERT_EQ(0, vt_link_open(scene, &vt_mem_peerdirect, SIZE, 0, NULL));
+	ASSERT_EQ(0, attempt_start(&self->first, "unmapping", dereg, scene));
+	ASSERT_EQ(0, begin_waiting(&second, take_back, scene));
+	EXPECT_TRUE(hold_held("unmapping"));
+	EXPECT_EQ(variant->unmaps, attempt_is_done(&second));
 	EXPECT_EQ(0, attempt_end(&self->first));
 	EXPECT_EQ(0, attempt_join(&second));
 	EXPECT_EQ(0, count_errors(scene));
