@@ -264,6 +264,8 @@ class Machine:
 
     def end(self):
         """Ends it; returns the first complaint of its kernel, if it said any."""
+        if self.errors.closed:
+            return ''
         self.child.terminate()
         self.child.wait()
         self.errors.seek(0)
