@@ -20,13 +20,17 @@ kvm_boots()
 	cp "$VM_KERNEL_DIR/initrd" "$dir/initrd"
 	(cd "$dir/extra" && find . | cpio --quiet -o -H newc -R 0:0) \
 		>> "$dir/initrd"
-	timeout -k 1 10 qemu-system-x86_64 -nodefaults -no-user-config \
-		-no-reboot -display none -machine q35 -accel kvm -cpu host \
-		-m 512M -kernel "$VM_KERNEL_DIR/vmlinuz" \
-		-initrd "$dir/initrd" -append "panic=-1" \
-		-device virtio-serial-pci -chardev "file,id=s,path=$port" \
-		-device virtserialport,chardev=s,name=peermem.status \
-		< /dev/null > /dev/null 2>&1 || :
+	# The group: the shell says on stderr that a command was aborted.
+	{
+		timeout -k 1 10 qemu-system-x86_64 -nodefaults -no-user-config \
+			-no-reboot -display none -machine q35 -accel kvm \
+			-cpu host -m 512M -kernel "$VM_KERNEL_DIR/vmlinuz" \
+			-initrd "$dir/initrd" -append "panic=-1" \
+			-device virtio-serial-pci \
+			-chardev "file,id=s,path=$port" \
+			-device virtserialport,chardev=s,name=peermem.status \
+			< /dev/null > /dev/null || :
+	} 2> /dev/null
 	[ -f "$port" ] && [ "$(< "$port")" = ready ]
 }
 
