@@ -88,8 +88,8 @@ run_test()
 	status=$?
 	swapoff -a
 	while read -r line; do
-		echo "@warning $line"
-	done < <(dmesg | grep -E "$VM_COMPLAINTS" | grep -vE "$VM_HARMLESS")
+		echo "@warning ${line#*:}"
+	done < <(dmesg | vm_complaints)
 	echo "@end $name $1 $status"
 	[ -z "$line" ] || spoilt "the kernel complained"
 }

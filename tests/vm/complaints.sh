@@ -1,16 +1,41 @@
-# shellcheck shell=bash disable=SC2034	# for who sources it
+# shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 #
-# What makes a line of the kernel's log a complaint. Sourced.
+# What in the kernel's log is a complaint. Sourced.
 
 VM_COMPLAINTS='WARNING:|BUG:|BUG |Oops|Kernel panic|KASAN|KCSAN|UBSAN'
 VM_COMPLAINTS+='|general protection fault|Unable to handle|double fault'
 VM_COMPLAINTS+='|possible (circular|recursive|irq lock inversion)'
 VM_COMPLAINTS+='|inconsistent lock state|suspicious RCU usage'
+VM_COMPLAINTS+='|INFO: trying to register non-static key'
+VM_COMPLAINTS+='|turning off the locking correctness validator'
 VM_COMPLAINTS+='|blocked for more than|detected( expedited)? stalls|soft lockup'
+VM_COMPLAINTS+='|self-detected stall|[Hh]ard LOCKUP'
 VM_COMPLAINTS+='|refcount_t:|list_(add|del) corruption'
 VM_COMPLAINTS+='|DMA-API:|stack-protector|scheduling while atomic'
+VM_COMPLAINTS+='|kmemleak: .*disabled|nobody cared'
+VM_COMPLAINTS+='|cannot create duplicate filename'
 VM_COMPLAINTS+='|peermem-(init|guest): '
 # What a kernel with CONFIG_DMA_API_DEBUG says of itself at boot.
 VM_HARMLESS='DMA-API: preallocated [0-9]+ debug entries'
 VM_HARMLESS+='|DMA-API: debugging enabled by kernel config'
+# Whatever else shows a stack has something to complain of. These do not: memory is
+# short, on purpose.
+VM_HARMLESS_TRACES='invoked oom-killer:|FAULT_INJECTION: forcing a failure'
+VM_HARMLESS_TRACES+='|page allocation failure:'
+
+# Reads the kernel's log, in which there may be any byte. Prints each complaint as
+# NUMBER:LINE. Fails if there is none.
+vm_complaints()
+{
+	tr '\0' '?' | complaints=$VM_COMPLAINTS harmless=$VM_HARMLESS \
+		traces=$VM_HARMLESS_TRACES awk '
+		$0 ~ ENVIRON["traces"] { excused = NR }
+		$0 ~ ENVIRON["harmless"] { next }
+		$0 ~ ENVIRON["complaints"] || \
+		(/Call Trace:/ && (!excused || NR > excused + 20)) {
+			print NR ":" $0
+			found = 1
+		}
+		END { exit !found }'
+}

@@ -260,6 +260,7 @@ if [ -n "$VM_TTY" ]; then
 else
 	run_command
 fi
+lockdep_works > /dev/kmsg
 leaks_none > /dev/kmsg
 echo "exit $result" >&"$status"
 power_off

@@ -1,8 +1,8 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 #
-# What the kernel lost, where it keeps book of that (kmemleak). Sourced by
-# guest.sh.
+# What the kernel lost, where it keeps book of that (kmemleak), and whether its own
+# checks were at work until the end. Sourced by guest.sh.
 
 # shellcheck source=unload.sh
 . "$VM_PROJECT/tests/vm/unload.sh"
@@ -27,9 +27,18 @@ leaks_unload()
 # if it was five seconds old by then.
 leaks_scan()
 {
-	echo scan > $kmemleak
-	sleep 5
-	echo scan > $kmemleak
+	echo scan > $kmemleak &&
+		sleep 5 &&
+		echo scan > $kmemleak
+}
+
+# lockdep looks at nothing any more after its first report, whatever that was of.
+lockdep_works()
+{
+	! grep -qs 'debug_locks: *0' /proc/lockdep_stats || {
+		echo "peermem-guest: lockdep is at work no more"
+		return 1
+	}
 }
 
 # Fails, and tells the kernel's log, if something was lost. Takes the modules
@@ -43,7 +52,10 @@ leaks_none()
 		echo "peermem-guest: the modules cannot be unloaded"
 		return 1
 	}
-	leaks_scan
+	leaks_scan || {
+		echo "peermem-guest: kmemleak is at work no more"
+		return 1
+	}
 	read -r line < $kmemleak || return 0
 	echo "peermem-guest: kmemleak found"
 	while IFS= read -r line; do

@@ -12,8 +12,8 @@
 #
 # What holds
 #   Fails closed: without "exit N" on the status port the result is a failure,
-#   and so it is with any line in the kernel log that VM_COMPLAINTS matches and
-#   VM_HARMLESS does not.
+#   and so it is with any line in the kernel log that is a complaint
+#   (complaints.sh).
 #   The command's output travels on ports of its own and is never mixed with
 #   the kernel's messages. Whatever ends this program ends the guest.
 
@@ -429,7 +429,7 @@ lost_at_boot()
 {
 	[ -z "$result$reason" ] && [ "$accel_name" = emulation ] &&
 		[ -s "$dir/kernel.log" ] &&
-		! grep -q 'Run /init as init process' "$dir/kernel.log"
+		! grep -aq 'Run /init as init process' "$dir/kernel.log"
 }
 
 run_machine()
@@ -461,8 +461,7 @@ show_complaints()
 {
 	local lines first
 
-	lines=$(grep -nE "$VM_COMPLAINTS" "$dir/kernel.log" |
-		grep -vE "$VM_HARMLESS") || return
+	lines=$(vm_complaints < "$dir/kernel.log") || return
 	vm_say "the kernel complained:"
 	cut -d: -f2- <<< "$lines" >&2
 	vm_say "the first complaint:"

@@ -183,6 +183,49 @@ def test_harmless():
               'preallocated' not in done.stderr, done.stderr)
 
 
+# Lines of other drivers than ours, each of a complaint that has no WARNING.
+COMPLAINTS = (
+    'rcu: INFO: rcu_preempt self-detected stall on CPU',
+    'watchdog: CPU0: Watchdog detected hard LOCKUP on cpu 0',
+    'INFO: trying to register non-static key.',
+    'turning off the locking correctness validator.',
+    'kmemleak: Kernel memory leak detector disabled',
+    'irq 16: nobody cared (try booting with the "irqpoll" option)',
+    "sysfs: cannot create duplicate filename '/class/x'",
+    'Call Trace:',
+)
+
+
+def test_complaints():
+    """Each line is a complaint alone, by the rules that vm.sh sources."""
+    def complaints(log):
+        done = subprocess.run(
+            ['bash', '-c', f'. {os.path.dirname(VM)}/complaints.sh;'
+             'vm_complaints'], input=log, capture_output=True, check=False)
+        return done.returncode, done.stdout.decode(errors='replace')
+
+    for line in COMPLAINTS:
+        log = f'[ 1.0] all is well\n[ 2.0] {line}\n[ 3.0] so it is\n'
+        tap.equal(f'a complaint: {line}', complaints(log.encode()),
+                  (0, f'2:[ 2.0] {line}\n'))
+    tap.equal('a byte of zero hides no complaint',
+              complaints(b'a\0b\nWARNING: c\n\0'), (0, '2:WARNING: c\n'))
+    tap.equal('nor does a byte that is no character',
+              complaints(b'a\xff\xfeb\nWARNING: c\n'), (0, '2:WARNING: c\n'))
+    short = b'bash invoked oom-killer: gfp_mask=0x1\nCall Trace:\n'
+    tap.equal('a stack that is shown since memory is short is none',
+              complaints(short), (1, ''))
+    tap.equal('another one soon after is',
+              complaints(short + 25 * b'x\n' + b'Call Trace:\n')[0], 0)
+
+
+def test_zero_bytes():
+    done = vm('--stock', '--', 'bash', '-c', "printf 'a\\0b\\n' > /dev/ttyS0;"
+              f'insmod {PROVOKE} what=warning')
+    tap.equal('a warning in a log with a byte of zero is a failure',
+              done.returncode, KERNEL, done.stderr)
+
+
 def test_link():
     done = vm('--stock', '--link', 'nowhere', '--', 'true')
     tap.equal('a link needs a number', done.returncode, MACHINE, done.stderr)
