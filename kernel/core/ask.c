@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Asking where pages are: the exporter, or the system (hmm_range_fault()).
+ * Asking where pages are: the exporter, or the system: get_user_pages_remote()
+ * brings them, hmm_range_fault() says where they are.
  *
  * The answer goes into an array of our own and from there, after the check,
  * into the page table: what was written while asking is never what accesses
@@ -178,50 +179,110 @@ static void fault_widen(struct ib_peer_fault *fault, unsigned long pfn)
 		fault->answer.ptes[i] = pte + (i << PAGE_SHIFT);
 }
 
-/* Asks hmm about [start, end) of the answer's window. */
-static int system_ask(struct ib_peer_fault *fault, unsigned long start,
-		      unsigned long end, unsigned long want)
+/* What the CPU's page tables say of the answer's window; faults nothing in. */
+static int system_look(struct ib_peer_fault *fault)
 {
+	struct peer_answer *answer = &fault->answer;
 	struct hmm_range range = {
 		.notifier = &fault->peer->notifier,
-		.notifier_seq = fault->answer.mmu_seq,
-		.hmm_pfns = fault->answer.ptes + fault_index(fault, start),
-		.default_flags = want,
-		.start = start,
-		.end = end,
+		.notifier_seq = answer->mmu_seq,
+		.hmm_pfns = answer->ptes,
+		.start = answer->start,
+		.end = answer->start + (answer->pages << PAGE_SHIFT),
 	};
-	int ret;
+	int ret = hmm_range_fault(&range);
 
-	if (start == end)
-		return 0;
-	ret = hmm_range_fault(&range);
-	if (ret == -EBUSY)
-		return -EAGAIN;
-	return ret == -EPERM ? -EACCES : ret;
+	return ret == -EBUSY ? -EAGAIN : ret;
 }
 
 /*
- * The pages wanted, and on both sides of them what is there anyway: one question
- * about all would fault in all, from the first that is missing on.
+ * Faults in @pages from @addr on, by the rules of get_user_pages(): it refuses what
+ * the kernel must not touch, as the pages of memfd_secret(), shadow stacks, and
+ * poisoned ones. No page is kept. Return: 0 the first page at least, or -errno.
  */
-static int system_ask_all(struct ib_peer_fault *fault)
+static int system_bring(struct ib_peer_fault *fault, unsigned long addr,
+			unsigned long pages)
 {
-	const struct peer_answer *answer = &fault->answer;
-	unsigned long want = fault->flags & PEER_FAULT_SNAPSHOT ? 0 :
-			     HMM_PFN_REQ_FAULT |
-			     (fault_is_write(fault) ? HMM_PFN_REQ_WRITE : 0);
-	int ret;
+	unsigned int flags = FOLL_HONOR_NUMA_FAULT;
+	long ret;
 
-	ret = system_ask(fault, fault->start, fault->end, want);
-	if (!ret)
-		ret = system_ask(fault, answer->start, fault->start, 0);
-	if (!ret)
-		ret = system_ask(fault, fault->end, answer->start +
-				 (answer->pages << PAGE_SHIFT), 0);
-	return ret;
+	if (fault_is_write(fault))
+		flags |= FOLL_WRITE;
+	ret = get_user_pages_remote(fault->peer->umem.owning_mm, addr, pages,
+				    flags, NULL, NULL);
+	return min(ret, 0L);
 }
 
-int ib_peer_ask_system(struct ib_peer_fault *fault)
+/* Has the CPU no page there, or none for such an access? */
+static bool system_misses(const struct ib_peer_fault *fault, unsigned long pfn)
+{
+	if (pfn & HMM_PFN_ERROR)
+		return false;
+	return !(pfn & HMM_PFN_VALID) ||
+	       (fault_is_write(fault) && !(pfn & HMM_PFN_WRITE));
+}
+
+/* Return: the first page wanted that is missing, or fault->end. */
+static unsigned long system_missing(const struct ib_peer_fault *fault)
+{
+	unsigned long at = fault->start;
+
+	while (at < fault->end &&
+	       !system_misses(fault, fault->answer.ptes[fault_index(fault, at)]))
+		at += PAGE_SIZE;
+	return at;
+}
+
+/* Who may only look takes nothing that get_user_pages() refuses. */
+static int system_ask_snapshot(struct ib_peer_fault *fault)
+{
+	struct peer_answer *answer = &fault->answer;
+	unsigned long addr = answer->start;
+	unsigned long i = 0;
+	struct page *page;
+	int ret;
+
+	ret = system_look(fault);
+	if (ret)
+		return ret;
+	while (i < answer->pages && !(answer->ptes[i] & HMM_PFN_VALID))
+		i++;
+	if (i == answer->pages)
+		return 0;
+	addr += i << PAGE_SHIFT;
+	if (get_user_pages_remote(fault->peer->umem.owning_mm, addr, 1,
+				  FOLL_NOFAULT, &page, NULL) == 1)
+		put_page(page);
+	else
+		memset(answer->ptes, 0,
+		       answer->pages * sizeof(*answer->ptes));
+	return 0;
+}
+
+/*
+ * Brings the first page, and judges by it; looks at the window, where most often the
+ * rest is, too; else brings what is missing, to be looked at the next time.
+ */
+static int system_ask(struct ib_peer_fault *fault)
+{
+	unsigned long missing;
+	int ret;
+
+	if (fault->flags & PEER_FAULT_SNAPSHOT)
+		return system_ask_snapshot(fault);
+	ret = system_bring(fault, fault->start, 1);
+	if (!ret)
+		ret = system_look(fault);
+	if (ret)
+		return ret;
+	missing = system_missing(fault);
+	if (missing == fault->end)
+		return 0;
+	ret = system_bring(fault, missing, (fault->end - missing) >> PAGE_SHIFT);
+	return ret ?: -EAGAIN;
+}
+
+int ib_peer_ask_system(struct ib_peer_fault *fault, struct vm_area_struct *vma)
 {
 	struct peer_answer *answer = &fault->answer;
 	unsigned long i, pfn;
@@ -231,9 +292,10 @@ int ib_peer_ask_system(struct ib_peer_fault *fault)
 
 	answer->region = NULL;
 	fault_window(fault, fault->end - fault->start > PAGE_SIZE ?
-		     PEER_HUGE_SIZE : AROUND_SIZE, 0, ULONG_MAX);
+		     PEER_HUGE_SIZE : AROUND_SIZE, vma->vm_start,
+		     vma->vm_end - 1);
 	ib_peer_hold(IB_PEER_HOLD_ASK);
-	ret = system_ask_all(fault);
+	ret = system_ask(fault);
 	if (ret)
 		return ret;
 

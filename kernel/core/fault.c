@@ -289,7 +289,7 @@ static int fault_vma(struct ib_peer_fault *fault)
 		mmap_read_unlock(mm);
 		return -EFAULT;
 	}
-	ret = ib_peer_ask_system(fault);
+	ret = ib_peer_ask_system(fault, vma);
 	mmap_read_unlock(mm);
 	return ret;
 }

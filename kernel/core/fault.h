@@ -44,8 +44,8 @@ static inline bool fault_is_write(const struct ib_peer_fault *fault)
 /* The region is in use; no lock is held. */
 int ib_peer_ask_exporter(struct ib_peer_fault *fault,
 			 struct ib_peer_region *region);
-/* mmap_lock is held. */
-int ib_peer_ask_system(struct ib_peer_fault *fault);
+/* mmap_lock is held; @vma has the pages wanted. */
+int ib_peer_ask_system(struct ib_peer_fault *fault, struct vm_area_struct *vma);
 
 /* fence.c */
 int ib_peer_fault_wait(struct ib_peer_fault *fault, struct dma_fence *fence);
