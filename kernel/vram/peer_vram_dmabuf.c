@@ -8,6 +8,10 @@
  * peer_vram_export.c). Nobody else gets at the memory by it but by mmap(): an
  * object does not lie in one piece, so there is no kernel mapping of it, and
  * devices that do DMA are not served.
+ *
+ * A dma-buf has a reservation of its own, not the object's: whoever has the
+ * descriptor may put fences into it (DMA_BUF_IOCTL_IMPORT_SYNC_FILE) that are not
+ * signalled for long, and TTM would wait for them at each move and each end.
  */
 #include <drm/drm_drv.h>
 #include <linux/dma-buf.h>
@@ -74,7 +78,6 @@ struct dma_buf *peer_vram_dmabuf_export(struct peer_vram_object *obj)
 		.ops = &peer_vram_dmabuf_ops,
 		.size = peer_vram_object_size(obj),
 		.flags = O_RDWR,
-		.resv = obj->bo.base.resv,
 		.priv = obj,
 	};
 	struct dma_buf *dmabuf;
