@@ -83,18 +83,18 @@ struct peer_test_calls {
 	char calls[PEER_TEST_MAX_CALLS];
 };
 
-#define PEER_TEST_IOC_STATS	 _IOR(0xb8, 0, struct peer_test_stats)
-#define PEER_TEST_IOC_CLEAR	 _IO(0xb8, 1)
-#define PEER_TEST_IOC_RW	 _IOW(0xb8, 2, struct peer_test_rw)
-#define PEER_TEST_IOC_PLAN	 _IOW(0xb8, 3, struct peer_test_plan)
+#define PEER_TEST_IOC_STATS	 _IOR(0xd4, 0, struct peer_test_stats)
+#define PEER_TEST_IOC_CLEAR	 _IO(0xd4, 1)
+#define PEER_TEST_IOC_RW	 _IOW(0xd4, 2, struct peer_test_rw)
+#define PEER_TEST_IOC_PLAN	 _IOW(0xd4, 3, struct peer_test_plan)
 /* Invalidate all ranges of the object that are pinned. */
-#define PEER_TEST_IOC_INVALIDATE _IO(0xb8, 4)
+#define PEER_TEST_IOC_INVALIDATE _IO(0xd4, 4)
 /*
  * The object is at this address of the process, though nothing of it is mapped
  * there: memory that only devices reach. 0: not any more. When the file is closed
  * the memory of an object that still has a place is taken back.
  */
-#define PEER_TEST_IOC_PLACE	 _IOW(0xb8, 5, __u64)
-#define PEER_TEST_IOC_CALLS	 _IOWR(0xb8, 6, struct peer_test_calls)
+#define PEER_TEST_IOC_PLACE	 _IOW(0xd4, 5, __u64)
+#define PEER_TEST_IOC_CALLS	 _IOWR(0xd4, 6, struct peer_test_calls)
 
 #endif

@@ -81,21 +81,21 @@ struct peer_test_dmabuf_rw {
 	__aligned_u64 buffer;
 };
 
-#define PEER_TEST_DMABUF_CREATE _IOWR(0xb9, 0, struct peer_test_dmabuf_create)
-#define PEER_TEST_DMABUF_STATS	_IOWR(0xb9, 1, struct peer_test_dmabuf_stats)
+#define PEER_TEST_DMABUF_CREATE _IOWR(0xd6, 0, struct peer_test_dmabuf_create)
+#define PEER_TEST_DMABUF_STATS	_IOWR(0xd6, 1, struct peer_test_dmabuf_stats)
 /*
  * These two with a descriptor: elsewhere, with the same bytes; nowhere, also if it
  * is pinned. EBUSY: it is pinned.
  */
-#define PEER_TEST_DMABUF_MOVE	_IO(0xb9, 2)
-#define PEER_TEST_DMABUF_REVOKE	_IO(0xb9, 3)
-#define PEER_TEST_DMABUF_RW	_IOW(0xb9, 4, struct peer_test_dmabuf_rw)
-#define PEER_TEST_DMABUF_SPEED	_IOW(0xb9, 5, struct peer_test_dmabuf_speed)
-#define PEER_TEST_DMABUF_FENCE	_IOW(0xb9, 6, struct peer_test_dmabuf_fence)
+#define PEER_TEST_DMABUF_MOVE	_IO(0xd6, 2)
+#define PEER_TEST_DMABUF_REVOKE	_IO(0xd6, 3)
+#define PEER_TEST_DMABUF_RW	_IOW(0xd6, 4, struct peer_test_dmabuf_rw)
+#define PEER_TEST_DMABUF_SPEED	_IOW(0xd6, 5, struct peer_test_dmabuf_speed)
+#define PEER_TEST_DMABUF_FENCE	_IOW(0xd6, 6, struct peer_test_dmabuf_fence)
 /*
  * With a descriptor: copies under way are done, and all fences signal. Without it a
  * fence signals after 100 seconds at the latest, or at the end of the buffer.
  */
-#define PEER_TEST_DMABUF_FINISH	_IO(0xb9, 7)
+#define PEER_TEST_DMABUF_FINISH	_IO(0xd6, 7)
 
 #endif

@@ -20,8 +20,8 @@ enum peer_test_place {
 #define PEER_TEST_MAPS_LENGTH (512UL << 10)
 
 /* Moves it there, with what is in it; the argument is the place. */
-#define PEER_TEST_IOC_MOVE _IO(0xb8, 32)
+#define PEER_TEST_IOC_MOVE _IO(0xd4, 32)
 /* Returns how many pages were about to be written since. */
-#define PEER_TEST_IOC_WRITTEN _IO(0xb8, 33)
+#define PEER_TEST_IOC_WRITTEN _IO(0xd4, 33)
 
 #endif

@@ -34,7 +34,7 @@
 #include <linux/ioctl.h>
 #include <linux/types.h>
 
-#define PEER_BAR_IOC_MAGIC 0xb9
+#define PEER_BAR_IOC_MAGIC 0xd6
 
 /* Flags of struct peer_bar_info. */
 enum peer_bar_info_flags {

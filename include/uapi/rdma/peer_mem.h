@@ -31,7 +31,8 @@
 #include <linux/ioctl.h>
 #include <linux/types.h>
 
-#define PEER_MEM_IOC_MAGIC 0xb8
+/* As 0xd5 (peer_vram) and 0xd6 (peer_bar) nobody else's in Linux' own list. */
+#define PEER_MEM_IOC_MAGIC 0xd4
 
 /* With the terminating zero. */
 #define PEER_MEM_NAME_MAX 64

@@ -59,7 +59,7 @@
 #include <linux/ioctl.h>
 #include <linux/types.h>
 
-#define PEER_VRAM_IOC_MAGIC 0xb7
+#define PEER_VRAM_IOC_MAGIC 0xd5
 
 /* Where pages of an object are. */
 enum peer_vram_domain {

@@ -18,7 +18,7 @@ NODE = '/dev/peer_vram0'
 
 # struct peer_mem_export: size, flags, addr, length, fd, reserved
 EXPORT = struct.Struct('=IIQQiI')
-EXPORT_IOCTL = 0xb8 << 8 | 1
+EXPORT_IOCTL = 0xd4 << 8 | 1
 EXPORT_WRITE = 1
 
 
