@@ -8,6 +8,7 @@
  *   a READ of it                      a WRITE of it                 asks itself
  *   a READ of it                      a READ of it and the next     asks itself
  *   a prefetch of what is there only  a READ                        asks itself
+ *   a prefetch of more, that fails    a WRITE of what is there      comes again
  *
  * And what becomes of faults otherwise: of a region that is revoked before it counts,
  * of a process that is killed, of packets that were put off.
@@ -190,6 +191,33 @@ TEST_F_TIMEOUT(join, what_is_there_only, 60)
 	EXPECT_EQ(2, faults(self));
 	EXPECT_TRUE(hold_held("ask"));
 	EXPECT_EQ(0, attempt_end(&self->held));
+}
+
+static int bring_all(void *arg)
+{
+	struct part *part = arg;
+	struct ibv_sge all = vt_sge(&part->link.there, 0,
+				    part->link.there.mem.length);
+
+	return vt_advise_mr(part->link.dev.pd,
+			    IBV_ADVISE_MR_ADVICE_PREFETCH_WRITE, 0, &all, 1);
+}
+
+/* What is joined fails, of a page that the access does not need. */
+TEST_F_TIMEOUT(join, who_fails_elsewhere, 60)
+{
+	struct vt_mem *mem = &self->first.link.there.mem;
+
+	ASSERT_EQ(0, munmap(mem->addr + mem->length - PAGE, PAGE));
+	ASSERT_EQ(0, attempt_prepare(&self->other, part_write, &self->second));
+	ASSERT_EQ(0, attempt_start(&self->held, "ask", bring_all,
+				   &self->first));
+	attempt_go(&self->other);
+	usleep(500000);
+	EXPECT_FALSE(attempt_is_done(&self->other));
+	EXPECT_EQ(1, faults(self));
+	EXPECT_EQ(0, attempt_end(&self->held));
+	EXPECT_EQ(0, attempt_join(&self->other));
 }
 
 /* ---- a region that is revoked before it is in the tree ---- */
