@@ -112,7 +112,8 @@ int bar_mmap(struct file *filp, struct vm_area_struct *vma)
 	vma->vm_pgoff += memory->offset >> PAGE_SHIFT;
 	vma->vm_private_data = memory;
 	vma->vm_ops = &bar_vm_ops;
-	vm_flags_set(vma, VM_IO | VM_PFNMAP | VM_DONTEXPAND | VM_DONTDUMP);
+	/* Not VM_IO: MADV_DOFORK would be refused, which libibverbs needs. */
+	vm_flags_set(vma, VM_PFNMAP | VM_DONTEXPAND | VM_DONTDUMP);
 	if (bar_is_registers(bar))
 		vma->vm_page_prot = pgprot_noncached(vma->vm_page_prot);
 	else

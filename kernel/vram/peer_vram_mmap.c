@@ -151,6 +151,23 @@ static int peer_vram_mmap_check(struct peer_vram_device *vram,
 	return is_cow_mapping(vma->vm_flags) ? -EINVAL : 0;
 }
 
+/*
+ * A mapping of I/O (VM_IO) could be kept out of children for as long as it is
+ * registered, as libibverbs does, but could not be let in again (MADV_DOFORK). That
+ * it has no struct pages is said by VM_PFNMAP.
+ */
+static int peer_vram_mmap_as(struct peer_vram_object *obj,
+			     struct vm_area_struct *vma)
+{
+	int ret;
+
+	vma->vm_ops = &peer_vram_vm_ops;
+	ret = ttm_bo_mmap_obj(vma, &obj->bo);
+	if (!ret)
+		vm_flags_clear(vma, VM_IO);
+	return ret;
+}
+
 /* By a dma-buf, which has checked the range; vm_pgoff counts from its begin. */
 int peer_vram_mmap_shared(struct peer_vram_object *obj,
 			  struct vm_area_struct *vma)
@@ -161,8 +178,7 @@ int peer_vram_mmap_shared(struct peer_vram_object *obj,
 	if (ret)
 		return ret;
 	vma->vm_pgoff += drm_vma_node_start(&obj->bo.base.vma_node);
-	vma->vm_ops = &peer_vram_vm_ops;
-	return ttm_bo_mmap_obj(vma, &obj->bo);
+	return peer_vram_mmap_as(obj, vma);
 }
 
 int peer_vram_mmap(struct file *filp, struct vm_area_struct *vma)
@@ -179,8 +195,7 @@ int peer_vram_mmap(struct file *filp, struct vm_area_struct *vma)
 	if (IS_ERR(obj))
 		return PTR_ERR(obj);
 
-	vma->vm_ops = &peer_vram_vm_ops;
-	ret = ttm_bo_mmap_obj(vma, &obj->bo);
+	ret = peer_vram_mmap_as(obj, vma);
 	peer_vram_object_put(obj);
 	return ret;
 }
