@@ -103,32 +103,48 @@ TEST_F_TIMEOUT(slow, survive_and_delay_nobody, 60)
 }
 
 /*
- * A requester that sends a request again once only. It does not lose its peer, for the
- * responder answers "not ready" as often as it is asked.
+ * A requester that sends a request again few times only. It does not lose its peer,
+ * for the responder answers "not ready" as often as it is asked: while the requester
+ * waits to come again it does not miss an answer.
  */
-FIXTURE(one_retry)
+FIXTURE(few_retries)
 {
 	VT_LINK;
 };
 
-FIXTURE_SETUP(one_retry)
+FIXTURE_VARIANT(few_retries)
 {
-	struct vt_pair_opts opts = { .retries = 1, .srq = true };
+	struct vt_pair_opts opts;
+};
 
+FIXTURE_VARIANT_ADD(few_retries, one)
+{
+	.opts = { .retries = 1, .srq = true },
+};
+
+/* It comes again after 0.5 s; an answer is late after 0.3 s. */
+FIXTURE_VARIANT_ADD(few_retries, wait_is_longer_than_timeout)
+{
+	.opts = { .retries = 6, .timeout = 16, .rnr_timer = 31, .srq = true },
+};
+
+FIXTURE_SETUP(few_retries)
+{
 	ASSERT_EQ(0, vt_peerdirect_load(NULL));
 	ASSERT_EQ(0, vt_link_open(&self->link, &vt_mem_peerdirect, SIZE,
-				  VT_ACCESS_ALL | IBV_ACCESS_ON_DEMAND, &opts));
+				  VT_ACCESS_ALL | IBV_ACCESS_ON_DEMAND,
+				  &variant->opts));
 	ASSERT_EQ(0, set_delay(3000));
 }
 
-FIXTURE_TEARDOWN(one_retry)
+FIXTURE_TEARDOWN(few_retries)
 {
 	set_delay(0);
 	EXPECT_EQ(0, vt_link_close(&self->link));
 	EXPECT_EQ(0, vt_rmmod("peerdirect_test"));
 }
 
-TEST_F_TIMEOUT(one_retry, told_to_come_again, 120)
+TEST_F_TIMEOUT(few_retries, told_to_come_again, 120)
 {
 	/* One packet. */
 	const struct vt_part small = { 100, 4000, 1000 };
