@@ -133,17 +133,9 @@ static struct fault_work *fault_work_start(struct ib_umem_peer *peer,
 	return fault;
 }
 
-/* Is what became of it what becomes of such an access to this range? */
-static bool fault_work_is_of(const struct fault_work *fault, unsigned long addr,
-			     size_t length, unsigned int flags)
-{
-	return fault->flags == flags && fault->addr == (addr & PAGE_MASK) &&
-	       fault->addr + fault->length == PAGE_ALIGN(addr + length);
-}
-
 /*
  * As ib_umem_peer_fault(), but waits for at most @timeout jiffies.
- * Return: the same, or -EAGAIN it is still under way, or was of more and failed.
+ * Return: the same, or -EAGAIN it is still under way.
  */
 int ib_umem_peer_fault_timeout(struct ib_umem_peer *peer, unsigned long addr,
 			       size_t length, unsigned int flags,
@@ -157,8 +149,6 @@ int ib_umem_peer_fault_timeout(struct ib_umem_peer *peer, unsigned long addr,
 		return -ENOMEM;
 	if (wait_for_completion_timeout(&fault->done, timeout))
 		ret = fault->ret;
-	if (ret && !fault_work_is_of(fault, addr, length, flags))
-		ret = -EAGAIN;
 	kref_put(&fault->kref, fault_work_free);
 	return ret;
 }

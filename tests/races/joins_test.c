@@ -8,7 +8,7 @@
  *   a READ of it                      a WRITE of it                 asks itself
  *   a READ of it                      a READ of it and the next     asks itself
  *   a prefetch of what is there only  a READ                        asks itself
- *   a prefetch of more, that fails    a WRITE of what is there      comes again
+ *   a prefetch of more, that fails    a WRITE of what is there      asks itself then
  *
  * And what becomes of faults otherwise: of a region that is revoked before it counts,
  * of a process that is killed, of packets that were put off.
