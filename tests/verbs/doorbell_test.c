@@ -143,6 +143,7 @@ TEST_F(doorbell, registers_side_by_side)
 	struct ibv_sge sge = vt_sge(&self->host, 0, 8);
 	uint32_t values[2] = { 0, 0x87654321 }, value;
 
+	ASSERT_EQ(0, write_register(self, LIVENESS, 0x11111111));
 	memcpy(self->host.mem.addr, values, sizeof(values));
 	ASSERT_EQ(0, vt_rdma_write(&self->pair.end[0], &sge, 1,
 				   vt_remote(&self->regs, IDENT)));
