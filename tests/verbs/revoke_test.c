@@ -112,6 +112,13 @@ TEST_F_TIMEOUT(revoke, munmap_part, 60)
 	dereg(_metadata, self);
 }
 
+TEST_F_TIMEOUT(revoke, munmap_first_part, 60)
+{
+	ASSERT_EQ(0, munmap(self->buf.mem.addr, 4096));
+	expect_revoked(_metadata, self, variant->kind);
+	dereg(_metadata, self);
+}
+
 /* The status of a WRITE into the buffer. */
 static int write_once(struct vt_dev *dev, struct vt_buf *to)
 {
