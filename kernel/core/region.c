@@ -155,14 +155,14 @@ static int region_ask_one(struct ib_peer_region *region,
 
 /*
  * Asks client after client, of those that are asked last, or of the others.
- * Return: 0 with region->client set; -EFAULT it is nobody's, or what a client
- * refused with.
+ * Return: 0 with region->client set; -ENXIO it is nobody's; or what a client refused
+ * with, which may be -EFAULT.
  */
 static int region_ask_all(struct ib_peer_region *region, bool last)
 {
 	struct ib_peer_client *client;
 	unsigned long id = 0;
-	int refusal = -EFAULT;
+	int refusal = -ENXIO;
 	int ret;
 
 	while ((client = ib_peer_client_next(&id))) {
@@ -174,7 +174,7 @@ static int region_ask_all(struct ib_peer_region *region, bool last)
 				IB_PEER_MEMORY_NAME_MAX);
 		if (!ret)
 			return 0;
-		if (ret != -ENXIO && refusal == -EFAULT)
+		if (refusal == -ENXIO)
 			refusal = ret;
 		if (ret != -ENXIO && !client->ask_others) {
 			ib_peer_client_put(client);
@@ -189,7 +189,9 @@ static int region_ask(struct ib_peer_region *region)
 {
 	int ret = region_ask_all(region, false);
 
-	return ret == -EFAULT ? region_ask_all(region, true) : ret;
+	if (ret == -ENXIO)
+		ret = region_ask_all(region, true);
+	return ret == -ENXIO ? -EFAULT : ret;
 }
 
 /*

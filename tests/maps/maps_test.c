@@ -295,6 +295,57 @@ TEST(clients_come_first)
 	EXPECT_EQ(0, maps_end());
 }
 
+/* Return: errno of a registration, that must not be possible; 0: it was. */
+static int refusal(struct vt_dev *dev, void *addr, size_t length, int access)
+{
+	struct ibv_mr *mr = ibv_reg_mr(dev->pd, addr, length, access);
+
+	if (!mr)
+		return errno;
+	ibv_dereg_mr(mr);
+	return 0;
+}
+
+/*
+ * What a client calls its own, and refuses, nobody else serves: also where the range
+ * is more than one thing of it, of which one must not be registered.
+ */
+TEST(refusal_of_client_is_final)
+{
+	struct vt_mem good, withheld;
+	uint8_t *room;
+	struct vt_dev dev;
+
+	ASSERT_EQ(0, maps_begin());
+	ASSERT_EQ(0, maps_bind("peer_vram"));
+	ASSERT_EQ(0, maps_allow("driver", "peer_vram"));
+	ASSERT_EQ(0, maps_allow("file", "/dev/peer_vram0"));
+	ASSERT_EQ(0, vt_dev_open(&dev));
+	ASSERT_EQ(0, vt_mem_alloc(&good, &vt_mem_vram_named, SIZE, 0));
+	ASSERT_EQ(0, vt_mem_alloc(&withheld, &vt_mem_vram_named, SIZE,
+				  VT_MEM_NO_EXPORT));
+	room = mmap(NULL, 3 * SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+		    0);
+	ASSERT_NE(MAP_FAILED, (void *)room);
+	ASSERT_EQ(room, mremap(good.addr, SIZE, SIZE,
+			       MREMAP_MAYMOVE | MREMAP_FIXED, room));
+	ASSERT_EQ(room + SIZE, mremap(withheld.addr, SIZE, SIZE,
+				      MREMAP_MAYMOVE | MREMAP_FIXED,
+				      room + SIZE));
+	EXPECT_EQ(0, refusal(&dev, room, SIZE, 7));
+	EXPECT_EQ(EACCES, refusal(&dev, room + SIZE, SIZE, 7));
+	EXPECT_EQ(EFAULT, refusal(&dev, room, 2 * SIZE, 7));
+	/* Of the second and of what is behind it: nothing. */
+	EXPECT_EQ(EFAULT, refusal(&dev, room + SIZE, 2 * SIZE, 7));
+	good.addr = room;
+	withheld.addr = room + SIZE;
+	vt_mem_free(&good);
+	vt_mem_free(&withheld);
+	munmap(room, 3 * SIZE);
+	vt_dev_close(&dev);
+	EXPECT_EQ(0, maps_end());
+}
+
 /* ---- bytes ---- */
 
 FIXTURE(data)
