@@ -19,9 +19,10 @@
 #       Prints "N passed, N failed, N skipped" over the tests that ctest ran
 #       (junit.xml in FOLDER is its report) from the counts in FOLDER.
 #
-# Whatever is not a well-formed success is a failure: a missing plan, a point
-# too few, an exit status other than 0 (or 4, for "skipped", without points), a
-# time-out, a test that left no counts.
+# Whatever is not a well-formed success is a failure: a plan that is missing, or
+# that comes twice; a point too few, or with the wrong number; an exit status other
+# than 0; a time-out; a test that left no counts. A program that has no points is
+# skipped only if it says "1..0 # SKIP" with a reason and ends with 4.
 
 import argparse
 import glob
@@ -34,7 +35,7 @@ import sys
 import time
 import xml.etree.ElementTree
 
-POINT = re.compile(r'(not )?ok\b *\d* *(?:- *)?([^#]*?)\s*(?:# *(.*))?$')
+POINT = re.compile(r'(not )?ok\b *(\d*) *(?:- *)?([^#]*?)\s*(?:# *(.*))?$')
 PLAN = re.compile(r'1\.\.(\d+)\s*(?:# *skip\S*\s*(.*))?$', re.IGNORECASE)
 SKIP = re.compile(r'skip\S*\s*(.*)', re.IGNORECASE)
 # What kselftest_harness.h says before a point that failed.
@@ -58,11 +59,14 @@ class Stream:
         self.plan_skip = None
         self.points = []        # (result, name, reason)
         self.bailed = None
+        self.broken = None      # by the rules of TAP
 
     def feed(self, line):
         """Takes a line; returns the point on it, if there is one."""
         plan = PLAN.match(line)
-        if plan and self.plan is None:
+        if plan:
+            if self.plan is not None:
+                self.broken = 'a second plan'
             self.plan = int(plan.group(1))
             self.plan_skip = plan.group(2)
             return None
@@ -72,14 +76,17 @@ class Stream:
         point = POINT.match(line)
         if not point:
             return None
-        skip = SKIP.match(point.group(3) or '')
+        due = len(self.points) + 1
+        if point.group(2) and int(point.group(2)) != due:
+            self.broken = f'point {point.group(2)}, where {due} was due'
+        skip = SKIP.match(point.group(4) or '')
         if point.group(1):
             result = 'failed'
         elif skip:
             result = 'skipped'
         else:
             result = 'passed'
-        self.points.append((result, point.group(2),
+        self.points.append((result, point.group(3),
                             skip.group(1) if skip else ''))
         return self.points[-1]
 
@@ -88,8 +95,8 @@ class Stream:
 
     def defect(self):
         """What is wrong with the stream as a whole, or None."""
-        if self.bailed:
-            return self.bailed
+        if self.bailed or self.broken:
+            return self.bailed or self.broken
         if self.plan is None:
             return 'no plan'
         if self.plan != len(self.points):
@@ -190,8 +197,11 @@ class Merger:
         """Adds a point for what the points themselves do not say."""
         if timed_out:
             self.point('failed', f'{program}: timed out')
-        elif not stream.points and stream.plan == 0 and status in (0, 4):
-            self.point('skipped', program, stream.plan_skip or '')
+        elif (not stream.points and stream.plan == 0 and stream.plan_skip and
+              status == 4):
+            self.point('skipped', program, stream.plan_skip)
+        elif not stream.points and stream.plan == 0:
+            self.point('failed', f'{program}: no points, exit status {status}')
         elif stream.defect():
             self.point('failed', f'{program}: {stream.defect()}, '
                        f'exit status {status}')
@@ -283,6 +293,9 @@ def lane_counts(folder):
             with open(path, encoding='utf-8') as lines:
                 counts = [int(word) for word in lines.readline().split()]
                 notes = [line.rstrip('\n') for line in lines]
+        elif case.get('status') == 'run':
+            counts[1] = 1
+            notes.append(f'failed: {name}: it left no counts')
         if case.get('status') != 'run' and not counts[1]:
             counts[1] = 1
             notes.append(f'failed: {name}: the test as a whole')

@@ -24,6 +24,16 @@ PROGRAMS = [
     ('all skipped', 'echo "1..0 # SKIP nothing to test"; exit 4', (0, 0, 1)),
     ('kselftest', 'echo TAP version 13; echo 1..1; echo "#  RUN x"; '
      'echo "ok 1 x.y # SKIP why"; exit 0', (0, 0, 1)),
+    ('all skipped for no reason', 'echo "1..0 # SKIP"; exit 4', (0, 1, 0)),
+    ('all skipped, and exit status 0', 'echo "1..0 # SKIP nothing to test"',
+     (0, 1, 0)),
+    ('a filter that matches nothing', 'echo TAP version 13; echo 1..0', (0, 1, 0)),
+    ('a second plan', 'echo 1..1; echo ok 1; echo 1..1', (1, 1, 0)),
+    ('two programs in one', 'echo 1..1; echo ok 1; echo 1..1; echo ok 1',
+     (2, 1, 0)),
+    ('a wrong number', 'echo 1..2; echo ok 1; echo ok 3', (2, 1, 0)),
+    ('a number that comes twice', 'echo 1..2; echo ok 1; echo ok 1', (2, 1, 0)),
+    ('points without numbers', 'echo 1..2; echo ok - a; echo ok - b', (2, 0, 0)),
     ('no output', 'true', (0, 1, 0)),
     ('no plan', 'echo ok 1', (1, 1, 0)),
     ('a point too few', 'echo 1..3; echo ok 1; echo ok 2', (2, 1, 0)),
@@ -153,6 +163,8 @@ def main():
               ('3 passed, 2 failed, 1 skipped', 1))
         check('a test that left no counts', sum_of(work, None, 'fail'),
               ('0 passed, 1 failed, 0 skipped', 1))
+        check('a test that ended well and left no counts',
+              sum_of(work, None, 'run'), ('0 passed, 1 failed, 0 skipped', 1))
         check('a test that was killed after it counted',
               sum_of(work, (3, 0, 0), 'fail'),
               ('3 passed, 1 failed, 0 skipped', 1))
