@@ -84,7 +84,7 @@ static int peer_cmb_disk_lock(struct peer_cmb_controller *ctrl)
 {
 	int ret;
 
-	if (mutex_lock_interruptible(&ctrl->lock))
+	if (mutex_lock_killable(&ctrl->lock))
 		return -EINTR;
 	ret = READ_ONCE(ctrl->leaving) ? -ENODEV : 0;
 	if (ret || ctrl->running)

@@ -83,16 +83,16 @@ static void peer_vram_copy_vram(struct peer_vram_object *obj, u64 offset,
 static int peer_vram_copy_system(struct peer_vram_object *obj, u64 offset,
 				 void *buf, size_t length, bool write)
 {
-	struct ttm_operation_ctx ctx = {
-		.interruptible = true,
-		.gfp_retry_mayfail = true,
-	};
 	struct ttm_tt *tt = obj->bo.ttm;
+	struct ttm_operation_ctx ctx;
 	size_t in_page, part;
 	int ret;
 
 	/* Not touched yet, or swapped out. */
-	ret = ttm_tt_populate(obj->bo.bdev, tt, &ctx);
+	do {
+		ctx = peer_vram_operation();
+		ret = ttm_tt_populate(obj->bo.bdev, tt, &ctx);
+	} while (peer_vram_interrupted(ret));
 	if (ret)
 		return ret;
 
@@ -151,8 +151,8 @@ static int peer_vram_copy_chunk(struct peer_vram_object *obj, u64 offset,
  * @length: bytes, may be 0; the range lies within the object
  * @write:  into the object
  *
- * The object may move between the chunks. A signal ends it early.
- * Return: 0, -EFAULT, -ENODEV, -ENOMEM, -ERESTARTSYS.
+ * The object may move between the chunks. A fatal signal ends it early.
+ * Return: 0, -EFAULT, -ENODEV, -ENOMEM, -EINTR.
  */
 int peer_vram_copy_user(struct peer_vram_object *obj, u64 offset,
 			void __user *buf, u64 length, bool write)

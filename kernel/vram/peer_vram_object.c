@@ -243,18 +243,47 @@ const struct ttm_device_funcs peer_vram_ttm_funcs = {
 
 /* ---- locking ---------------------------------------------------------- */
 
+/*
+ * Only a fatal signal ends a call, as where host memory is registered or mapped. TTM
+ * has waits that any signal ends and waits that none ends: the first, until a signal
+ * that is not fatal ends one, and then the second. All they wait for is others' work
+ * on objects; there are no fences of users (peer_vram_dmabuf.c).
+ */
+static bool peer_vram_interruptible(void)
+{
+	return !signal_pending(current) || fatal_signal_pending(current);
+}
+
+struct ttm_operation_ctx peer_vram_operation(void)
+{
+	return (struct ttm_operation_ctx){
+		.interruptible = peer_vram_interruptible(),
+		.gfp_retry_mayfail = true,
+	};
+}
+
+bool peer_vram_interrupted(int ret)
+{
+	return (ret == -ERESTARTSYS || ret == -EINTR) &&
+	       !fatal_signal_pending(current);
+}
+
 /**
  * peer_vram_object_lock() - take resv of an object that is alive
  * @obj: not locked
  *
- * Return: 0 with resv held, -ENODEV destroyed, -ERESTARTSYS.
+ * Return: 0 with resv held, -ENODEV destroyed, -EINTR killed.
  */
 int peer_vram_object_lock(struct peer_vram_object *obj)
 {
-	int ret = ttm_bo_reserve(&obj->bo, true, false, NULL);
+	int ret;
 
+	do {
+		ret = ttm_bo_reserve(&obj->bo, peer_vram_interruptible(), false,
+				     NULL);
+	} while (peer_vram_interrupted(ret));
 	if (ret)
-		return ret;
+		return ret == -ERESTARTSYS ? -EINTR : ret;
 	if (obj->dead) {
 		dma_resv_unlock(obj->bo.base.resv);
 		return -ENODEV;
@@ -284,10 +313,7 @@ static bool peer_vram_object_fits(struct peer_vram_object *obj)
 /* -ENOSPC: does not fit; -ENOMEM: may be worth another try. */
 static int peer_vram_object_place(struct peer_vram_object *obj, u32 mem_type)
 {
-	struct ttm_operation_ctx ctx = {
-		.interruptible = true,
-		.gfp_retry_mayfail = true,
-	};
+	struct ttm_operation_ctx ctx = peer_vram_operation();
 
 	if (obj->bo.resource->mem_type == mem_type)
 		return 0;
@@ -304,10 +330,7 @@ static int peer_vram_object_place(struct peer_vram_object *obj, u32 mem_type)
 static int peer_vram_object_reside(struct peer_vram_object *obj,
 				   unsigned int nap)
 {
-	struct ttm_operation_ctx ctx = {
-		.interruptible = true,
-		.gfp_retry_mayfail = true,
-	};
+	struct ttm_operation_ctx ctx = peer_vram_operation();
 	struct ttm_buffer_object *bo = &obj->bo;
 	int ret;
 
@@ -325,10 +348,7 @@ static int peer_vram_object_reside(struct peer_vram_object *obj,
 /* In system pages that are there. */
 static int peer_vram_object_substitute(struct peer_vram_object *obj)
 {
-	struct ttm_operation_ctx ctx = {
-		.interruptible = true,
-		.gfp_retry_mayfail = true,
-	};
+	struct ttm_operation_ctx ctx = peer_vram_operation();
 	int ret = peer_vram_object_place(obj, TTM_PL_SYSTEM);
 
 	return ret ?: ttm_tt_populate(obj->bo.bdev, obj->bo.ttm, &ctx);
@@ -359,14 +379,15 @@ static int peer_vram_object_lock_retry(struct peer_vram_object *obj,
 			return 0;
 		peer_vram_object_unlock(obj);
 
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		if (peer_vram_interrupted(ret))
+			continue;
 		if (ret == -ENOSPC)
 			return -ENOMEM;
-		if (ret == -EINTR)
-			return -ERESTARTSYS;
 		if (ret != -ENOMEM || time_after(jiffies, end))
 			return ret;
-		if (msleep_interruptible(nap))
-			return -ERESTARTSYS;
+		schedule_timeout_killable(msecs_to_jiffies(nap));
 		nap = min(2 * nap, PEER_VRAM_NAP_MS_MAX);
 	}
 }
@@ -378,10 +399,10 @@ static int peer_vram_object_lock_retry(struct peer_vram_object *obj,
  *
  * Eviction only tries the locks of other objects, so TTM finds no room while
  * others are busy with what could be evicted. That passes: let go, sleep, and
- * try again, for half a minute at most; a signal ends it.
+ * try again, for half a minute at most, or until the task is killed.
  *
  * Return: 0 with resv held and the object there; -ENOMEM no room, -EBUSY
- * pinned elsewhere, -ENODEV destroyed, -ERESTARTSYS.
+ * pinned elsewhere, -ENODEV destroyed, -EINTR killed.
  */
 int peer_vram_object_lock_in(struct peer_vram_object *obj, u32 mem_type)
 {
@@ -395,7 +416,7 @@ int peer_vram_object_lock_in(struct peer_vram_object *obj, u32 mem_type)
  * In VRAM, if it can be had within some naps; else in system pages, which are
  * there when this returns. Only these are waited for as above.
  *
- * Return: 0 with resv held; -ENOMEM, -ENODEV destroyed, -ERESTARTSYS.
+ * Return: 0 with resv held; -ENOMEM, -ENODEV destroyed, -EINTR killed.
  */
 int peer_vram_object_lock_resident(struct peer_vram_object *obj)
 {
@@ -435,7 +456,8 @@ static void peer_vram_object_free(struct ttm_buffer_object *bo)
 static struct peer_vram_object *
 peer_vram_object_alloc(struct peer_vram_device *vram, u64 length)
 {
-	struct ttm_operation_ctx ctx = { .interruptible = true };
+	/* It waits for nothing: there is nobody else yet. */
+	struct ttm_operation_ctx ctx = {};
 	u64 footprint = round_up(length, PEER_VRAM_BLOCK_SIZE);
 	struct peer_vram_object *obj;
 	int ret;
@@ -475,7 +497,7 @@ peer_vram_object_alloc(struct peer_vram_device *vram, u64 length)
  * @flags:  enum peer_vram_create_flags, checked
  *
  * Return: the object, or ERR_PTR of -EINVAL length 0, -E2BIG larger than VRAM,
- * -ENOMEM, -ENODEV, -ERESTARTSYS.
+ * -ENOMEM, -ENODEV, -EINTR killed.
  */
 struct peer_vram_object *peer_vram_object_create(struct peer_vram_device *vram,
 						 u64 length, u32 flags)

@@ -208,6 +208,9 @@ extern const struct ttm_device_funcs peer_vram_ttm_funcs;
 
 struct peer_vram_object *peer_vram_object_create(struct peer_vram_device *vram,
 						 u64 length, u32 flags);
+/* For one call of TTM; and whether that is to be repeated, with another of these. */
+struct ttm_operation_ctx peer_vram_operation(void);
+bool peer_vram_interrupted(int ret);
 int peer_vram_object_lock(struct peer_vram_object *obj);
 int peer_vram_object_lock_in(struct peer_vram_object *obj, u32 mem_type);
 int peer_vram_object_lock_resident(struct peer_vram_object *obj);
