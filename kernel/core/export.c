@@ -139,15 +139,13 @@ static struct ib_peer_export *export_create(unsigned long start, size_t length)
 	export->mm = current->mm;
 	export->start = start;
 	export->length = length;
-	ret = mmu_interval_notifier_insert(&export->notifier, export->mm, start,
-					   length, &export_mn_ops);
+	ret = ib_peer_watch(&export->notifier, export->mm, start, length,
+			    &export_mn_ops);
 	if (ret) {
 		kfree(export);
 		return ERR_PTR(ret);
 	}
 	mmgrab(export->mm);
-	/* Waits until the notifier really is in place: insert may defer it. */
-	mmu_interval_read_begin(&export->notifier);
 	return export;
 }
 

@@ -176,6 +176,11 @@ void ib_peer_export_put(struct ib_peer_export *export);
 int ib_peer_export_try(struct ib_peer_export *export, struct ib_device *ibdev,
 		       u64 offset, size_t size, bool writable);
 
+/* watch.c */
+int ib_peer_watch(struct mmu_interval_notifier *notifier, struct mm_struct *mm,
+		  unsigned long first, unsigned long length,
+		  const struct mmu_interval_notifier_ops *ops);
+
 /* Is what is mapped in the range not what was there any more? */
 static inline bool ib_peer_mn_unmaps(const struct mmu_notifier_range *range)
 {

@@ -8,6 +8,7 @@
  *   region.c     one claimed range: claim, pin, revoke, detach
  *   umem_peer.c  what an importer registers
  *   umem_regions.c  its regions, and what ends them: owner, exporter, mmu notifier
+ *   watch.c      the mmu notifier of a range
  *   page_table.c  what may be accessed: publishing and erasing entries
  *   readers.c    accesses in flight, and how an invalidation waits for them
  *   fault.c      where are the pages? whom to ask, and how often

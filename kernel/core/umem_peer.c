@@ -203,15 +203,8 @@ static int umem_watch(struct ib_umem_peer *peer, unsigned long first,
 		      unsigned long length,
 		      const struct mmu_interval_notifier_ops *ops)
 {
-	int ret;
-
-	ret = mmu_interval_notifier_insert(&peer->notifier,
-					   peer->umem.owning_mm, first, length,
-					   ops);
-	/* Waits until the notifier really is in place: insert may defer it. */
-	if (!ret)
-		mmu_interval_read_begin(&peer->notifier);
-	return ret;
+	return ib_peer_watch(&peer->notifier, peer->umem.owning_mm, first,
+			     length, ops);
 }
 
 /* In another driver's dma-buf no address space has a say. */

@@ -41,7 +41,7 @@ FIXTURE(timer)
 	char *map;
 	pthread_t mover;
 	atomic_bool stop;
-	unsigned long moves;
+	atomic_ulong moves;
 };
 
 typedef FIXTURE_DATA(timer) timer_data;
@@ -54,7 +54,7 @@ static void *move_to_and_fro(void *arg)
 	while (!atomic_load(&self->stop)) {
 		if (!vram_move(self->fd, self->handle, PEER_VRAM_DOMAIN_SYSTEM) &&
 		    !vram_move(self->fd, self->handle, PEER_VRAM_DOMAIN_VRAM))
-			self->moves++;
+			atomic_fetch_add(&self->moves, 1);
 	}
 	return NULL;
 }
@@ -95,6 +95,8 @@ FIXTURE_SETUP(timer)
 	pthread_sigmask(SIG_UNBLOCK, &alarm, NULL);
 	ASSERT_EQ(0, sigaction(SIGALRM, &action, NULL));
 	set_timer(TIMER_US);
+	while (!atomic_load(&self->moves) || !atomic_load(&signals))
+		usleep(1000);
 }
 
 FIXTURE_TEARDOWN(timer)
@@ -102,8 +104,6 @@ FIXTURE_TEARDOWN(timer)
 	set_timer(0);
 	atomic_store(&self->stop, true);
 	pthread_join(self->mover, NULL);
-	EXPECT_LT(0, self->moves);
-	EXPECT_LT(0, atomic_load(&signals));
 	ibv_dealloc_pd(self->pd);
 	ibv_close_device(self->context);
 	munmap(self->map, LENGTH);
