@@ -149,4 +149,42 @@ TEST_F_TIMEOUT(not_ready, later_packet, 60)
 	memcpy(self->there.shadow + 20000, self->here.shadow + 1000, 5000);
 }
 
+static int fail(struct vt_end *end)
+{
+	struct ibv_qp_attr attr = { .qp_state = IBV_QPS_ERR };
+
+	return -ibv_modify_qp(end->qp, &attr, IBV_QP_STATE);
+}
+
+/*
+ * The receive was taken for a SEND that shall come again, and the queue pair fails:
+ * it completes with an error, once.
+ */
+TEST_F_TIMEOUT(not_ready, queue_pair_fails, 60)
+{
+	struct ibv_sge to = vt_sge(&self->there, 4000, 8000);
+	struct ibv_sge from = vt_sge(&self->here, 1000, 5000);
+	struct ibv_send_wr send = {
+		.opcode = IBV_WR_SEND,
+		.send_flags = IBV_SEND_SIGNALED,
+		.sg_list = &from,
+		.num_sge = 1,
+	};
+	struct vt_end *end = self->pair.end;
+	struct ibv_wc wc;
+
+	ASSERT_EQ(0, vt_post_recv(&end[1], &to, 1));
+	ASSERT_EQ(0, vt_post_send(&end[0], &send));
+	while (times_told() == self->told)
+		usleep(1000);
+	ASSERT_EQ(0, fail(&end[0]));
+	ASSERT_EQ(0, fail(&end[1]));
+	ASSERT_EQ(0, vt_wait(&end[0], &wc, VT_TIMEOUT_MS));
+	EXPECT_EQ(IBV_WC_WR_FLUSH_ERR, wc.status);
+	ASSERT_EQ(0, vt_wait(&end[1], &wc, VT_TIMEOUT_MS));
+	EXPECT_EQ(IBV_WC_WR_FLUSH_ERR, wc.status);
+	EXPECT_NE(0, vt_wait(&end[1], &wc, SLOW_MS));
+	ASSERT_EQ(0, vt_pair_renew(&self->pair));
+}
+
 TEST_HARNESS_MAIN
