@@ -44,4 +44,13 @@ struct ib_mr *rxe_peer_reg_dmabuf(struct ib_pd *ibpd, u64 offset, u64 length,
 				  u64 iova, int fd, int access,
 				  struct uverbs_attr_bundle *attrs);
 
+/* rxe_peer_mw.c */
+bool rxe_peer_mw_holds(const struct rxe_qp *qp, struct rxe_pkt_info *pkt,
+		       const struct rxe_mw *mw);
+bool rxe_peer_may_bind(const struct rxe_qp *qp, const struct rxe_send_wqe *wqe);
+void rxe_peer_drop_windows(struct rxe_qp *qp);
+
+/* IBV_WC_WITH_INV of libibverbs: IB_WC_WITH_INVALIDATE is another bit. */
+#define RXE_PEER_UWC_WITH_INV (1 << 3)
+
 #endif

@@ -269,6 +269,167 @@ TEST_F(mr, window_type2)
 	EXPECT_EQ(0, ibv_dealloc_mw(mw));
 }
 
+/* An access to any byte outside is refused, in the region as elsewhere. */
+static void expect_bounds(struct __test_metadata *_metadata,
+			  FIXTURE_DATA(mr) *self, uint64_t at, uint64_t length,
+			  uint32_t rkey)
+{
+	struct ibv_sge result = vt_sge(&self->here, 0, 8);
+	const struct { int64_t from; uint32_t bytes; } outside[] = {
+		{ -1, 8 }, { -4000, 64 }, { length - 7, 8 }, { length, 1 },
+		{ length + 4096, 4096 }, { 0, length + 1 }, { -1, length + 2 },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(outside) / sizeof(outside[0]); i++) {
+		EXPECT_EQ(IBV_WC_REM_ACCESS_ERR,
+			  write_key(self, at + outside[i].from, rkey,
+				    outside[i].bytes))
+			TH_LOG("at %ld", (long)outside[i].from);
+		EXPECT_EQ(IBV_WC_REM_ACCESS_ERR,
+			  read_key(self, at + outside[i].from, rkey,
+				   outside[i].bytes))
+			TH_LOG("at %ld", (long)outside[i].from);
+	}
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR,
+		  vt_fetch_add(&self->pair.end[0], &result,
+			       (struct vt_remote){ at + length, rkey }, 1));
+	ASSERT_EQ(0, vt_pair_renew(&self->pair));
+	EXPECT_EQ(0, vt_buf_check_all(&self->there));
+	/* All of it, and no more. */
+	EXPECT_EQ(0, write_key(self, at, rkey, length));
+}
+
+#define WINDOW_ACCESS (IBV_ACCESS_REMOTE_WRITE | IBV_ACCESS_REMOTE_READ | \
+		       IBV_ACCESS_REMOTE_ATOMIC)
+
+TEST_F_TIMEOUT(mr, window_bounds, 60)
+{
+	struct ibv_mw_bind_info info =
+		window_over(&self->there, 4096, 9000, WINDOW_ACCESS);
+	struct ibv_mw *mw = ibv_alloc_mw(self->dev.pd, IBV_MW_TYPE_1);
+
+	ASSERT_NE(NULL, mw);
+	ASSERT_EQ(0, vt_bind_mw_type1(&self->pair.end[0], mw, &info));
+	expect_bounds(_metadata, self, info.addr, info.length, mw->rkey);
+	expect_written(self, 4096, 9000);
+	EXPECT_EQ(0, ibv_dealloc_mw(mw));
+}
+
+/* Of a region that is all of the address space. */
+TEST_F_TIMEOUT(mr, window_bounds_in_all_memory, 60)
+{
+	struct ibv_mw_bind_info info =
+		window_over(&self->there, 4096, 9000, WINDOW_ACCESS);
+	struct ibv_mw *mw = ibv_alloc_mw(self->dev.pd, IBV_MW_TYPE_1);
+
+	ASSERT_NE(NULL, mw);
+	info.mr = ibv_reg_mr(self->dev.pd, NULL, SIZE_MAX,
+			     VT_ACCESS_ALL | IBV_ACCESS_ON_DEMAND);
+	ASSERT_NE(NULL, info.mr);
+	ASSERT_EQ(0, vt_bind_mw_type1(&self->pair.end[0], mw, &info));
+	expect_bounds(_metadata, self, info.addr, info.length, mw->rkey);
+	expect_written(self, 4096, 9000);
+	EXPECT_EQ(0, ibv_dealloc_mw(mw));
+	EXPECT_EQ(0, ibv_dereg_mr(info.mr));
+}
+
+TEST_F_TIMEOUT(mr, window_that_counts_from_zero, 60)
+{
+	struct ibv_mw_bind_info info =
+		window_over(&self->there, 8192, 5000,
+			    WINDOW_ACCESS | IBV_ACCESS_ZERO_BASED);
+	struct vt_end *owner = &self->pair.end[1];
+	struct ibv_mw *mw = ibv_alloc_mw(self->dev.pd, IBV_MW_TYPE_2);
+	uint32_t rkey;
+
+	ASSERT_NE(NULL, mw);
+	rkey = ibv_inc_rkey(mw->rkey);
+	ASSERT_EQ(0, vt_bind_mw_type2(owner, mw, rkey, &info));
+	EXPECT_EQ(0, write_key(self, 10, rkey, 4990));
+	expect_written(self, 8192 + 10, 4990);
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, write_key(self, 10, rkey, 4991));
+	EXPECT_EQ(0, vt_buf_check_all(&self->there));
+	EXPECT_EQ(0, ibv_dealloc_mw(mw));
+}
+
+static int bind_beyond(FIXTURE_DATA(mr) *self, struct ibv_mw *mw,
+		       uint64_t offset, uint64_t length)
+{
+	struct ibv_mw_bind_info info =
+		window_over(&self->there, offset, length,
+			    IBV_ACCESS_REMOTE_WRITE);
+	int ret = vt_bind_mw_type1(&self->pair.end[0], mw, &info);
+
+	return vt_pair_renew(&self->pair) ?: ret;
+}
+
+/* The end of the range is a small number again. */
+TEST_F(mr, window_wraps)
+{
+	struct ibv_mw *mw = ibv_alloc_mw(self->dev.pd, IBV_MW_TYPE_1);
+
+	ASSERT_NE(NULL, mw);
+	EXPECT_LT(0, bind_beyond(self, mw, 4096, UINT64_MAX - 4095));
+	EXPECT_LT(0, bind_beyond(self, mw, 4096, -self->there.iova));
+	EXPECT_LT(0, bind_beyond(self, mw, 4096, UINT64_MAX));
+	EXPECT_EQ(0, ibv_dealloc_mw(mw));
+}
+
+/* It does not keep the queue pair. */
+TEST_F_TIMEOUT(mr, window_of_queue_pair_that_goes, 30)
+{
+	struct ibv_mw_bind_info info =
+		window_over(&self->there, 4096, 4096, WINDOW_ACCESS);
+	struct ibv_mw *mw = ibv_alloc_mw(self->dev.pd, IBV_MW_TYPE_2);
+	uint32_t rkey;
+
+	ASSERT_NE(NULL, mw);
+	rkey = ibv_inc_rkey(mw->rkey);
+	ASSERT_EQ(0, vt_bind_mw_type2(&self->pair.end[1], mw, rkey, &info));
+	EXPECT_EQ(0, write_key(self, info.addr, rkey, 4096));
+	expect_written(self, 4096, 4096);
+	ASSERT_EQ(0, vt_pair_renew(&self->pair));
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR,
+		  write_key(self, info.addr, rkey, 4096));
+	/* Of another one it may be. */
+	rkey = ibv_inc_rkey(rkey);
+	EXPECT_EQ(0, vt_bind_mw_type2(&self->pair.end[1], mw, rkey, &info));
+	EXPECT_EQ(0, write_key(self, info.addr, rkey, 4096));
+	EXPECT_EQ(0, ibv_dealloc_mw(mw));
+}
+
+TEST_F(mr, window_invalidated_by_peer)
+{
+	struct ibv_mw_bind_info info =
+		window_over(&self->there, 4096, 4096, WINDOW_ACCESS);
+	struct ibv_mw *mw = ibv_alloc_mw(self->dev.pd, IBV_MW_TYPE_2);
+	struct ibv_sge from = vt_sge(&self->here, 0, 8);
+	struct ibv_sge to = vt_sge(&self->here, SIZE - 8, 8);
+	struct ibv_send_wr send = {
+		.opcode = IBV_WR_SEND_WITH_INV,
+		.send_flags = IBV_SEND_SIGNALED,
+		.sg_list = &from,
+		.num_sge = 1,
+	};
+	struct ibv_wc wc;
+
+	ASSERT_NE(NULL, mw);
+	send.invalidate_rkey = ibv_inc_rkey(mw->rkey);
+	ASSERT_EQ(0, vt_bind_mw_type2(&self->pair.end[1], mw,
+				      send.invalidate_rkey, &info));
+	ASSERT_EQ(0, vt_post_recv(&self->pair.end[1], &to, 1));
+	ASSERT_EQ(0, vt_do(&self->pair.end[0], &send));
+	ASSERT_EQ(0, vt_wait(&self->pair.end[1], &wc, VT_TIMEOUT_MS));
+	EXPECT_EQ(IBV_WC_SUCCESS, wc.status);
+	EXPECT_EQ(IBV_WC_WITH_INV, wc.wc_flags & IBV_WC_WITH_INV);
+	EXPECT_EQ(send.invalidate_rkey, wc.invalidated_rkey);
+	memcpy(self->here.shadow + SIZE - 8, self->here.shadow, 8);
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR,
+		  write_key(self, info.addr, send.invalidate_rkey, 8));
+	EXPECT_EQ(0, ibv_dealloc_mw(mw));
+}
+
 TEST_F(mr, window_refused)
 {
 	struct vt_buf_opts opts = {
