@@ -35,7 +35,8 @@ import sys
 import time
 import xml.etree.ElementTree
 
-POINT = re.compile(r'(not )?ok\b *(\d*) *(?:- *)?([^#]*?)\s*(?:# *(.*))?$')
+POINT = re.compile(r'(?P<failed>not )?ok\b *(?P<number>\d*) *(?:- *)?'
+                   r'(?P<name>[^#]*?)\s*(?:# *(?P<remark>.*))?$')
 PLAN = re.compile(r'1\.\.(\d+)\s*(?:# *skip\S*\s*(.*))?$', re.IGNORECASE)
 SKIP = re.compile(r'skip\S*\s*(.*)', re.IGNORECASE)
 # What kselftest_harness.h says before a point that failed.
@@ -77,16 +78,17 @@ class Stream:
         if not point:
             return None
         due = len(self.points) + 1
-        if point.group(2) and int(point.group(2)) != due:
-            self.broken = f'point {point.group(2)}, where {due} was due'
-        skip = SKIP.match(point.group(4) or '')
-        if point.group(1):
+        number = point['number']
+        if number and int(number) != due:
+            self.broken = f'point {number}, where {due} was due'
+        skip = SKIP.match(point['remark'] or '')
+        if point['failed']:
             result = 'failed'
         elif skip:
             result = 'skipped'
         else:
             result = 'passed'
-        self.points.append((result, point.group(3),
+        self.points.append((result, point['name'],
                             skip.group(1) if skip else ''))
         return self.points[-1]
 

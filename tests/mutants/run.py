@@ -212,7 +212,7 @@ class Verdict:
         point = tap.POINT.match(line)
         if expected:
             line = expected.group(1)
-        elif point and not point.group(1) and not point.group(3):
+        elif point and not point['failed'] and not point['remark']:
             self.passed |= not self.began
             return
         elif not line.startswith('not ok'):
