@@ -51,6 +51,6 @@ bool rxe_peer_may_bind(const struct rxe_qp *qp, const struct rxe_send_wqe *wqe);
 void rxe_peer_drop_windows(struct rxe_qp *qp);
 
 /* IBV_WC_WITH_INV of libibverbs: IB_WC_WITH_INVALIDATE is another bit. */
-#define RXE_PEER_UWC_WITH_INV (1 << 3)
+#define RXE_PEER_UWC_WITH_INV BIT(3)
 
 #endif

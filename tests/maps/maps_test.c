@@ -332,6 +332,7 @@ TEST(refusal_of_client_is_final)
 	ASSERT_EQ(room + SIZE, mremap(withheld.addr, SIZE, SIZE,
 				      MREMAP_MAYMOVE | MREMAP_FIXED,
 				      room + SIZE));
+	memset(room, 1, 2 * SIZE);
 	EXPECT_EQ(0, refusal(&dev, room, SIZE, 7));
 	EXPECT_EQ(EACCES, refusal(&dev, room + SIZE, SIZE, 7));
 	EXPECT_EQ(EFAULT, refusal(&dev, room, 2 * SIZE, 7));
