@@ -58,6 +58,7 @@ void ib_umem_peer_erase(struct ib_umem_peer *peer, unsigned long first,
 			unsigned long last)
 {
 	XA_STATE(xas, &peer->pages, 0);
+	unsigned long pages, next;
 	unsigned int batch = 0;
 	void *entry;
 	u64 n = 0;
@@ -70,12 +71,18 @@ void ib_umem_peer_erase(struct ib_umem_peer *peer, unsigned long first,
 		return;
 	xas_set(&xas, peer_table_index(peer, first));
 	xas_for_each(&xas, entry, peer_table_index(peer, last)) {
-		n += BIT(xas_get_order(&xas));
+		pages = BIT(xas_get_order(&xas));
+		next = (xas.xa_index | (pages - 1)) + 1;
+		n += pages;
 		ib_umem_peer_change(peer);
 		xas_store(&xas, NULL);
 		if (++batch % ERASE_BATCH)
 			continue;
-		xas_pause(&xas);
+		/*
+		 * Not xas_pause(): if that was the last entry of a node, the state is
+		 * at the parent, and it would skip entries of the next node.
+		 */
+		xas_set(&xas, next);
 		xas_unlock(&xas);
 		cpu_relax();
 		ib_peer_hold(IB_PEER_HOLD_ERASE);
