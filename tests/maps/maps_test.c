@@ -295,17 +295,6 @@ TEST(clients_come_first)
 	EXPECT_EQ(0, maps_end());
 }
 
-/* Return: errno of a registration, that must not be possible; 0: it was. */
-static int refusal(struct vt_dev *dev, void *addr, size_t length, int access)
-{
-	struct ibv_mr *mr = ibv_reg_mr(dev->pd, addr, length, access);
-
-	if (!mr)
-		return errno;
-	ibv_dereg_mr(mr);
-	return 0;
-}
-
 /*
  * What a client calls its own, and refuses, nobody else serves: also where the range
  * is more than one thing of it, of which one must not be registered.
@@ -333,11 +322,11 @@ TEST(refusal_of_client_is_final)
 				      MREMAP_MAYMOVE | MREMAP_FIXED,
 				      room + SIZE));
 	memset(room, 1, 2 * SIZE);
-	EXPECT_EQ(0, refusal(&dev, room, SIZE, 7));
-	EXPECT_EQ(EACCES, refusal(&dev, room + SIZE, SIZE, 7));
-	EXPECT_EQ(EFAULT, refusal(&dev, room, 2 * SIZE, 7));
+	EXPECT_EQ(0, vt_reg_errno(&dev, room, SIZE, 7));
+	EXPECT_EQ(EACCES, vt_reg_errno(&dev, room + SIZE, SIZE, 7));
+	EXPECT_EQ(EFAULT, vt_reg_errno(&dev, room, 2 * SIZE, 7));
 	/* Of the second and of what is behind it: nothing. */
-	EXPECT_EQ(EFAULT, refusal(&dev, room + SIZE, 2 * SIZE, 7));
+	EXPECT_EQ(EFAULT, vt_reg_errno(&dev, room + SIZE, 2 * SIZE, 7));
 	good.addr = room;
 	withheld.addr = room + SIZE;
 	vt_mem_free(&good);

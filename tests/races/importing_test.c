@@ -158,16 +158,22 @@ static int move_away(void *what)
 	return vt_mem_move(&((struct en_buf *)what)->buf.mem, false);
 }
 
-/* It is on its way to the lock of the dma-buf; an access is there before it. */
-TEST_F_TIMEOUT(move, against_access, 60)
+/* It is on its way to the lock of the dma-buf; the other is there before it. */
+static void against_move(struct __test_metadata *_metadata,
+			 FIXTURE_DATA(move) *self, int (*other)(void *what))
 {
-	ASSERT_EQ(0, attempt_prepare(&self->access, put, &self->b));
+	ASSERT_EQ(0, attempt_prepare(&self->access, other, &self->b));
 	ASSERT_EQ(0, attempt_start(&self->move, "moving", move_away, &self->b));
 	attempt_go(&self->access);
 	usleep(500000);
 	EXPECT_TRUE(hold_held("moving"));
 	EXPECT_EQ(0, attempt_end(&self->move));
 	EXPECT_EQ(0, attempt_join(&self->access));
+}
+
+TEST_F_TIMEOUT(move, against_access, 60)
+{
+	against_move(_metadata, self, put);
 	EXPECT_EQ(0, en_get(&self->b, PAGE - 90, 250));
 	EXPECT_EQ(0, vt_buf_check_all(&self->b.buf));
 }
@@ -179,13 +185,7 @@ static int deregister(void *what)
 
 TEST_F_TIMEOUT(move, against_deregistration, 60)
 {
-	ASSERT_EQ(0, attempt_prepare(&self->access, deregister, &self->b));
-	ASSERT_EQ(0, attempt_start(&self->move, "moving", move_away, &self->b));
-	attempt_go(&self->access);
-	usleep(500000);
-	EXPECT_TRUE(hold_held("moving"));
-	EXPECT_EQ(0, attempt_end(&self->move));
-	EXPECT_EQ(0, attempt_join(&self->access));
+	against_move(_metadata, self, deregister);
 	EXPECT_EQ(0, vt_buf_check_all(&self->b.buf));
 }
 

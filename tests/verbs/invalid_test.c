@@ -71,17 +71,6 @@ FIXTURE_TEARDOWN(invalid)
 	EXPECT_EQ(0, vt_counters_balanced(variant->kind));
 }
 
-/* The errno of a registration; one that succeeds is undone and gives 0. */
-static int reg_errno(struct vt_dev *dev, void *addr, size_t length, int access)
-{
-	struct ibv_mr *mr = ibv_reg_mr(dev->pd, addr, length, access);
-
-	if (!mr)
-		return errno;
-	ibv_dereg_mr(mr);
-	return 0;
-}
-
 static bool is_host(const struct vt_mem_kind *kind)
 {
 	return !kind->client;
@@ -91,18 +80,18 @@ static bool is_host(const struct vt_mem_kind *kind)
 static void expect_usable(struct __test_metadata *_metadata, struct vt_dev *dev,
 			  struct vt_mem *mem)
 {
-	EXPECT_EQ(0, reg_errno(dev, mem->addr, mem->length, VT_ACCESS_ALL));
+	EXPECT_EQ(0, vt_reg_errno(dev, mem->addr, mem->length, VT_ACCESS_ALL));
 }
 
 TEST_F(invalid, length_zero)
 {
-	EXPECT_EQ(EINVAL, reg_errno(&self->dev, self->mem.addr, 0,
-				    VT_ACCESS_ALL));
-	EXPECT_EQ(EINVAL, reg_errno(&self->dev, self->mem.addr + PAGE, 0, 0));
+	EXPECT_EQ(EINVAL, vt_reg_errno(&self->dev, self->mem.addr, 0,
+				       VT_ACCESS_ALL));
+	EXPECT_EQ(EINVAL, vt_reg_errno(&self->dev, self->mem.addr + PAGE, 0, 0));
 	/* Within a page, ib_umem_get() takes it for that page. */
 	if (!is_host(variant->kind))
-		EXPECT_EQ(EINVAL, reg_errno(&self->dev, self->mem.addr + 1, 0,
-					    VT_ACCESS_ALL));
+		EXPECT_EQ(EINVAL, vt_reg_errno(&self->dev, self->mem.addr + 1, 0,
+					       VT_ACCESS_ALL));
 	expect_usable(_metadata, &self->dev, &self->mem);
 }
 
@@ -116,8 +105,8 @@ TEST_F(invalid, wrap_around)
 	};
 
 	for (i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
-		EXPECT_EQ(EINVAL, reg_errno(&self->dev, self->mem.addr,
-					    lengths[i], VT_ACCESS_ALL)) {
+		EXPECT_EQ(EINVAL, vt_reg_errno(&self->dev, self->mem.addr,
+					       lengths[i], VT_ACCESS_ALL)) {
 			TH_LOG("length %#zx", lengths[i]);
 		}
 	}
@@ -139,37 +128,37 @@ TEST_F(invalid, past_the_end)
 	size_t length = SIZE - PAGE;
 
 	punch(_metadata, &self->mem, length, PAGE);
-	EXPECT_EQ(EFAULT, reg_errno(&self->dev, self->mem.addr, length + 1,
-				    VT_ACCESS_ALL));
-	EXPECT_EQ(EFAULT, reg_errno(&self->dev, self->mem.addr + length - 1, 2,
-				    VT_ACCESS_ALL));
-	EXPECT_EQ(EFAULT, reg_errno(&self->dev, self->mem.addr + length, 1,
-				    0));
-	EXPECT_EQ(0, reg_errno(&self->dev, self->mem.addr, length,
-			       VT_ACCESS_ALL));
-	EXPECT_EQ(0, reg_errno(&self->dev, self->mem.addr + length - 1, 1,
-			       VT_ACCESS_ALL));
+	EXPECT_EQ(EFAULT, vt_reg_errno(&self->dev, self->mem.addr, length + 1,
+				       VT_ACCESS_ALL));
+	EXPECT_EQ(EFAULT, vt_reg_errno(&self->dev, self->mem.addr + length - 1, 2,
+				       VT_ACCESS_ALL));
+	EXPECT_EQ(EFAULT, vt_reg_errno(&self->dev, self->mem.addr + length, 1,
+				       0));
+	EXPECT_EQ(0, vt_reg_errno(&self->dev, self->mem.addr, length,
+				  VT_ACCESS_ALL));
+	EXPECT_EQ(0, vt_reg_errno(&self->dev, self->mem.addr + length - 1, 1,
+				  VT_ACCESS_ALL));
 }
 
 TEST_F(invalid, before_the_start)
 {
 	punch(_metadata, &self->mem, 0, PAGE);
-	EXPECT_EQ(EFAULT, reg_errno(&self->dev, self->mem.addr + PAGE - 1, 2,
-				    VT_ACCESS_ALL));
-	EXPECT_EQ(EFAULT, reg_errno(&self->dev, self->mem.addr, SIZE, 0));
-	EXPECT_EQ(0, reg_errno(&self->dev, self->mem.addr + PAGE, SIZE - PAGE,
-			       VT_ACCESS_ALL));
+	EXPECT_EQ(EFAULT, vt_reg_errno(&self->dev, self->mem.addr + PAGE - 1, 2,
+				       VT_ACCESS_ALL));
+	EXPECT_EQ(EFAULT, vt_reg_errno(&self->dev, self->mem.addr, SIZE, 0));
+	EXPECT_EQ(0, vt_reg_errno(&self->dev, self->mem.addr + PAGE, SIZE - PAGE,
+				  VT_ACCESS_ALL));
 }
 
 TEST_F(invalid, hole_in_the_middle)
 {
 	punch(_metadata, &self->mem, 7 * PAGE, PAGE);
-	EXPECT_EQ(EFAULT, reg_errno(&self->dev, self->mem.addr, SIZE,
-				    VT_ACCESS_ALL));
-	EXPECT_EQ(0, reg_errno(&self->dev, self->mem.addr, 7 * PAGE,
-			       VT_ACCESS_ALL));
-	EXPECT_EQ(0, reg_errno(&self->dev, self->mem.addr + 8 * PAGE, 8 * PAGE,
-			       VT_ACCESS_ALL));
+	EXPECT_EQ(EFAULT, vt_reg_errno(&self->dev, self->mem.addr, SIZE,
+				       VT_ACCESS_ALL));
+	EXPECT_EQ(0, vt_reg_errno(&self->dev, self->mem.addr, 7 * PAGE,
+				  VT_ACCESS_ALL));
+	EXPECT_EQ(0, vt_reg_errno(&self->dev, self->mem.addr + 8 * PAGE, 8 * PAGE,
+				  VT_ACCESS_ALL));
 }
 
 static void put_host(struct __test_metadata *_metadata, void *at, size_t length)
@@ -184,16 +173,16 @@ TEST_F(invalid, half_host_memory)
 	int mixed = is_host(variant->kind) ? 0 : EFAULT;
 
 	put_host(_metadata, self->mem.addr + SIZE / 2, SIZE / 2);
-	EXPECT_EQ(mixed, reg_errno(&self->dev, self->mem.addr, SIZE,
-				   VT_ACCESS_ALL));
-	EXPECT_EQ(mixed, reg_errno(&self->dev, self->mem.addr + SIZE / 2 - 1, 2,
-				   VT_ACCESS_ALL));
-	EXPECT_EQ(0, reg_errno(&self->dev, self->mem.addr, SIZE / 2,
-			       VT_ACCESS_ALL));
+	EXPECT_EQ(mixed, vt_reg_errno(&self->dev, self->mem.addr, SIZE,
+				      VT_ACCESS_ALL));
+	EXPECT_EQ(mixed, vt_reg_errno(&self->dev, self->mem.addr + SIZE / 2 - 1, 2,
+				      VT_ACCESS_ALL));
+	EXPECT_EQ(0, vt_reg_errno(&self->dev, self->mem.addr, SIZE / 2,
+				  VT_ACCESS_ALL));
 	put_host(_metadata, self->mem.addr, PAGE);
-	EXPECT_EQ(mixed, reg_errno(&self->dev, self->mem.addr, SIZE / 2, 0));
-	EXPECT_EQ(0, reg_errno(&self->dev, self->mem.addr + PAGE,
-			       SIZE / 2 - PAGE, VT_ACCESS_ALL));
+	EXPECT_EQ(mixed, vt_reg_errno(&self->dev, self->mem.addr, SIZE / 2, 0));
+	EXPECT_EQ(0, vt_reg_errno(&self->dev, self->mem.addr + PAGE,
+				  SIZE / 2 - PAGE, VT_ACCESS_ALL));
 }
 
 TEST_F(invalid, two_objects)
@@ -205,9 +194,9 @@ TEST_F(invalid, two_objects)
 	ASSERT_EQ(0, vt_mem_alloc(&other, variant->kind, SIZE / 2, 0));
 	ASSERT_EQ(there, mremap(other.addr, SIZE / 2, SIZE / 2,
 				MREMAP_MAYMOVE | MREMAP_FIXED, there));
-	EXPECT_EQ(mixed, reg_errno(&self->dev, self->mem.addr, SIZE,
-				   VT_ACCESS_ALL));
-	EXPECT_EQ(0, reg_errno(&self->dev, there, SIZE / 2, VT_ACCESS_ALL));
+	EXPECT_EQ(mixed, vt_reg_errno(&self->dev, self->mem.addr, SIZE,
+				      VT_ACCESS_ALL));
+	EXPECT_EQ(0, vt_reg_errno(&self->dev, there, SIZE / 2, VT_ACCESS_ALL));
 	other.addr = there;
 	vt_mem_free(&other);
 }
@@ -227,29 +216,29 @@ TEST_F(invalid, read_only_mapping)
 				  VT_MEM_READ_ONLY));
 	for (i = 0; i < sizeof(write) / sizeof(write[0]); i++)
 		EXPECT_EQ(variant->read_only,
-			  reg_errno(&self->dev, mem.addr, SIZE, write[i]));
-	EXPECT_EQ(0, reg_errno(&self->dev, mem.addr, SIZE, 0));
-	EXPECT_EQ(0, reg_errno(&self->dev, mem.addr, SIZE,
-			       IBV_ACCESS_REMOTE_READ));
+			  vt_reg_errno(&self->dev, mem.addr, SIZE, write[i]));
+	EXPECT_EQ(0, vt_reg_errno(&self->dev, mem.addr, SIZE, 0));
+	EXPECT_EQ(0, vt_reg_errno(&self->dev, mem.addr, SIZE,
+				  IBV_ACCESS_REMOTE_READ));
 
 	/* One page of it is enough. */
 	ASSERT_EQ(0, mprotect(self->mem.addr + PAGE, PAGE, PROT_READ));
 	EXPECT_EQ(variant->read_only,
-		  reg_errno(&self->dev, self->mem.addr, SIZE, VT_ACCESS_ALL));
-	EXPECT_EQ(0, reg_errno(&self->dev, self->mem.addr, SIZE,
-			       IBV_ACCESS_REMOTE_READ));
+		  vt_reg_errno(&self->dev, self->mem.addr, SIZE, VT_ACCESS_ALL));
+	EXPECT_EQ(0, vt_reg_errno(&self->dev, self->mem.addr, SIZE,
+				  IBV_ACCESS_REMOTE_READ));
 	vt_mem_free(&mem);
 }
 
 TEST_F(invalid, access_flags)
 {
 	/* Writing from afar without writing from here. */
-	EXPECT_EQ(EINVAL, reg_errno(&self->dev, self->mem.addr, SIZE,
-				    IBV_ACCESS_REMOTE_WRITE));
+	EXPECT_EQ(EINVAL, vt_reg_errno(&self->dev, self->mem.addr, SIZE,
+				       IBV_ACCESS_REMOTE_WRITE));
 	/* It is no persistent memory. */
-	EXPECT_EQ(EINVAL, reg_errno(&self->dev, self->mem.addr, SIZE,
-				    VT_ACCESS_ALL |
-				    VT_ACCESS_FLUSH_PERSISTENT));
+	EXPECT_EQ(EINVAL, vt_reg_errno(&self->dev, self->mem.addr, SIZE,
+				       VT_ACCESS_ALL |
+				       VT_ACCESS_FLUSH_PERSISTENT));
 	expect_usable(_metadata, &self->dev, &self->mem);
 }
 
@@ -274,9 +263,9 @@ TEST_F(invalid, not_exported)
 	if (ret == -EOPNOTSUPP)
 		SKIP(return, "all memory of this kind may be registered");
 	ASSERT_EQ(0, ret);
-	EXPECT_EQ(EACCES, reg_errno(&self->dev, mem.addr, SIZE,
-				    VT_ACCESS_ALL));
-	EXPECT_EQ(EACCES, reg_errno(&self->dev, mem.addr + 1, 1, 0));
+	EXPECT_EQ(EACCES, vt_reg_errno(&self->dev, mem.addr, SIZE,
+				       VT_ACCESS_ALL));
+	EXPECT_EQ(EACCES, vt_reg_errno(&self->dev, mem.addr + 1, 1, 0));
 	/* It is as good as any other memory otherwise. */
 	mem.addr[SIZE - 1] = 42;
 	vt_mem_free(&mem);
@@ -289,8 +278,8 @@ TEST_F(invalid, destroyed)
 	if (ret == -EOPNOTSUPP)
 		SKIP(return, "memory of this kind cannot be destroyed");
 	ASSERT_EQ(0, ret);
-	EXPECT_EQ(ENODEV, reg_errno(&self->dev, self->mem.addr, SIZE,
-				    VT_ACCESS_ALL));
+	EXPECT_EQ(ENODEV, vt_reg_errno(&self->dev, self->mem.addr, SIZE,
+				       VT_ACCESS_ALL));
 }
 
 /* Pinned memory is charged to the process, as a user without privileges sees. */
@@ -301,18 +290,18 @@ TEST_F(invalid, memlock_limit)
 
 	ASSERT_EQ(0, setrlimit(RLIMIT_MEMLOCK, &limit));
 	ASSERT_EQ(0, seteuid(65534));
-	EXPECT_EQ(ENOMEM, reg_errno(&self->dev, self->mem.addr, SIZE,
-				    VT_ACCESS_ALL));
-	EXPECT_EQ(ENOMEM, reg_errno(&self->dev, self->mem.addr + 1, SIZE / 2,
-				    VT_ACCESS_ALL));
+	EXPECT_EQ(ENOMEM, vt_reg_errno(&self->dev, self->mem.addr, SIZE,
+				       VT_ACCESS_ALL));
+	EXPECT_EQ(ENOMEM, vt_reg_errno(&self->dev, self->mem.addr + 1, SIZE / 2,
+				       VT_ACCESS_ALL));
 
 	/* What is registered counts; what was refused or given back does not. */
 	mr = ibv_reg_mr(self->dev.pd, self->mem.addr, SIZE / 2, VT_ACCESS_ALL);
 	ASSERT_NE(NULL, mr);
-	EXPECT_EQ(ENOMEM, reg_errno(&self->dev, self->mem.addr, 1, 0));
+	EXPECT_EQ(ENOMEM, vt_reg_errno(&self->dev, self->mem.addr, 1, 0));
 	ASSERT_EQ(0, ibv_dereg_mr(mr));
-	EXPECT_EQ(0, reg_errno(&self->dev, self->mem.addr, SIZE / 2,
-			       VT_ACCESS_ALL));
+	EXPECT_EQ(0, vt_reg_errno(&self->dev, self->mem.addr, SIZE / 2,
+				  VT_ACCESS_ALL));
 	ASSERT_EQ(0, seteuid(0));
 }
 

@@ -113,23 +113,38 @@ FIXTURE(table)
 	struct vt_buf local;
 };
 
+typedef FIXTURE_DATA(table) table_t;
+
+static int table_open(table_t *self)
+{
+	int ret = vt_dev_open(&self->dev);
+
+	ret = ret ?: vt_pair_open(&self->pair, &self->dev, NULL);
+	ret = ret ?: vt_buf_open(&self->local, &self->dev, &vt_mem_host,
+				 4 * RUN, NULL);
+	if (!ret)
+		vt_buf_fill(&self->local, 1);
+	return ret;
+}
+
+static int table_close(table_t *self)
+{
+	int ret = vt_buf_close(&self->local);
+
+	vt_pair_close(&self->pair);
+	vt_dev_close(&self->dev);
+	return ret;
+}
+
 FIXTURE_SETUP(table)
 {
-	ASSERT_EQ(0, vt_dev_open(&self->dev));
-	ASSERT_EQ(0, vt_pair_open(&self->pair, &self->dev, NULL));
-	ASSERT_EQ(0, vt_buf_open(&self->local, &self->dev, &vt_mem_host,
-				 4 * RUN, NULL));
-	vt_buf_fill(&self->local, 1);
+	ASSERT_EQ(0, table_open(self));
 }
 
 FIXTURE_TEARDOWN(table)
 {
-	EXPECT_EQ(0, vt_buf_close(&self->local));
-	vt_pair_close(&self->pair);
-	vt_dev_close(&self->dev);
+	EXPECT_EQ(0, table_close(self));
 }
-
-typedef FIXTURE_DATA(table) table_t;
 
 /* Each gives the completion's status; a failed QP is made anew. */
 static int put(table_t *self, struct ibv_mr *mr, void *to, uint64_t from,
@@ -368,6 +383,80 @@ TEST_F_TIMEOUT(table, part_of_huge_page, 60)
 	munmap(area, HUGE);
 }
 
+/* ---- an invalidation takes out all entries ---- */
+
+/*
+ * An invalidation drops its lock after some entries, 1024 or in builds with hold
+ * points two, and the page table drops what has no entries left: nothing is skipped
+ * where the two come together, wherever the MR begins.
+ */
+FIXTURE(emptied)
+{
+	table_t table;
+	uint8_t *addr;
+	struct ibv_mr *mr;
+};
+
+/* @first: page of 2 MiB of the address space where the memory begins */
+FIXTURE_VARIANT(emptied)
+{
+	const struct vt_mem_kind *kind;
+	unsigned long first, pages;
+};
+
+#define EMPTIED(_kind, _first, _pages)					\
+	FIXTURE_VARIANT_ADD(emptied, _kind##_from_##_first)		\
+	{								\
+		.kind = &vt_mem_##_kind,				\
+		.first = _first,					\
+		.pages = _pages,					\
+	}
+
+EMPTIED(host, 0, 1300);
+EMPTIED(host, 1, 1300);
+EMPTIED(host, 63, 1300);
+EMPTIED(vram, 0, 64);
+EMPTIED(vram, 224, 64);
+
+static int map_kind(const struct vt_mem_kind *kind, uint8_t *at, size_t length)
+{
+	if (kind != &vt_mem_host)
+		return vt_mem_map_at(kind, at, length);
+	return map_host(at, length) == at ? 0 : -errno;
+}
+
+FIXTURE_SETUP(emptied)
+{
+	size_t length = variant->pages * PAGE;
+
+	ASSERT_EQ(0, table_open(&self->table));
+	self->addr = free_addresses(length + HUGE) + variant->first * PAGE;
+	ASSERT_EQ(0, map_kind(variant->kind, self->addr, length));
+	self->mr = ibv_reg_mr(self->table.dev.pd, self->addr, length, ACCESS);
+	ASSERT_NE(NULL, self->mr);
+	ASSERT_EQ(0, prefetch(&self->table, self->mr, self->addr, length));
+	ASSERT_EQ((long)variant->pages, resident(self->mr));
+}
+
+FIXTURE_TEARDOWN(emptied)
+{
+	EXPECT_EQ(0, ibv_dereg_mr(self->mr));
+	munmap(self->addr, variant->pages * PAGE);
+	EXPECT_EQ(0, table_close(&self->table));
+}
+
+TEST_F_TIMEOUT(emptied, no_page_stays_writable, 120)
+{
+	unsigned long i;
+
+	ASSERT_EQ(0, mprotect(self->addr, variant->pages * PAGE, PROT_READ));
+	EXPECT_EQ(0, resident(self->mr));
+	for (i = 0; i < variant->pages; i += 24)
+		EXPECT_EQ(IBV_WC_REM_ACCESS_ERR,
+			  put(&self->table, self->mr, self->addr + i * PAGE, 0,
+			      100));
+}
+
 /* ---- pages that are only read ---- */
 
 #define KPF_DIRTY (1ULL << 4)
@@ -456,11 +545,7 @@ FIXTURE_SETUP(placed)
 	int i;
 
 	ASSERT_EQ(0, vt_peerdirect_load(NULL));
-	ASSERT_EQ(0, vt_dev_open(&self->table.dev));
-	ASSERT_EQ(0, vt_pair_open(&self->table.pair, &self->table.dev, NULL));
-	ASSERT_EQ(0, vt_buf_open(&self->table.local, &self->table.dev,
-				 &vt_mem_host, RUN, NULL));
-	vt_buf_fill(&self->table.local, 1);
+	ASSERT_EQ(0, table_open(&self->table));
 	self->area = free_addresses(3 * HUGE) + HUGE;
 	ASSERT_EQ(self->area - PAGE, map_host(self->area - PAGE, PAGE));
 	ASSERT_EQ(self->area + HUGE, map_host(self->area + HUGE, PAGE));
@@ -485,9 +570,7 @@ FIXTURE_TEARDOWN(placed)
 		close(self->fd[i]);
 	munmap(self->area - PAGE, PAGE);
 	munmap(self->area + HUGE, PAGE);
-	EXPECT_EQ(0, vt_buf_close(&self->table.local));
-	vt_pair_close(&self->table.pair);
-	vt_dev_close(&self->table.dev);
+	EXPECT_EQ(0, table_close(&self->table));
 	EXPECT_EQ(0, vt_counters_balanced(&vt_mem_peerdirect));
 	EXPECT_EQ(0, vt_rmmod("peerdirect_test"));
 }

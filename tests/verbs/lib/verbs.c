@@ -89,6 +89,16 @@ void vt_dev_close(struct vt_dev *dev)
 	memset(dev, 0, sizeof(*dev));
 }
 
+int vt_reg_errno(struct vt_dev *dev, void *addr, size_t length, int access)
+{
+	struct ibv_mr *mr = ibv_reg_mr(dev->pd, addr, length, access);
+
+	if (!mr)
+		return errno;
+	ibv_dereg_mr(mr);
+	return 0;
+}
+
 static unsigned int opts_depth(const struct vt_pair_opts *opts)
 {
 	return opts->depth ? opts->depth : 16;

@@ -10,6 +10,7 @@
 #define VT_VERBS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include <infiniband/verbs.h>
@@ -27,6 +28,9 @@ struct vt_dev {
 
 int vt_dev_open(struct vt_dev *dev);
 void vt_dev_close(struct vt_dev *dev);
+
+/* The errno of a registration; one that succeeds is undone and gives 0. */
+int vt_reg_errno(struct vt_dev *dev, void *addr, size_t length, int access);
 
 /* One side of a pair. The CQ is for both of its queues. */
 struct vt_end {
