@@ -10,15 +10,14 @@
  * A completion queue is a ring in memory shared with the kernel, which only ever
  * appends; what lies between the two indices is the program's, and changed
  * under librxe's own lock of that queue. Where ring and lock are is known from
- * librxe's calls of mmap() and pthread_spin_init() while it creates the queue:
- * the struct that holds them is its own business.
+ * librxe's calls of mmap() and pthread_spin_init() while it creates the queue
+ * (seen.c).
  *
  * Locks: rings_lock, then the lock of a ring, which librxe takes to poll. As with
  * other providers, a queue pair must not be reset between ibv_start_poll() and
  * ibv_end_poll() of its own completion queue.
  */
 #include <search.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -50,22 +49,6 @@ static const overlay_op *rxe;
 /* The rings of all completion queues, by queue; and their places. */
 static void *rings;
 static pthread_mutex_t rings_lock = PTHREAD_MUTEX_INITIALIZER;
-
-/* What librxe last mapped and made in this thread; NULL: nothing. */
-static __thread struct ring seen;
-
-void *overlay_mmap(void *addr, size_t length, int prot, int flags, int fd,
-		   off_t offset)
-{
-	seen.queue = mmap(addr, length, prot, flags, fd, offset);
-	return seen.queue;
-}
-
-int overlay_spin_init(pthread_spinlock_t *lock, int shared)
-{
-	seen.lock = lock;
-	return pthread_spin_init(lock, shared);
-}
 
 static int compare(const void *a, const void *b)
 {
@@ -105,22 +88,16 @@ static struct ring *take_ring(const struct ibv_cq *cq)
 	return ring;
 }
 
-static void start_watching(void)
-{
-	memset(&seen, 0, sizeof(seen));
-}
-
 static void watched(const struct ibv_cq *cq)
 {
 	struct ring *ring;
 
-	if (!cq || !seen.queue || !seen.lock)
+	if (!cq || !overlay_seen.queue || !overlay_seen.lock)
 		return;
 	ring = malloc(sizeof(*ring));
 	if (!ring)
 		return;
-	*ring = seen;
-	ring->cq = cq;
+	*ring = (struct ring){ cq, overlay_seen.queue, overlay_seen.lock };
 	add_ring(ring);
 }
 
@@ -130,7 +107,7 @@ static struct ibv_cq *create_cq(struct ibv_context *context, int cqe,
 	create_cq_op create = (create_cq_op)rxe[OVERLAY_CREATE_CQ];
 	struct ibv_cq *cq;
 
-	start_watching();
+	overlay_start_watching();
 	cq = create(context, cqe, channel, vector);
 	watched(cq);
 	return cq;
@@ -142,7 +119,7 @@ static struct ibv_cq_ex *create_cq_ex(struct ibv_context *context,
 	create_cq_ex_op create = (create_cq_ex_op)rxe[OVERLAY_CREATE_CQ_EX];
 	struct ibv_cq_ex *cq;
 
-	start_watching();
+	overlay_start_watching();
 	cq = create(context, attr);
 	watched(cq ? ibv_cq_ex_to_cq(cq) : NULL);
 	return cq;
@@ -156,11 +133,11 @@ static int resize_cq(struct ibv_cq *cq, int cqe)
 	int ret;
 
 	pthread_mutex_lock(&rings_lock);
-	start_watching();
+	overlay_start_watching();
 	ret = resize(cq, cqe);
 	ring = find_ring(cq);
-	if (ring && seen.queue)
-		ring->queue = seen.queue;
+	if (ring && overlay_seen.queue)
+		ring->queue = overlay_seen.queue;
 	pthread_mutex_unlock(&rings_lock);
 	return ret;
 }

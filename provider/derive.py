@@ -25,8 +25,8 @@ from collections import defaultdict
 POINTER = 8
 
 # Operations that the overlay adds, or stands in front of.
-WANTED = ('advise_mr', 'create_cq', 'create_cq_ex', 'destroy_cq', 'modify_qp',
-          'reg_dmabuf_mr', 'rereg_mr', 'resize_cq')
+WANTED = ('advise_mr', 'create_cq', 'create_cq_ex', 'create_qp_ex', 'destroy_cq',
+          'destroy_qp', 'modify_qp', 'reg_dmabuf_mr', 'rereg_mr', 'resize_cq')
 
 # Functions of libibverbs, not of its public interface, that the overlay calls.
 CALLED = ('ibv_cmd_advise_mr', 'ibv_cmd_reg_dmabuf_mr', 'ibv_cmd_rereg_mr',

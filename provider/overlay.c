@@ -75,5 +75,6 @@ void overlay_set_ops(struct verbs_context *context, const overlay_op *stock)
 	verbs_set_ops(context, stock);
 	overlay_add_mr_ops(stock, ops);
 	overlay_add_cq_ops(stock, ops);
+	overlay_add_qp_ops(stock, ops);
 	verbs_set_ops(context, ops);
 }

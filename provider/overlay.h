@@ -54,8 +54,19 @@ void *overlay_mmap(void *addr, size_t length, int prot, int flags, int fd,
 		   off_t offset);
 int overlay_spin_init(pthread_spinlock_t *lock, int shared);
 
+/* What librxe last mapped and made in this thread since then; NULL: nothing. */
+struct rxe_queue_buf;
+struct overlay_seen {
+	struct rxe_queue_buf *queue;
+	pthread_spinlock_t *lock;
+};
+
+extern __thread struct overlay_seen overlay_seen;
+void overlay_start_watching(void);
+
 /* Each adds its operations to @ops; @stock are librxe's own. */
 void overlay_add_mr_ops(const overlay_op *stock, overlay_op *ops);
 void overlay_add_cq_ops(const overlay_op *stock, overlay_op *ops);
+void overlay_add_qp_ops(const overlay_op *stock, overlay_op *ops);
 
 #endif
