@@ -9,7 +9,7 @@
 #include <linux/err.h>
 #include <linux/io.h>
 #include <linux/mm.h>
-#include <linux/sched.h>
+#include <linux/sched/signal.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
 
@@ -49,19 +49,25 @@ static void bar_free_range(struct ib_peer_bar *bar, u64 offset, u64 length)
 		bar->desc.ops->free(offset, length, bar->desc.priv);
 }
 
-/* What its last owner left is nobody's business. */
-static void bar_memory_clear(struct ib_peer_bar_memory *memory)
+/*
+ * What its last owner left is nobody's business. mmap_lock may be held, so a task that
+ * is being killed does not go on. Return: 0, -EINTR.
+ */
+static int bar_memory_clear(struct ib_peer_bar_memory *memory)
 {
 	void __iomem *io = memory->bar->io + memory->offset;
 	u64 done, step;
 
 	if (bar_is_registers(memory->bar))
-		return;
+		return 0;
 	for (done = 0; done < memory->length; done += step) {
 		step = min_t(u64, memory->length - done, SZ_64K);
 		memset_io(io + done, 0, step);
+		if (fatal_signal_pending(current))
+			return -EINTR;
 		cond_resched();
 	}
+	return 0;
 }
 
 /* Finds bytes for it; bar->alive is held, or the bar known to nobody yet. */
@@ -80,7 +86,7 @@ static int bar_memory_place(struct ib_peer_bar_memory *memory)
 	return ret;
 }
 
-/* Return: a memory with a reference, or ERR_PTR of -ENOSPC, -ENOMEM. */
+/* Return: a memory with a reference, or ERR_PTR of -ENOSPC, -ENOMEM, -EINTR killed. */
 struct ib_peer_bar_memory *bar_memory_create(struct ib_peer_bar *bar,
 					     u64 length)
 {
@@ -102,7 +108,11 @@ struct ib_peer_bar_memory *bar_memory_create(struct ib_peer_bar *bar,
 		return ERR_PTR(ret);
 	}
 	bar_get(bar);
-	bar_memory_clear(memory);
+	ret = bar_memory_clear(memory);
+	if (ret) {
+		ib_peer_bar_memory_put(memory);
+		return ERR_PTR(ret);
+	}
 	return memory;
 }
 

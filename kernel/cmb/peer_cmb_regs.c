@@ -42,6 +42,9 @@ const char *peer_cmb_decode(u32 cmbloc, u32 cmbsz, const u64 *bar_sizes,
 	cmb->offset = (u64)NVME_CMB_OFST(cmbloc) << PEER_CMB_UNIT_SHIFT(szu);
 	if (cmb->offset >= bar_sizes[cmb->bar])
 		return "the controller memory buffer begins beyond its BAR";
+	/* Whoever had that would drive the controller, to any address. */
+	if (cmb->bar == 0 && cmb->offset < PEER_CMB_REGISTERS)
+		return "the controller memory buffer lies over the registers";
 
 	/* A bridge may have left less room than the controller asked for. */
 	cmb->size = round_down(min(units << PEER_CMB_UNIT_SHIFT(szu),

@@ -50,8 +50,11 @@ void peer_vram_copy_all(struct peer_vram_object *obj, struct ttm_resource *res,
 	}
 }
 
-/* Zero @res in VRAM. */
-void peer_vram_clear(struct peer_vram_object *obj, struct ttm_resource *res)
+/*
+ * Zero @res in VRAM. mmap_lock may be held, so a task that is being killed does not
+ * go on. Return: 0, -EINTR.
+ */
+int peer_vram_clear(struct peer_vram_object *obj, struct ttm_resource *res)
 {
 	struct peer_vram_device *vram = peer_vram_object_device(obj);
 	u64 offset, run, bar;
@@ -61,8 +64,11 @@ void peer_vram_clear(struct peer_vram_object *obj, struct ttm_resource *res)
 	for (offset = 0; offset < res->size; offset += run) {
 		run = peer_vram_run(res, offset, SZ_1M, &bar);
 		memset_io(vram->io + bar, 0, run);
+		if (fatal_signal_pending(current))
+			return -EINTR;
 		cond_resched();
 	}
+	return 0;
 }
 
 static void peer_vram_copy_vram(struct peer_vram_object *obj, u64 offset,

@@ -147,10 +147,9 @@ static int peer_vram_move_in(struct peer_vram_object *obj,
 		if (ret)
 			return ret;
 	}
-	if (ttm_tt_is_populated(bo->ttm))
-		peer_vram_copy_all(obj, to, true);
-	else
-		peer_vram_clear(obj, to);
+	if (!ttm_tt_is_populated(bo->ttm))
+		return peer_vram_clear(obj, to);
+	peer_vram_copy_all(obj, to, true);
 	return 0;
 }
 

@@ -224,7 +224,7 @@ u64 peer_vram_creatable(void);
 /* peer_vram_copy.c */
 void peer_vram_copy_all(struct peer_vram_object *obj, struct ttm_resource *res,
 			bool to_vram);
-void peer_vram_clear(struct peer_vram_object *obj, struct ttm_resource *res);
+int peer_vram_clear(struct peer_vram_object *obj, struct ttm_resource *res);
 int peer_vram_copy_locked(struct peer_vram_object *obj, u64 offset, void *buf,
 			  size_t length, bool write);
 int peer_vram_copy_user(struct peer_vram_object *obj, u64 offset,

@@ -41,8 +41,10 @@ static const struct {
 	/* The largest numbers there can be. */
 	{ LOCATION(0, 5), SIZE(0xfffff, 6, DATA), NULL, 0, 1ULL << 40 },
 	{ LOCATION(0xfffff, 5), SIZE(0xfffff, 6, DATA), "beyond its BAR" },
-	/* Beside the registers. */
+	/* Beside the registers, and over them. */
 	{ LOCATION(2, 0), SIZE(2, 0, DATA), NULL, SZ_8K, SZ_8K },
+	{ LOCATION(0, 0), SIZE(4, 0, DATA), "over the registers" },
+	{ LOCATION(1, 0), SIZE(1, 0, DATA), "over the registers" },
 	/* More than the BAR has. */
 	{ LOCATION(0, 2), SIZE(65, 2, DATA), NULL, 0, SZ_64M },
 	{ LOCATION(63, 2), SIZE(64, 2, DATA), NULL, 63 * SZ_1M, SZ_1M },
