@@ -11,6 +11,13 @@ set -euo pipefail
 headers=$1 tree=$2
 shift 2
 
+# kbuild does not see that the symbols of other modules have changed.
+for argument; do
+	symbols=${argument#KBUILD_EXTRA_SYMBOLS=}
+	[ "$symbols" = "$argument" ] || [ "$symbols" -ot "$tree/Module.symvers" ] ||
+		rm -f "$tree/Module.symvers"
+done
+
 # MAKEFLAGS of an outer make would hand over a job server we cannot use.
 unset MAKEFLAGS MAKELEVEL MFLAGS
 status=0
