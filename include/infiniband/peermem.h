@@ -74,7 +74,7 @@ const char *peermem_reason_str(enum peer_mem_reason reason);
 
 /**
  * peermem_export_range() - a dma-buf of device memory of the process's own
- * @addr, @length: page aligned; all of it one client's
+ * @addr, @length: page aligned; all of it clients', one buffer or several
  * @flags:         enum peer_mem_export_flags
  * @fd:            out: a descriptor, close-on-exec, to be closed by the caller
  *
@@ -83,7 +83,7 @@ const char *peermem_reason_str(enum peer_mem_reason reason);
  *
  * Return: 0; ENOENT ib_peer_mem is not loaded; EACCES no right to open
  * /dev/peer_mem, the owner of the memory refuses, or the mapping does not permit
- * writing; EFAULT not all memory of one client; EINVAL, EMFILE, ENFILE, ENOMEM.
+ * writing; EFAULT not all memory of clients; EINVAL, EMFILE, ENFILE, ENOMEM.
  */
 int peermem_export_range(const void *addr, size_t length, uint32_t flags,
 			 int *fd);

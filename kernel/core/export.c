@@ -101,7 +101,38 @@ struct ib_peer_export *ib_peer_export_get(struct dma_buf *dmabuf)
 }
 
 /*
- * Would a client give the part at @offset to the device? Its claim is given back
+ * Where the mapping, or the gap between mappings, ends that begins at @start or has it.
+ * What lies in several, as buffers side by side, is several claims.
+ */
+static unsigned long export_piece_end(struct mm_struct *mm, unsigned long start,
+				      unsigned long end)
+{
+	struct vm_area_struct *vma;
+
+	mmap_read_lock(mm);
+	vma = find_vma(mm, start);
+	if (vma)
+		end = min(end, vma->vm_start > start ? vma->vm_start : vma->vm_end);
+	mmap_read_unlock(mm);
+	return end;
+}
+
+static int export_try_pieces(struct ib_umem_peer *trial, unsigned long start,
+			     unsigned long end, bool writable)
+{
+	unsigned long next;
+	int ret = 0;
+
+	for (; start < end && !ret; start = next) {
+		next = export_piece_end(trial->umem.owning_mm, start, end);
+		ret = ib_umem_peer_try(trial, start, next, writable);
+		cond_resched();
+	}
+	return ret;
+}
+
+/*
+ * Would clients give the part at @offset to the device? Their claims are given back
  * at once. @ibdev: NULL if there is none yet. The process is alive. Return: 0,
  * -ENODEV the right is over; as ib_umem_peer_try().
  */
@@ -120,6 +151,8 @@ int ib_peer_export_try(struct ib_peer_export *export, struct ib_device *ibdev,
 		return -ENOMEM;
 	ib_peer_hold(IB_PEER_HOLD_WATCHED);
 	ret = ib_umem_peer_try(trial, first, end, writable);
+	if (ret == -EFAULT)
+		ret = export_try_pieces(trial, first, end, writable);
 	ib_umem_peer_end_trial(trial);
 	/* Last: the claim may be on what was mapped there since. */
 	return READ_ONCE(export->over) ? -ENODEV : ret;

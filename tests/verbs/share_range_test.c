@@ -16,6 +16,7 @@
 
 #include "lib/buf.h"
 #include "lib/counters.h"
+#include "lib/link.h"
 #include "lib/pattern.h"
 #include "lib/proc.h"
 #include "lib/raw.h"
@@ -364,8 +365,8 @@ TEST_F(range, not_exportable)
 	close(fd);
 }
 
-/* Of one client, as a whole. */
-TEST_F(range, not_of_one_client)
+/* Of clients, as a whole. */
+TEST_F(range, not_of_clients)
 {
 	uint8_t *addr = self->mem.addr;
 	uint8_t *host = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE,
@@ -379,6 +380,88 @@ TEST_F(range, not_of_one_client)
 	EXPECT_EQ(-EFAULT, vt_export(addr, 3 * PAGE, 0));
 	EXPECT_EQ(-EFAULT, vt_export((void *)-(16 * PAGE), PAGE, 0));
 	munmap(host, PAGE);
+}
+
+/* ---- buffers side by side ---- */
+
+/* Each a page longer than what has one entry. */
+#define BUFFERS 3
+#define BUFFER (64 * 1024 + PAGE)
+
+FIXTURE(buffers)
+{
+	VT_LINK;
+	uint8_t *addr;
+	int fd;
+	struct ibv_mr mr;
+};
+
+FIXTURE_SETUP(buffers)
+{
+	uint8_t *room;
+	int i;
+
+	ASSERT_EQ(0, vt_link_open(&self->link, &vt_mem_host, BUFFERS * BUFFER,
+				  0, NULL));
+	/* The first and the last are video memory, that between a BAR. */
+	ASSERT_EQ(0, vt_mem_prepare(&vt_mem_cmb));
+	room = mmap(NULL, BUFFERS * BUFFER, PROT_NONE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	ASSERT_NE(MAP_FAILED, room);
+	self->addr = room;
+	for (i = 0; i < BUFFERS; i++)
+		ASSERT_EQ(0, vt_mem_map_at(i == 1 ? &vt_mem_cmb : &vt_mem_vram,
+					   room + i * BUFFER, BUFFER));
+	self->fd = vt_export(room, BUFFERS * BUFFER, PEER_MEM_EXPORT_WRITE);
+	ASSERT_LE(0, self->fd);
+}
+
+FIXTURE_TEARDOWN(buffers)
+{
+	close(self->fd);
+	munmap(self->addr, BUFFERS * BUFFER);
+	EXPECT_EQ(0, vt_link_close(&self->link));
+	EXPECT_EQ(0, vt_counters_balanced(&vt_mem_vram));
+	EXPECT_EQ(0, vt_counters_balanced(&vt_mem_cmb));
+}
+
+/* From an odd place in the first to one in the last. */
+TEST_F_TIMEOUT(buffers, are_one, 60)
+{
+	uint64_t skip = BUFFER - 777, length = BUFFER + 2000;
+	struct ibv_sge sge = vt_sge(&self->here, 100, length);
+	struct vt_end *end = &self->pair.end[0];
+	struct vt_remote at;
+
+	ASSERT_EQ(0, vt_reg_dmabuf_mr(&self->mr, self->dev.pd, skip, length,
+				      skip % PAGE, self->fd,
+				      VT_ACCESS_DMABUF));
+	at = (struct vt_remote){ skip % PAGE, self->mr.rkey };
+	EXPECT_EQ(0, vt_rdma_write(end, &sge, 1, at));
+	EXPECT_EQ(0, memcmp(self->addr + skip, self->here.shadow + 100, length));
+	memset(self->here.mem.addr, 0, self->here.mem.length);
+	EXPECT_EQ(0, vt_rdma_read(end, &sge, 1, at));
+	EXPECT_EQ(0, memcmp(self->here.mem.addr + 100,
+			    self->here.shadow + 100, length));
+	sge.length = 1;
+	at.addr += length;
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, vt_rdma_write(end, &sge, 1, at));
+	EXPECT_EQ(0, vt_dereg_dmabuf_mr(&self->mr));
+}
+
+TEST_F_TIMEOUT(buffers, one_goes_all_are_over, 60)
+{
+	struct ibv_sge sge = vt_sge(&self->here, 0, 100);
+
+	ASSERT_EQ(0, vt_reg_dmabuf_mr(&self->mr, self->dev.pd, 0,
+				      BUFFERS * BUFFER, 0, self->fd,
+				      VT_ACCESS_DMABUF));
+	ASSERT_EQ(0, munmap(self->addr + BUFFER, BUFFER));
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR,
+		  vt_rdma_write(&self->pair.end[0], &sge, 1,
+				(struct vt_remote){ 0, self->mr.rkey }));
+	EXPECT_EQ(0, vt_dereg_dmabuf_mr(&self->mr));
+	EXPECT_EQ(-EFAULT, vt_export(self->addr, BUFFERS * BUFFER, 0));
 }
 
 /* ---- the call itself ---- */

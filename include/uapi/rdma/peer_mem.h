@@ -196,11 +196,11 @@ enum peer_mem_export_flags {
  * @flags:    enum peer_mem_export_flags
  * @addr:     first byte; page aligned
  * @length:   bytes; page aligned
- * @fd:       out: a dma-buf of that size, close-on-exec
+ * @fd:       in: 0; out: a dma-buf of that size, close-on-exec
  * @reserved: 0
  *
- * The range is memory of one client, all of it. Whoever has the descriptor may
- * register it with ibv_reg_dmabuf_mr(), in other processes too, and reach what is
+ * The range is memory of clients, all of it: one buffer or several side by side, in
+ * mappings of their own. Whoever has the descriptor may register it with ibv_reg_dmabuf_mr(), in other processes too, and reach what is
  * mapped there: on demand, with the rights of the mapping. Nothing is pinned, and
  * the client is asked about each registration.
  *
@@ -209,8 +209,8 @@ enum peer_mem_export_flags {
  * then. To close the descriptor ends no registration.
  *
  * Errors, beside those of all calls:
- *   EINVAL  addr or length not page aligned
- *   EFAULT  the range is not all memory of one client
+ *   EINVAL  addr or length not page aligned, or fd not 0
+ *   EFAULT  the range is not all memory of clients
  *   EACCES  its owner refuses, or the mapping does not permit writing
  *   ENODEV  it was unmapped meanwhile
  *   EMFILE, ENFILE  too many files are open
