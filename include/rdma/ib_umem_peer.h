@@ -27,6 +27,7 @@
 
 struct dma_buf;
 struct ib_peer_export;
+struct ib_peer_queue;
 
 /**
  * struct ib_umem_peer_stats - what happened to an on-demand MR
@@ -79,8 +80,10 @@ struct ib_umem_peer {
 	struct mmu_interval_notifier notifier;
 	wait_queue_head_t waiters; /* faults that wait; woken at the end */
 	atomic_t faults_under_way;
-	spinlock_t work_lock; /* guards works */
+	spinlock_t work_lock; /* guards works and prefetches */
 	struct list_head works;
+	unsigned int prefetches;
+	struct ib_peer_queue *queue;
 
 	/* public: */
 	struct ib_umem_peer_stats stats;
@@ -151,8 +154,8 @@ struct ib_umem_peer *ib_umem_peer_get_dmabuf(struct ib_device *ibdev, int fd,
  * ib_umem_peer_stop() - fail all accesses from now on
  *
  * For an importer that is about to wait for accesses under way: none of them
- * waits for a page any more when this returns. May sleep; waits for calls into
- * the exporter, never for a user. NULL is fine.
+ * waits for a page any more when this returns. Faults under way are killed. May
+ * sleep; waits for calls into the exporter, never for a user. NULL is fine.
  */
 void ib_umem_peer_stop(struct ib_umem_peer *peer);
 
@@ -168,7 +171,7 @@ void ib_umem_peer_release(struct ib_umem_peer *peer);
  * ib_umem_peer_read() - copy from peer memory
  *
  * Return: 0, -EFAULT revoked or outside of the registration (then part of
- * @dst may have been written).
+ * @dst may have been written). On demand also what ib_umem_peer_fault_in() says.
  */
 int ib_umem_peer_read(struct ib_umem_peer *peer, u64 offset, void *dst,
 		      size_t length);
@@ -215,10 +218,38 @@ int ib_umem_peer_store64(struct ib_umem_peer *peer, u64 offset, u64 value);
  * Context: may sleep.
  * Return: 0; -EFAULT, -EACCES, -ENOMEM as the access would say; -ETIMEDOUT the
  * pages did not come, or did not stay, for 60 seconds; -EINTR the task is being
- * killed.
+ * killed; -ECANCELED see ib_umem_peer_cancel().
  */
 int ib_umem_peer_fault_in(struct ib_umem_peer *peer, u64 offset, size_t length,
 			  bool write, unsigned long *until);
+
+/**
+ * struct ib_umem_peer_cancel - the works of an object wait for no page
+ *
+ * Zeroed memory is one that cancels nothing.
+ */
+struct ib_umem_peer_cancel {
+	/* private: */
+	struct hlist_node node;
+	const void *object;
+	size_t size;
+};
+
+/**
+ * ib_umem_peer_cancel() - end the waits of an object's works, and let none begin
+ * @cancel: must stay until ib_umem_peer_cancel_end()
+ * @object: accesses are done by struct work_struct in it
+ * @size:   of the object
+ *
+ * For an importer that is about to wait for such works, as when a queue pair is
+ * destroyed. Their accesses return -ECANCELED where they would wait, at once; the
+ * fault goes on by itself. May be called twice. Context: any.
+ */
+void ib_umem_peer_cancel(struct ib_umem_peer_cancel *cancel, const void *object,
+			 size_t size);
+
+/** ib_umem_peer_cancel_end() - they may wait again; also if nothing was cancelled */
+void ib_umem_peer_cancel_end(struct ib_umem_peer_cancel *cancel);
 
 /**
  * ib_umem_peer_deadline() - when does an access that begins now give up?
@@ -236,7 +267,7 @@ unsigned long ib_umem_peer_deadline(void);
  * may leave again before it comes; then the access itself waits for them.
  *
  * Return: 0; -EAGAIN they are being brought, try again later; -EFAULT, -EACCES,
- * -ENOMEM as the access would say.
+ * -ENOMEM, -ECANCELED as the access would say.
  */
 int ib_umem_peer_prepare(struct ib_umem_peer *peer, u64 offset, size_t length,
 			 bool write, unsigned long timeout);
@@ -245,7 +276,8 @@ int ib_umem_peer_prepare(struct ib_umem_peer *peer, u64 offset, size_t length,
  * ib_umem_peer_prefetch() - bring pages before they are needed
  * @write: for writing
  * @fault: false: take what is there already, bring nothing
- * @wait:  until it is done; else it goes on in the background
+ * @wait:  until it is done; else it goes on in the background, or is left out, if
+ *         many of the registration are under way
  *
  * Return: 0; -ENOMEM; with @wait what an access would say.
  */

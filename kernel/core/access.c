@@ -155,8 +155,8 @@ static int peer_fault_in(struct ib_umem_peer *peer, unsigned long addr,
 {
 	if (!*until)
 		*until = ib_umem_peer_deadline();
-	return ib_umem_peer_fault(peer, addr, length,
-				  write ? PEER_FAULT_WRITE : 0, *until);
+	return ib_umem_peer_fault_wait(peer, addr, length,
+				       write ? PEER_FAULT_WRITE : 0, *until);
 }
 
 static __always_inline int peer_copy(struct ib_umem_peer *peer, u64 offset,

@@ -198,7 +198,9 @@ static int system_look(struct ib_peer_fault *fault)
 /*
  * Faults in @pages from @addr on, by the rules of get_user_pages(): it refuses what
  * the kernel must not touch, as the pages of memfd_secret(), shadow stacks, and
- * poisoned ones. No page is kept. Return: 0 the first page at least, or -errno.
+ * poisoned ones. No page is kept. A page that comes slowly is waited for without
+ * mmap_lock. Return: 0 the first page at least; -EAGAIN the lock is gone, and what
+ * was known of the mapping with it; or -errno.
  */
 static int system_bring(struct ib_peer_fault *fault, unsigned long addr,
 			unsigned long pages)
@@ -209,8 +211,10 @@ static int system_bring(struct ib_peer_fault *fault, unsigned long addr,
 	if (fault_is_write(fault))
 		flags |= FOLL_WRITE;
 	ret = get_user_pages_remote(fault->peer->umem.owning_mm, addr, pages,
-				    flags, NULL, NULL);
-	return min(ret, 0L);
+				    flags, NULL, &fault->locked);
+	if (ret < 0)
+		return ret;
+	return fault->locked ? 0 : -EAGAIN;
 }
 
 /* Has the CPU no page there, or none for such an access? */
@@ -296,6 +300,7 @@ int ib_peer_ask_system(struct ib_peer_fault *fault, struct vm_area_struct *vma)
 		     vma->vm_end - 1);
 	ib_peer_hold(IB_PEER_HOLD_ASK);
 	ret = system_ask(fault);
+	fault_unlock(fault);
 	if (ret)
 		return ret;
 

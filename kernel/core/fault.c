@@ -171,7 +171,7 @@ static int fault_device(struct ib_peer_fault *fault, struct vm_area_struct *vma)
 	/* An exporter cannot tell without bringing. */
 	if (!(fault->flags & PEER_FAULT_SNAPSHOT))
 		ret = fault_touch(fault);
-	mmap_read_unlock(fault->peer->umem.owning_mm);
+	fault_unlock(fault);
 	if (ret || fault->flags & PEER_FAULT_SNAPSHOT)
 		return ret;
 	return fault_region(fault, start, last, writable, true);
@@ -216,7 +216,7 @@ static int fault_unmapped(struct ib_peer_fault *fault)
 	int ret, refusal;
 
 	refusal = fault_area(fault, &start, &last);
-	mmap_read_unlock(fault->peer->umem.owning_mm);
+	fault_unlock(fault);
 	if (fault->flags & PEER_FAULT_SNAPSHOT)
 		return refusal;
 
@@ -262,36 +262,27 @@ static bool fault_permits(const struct ib_peer_fault *fault,
 	return (vma->vm_flags & need) == need;
 }
 
-/* Called with mmap_lock held; returns without. */
+/* Called with mmap_lock held, which may be let go. */
 static int fault_vma(struct ib_peer_fault *fault)
 {
 	struct mm_struct *mm = fault->peer->umem.owning_mm;
 	struct vm_area_struct *vma = vma_lookup(mm, fault->start);
 	bool device = vma && vma->vm_flags & (VM_IO | VM_PFNMAP);
-	int ret;
 
 	/* No process has memory there, and no exporter has to know that. */
-	if (fault->start >= TASK_SIZE_MAX) {
-		mmap_read_unlock(mm);
+	if (fault->start >= TASK_SIZE_MAX)
 		return -EFAULT;
-	}
 	if (!vma || (!device && !(vma->vm_flags & VM_ACCESS_FLAGS)))
 		return fault_unmapped(fault);
-	if (!fault_permits(fault, vma, device)) {
-		mmap_read_unlock(mm);
+	if (!fault_permits(fault, vma, device))
 		return -EACCES;
-	}
 	fault->end = min(fault->end, vma->vm_end);
 	if (device)
 		return fault_device(fault, vma);
 	/* What was shared is a client's memory. */
-	if (fault->peer->export) {
-		mmap_read_unlock(mm);
+	if (fault->peer->export)
 		return -EFAULT;
-	}
-	ret = ib_peer_ask_system(fault, vma);
-	mmap_read_unlock(mm);
-	return ret;
+	return ib_peer_ask_system(fault, vma);
 }
 
 static int fault_mm(struct ib_peer_fault *fault)
@@ -302,8 +293,12 @@ static int fault_mm(struct ib_peer_fault *fault)
 	if (!mmget_not_zero(mm))
 		return -EFAULT;
 	fault->answer.mmu_seq = mmu_interval_read_begin(&fault->peer->notifier);
-	mmap_read_lock(mm);
-	ret = fault_vma(fault);
+	ret = mmap_read_lock_killable(mm);
+	if (!ret) {
+		fault->locked = 1;
+		ret = fault_vma(fault);
+		fault_unlock(fault);
+	}
 	mmput_async(mm);
 	return ret;
 }

@@ -5,6 +5,8 @@
 #ifndef IB_PEER_FAULT_H
 #define IB_PEER_FAULT_H
 
+#include <linux/mmap_lock.h>
+
 #include "ib_peer.h"
 #include "page_table.h"
 
@@ -19,6 +21,7 @@ struct dma_fence;
  * @until:  jiffies; who waits longer within the question gives up
  * @answer: the window around, and what is known of it
  * @dma:    a DMA importer's question: the answer goes there instead
+ * @locked: it holds mmap_lock of the address space, for reading
  */
 struct ib_peer_fault {
 	struct ib_umem_peer *peer;
@@ -28,7 +31,16 @@ struct ib_peer_fault {
 	unsigned long until;
 	struct peer_answer answer;
 	struct ib_peer_dma *dma;
+	int locked;
 };
+
+/* Nobody waits with mmap_lock: the process maps and unmaps meanwhile. */
+static inline void fault_unlock(struct ib_peer_fault *fault)
+{
+	if (fault->locked)
+		mmap_read_unlock(fault->peer->umem.owning_mm);
+	fault->locked = 0;
+}
 
 static inline bool fault_is_write(const struct ib_peer_fault *fault)
 {
@@ -44,7 +56,7 @@ static inline bool fault_is_write(const struct ib_peer_fault *fault)
 /* The region is in use; no lock is held. */
 int ib_peer_ask_exporter(struct ib_peer_fault *fault,
 			 struct ib_peer_region *region);
-/* mmap_lock is held; @vma has the pages wanted. */
+/* mmap_lock is held, and is not any more; @vma had the pages wanted. */
 int ib_peer_ask_system(struct ib_peer_fault *fault, struct vm_area_struct *vma);
 
 /* fence.c */

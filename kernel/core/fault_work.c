@@ -1,46 +1,62 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Faults in the background, for importers that must not wait long: a responder
- * tells its peer to come back later (RNR NAK) instead of making it time out.
+ * Faults are done by threads of their own, so that who wants the pages may stop
+ * waiting for them: at its deadline; when it is cancelled or killed; or, as a
+ * responder does, after a moment, to tell its peer to come back later (RNR NAK).
  *
- * A fault that takes longer than the importer waits goes on by itself; who comes
- * for the same pages again waits for the one under way. Each holds the umem,
- * whose release waits for them: for exporters, never for users.
+ * The fault itself goes on; who comes for the same pages again waits for the one
+ * under way. Each holds the umem, whose deregistration kills what is under way, as
+ * a SIGKILL does to a task, and waits for its end: so for exporters that do not
+ * look at signals, but never for users.
  */
-#include <linux/completion.h>
-#include <linux/export.h>
+#include <linux/jiffies.h>
 #include <linux/kref.h>
 #include <linux/mm.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
+#include <linux/wait.h>
 #include <linux/workqueue.h>
 
 #include "ib_peer.h"
+
+/* Prefetches of a registration at a time, that nobody waits for. */
+#define PREFETCHES_MAX 16
 
 /*
  * @access: begun by one, who needs no question any more if another fault has ended
  *          since the pages were missing
  * @until:  deadline of that access, in jiffies; 0: a prefetch has none
+ * @task:   does it, and may be killed; NULL: not yet, or not any more. Under
+ *          peer->work_lock, as @node
+ * @ret:    what came of it, once @done
  */
 struct fault_work {
 	struct work_struct work;
 	struct list_head node;
 	struct kref kref;
-	struct completion done;
+	wait_queue_head_t waiters;
 	struct ib_umem_peer *peer;
 	unsigned long addr;
 	size_t length;
 	unsigned int flags;
 	bool access;
 	unsigned long until;
+	struct task_struct *task;
 	int ret;
+	bool done;
 };
-
-static struct workqueue_struct *fault_wq;
 
 static void fault_work_free(struct kref *kref)
 {
 	kfree(container_of(kref, struct fault_work, kref));
 }
+
+static void fault_work_put(struct fault_work *fault)
+{
+	kref_put(&fault->kref, fault_work_free);
+}
+
+/* ---- the thread that does it ---- */
 
 static bool fault_work_is_needed(const struct fault_work *fault)
 {
@@ -49,37 +65,80 @@ static bool fault_work_is_needed(const struct fault_work *fault)
 				    fault->flags & PEER_FAULT_WRITE);
 }
 
+/* From now on it may be killed; who did that before has revoked the umem. */
+static void fault_work_begin(struct fault_work *fault)
+{
+	allow_kernel_signal(SIGKILL);
+	spin_lock(&fault->peer->work_lock);
+	fault->task = current;
+	spin_unlock(&fault->peer->work_lock);
+}
+
+/* The thread goes on to other work, as it was. */
+static void fault_work_end(struct fault_work *fault)
+{
+	spin_lock(&fault->peer->work_lock);
+	fault->task = NULL;
+	list_del(&fault->node);
+	if (!fault->access)
+		fault->peer->prefetches--;
+	spin_unlock(&fault->peer->work_lock);
+	disallow_signal(SIGKILL);
+}
+
 static void fault_work_run(struct work_struct *work)
 {
 	struct fault_work *fault = container_of(work, struct fault_work, work);
 	struct ib_umem_peer *peer = fault->peer;
 
+	fault_work_begin(fault);
 	if (fault_work_is_needed(fault))
 		fault->ret = ib_umem_peer_fault(peer, fault->addr,
 						fault->length, fault->flags,
 						fault->until);
 	ib_peer_hold(IB_PEER_HOLD_FAULTED);
-	spin_lock(&peer->work_lock);
-	list_del(&fault->node);
-	spin_unlock(&peer->work_lock);
-	complete_all(&fault->done);
-	kref_put(&fault->kref, fault_work_free);
+	fault_work_end(fault);
+	smp_store_release(&fault->done, true);
+	wake_up_all(&fault->waiters);
+	fault_work_put(fault);
 	ib_umem_peer_fault_ended(peer);
+}
+
+/* The umem is revoked. What is under way ends soon; what begins does nothing. */
+void ib_umem_peer_kill_faults(struct ib_umem_peer *peer)
+{
+	struct fault_work *fault;
+
+	spin_lock(&peer->work_lock);
+	list_for_each_entry(fault, &peer->works, node)
+		if (fault->task)
+			send_sig(SIGKILL, fault->task, 1);
+	spin_unlock(&peer->work_lock);
+}
+
+/* ---- one is begun, or joined ---- */
+
+/* No access waits until a prefetch has its turn. */
+static bool fault_work_serves(const struct fault_work *fault,
+			      const struct fault_work *wanted)
+{
+	return fault->addr <= wanted->addr &&
+	       fault->addr + fault->length >= wanted->addr + wanted->length &&
+	       !(wanted->flags & ~fault->flags) &&
+	       !(fault->flags & PEER_FAULT_SNAPSHOT) &&
+	       (fault->access || fault->task || !wanted->access);
 }
 
 /* One under way that brings these pages too, with a reference. */
 static struct fault_work *fault_work_find(struct ib_umem_peer *peer,
-					  unsigned long addr, size_t length,
-					  unsigned int flags)
+					  const struct fault_work *wanted)
 {
 	struct fault_work *fault;
 
 	lockdep_assert_held(&peer->work_lock);
 
 	list_for_each_entry(fault, &peer->works, node) {
-		if (fault->addr <= addr && !(flags & ~fault->flags) &&
-		    !(fault->flags & PEER_FAULT_SNAPSHOT) &&
-		    fault->addr + fault->length >= addr + length) {
+		if (fault_work_serves(fault, wanted)) {
 			kref_get(&fault->kref);
 			return fault;
 		}
@@ -89,7 +148,8 @@ static struct fault_work *fault_work_find(struct ib_umem_peer *peer,
 
 static struct fault_work *fault_work_alloc(struct ib_umem_peer *peer,
 					   unsigned long addr, size_t length,
-					   unsigned int flags, bool access)
+					   unsigned int flags,
+					   unsigned long until)
 {
 	struct fault_work *fault = kzalloc(sizeof(*fault),
 					   GFP_KERNEL_ACCOUNT);
@@ -98,59 +158,154 @@ static struct fault_work *fault_work_alloc(struct ib_umem_peer *peer,
 		return NULL;
 	INIT_WORK(&fault->work, fault_work_run);
 	kref_init(&fault->kref);
-	init_completion(&fault->done);
+	init_waitqueue_head(&fault->waiters);
 	fault->peer = peer;
 	fault->addr = addr & PAGE_MASK;
 	fault->length = PAGE_ALIGN(addr + length) - fault->addr;
 	fault->flags = flags;
-	fault->access = access;
-	fault->until = access ? ib_umem_peer_deadline() : 0;
+	fault->access = until;
+	fault->until = until;
 	return fault;
 }
 
+static void fault_work_queue(struct fault_work *fault)
+{
+	struct ib_umem_peer *peer = fault->peer;
+
+	lockdep_assert_held(&peer->work_lock);
+
+	kref_get(&fault->kref);
+	list_add_tail(&fault->node, &peer->works);
+	ib_umem_peer_fault_begins(peer);
+	if (fault->access) {
+		ib_peer_queue_fault(peer->queue, &fault->work);
+	} else {
+		peer->prefetches++;
+		ib_peer_queue_prefetch(peer->queue, &fault->work);
+	}
+}
+
+/*
+ * @until:  deadline of an access, in jiffies; 0: a prefetch
+ * @joined: it was under way, and its result may be that of other pages
+ * Return: with a reference; NULL: no memory.
+ */
 static struct fault_work *fault_work_start(struct ib_umem_peer *peer,
 					   unsigned long addr, size_t length,
-					   unsigned int flags, bool access)
+					   unsigned int flags,
+					   unsigned long until, bool *joined)
 {
 	struct fault_work *fault, *fresh;
 
-	fresh = fault_work_alloc(peer, addr, length, flags, access);
+	fresh = fault_work_alloc(peer, addr, length, flags, until);
 	if (!fresh)
 		return NULL;
 	ib_peer_hold(IB_PEER_HOLD_MISSED);
 	spin_lock(&peer->work_lock);
-	fault = fault_work_find(peer, addr, length, flags);
+	fault = fault_work_find(peer, fresh);
+	*joined = fault;
 	if (!fault) {
 		fault = fresh;
-		fresh = NULL;
-		kref_get(&fault->kref);
-		list_add_tail(&fault->node, &peer->works);
-		ib_umem_peer_fault_begins(peer);
-		queue_work(fault_wq, &fault->work);
+		fault_work_queue(fault);
 	}
 	spin_unlock(&peer->work_lock);
-	kfree(fresh);
+	if (*joined)
+		kfree(fresh);
 	return fault;
+}
+
+/* ---- who wants the pages waits ---- */
+
+/*
+ * @timeout: jiffies
+ * Return: 0 it is done; -EAGAIN not within the time, -ECANCELED, -EINTR the task is
+ * being killed: then it goes on by itself.
+ */
+static int fault_work_wait(struct fault_work *fault, long timeout)
+{
+	struct ib_peer_wait wait;
+	long left;
+
+	ib_peer_wait_begin(&wait);
+	left = wait_event_killable_timeout(fault->waiters,
+					   smp_load_acquire(&fault->done) ||
+					   READ_ONCE(wait.cancelled), timeout);
+	ib_peer_wait_end(&wait);
+	if (smp_load_acquire(&fault->done))
+		return 0;
+	if (wait.cancelled)
+		return -ECANCELED;
+	return left < 0 ? -EINTR : -EAGAIN;
+}
+
+/* As ib_umem_peer_fault(), and -EAGAIN, -ECANCELED, -EINTR as fault_work_wait(). */
+static int fault_work_do(struct ib_umem_peer *peer, unsigned long addr,
+			 size_t length, unsigned int flags,
+			 unsigned long until, long timeout)
+{
+	unsigned long end = jiffies + timeout;
+	struct fault_work *fault;
+	bool joined, again;
+	int ret;
+
+	do {
+		fault = fault_work_start(peer, addr, length, flags, until,
+					 &joined);
+		if (!fault)
+			return -ENOMEM;
+		ret = fault_work_wait(fault, timeout);
+		again = !ret && joined && fault->ret;
+		if (!ret)
+			ret = fault->ret;
+		fault_work_put(fault);
+		if (timeout != MAX_SCHEDULE_TIMEOUT)
+			timeout = max(0L, (long)(end - jiffies));
+	} while (again && timeout);
+	return again ? -EAGAIN : ret;
+}
+
+/*
+ * As ib_umem_peer_fault(), by an access with the deadline @until; and -ECANCELED.
+ * Context: may sleep.
+ */
+int ib_umem_peer_fault_wait(struct ib_umem_peer *peer, unsigned long addr,
+			    size_t length, unsigned int flags,
+			    unsigned long until)
+{
+	long timeout = max(0L, (long)(until - jiffies));
+	int ret = fault_work_do(peer, addr, length, flags, until, timeout);
+
+	return ret == -EAGAIN ? -ETIMEDOUT : ret;
 }
 
 /*
  * As ib_umem_peer_fault(), but waits for at most @timeout jiffies.
- * Return: the same, or -EAGAIN it is still under way.
+ * Return: the same; -EAGAIN it is still under way; -ECANCELED.
  */
 int ib_umem_peer_fault_timeout(struct ib_umem_peer *peer, unsigned long addr,
 			       size_t length, unsigned int flags,
 			       unsigned long timeout)
 {
-	struct fault_work *fault;
-	int ret = -EAGAIN;
+	return fault_work_do(peer, addr, length, flags,
+			     ib_umem_peer_deadline(), timeout);
+}
 
-	fault = fault_work_start(peer, addr, length, flags, true);
+/* ---- prefetches ---- */
+
+static int prefetch_start(struct ib_umem_peer *peer, unsigned long addr,
+			  size_t length, unsigned int flags)
+{
+	struct fault_work *fault;
+	bool joined;
+
+	/* A hint may be lost. */
+	if (READ_ONCE(peer->prefetches) >= PREFETCHES_MAX)
+		return 0;
+	fault = fault_work_start(peer, addr, length, flags, 0, &joined);
 	if (!fault)
 		return -ENOMEM;
-	if (wait_for_completion_timeout(&fault->done, timeout))
-		ret = fault->ret;
-	kref_put(&fault->kref, fault_work_free);
-	return ret;
+	fault_work_put(fault);
+	return 0;
 }
 
 int ib_umem_peer_prefetch(struct ib_umem_peer *peer, u64 offset, size_t length,
@@ -159,30 +314,15 @@ int ib_umem_peer_prefetch(struct ib_umem_peer *peer, u64 offset, size_t length,
 	unsigned int flags = (write ? PEER_FAULT_WRITE : 0) |
 			     (fault ? 0 : PEER_FAULT_SNAPSHOT);
 	unsigned long addr = peer->umem.address + offset;
-	struct fault_work *work;
 
 	/* Not even the page that it would lie in. */
 	if (!length)
 		return 0;
 	atomic64_add(DIV_ROUND_UP(length + offset_in_page(addr), PAGE_SIZE),
 		     &peer->stats.prefetched);
-	if (wait)
-		return ib_umem_peer_fault(peer, addr, length, flags, 0);
-	work = fault_work_start(peer, addr, length, flags, false);
-	if (!work)
-		return -ENOMEM;
-	kref_put(&work->kref, fault_work_free);
-	return 0;
+	if (!wait)
+		return prefetch_start(peer, addr, length, flags);
+	return fault_work_do(peer, addr, length, flags, 0,
+			     MAX_SCHEDULE_TIMEOUT);
 }
 EXPORT_SYMBOL_GPL(ib_umem_peer_prefetch);
-
-int ib_peer_fault_work_init(void)
-{
-	fault_wq = alloc_workqueue("ib_peer_fault", WQ_UNBOUND, 0);
-	return fault_wq ? 0 : -ENOMEM;
-}
-
-void ib_peer_fault_work_exit(void)
-{
-	destroy_workqueue(fault_wq);
-}

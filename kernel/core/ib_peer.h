@@ -143,11 +143,39 @@ void ib_umem_peer_fault_ended(struct ib_umem_peer *peer);
 void ib_umem_peer_drain_faults(struct ib_umem_peer *peer);
 
 /* fault_work.c */
+int ib_umem_peer_fault_wait(struct ib_umem_peer *peer, unsigned long addr,
+			    size_t length, unsigned int flags,
+			    unsigned long until);
 int ib_umem_peer_fault_timeout(struct ib_umem_peer *peer, unsigned long addr,
 			       size_t length, unsigned int flags,
 			       unsigned long timeout);
-int ib_peer_fault_work_init(void);
-void ib_peer_fault_work_exit(void);
+void ib_umem_peer_kill_faults(struct ib_umem_peer *peer);
+
+/* fault_queue.c */
+struct work_struct;
+struct ib_peer_queue;
+int ib_umem_peer_get_queue(struct ib_umem_peer *peer);
+void ib_peer_queue_put(struct ib_peer_queue *queue);
+void ib_peer_queue_fault(struct ib_peer_queue *queue, struct work_struct *work);
+void ib_peer_queue_prefetch(struct ib_peer_queue *queue,
+			    struct work_struct *work);
+
+/* cancel.c */
+
+/*
+ * struct ib_peer_wait - a task that waits
+ * @work:      that it does; NULL: none, so nobody cancels it
+ * @cancelled: it waits no longer
+ */
+struct ib_peer_wait {
+	struct hlist_node node;
+	struct task_struct *task;
+	const struct work_struct *work;
+	bool cancelled;
+};
+
+void ib_peer_wait_begin(struct ib_peer_wait *wait);
+void ib_peer_wait_end(struct ib_peer_wait *wait);
 
 /* dmabuf.c */
 int ib_peer_dmabuf_init(void);

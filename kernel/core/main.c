@@ -14,7 +14,9 @@
  *   fault.c      where are the pages? whom to ask, and how often
  *   ask.c        asks the system or the exporter
  *   fence.c      waits until a move by an engine is done
- *   fault_work.c the same in the background
+ *   fault_work.c the same by a thread of its own, and who waits for that
+ *   fault_queue.c  such threads, by process
+ *   cancel.c     waits that an importer ends
  *   access.c     what a CPU importer does with it: copy, atomics
  *   flush.c      and pushing its writes into the device
  *   peerdirect.c the PeerDirect client API, as an adapter on the native one
@@ -49,12 +51,9 @@ static int __init ib_peer_mem_init(void)
 	ret = ib_peer_region_init();
 	if (ret)
 		return ret;
-	ret = ib_peer_fault_work_init();
-	if (ret)
-		goto err_region;
 	ret = ib_peer_sysfs_init();
 	if (ret)
-		goto err_work;
+		goto err_region;
 	ret = ib_peerdirect_init();
 	if (ret)
 		goto err_sysfs;
@@ -78,8 +77,6 @@ err_peerdirect:
 	ib_peerdirect_exit();
 err_sysfs:
 	ib_peer_sysfs_exit();
-err_work:
-	ib_peer_fault_work_exit();
 err_region:
 	ib_peer_region_exit();
 	return ret;
@@ -93,7 +90,6 @@ static void __exit ib_peer_mem_exit(void)
 	ib_peer_dmabuf_exit();
 	ib_peerdirect_exit();
 	ib_peer_sysfs_exit();
-	ib_peer_fault_work_exit();
 	ib_peer_region_exit();
 }
 

@@ -89,6 +89,7 @@ static struct ib_umem_peer *umem_alloc(struct ib_device *ibdev,
 
 static void umem_free(struct ib_umem_peer *peer)
 {
+	ib_peer_queue_put(peer->queue);
 	xa_destroy(&peer->pages);
 	mmdrop(peer->umem.owning_mm);
 	mmdrop(peer->registrant);
@@ -237,8 +238,8 @@ struct ib_umem_peer *ib_umem_peer_get(struct ib_device *ibdev,
 	peer = umem_alloc(ibdev, current->mm, addr, size, access);
 	if (!peer)
 		return ERR_PTR(-ENOMEM);
-	if (!peer->on_demand)
-		ret = ib_umem_peer_charge(peer);
+	ret = peer->on_demand ? ib_umem_peer_get_queue(peer) :
+				ib_umem_peer_charge(peer);
 	if (ret)
 		goto err_free;
 	ret = umem_watch_range(peer);
@@ -351,8 +352,10 @@ static struct ib_umem_peer *umem_get_dmabuf(struct ib_device *ibdev,
 	peer = umem_alloc_dmabuf(ibdev, dmabuf, offset, size, access);
 	if (!peer)
 		return ERR_PTR(-ENOMEM);
-	ret = peer->export ? umem_open_export(peer) :
-			     umem_claim(peer, NULL);
+	ret = ib_umem_peer_get_queue(peer);
+	if (!ret)
+		ret = peer->export ? umem_open_export(peer) :
+				     umem_claim(peer, NULL);
 	if (ret)
 		goto err_free;
 	ret = ib_umem_peer_enroll(peer);
@@ -389,6 +392,7 @@ void ib_umem_peer_stop(struct ib_umem_peer *peer)
 	if (!peer)
 		return;
 	ib_umem_peer_kill(peer);
+	ib_umem_peer_kill_faults(peer);
 	ib_umem_peer_drain_faults(peer);
 }
 EXPORT_SYMBOL_GPL(ib_umem_peer_stop);

@@ -27,6 +27,7 @@ int rxe_peer_flush(struct rxe_mr *mr, u64 iova, u64 length);
 /* rxe_peer_odp.c */
 void rxe_peer_set_caps(struct rxe_dev *rxe);
 void rxe_peer_release(struct rxe_mr *mr);
+void rxe_peer_change_pd(const struct rxe_mr *mr, struct rxe_pd *pd);
 int rxe_peer_attach_on_demand(struct rxe_mr *mr, struct ib_umem_peer *peer);
 int rxe_peer_init_on_demand(struct rxe_mr *mr, u64 start, u64 length,
 			    int access);
@@ -49,6 +50,11 @@ bool rxe_peer_mw_holds(const struct rxe_qp *qp, struct rxe_pkt_info *pkt,
 		       const struct rxe_mw *mw);
 bool rxe_peer_may_bind(const struct rxe_qp *qp, const struct rxe_send_wqe *wqe);
 void rxe_peer_drop_windows(struct rxe_qp *qp);
+
+/* rxe_peer_qp.c */
+void rxe_peer_stop_waits(struct rxe_qp *qp);
+void rxe_peer_was_reset(struct rxe_qp *qp);
+void rxe_peer_leave(struct rxe_qp *qp);
 
 /* IBV_WC_WITH_INV of libibverbs: IB_WC_WITH_INVALIDATE is another bit. */
 #define RXE_PEER_UWC_WITH_INV BIT(3)

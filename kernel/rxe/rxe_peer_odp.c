@@ -22,11 +22,9 @@
 /* Of a long READ: the pages that must be there before the first response. */
 #define PREPARE_READ SZ_2M
 
-/*
- * On-demand MRs there are. While there are none a responder does not look for
- * any, so that who does not use them pays nothing.
- */
-static atomic_t on_demand_mrs = ATOMIC_INIT(0);
+/* Not in the headers of this kernel yet. */
+#define ODP_SUPPORT_FLUSH BIT(6)
+#define ODP_SUPPORT_ATOMIC_WRITE BIT(7)
 
 void rxe_peer_set_caps(struct rxe_dev *rxe)
 {
@@ -37,7 +35,8 @@ void rxe_peer_set_caps(struct rxe_dev *rxe)
 	caps->per_transport_caps.rc_odp_caps =
 		IB_ODP_SUPPORT_SEND | IB_ODP_SUPPORT_RECV |
 		IB_ODP_SUPPORT_WRITE | IB_ODP_SUPPORT_READ |
-		IB_ODP_SUPPORT_ATOMIC | IB_ODP_SUPPORT_SRQ_RECV;
+		IB_ODP_SUPPORT_ATOMIC | IB_ODP_SUPPORT_SRQ_RECV |
+		ODP_SUPPORT_FLUSH | ODP_SUPPORT_ATOMIC_WRITE;
 	caps->per_transport_caps.uc_odp_caps =
 		IB_ODP_SUPPORT_SEND | IB_ODP_SUPPORT_RECV |
 		IB_ODP_SUPPORT_WRITE;
@@ -46,12 +45,16 @@ void rxe_peer_set_caps(struct rxe_dev *rxe)
 		IB_ODP_SUPPORT_SRQ_RECV;
 }
 
+/*
+ * A PD counts its on-demand MRs. While there are none a responder does not look for
+ * them among the buffers of a receive, so that who does not use them pays nothing.
+ */
 int rxe_peer_attach_on_demand(struct rxe_mr *mr, struct ib_umem_peer *peer)
 {
 	int err = rxe_peer_attach(mr, peer);
 
 	if (!err)
-		atomic_inc(&on_demand_mrs);
+		atomic_inc(&mr_pd(mr)->on_demand_mrs);
 	return err;
 }
 
@@ -66,8 +69,16 @@ int rxe_peer_init_on_demand(struct rxe_mr *mr, u64 start, u64 length,
 void rxe_peer_release(struct rxe_mr *mr)
 {
 	if (mr->peer && mr->peer->on_demand)
-		atomic_dec(&on_demand_mrs);
+		atomic_dec(&mr_pd(mr)->on_demand_mrs);
 	ib_umem_peer_release(mr->peer);
+}
+
+void rxe_peer_change_pd(const struct rxe_mr *mr, struct rxe_pd *pd)
+{
+	if (!mr->peer || !mr->peer->on_demand)
+		return;
+	atomic_inc(&pd->on_demand_mrs);
+	atomic_dec(&mr_pd((struct rxe_mr *)mr)->on_demand_mrs);
 }
 
 /* ---- the responder ---- */
@@ -85,14 +96,20 @@ bool rxe_peer_recv_held(struct rxe_qp *qp)
 	return held && qp->resp.wqe;
 }
 
-/* Return: true if the access has to be put off. Errors are left to it. */
+/*
+ * Return: true if the access has to be put off; of a queue pair that stops it is so for
+ * good. Errors are left to it.
+ */
 static bool peer_put_off(struct rxe_mr *mr, u64 iova, size_t length, bool write)
 {
+	int err;
+
 	if (!mr || !mr->peer || !mr->peer->on_demand || !length ||
 	    mr_check_range(mr, iova, length))
 		return false;
-	return ib_umem_peer_prepare(mr->peer, iova - mr->ibmr.iova, length,
-				    write, PREPARE_TIMEOUT) == -EAGAIN;
+	err = ib_umem_peer_prepare(mr->peer, iova - mr->ibmr.iova, length,
+				   write, PREPARE_TIMEOUT);
+	return err == -EAGAIN || err == -ECANCELED;
 }
 
 /* Walks the buffers that @length more bytes of a message will go to. */
@@ -105,6 +122,8 @@ static bool peer_put_off_recv(struct rxe_qp *qp, size_t length)
 	size_t bytes;
 	u32 i;
 
+	if (!atomic_read(&qp->pd->on_demand_mrs))
+		return false;
 	for (i = dma->cur_sge; i < dma->num_sge && length && !put_off; i++) {
 		const struct rxe_sge *sge = &dma->sge[i];
 
@@ -149,7 +168,7 @@ enum resp_states rxe_peer_prepare(struct rxe_qp *qp, struct rxe_pkt_info *pkt)
 	struct rxe_mr *mr = qp->resp.mr;
 	bool put_off = false;
 
-	if (qp_type(qp) != IB_QPT_RC || !atomic_read(&on_demand_mrs))
+	if (qp_type(qp) != IB_QPT_RC)
 		return RESPST_NONE;
 
 	if (pkt->mask & RXE_SEND_MASK) {

@@ -119,17 +119,23 @@ SEARCHES = {
         ('wait', 'INVALIDATE', 60000, 'ib_peer_invalidate() alone does'),
     'dereg': ('wait', 'DEREG', 230000, 'deregistration alone does'),
     'all-three':
-        ('wait', 'SIGNAL REVOKE DEREG DIRECT=0 TIMEOUT', 2700000,
-         'two in the background, whose users may give up'),
-    'two-kinds':
-        ('wait', 'SIGNAL REVOKE DEREG JOINERS=1 TIMEOUT', 470000,
-         'one in the background, one that waits by itself'),
+        ('wait', 'SIGNAL REVOKE DEREG TIMEOUT', 2700000,
+         'all three, and who waits for a fault may give up'),
     'invalidate-and-dereg':
         ('wait', 'INVALIDATE DEREG JOINERS=1 TIMEOUT', 100000,
          'an invalidation and deregistration'),
     'liveness':
         ('wait', 'SIGNAL REVOKE DEREG JOINERS=1 LIVENESS', 420000,
          'each actor ends, by a claim'),
+    'never':
+        ('wait', 'NEVER DEREG', 100000,
+         'pages that never come: deregistration kills'),
+    'cancel':
+        ('wait', 'NEVER CANCEL', 10000,
+         'pages that never come: who waits is cancelled'),
+    'cancel-and-dereg':
+        ('wait', 'NEVER CANCEL DEREG', 100000,
+         'both'),
 }
 
 # fault: (model, defines, property that is violated, about)
@@ -254,6 +260,12 @@ FAULTS = {
     'BEGINS_LATE':
         ('wait', 'DEREG TIMEOUT', 'no_use_after_free',
          'a fault in the background is counted after it was queued'),
+    'KILL_FAULTS_EARLY':
+        ('wait', 'NEVER DEREG', 'every_wait_ends',
+         'faults are killed before the umem is revoked'),
+    'CANCEL_MISSED':
+        ('wait', 'NEVER CANCEL', 'every_wait_ends',
+         'who waits looks for a cancel before it can be seen itself'),
     'FIND_NO_REF':
         ('wait', 'SIGNAL', 'no_use_after_free',
          'who joins a fault takes no reference'),

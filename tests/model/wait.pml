@@ -1,23 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
 /*
- * Waits: for faults in the background, for fences within a fault, and for faults
- * under way at the end. Each actor has one turn. Time-outs would hide a wake-up that
- * is lost, so there are none but with TIMEOUT. See README.md for the defines.
+ * Waits: for faults, which threads of their own do; for fences within a fault; and
+ * for faults under way at the end. Each actor has one turn. Time-outs would hide a
+ * wake-up that is lost, so there are none but with TIMEOUT. See README.md for the
+ * defines.
  *
  * What ends the waits for a fence: SIGNAL, the fence itself; REVOKE, the exporter
  * ends the region; INVALIDATE, it moves the page, to where no fence is; DEREG, the
- * umem is deregistered. Each must do so alone.
+ * umem is deregistered. Each must do so alone. A page that never comes (NEVER) is
+ * waited for until DEREG kills the fault; CANCEL ends the waits for the fault.
  */
 #ifndef JOINERS
-#define JOINERS 2	/* accesses that fault in the background */
-#endif
-#ifndef DIRECT
-#define DIRECT 1	/* accesses that fault by themselves */
+#define JOINERS 2	/* accesses that fault */
 #endif
 #define WORKS JOINERS
 
-/* Who waits in peer->waiters: the workers, then those who fault by themselves. */
-#define FAULTERS (WORKS + DIRECT)
+/* Who waits in peer->waiters: the workers. */
+#define FAULTERS WORKS
 /* Who waits for faults_under_way. */
 #define DRAINER FAULTERS
 
@@ -41,6 +40,14 @@ byte kref[WORKS];
 bool on_list[WORKS];
 bool queued[WORKS];
 bool done[WORKS];
+bool task[WORKS];
+bool killed[WORKS];		/* a SIGKILL is pending */
+
+/* kernel/core/cancel.c: the importer's works are those of one queue pair. */
+bool cancel_lock;
+bool cancel;
+bool in_waits[JOINERS];
+bool cancelled[JOINERS];
 
 /* Linux: a task on a wait queue, and whether it was woken since it was put there. */
 bool waits[FAULTERS + 1];
@@ -72,14 +79,19 @@ bool in_fence_wait[FAULTERS];
 #else
 #define OWNERS 0
 #endif
+#ifdef CANCEL
+#define CANCELLERS 1
+#else
+#define CANCELLERS 0
+#endif
 
 /* Each actor comes to its end. */
 #ifdef LIVENESS
 byte ended;
 #define END ended++
 ltl every_wait_ends {
-	<> (ended == JOINERS + DIRECT + SIGNALLERS + REVOKERS +
-	    INVALIDATORS + OWNERS)
+	<> (ended == JOINERS + SIGNALLERS + REVOKERS + INVALIDATORS + OWNERS +
+	    CANCELLERS)
 }
 #else
 #define END skip
@@ -246,6 +258,12 @@ inline ib_umem_peer_fault(n)
 	atomic { ib_umem_peer_fault_begins() };
 	do
 	:: atomic { revoked -> break }
+#ifdef NEVER
+	/* system_bring() */
+	:: atomic { !revoked -> skip };
+endless:   killed[n];
+	   break
+#else
 	:: atomic {
 		/* ib_peer_ask_exporter() */
 		!revoked && !xa_lock ->
@@ -268,6 +286,7 @@ inline ib_umem_peer_fault(n)
 		:: else -> present = true; break
 		fi
 	   }
+#endif
 	od;
 	ib_umem_peer_fault_ended()
 }
@@ -281,6 +300,8 @@ proctype worker(byte w)
 
 end:	do
 	:: atomic { queued[w] -> queued[w] = false };
+	   /* fault_work_begin() */
+	   atomic { !work_lock -> touch_umem(); touch_work(w); task[w] = true };
 	   /* fault_work_is_needed() */
 	   if
 	   :: present
@@ -290,13 +311,16 @@ end:	do
 #ifdef BUG_ENDED_EARLY
 	   ib_umem_peer_fault_ended();
 #endif
+	   /* fault_work_end() */
 	   atomic {
 		!work_lock ->
 		touch_umem();
 		touch_work(w);
+		task[w] = false;
 		on_list[w] = false
 	   };
-	   /* complete_all() */
+	   killed[w] = false;
+	   /* smp_store_release(), then wake_up_all() */
 	   atomic {
 		touch_work(w);
 #ifndef BUG_NO_COMPLETE
@@ -323,13 +347,14 @@ inline fault_work_start()
 		kref[w] = 1;
 		done[w] = false
 	};
-	/* hold: missed. fault_work_find() */
+	/* hold: missed. fault_work_find(): that of other pages serves nobody. */
 	atomic {
 		!work_lock ->
 		touch_umem();
 		found = 0;
 		do
-		:: found < WORKS && !on_list[found] -> found++
+		:: found < WORKS -> found++
+		:: found < WORKS && on_list[found] -> break
 		:: else -> break
 		od;
 		if
@@ -340,6 +365,7 @@ inline fault_work_start()
 			kref[w]++
 #endif
 		:: else ->
+			/* fault_work_queue() */
 			kref[w]++;
 			on_list[w] = true;
 #ifndef BUG_BEGINS_LATE
@@ -351,8 +377,51 @@ inline fault_work_start()
 	}
 }
 
-/* ib_umem_peer_fault_timeout(), or ib_umem_peer_prefetch() that does not wait. */
-proctype joiner()
+/* ---- kernel/core/cancel.c ---- */
+
+inline ib_peer_wait_begin(j)
+{
+#ifdef BUG_CANCEL_MISSED
+	cancelled[j] = cancel;
+	atomic { !cancel_lock -> in_waits[j] = true }
+#else
+	atomic {
+		!cancel_lock ->
+		in_waits[j] = true;
+		cancelled[j] = cancel
+	}
+#endif
+}
+
+inline ib_peer_wait_end(j)
+{
+	atomic { !cancel_lock -> in_waits[j] = false }
+}
+
+#if CANCELLERS > 0
+/* rxe_peer_stop_waits(): ib_umem_peer_cancel(). Then rxe waits for the works. */
+proctype canceller()
+{
+	atomic { !cancel_lock -> cancel_lock = true; cancel = true };
+	atomic {
+		k = 0;
+		do
+		:: k < JOINERS -> cancelled[k] = cancelled[k] || in_waits[k]; k++
+		:: else -> break
+		od;
+		k = 0;
+		cancel_lock = false
+	};
+	accesses == 0;
+	END
+}
+#endif
+
+/*
+ * fault_work_do() of ib_umem_peer_fault_wait(), ib_umem_peer_fault_timeout(), or
+ * ib_umem_peer_prefetch(); fault_work_wait().
+ */
+proctype joiner(byte j)
 {
 	byte w, found;
 
@@ -363,33 +432,20 @@ proctype joiner()
 #ifdef BUG_BEGINS_LATE
 	   atomic { ib_umem_peer_fault_begins() };
 #endif
+	   ib_peer_wait_begin(j);
 	   if
 	   :: done[w]
+	   :: cancelled[j]
 #ifdef TIMEOUT
 	   :: true
 #endif
 	   fi;
+	   ib_peer_wait_end(j);
 	   atomic { touch_work(w); kref[w]--; w = 0 };
 	   accesses--
 	fi;
 	END
 }
-
-#if DIRECT > 0
-/* An access that waits for its pages by itself. */
-proctype direct(byte n)
-{
-	bool wake;
-
-	if
-	:: !mr
-	:: atomic { mr -> accesses++ };
-	   ib_umem_peer_fault(n);
-	   accesses--
-	fi;
-	END
-}
-#endif
 
 /* ---- the ends ---- */
 
@@ -410,15 +466,39 @@ inline ib_umem_peer_kill()
 }
 
 #if OWNERS > 0
+/* send_sig() to each */
+inline ib_umem_peer_kill_faults()
+{
+	atomic {
+		!work_lock ->
+		touch_umem();
+		k = 0;
+		do
+		:: k < WORKS ->
+			killed[k] = killed[k] || (on_list[k] && task[k]);
+			k++
+		:: else -> break
+		od;
+		k = 0
+	}
+}
+
 /* ib_umem_peer_stop(), then ib_umem_peer_release() */
 proctype owner()
 {
 	mr = false;
+#ifdef BUG_KILL_FAULTS_EARLY
+	ib_umem_peer_kill_faults();
 	ib_umem_peer_kill();
+#else
+	ib_umem_peer_kill();
+	ib_umem_peer_kill_faults();
+#endif
 	ib_umem_peer_drain_faults();
 	/* What the importer waits for; nobody waits for a page any more. */
 	accesses == 0;
 	ib_umem_peer_kill();
+	ib_umem_peer_kill_faults();
 	ib_umem_peer_drain_faults();
 	/* umem_free() */
 	atomic {
@@ -485,14 +565,11 @@ init {
 	atomic {
 		k = 0;
 		do
-		:: k < WORKS -> run worker(k); run joiner(); k++
+		:: k < WORKS -> run worker(k); run joiner(k); k++
 		:: else -> break
 		od;
-#if DIRECT > 0
-		run direct(WORKS);
-#endif
-#if DIRECT > 1
-		run direct(WORKS + 1);
+#if CANCELLERS > 0
+		run canceller();
 #endif
 #if SIGNALLERS > 0
 		run signaller();

@@ -15,6 +15,7 @@
  */
 #include <kselftest_harness.h>
 
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -281,7 +282,29 @@ static void prefetch_long(void)
 	_exit(2);
 }
 
-/* Of a long prefetch the 2 MiB that are under way are the last. */
+/* Waits until the process is in that function of the kernel. Return: 0, -ETIMEDOUT. */
+static int wait_in(pid_t pid, const char *function)
+{
+	int64_t until = vt_now_ms() + 20000;
+	char path[64], stack[4096];
+	ssize_t n = 0;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/stack", pid);
+	do {
+		usleep(10000);
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+		n = fd < 0 ? 0 : read(fd, stack, sizeof(stack) - 1);
+		close(fd);
+		stack[n > 0 ? n : 0] = 0;
+	} while (!strstr(stack, function) && vt_now_ms() < until);
+	return strstr(stack, function) ? 0 : -ETIMEDOUT;
+}
+
+/*
+ * The process does not wait for its prefetch any more, but its end does, which ends
+ * that: the 2 MiB that are under way are the last.
+ */
 TEST(killed_in_a_prefetch)
 {
 	pid_t pid;
@@ -293,6 +316,7 @@ TEST(killed_in_a_prefetch)
 		prefetch_long();
 	ASSERT_EQ(0, hold_wait("answered"));
 	ASSERT_EQ(0, kill(pid, SIGKILL));
+	ASSERT_EQ(0, wait_in(pid, "ib_umem_peer_drain_faults"));
 	ASSERT_EQ(0, hold_arm("ask", HOLD_LONG));
 	ASSERT_EQ(0, hold_let_go("answered"));
 	EXPECT_EQ(128 + SIGKILL, vt_wait_child(pid, 5000));

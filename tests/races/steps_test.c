@@ -140,7 +140,7 @@ TEST_F_TIMEOUT(claiming, against_destruction, 60)
 	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, attempt_end(&self->fault));
 }
 
-/* Another fault claims the same: one region is kept, the other is given back. */
+/* Another fault, for writing, claims the same: one region is kept, the other given back. */
 TEST_F_TIMEOUT(claiming, against_another_fault, 60)
 {
 	struct vt_link *scene = &self->scene, other = *scene;
@@ -148,8 +148,8 @@ TEST_F_TIMEOUT(claiming, against_another_fault, 60)
 	ASSERT_EQ(0, vt_pair_open(&other.pair, &scene->dev, NULL));
 	ASSERT_EQ(0, attempt_start(&self->fault, variant->point, do_read,
 				   scene));
-	EXPECT_EQ(0, operate(&other, WRITE_FROM));
-	EXPECT_EQ(0, check_read(scene));
+	EXPECT_EQ(0, operate(&other, WRITE));
+	EXPECT_EQ(0, check_written(scene));
 	EXPECT_TRUE(hold_held(variant->point));
 	EXPECT_EQ(0, attempt_end(&self->fault));
 	EXPECT_EQ(0, check_read(scene));

@@ -60,7 +60,8 @@ static int hang_prefetch(struct vt_dev *dev, uint8_t *addr, int uffd)
 	if (ret)
 		return ret;
 	/* It has come to the page. */
-	return poll(&poll_uffd, 1, VT_TIMEOUT_MS) == 1 ? 0 : -ETIMEDOUT;
+	return poll(&poll_uffd, 1, VT_TIMEOUT_MS) == 1 &&
+	       poll_uffd.revents == POLLIN ? 0 : -ETIMEDOUT;
 }
 
 /* Writes out of the object, to a queue pair that does not exist. */
@@ -265,7 +266,7 @@ FIXTURE_SETUP(nuisance)
 		struct user user = { pair[1], -1, variant->pins };
 
 		/* Stands for a file whose server never answers. */
-		user.uffd = syscall(SYS_userfaultfd, O_CLOEXEC);
+		user.uffd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
 		ret = user.uffd < 0 ? -errno : user_become(USER_SPY);
 		if (!ret)
 			ret = be_a_nuisance(&user);
@@ -288,9 +289,9 @@ FIXTURE_SETUP(nuisance)
 
 FIXTURE_TEARDOWN(nuisance)
 {
-	close(self->uffd);
 	kill(self->user, SIGKILL);
 	EXPECT_EQ(128 + SIGKILL, vt_wait_child(self->user, RETURNS_MS));
+	close(self->uffd);
 	close(self->call.fd);
 	EXPECT_EQ(0, vram_wait_empty(10));
 	EXPECT_EQ(0, vt_counters_balanced(&vt_mem_vram));

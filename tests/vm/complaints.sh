@@ -20,11 +20,9 @@ VM_COMPLAINTS+='|peermem-(init|guest): '
 VM_HARMLESS='DMA-API: preallocated [0-9]+ debug entries'
 VM_HARMLESS+='|DMA-API: debugging enabled by kernel config'
 # Whatever else shows a stack has something to complain of. These do not: memory is
-# short, on purpose; and memory of userfaultfd is refused on demand, of which a kernel
-# with CONFIG_DEBUG_VM shows from where.
+# short, on purpose.
 VM_HARMLESS_TRACES='invoked oom-killer:|FAULT_INJECTION: forcing a failure'
 VM_HARMLESS_TRACES+='|page allocation failure:|vmalloc error:'
-VM_HARMLESS_TRACES+='|FAULT_FLAG_ALLOW_RETRY missing'
 
 # Reads the kernel's log, in which there may be any byte. Prints each complaint as
 # NUMBER:LINE. Fails if there is none.

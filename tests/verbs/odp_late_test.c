@@ -1,0 +1,575 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * Accesses whose pages do not come, or not until a program brings them: what goes on
+ * meanwhile, and what ends the wait. The pages are missing under a userfaultfd.
+ */
+#include <kselftest_harness.h>
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include "lib/access_ops.h"
+#include "lib/counters.h"
+#include "lib/late.h"
+#include "lib/pattern.h"
+#include "lib/proc.h"
+#include "lib/raw.h"
+
+#define PAGE 4096
+#define SIZE (64 * 1024)
+#define ACCESS (VT_ACCESS_ALL | IBV_ACCESS_ON_DEMAND)
+/* What no call may take, on a busy emulated machine; the pages would never come. */
+#define SOON_MS 20000
+
+static const struct vt_part part = { .here = 100, .there = 4000, .length = 20000 };
+
+/* ---- a call that may hang ---- */
+
+struct call {
+	int (*make)(void *what);
+	void *what;
+	pthread_t thread;
+	atomic_bool done;
+	int ret;
+};
+
+static void *call_run(void *arg)
+{
+	struct call *call = arg;
+
+	call->ret = call->make(call->what);
+	atomic_store(&call->done, true);
+	return NULL;
+}
+
+/* Return: what the call did, or -ETIMEDOUT: it goes on. */
+static int call_soon(struct call *call, int (*make)(void *what), void *what)
+{
+	int64_t until = vt_now_ms() + SOON_MS;
+
+	call->make = make;
+	call->what = what;
+	atomic_store(&call->done, false);
+	if (pthread_create(&call->thread, NULL, call_run, call))
+		return -EAGAIN;
+	while (!atomic_load(&call->done) && vt_now_ms() < until)
+		usleep(5000);
+	if (!atomic_load(&call->done))
+		return -ETIMEDOUT;
+	pthread_join(call->thread, NULL);
+	return call->ret;
+}
+
+/* ---- memory that is late ---- */
+
+/* @bytes: what its pages come with */
+FIXTURE(late)
+{
+	VT_LINK;
+	struct vt_late late;
+	struct vt_access_run run;
+	struct call call;
+	uint8_t bytes[SIZE];
+};
+
+typedef FIXTURE_DATA(late) late_t;
+
+FIXTURE_VARIANT(late)
+{
+	int op;
+};
+
+FIXTURE_VARIANT_ADD(late, write_to) { .op = 0 };
+FIXTURE_VARIANT_ADD(late, read_from) { .op = 1 };
+FIXTURE_VARIANT_ADD(late, add_to) { .op = 2 };
+FIXTURE_VARIANT_ADD(late, store_to) { .op = 3 };
+FIXTURE_VARIANT_ADD(late, write_from) { .op = 5 };
+FIXTURE_VARIANT_ADD(late, read_to) { .op = 6 };
+FIXTURE_VARIANT_ADD(late, receive_into) { .op = 7 };
+
+/* The operation is under way, and waits for a page. */
+FIXTURE_SETUP(late)
+{
+	struct vt_pair_opts opts = { .srq = vt_access_ops[variant->op].srq };
+
+	ASSERT_EQ(0, vt_link_open(&self->link, &vt_mem_host, SIZE, ACCESS,
+				  &opts));
+	memcpy(self->bytes, self->there.shadow, SIZE);
+	ASSERT_EQ(0, vt_late_begin(&self->late, self->there.mem.addr, SIZE));
+	self->run.op = &vt_access_ops[variant->op];
+	self->run.link = &self->link;
+	self->run.part = part;
+	ASSERT_EQ(0, vt_access_start(&self->run));
+	ASSERT_EQ(0, vt_late_wait(&self->late, NULL));
+}
+
+FIXTURE_TEARDOWN(late)
+{
+	EXPECT_EQ(0, vt_link_close(&self->link));
+	vt_late_end(&self->late);
+}
+
+TEST_F_TIMEOUT(late, comes, 60)
+{
+	usleep(100000);
+	EXPECT_FALSE(vt_access_done(&self->run, 0));
+	ASSERT_EQ(0, vt_late_bring(&self->late, self->bytes));
+	EXPECT_EQ(0, vt_access_end(&self->run));
+	EXPECT_EQ(0, vt_buf_check_all(&self->there));
+}
+
+/* A program goes on: it maps, and looks at what is mapped. */
+static int use_address_space(void *arg)
+{
+	char line[256];
+	void *room;
+	FILE *maps;
+
+	(void)arg;
+	room = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (room == MAP_FAILED || mprotect(room, PAGE, PROT_READ) ||
+	    munmap(room, PAGE))
+		return -errno;
+	maps = fopen("/proc/self/maps", "re");
+	if (!maps)
+		return -errno;
+	while (fgets(line, sizeof(line), maps))
+		;
+	fclose(maps);
+	return 0;
+}
+
+TEST_F_TIMEOUT(late, process_goes_on, 60)
+{
+	EXPECT_EQ(0, call_soon(&self->call, use_address_space, NULL));
+	EXPECT_FALSE(vt_access_done(&self->run, 0));
+	ASSERT_EQ(0, vt_late_bring(&self->late, self->bytes));
+	EXPECT_EQ(0, vt_access_end(&self->run));
+}
+
+static int deregister(void *arg)
+{
+	struct vt_buf *buf = arg;
+	int ret = ibv_dereg_mr(buf->mr);
+
+	buf->mr = NULL;
+	return -ret;
+}
+
+TEST_F_TIMEOUT(late, deregistered, 60)
+{
+	ASSERT_EQ(0, call_soon(&self->call, deregister, &self->there));
+	EXPECT_NE(0, vt_access_end(&self->run));
+}
+
+/* ---- queue pairs that stop ---- */
+
+FIXTURE(stopping)
+{
+	VT_LINK;
+	struct vt_late late;
+	struct call call;
+};
+
+/* @local: the late memory is the requester's own */
+FIXTURE_VARIANT(stopping)
+{
+	enum ibv_wr_opcode opcode;
+	bool local;
+};
+
+FIXTURE_VARIANT_ADD(stopping, write_to) { .opcode = IBV_WR_RDMA_WRITE };
+FIXTURE_VARIANT_ADD(stopping, write_from)
+{
+	.opcode = IBV_WR_RDMA_WRITE, .local = true,
+};
+FIXTURE_VARIANT_ADD(stopping, read_to)
+{
+	.opcode = IBV_WR_RDMA_READ, .local = true,
+};
+
+FIXTURE_SETUP(stopping)
+{
+	struct vt_buf *local, *remote;
+	struct ibv_sge sge;
+	struct ibv_send_wr wr = {
+		.opcode = variant->opcode,
+		.send_flags = IBV_SEND_SIGNALED,
+		.sg_list = &sge,
+		.num_sge = 1,
+	};
+
+	ASSERT_EQ(0, vt_link_open(&self->link, &vt_mem_host, SIZE, ACCESS,
+				  NULL));
+	ASSERT_EQ(0, vt_late_begin(&self->late, self->there.mem.addr, SIZE));
+	local = variant->local ? &self->there : &self->here;
+	remote = variant->local ? &self->here : &self->there;
+	sge = vt_sge(local, 100, 20000);
+	wr.wr.rdma.remote_addr = vt_remote(remote, 300).addr;
+	wr.wr.rdma.rkey = vt_remote(remote, 300).rkey;
+	ASSERT_EQ(0, vt_post_send(&self->pair.end[0], &wr));
+	ASSERT_EQ(0, vt_late_wait(&self->late, NULL));
+}
+
+FIXTURE_TEARDOWN(stopping)
+{
+	EXPECT_EQ(0, vt_link_close(&self->link));
+	vt_late_end(&self->late);
+}
+
+static int destroy_both(void *arg)
+{
+	struct vt_pair *pair = arg;
+	int i, ret = 0;
+
+	for (i = 0; i < 2 && !ret; i++) {
+		ret = ibv_destroy_qp(pair->end[i].qp);
+		pair->end[i].qp = NULL;
+	}
+	return -ret;
+}
+
+TEST_F_TIMEOUT(stopping, destroyed, 60)
+{
+	EXPECT_EQ(0, call_soon(&self->call, destroy_both, &self->pair));
+}
+
+static int set_state(struct vt_pair *pair, enum ibv_qp_state state)
+{
+	struct ibv_qp_attr attr = { .qp_state = state };
+	int ret = ibv_modify_qp(pair->end[0].qp, &attr, IBV_QP_STATE);
+
+	return -(ret ? ret : ibv_modify_qp(pair->end[1].qp, &attr,
+					   IBV_QP_STATE));
+}
+
+static int reset_both(void *pair)
+{
+	return set_state(pair, IBV_QPS_RESET);
+}
+
+/* No operation is left; and the queue pair may be used again, also with late pages. */
+TEST_F_TIMEOUT(stopping, reset, 60)
+{
+	struct vt_address address[2];
+	struct vt_access_run run = {
+		.op = &vt_access_ops[variant->local ? 5 : 0],
+		.link = &self->link, .part = part,
+	};
+	int i;
+
+	ASSERT_EQ(0, call_soon(&self->call, reset_both, &self->pair));
+	for (i = 0; i < 2; i++)
+		address[i] = vt_end_address(&self->pair.end[i], &self->dev);
+	for (i = 0; i < 2; i++)
+		ASSERT_EQ(0, vt_end_connect(&self->pair.end[i], &self->dev,
+					    &self->pair.opts, &address[!i]));
+	ASSERT_EQ(0, vt_access_start(&run));
+	EXPECT_FALSE(vt_access_done(&run, 200));
+	ASSERT_EQ(0, vt_late_bring(&self->late, self->there.shadow));
+	EXPECT_EQ(0, vt_access_end(&run));
+}
+
+static int fail_both(void *pair)
+{
+	return set_state(pair, IBV_QPS_ERR);
+}
+
+TEST_F_TIMEOUT(stopping, failed, 60)
+{
+	struct ibv_wc wc;
+
+	ASSERT_EQ(0, call_soon(&self->call, fail_both, &self->pair));
+	ASSERT_EQ(0, vt_wait(&self->pair.end[0], &wc, SOON_MS));
+	EXPECT_EQ(IBV_WC_WR_FLUSH_ERR, wc.status);
+}
+
+/* ---- a process that waits in every way, and is killed ---- */
+
+/* Prefetches are many more than there are threads for them. */
+#define MRS 40
+#define PREFETCHES 10
+
+static void *prefetch_and_wait(void *arg)
+{
+	struct vt_link *link = arg;
+	struct ibv_sge sge = vt_sge(&link->there, 0, SIZE);
+
+	vt_advise_mr(link->dev.pd, IBV_ADVISE_MR_ADVICE_PREFETCH_WRITE,
+		     IBV_ADVISE_MR_FLAG_FLUSH, &sge, 1);
+	return NULL;
+}
+
+static int prefetch_all(struct vt_link *link)
+{
+	struct ibv_sge sge;
+	struct ibv_mr *mr;
+	int i, n, ret = 0;
+
+	for (i = 0; i < MRS && !ret; i++) {
+		mr = ibv_reg_mr(link->dev.pd, link->there.mem.addr, SIZE,
+				ACCESS);
+		if (!mr)
+			return -errno;
+		for (n = 0; n < PREFETCHES && !ret; n++) {
+			sge = (struct ibv_sge){ (uintptr_t)mr->addr + n * PAGE,
+						PAGE, mr->lkey };
+			ret = vt_advise_mr(link->dev.pd,
+					   IBV_ADVISE_MR_ADVICE_PREFETCH, 0,
+					   &sge, 1);
+		}
+	}
+	return ret;
+}
+
+/* More accesses than a process has threads for them, each of a page of its own. */
+#define ACCESSES 70
+
+static int access_many(struct vt_link *link)
+{
+	static struct vt_pair pairs[ACCESSES];
+	struct ibv_sge sge = vt_sge(&link->here, 0, 100);
+	struct ibv_send_wr wr = {
+		.opcode = IBV_WR_RDMA_WRITE,
+		.sg_list = &sge,
+		.num_sge = 1,
+	};
+	struct vt_late late;
+	struct vt_mem mem;
+	struct ibv_mr *mr;
+	int i, ret;
+
+	ret = vt_mem_alloc(&mem, &vt_mem_host, ACCESSES * PAGE, 0);
+	if (!ret)
+		ret = vt_late_begin(&late, mem.addr, mem.length);
+	if (ret)
+		return ret;
+	mr = ibv_reg_mr(link->dev.pd, mem.addr, mem.length, ACCESS);
+	if (!mr)
+		return -errno;
+	for (i = 0; i < ACCESSES && !ret; i++) {
+		ret = vt_pair_open(&pairs[i], &link->dev, NULL);
+		if (ret)
+			break;
+		wr.wr.rdma.remote_addr = (uintptr_t)mem.addr + i * PAGE;
+		wr.wr.rdma.rkey = mr->rkey;
+		ret = vt_post_send(&pairs[i].end[0], &wr);
+	}
+	for (i = 0; i < ACCESSES / 2 && !ret; i++)
+		ret = vt_late_wait(&late, NULL);
+	return ret;
+}
+
+/* Every operation on late memory, each by a link of its own. */
+static int wait_in_every_way(int socket)
+{
+	static struct vt_access_run runs[VT_NUM_ACCESS_OPS];
+	static struct vt_link links[VT_NUM_ACCESS_OPS];
+	struct vt_pair_opts opts = { 0 };
+	struct vt_late late;
+	pthread_t thread;
+	int i, ret = 0;
+
+	for (i = 0; i < VT_NUM_ACCESS_OPS && !ret; i++) {
+		opts.srq = vt_access_ops[i].srq;
+		ret = vt_link_open(&links[i], &vt_mem_host, SIZE, ACCESS,
+				   &opts);
+		if (!ret)
+			ret = vt_late_begin(&late, links[i].there.mem.addr,
+					    SIZE);
+		if (ret)
+			return ret;
+		runs[i] = (struct vt_access_run){
+			.op = &vt_access_ops[i], .link = &links[i],
+			.part = part,
+		};
+		ret = vt_access_start(&runs[i]);
+		if (!ret)
+			ret = vt_late_wait(&late, NULL);
+		/* It is not to end with this process. */
+		if (!ret)
+			ret = vt_send_fd(socket, late.fd);
+	}
+	if (!ret)
+		ret = prefetch_all(&links[0]);
+	if (!ret)
+		ret = access_many(&links[0]);
+	if (!ret)
+		ret = -pthread_create(&thread, NULL, prefetch_and_wait,
+				      &links[1]);
+	usleep(300000);
+	return ret;
+}
+
+FIXTURE(waiting)
+{
+	pid_t pid;
+	int fds[VT_NUM_ACCESS_OPS];
+};
+
+FIXTURE_SETUP(waiting)
+{
+	int i, ret, pair[2];
+
+	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0,
+				pair));
+	self->pid = fork();
+	ASSERT_LE(0, self->pid);
+	if (!self->pid) {
+		ret = wait_in_every_way(pair[1]);
+		if (write(pair[1], &ret, sizeof(ret)) == sizeof(ret))
+			pause();
+		_exit(1);
+	}
+	for (i = 0; i < VT_NUM_ACCESS_OPS; i++) {
+		self->fds[i] = vt_recv_fd(pair[0]);
+		ASSERT_LE(0, self->fds[i]);
+	}
+	ASSERT_EQ((ssize_t)sizeof(ret), read(pair[0], &ret, sizeof(ret)));
+	ASSERT_EQ(0, ret);
+	close(pair[0]);
+	close(pair[1]);
+}
+
+/* Its pages never come: others hold what they wait for. */
+FIXTURE_TEARDOWN(waiting)
+{
+	int i;
+
+	kill(self->pid, SIGKILL);
+	EXPECT_EQ(128 + SIGKILL, vt_wait_child(self->pid, SOON_MS));
+	for (i = 0; i < VT_NUM_ACCESS_OPS; i++)
+		close(self->fds[i]);
+}
+
+TEST_F_TIMEOUT(waiting, is_killed, 60)
+{
+	EXPECT_EQ(0, kill(self->pid, 0));
+}
+
+static int prefetch_there(void *arg)
+{
+	struct vt_link *link = arg;
+	struct ibv_sge sge = vt_sge(&link->there, 0, SIZE);
+
+	return vt_advise_mr(link->dev.pd, IBV_ADVISE_MR_ADVICE_PREFETCH,
+			    IBV_ADVISE_MR_FLAG_FLUSH, &sge, 1);
+}
+
+static int write_there(void *arg)
+{
+	struct vt_link *link = arg;
+	struct ibv_sge sge = vt_sge(&link->here, 0, SIZE);
+
+	return vt_rdma_write(&link->pair.end[0], &sge, 1,
+			     vt_remote(&link->there, 0));
+}
+
+TEST_F_TIMEOUT(waiting, delays_nobody, 60)
+{
+	struct vt_link link;
+	struct call call;
+
+	ASSERT_EQ(0, vt_link_open(&link, &vt_mem_host, SIZE, ACCESS, NULL));
+	ASSERT_EQ(0, call_soon(&call, write_there, &link));
+	ASSERT_EQ(0, madvise(link.there.mem.addr, SIZE, MADV_DONTNEED));
+	ASSERT_EQ(0, call_soon(&call, prefetch_there, &link));
+	EXPECT_EQ(0, vt_link_close(&link));
+}
+
+/* ---- prefetches of the same process ---- */
+
+FIXTURE(prefetches)
+{
+	VT_LINK;
+	struct vt_late late;
+};
+
+FIXTURE_SETUP(prefetches)
+{
+	ASSERT_EQ(0, vt_link_open(&self->link, &vt_mem_host, SIZE, ACCESS,
+				  NULL));
+	ASSERT_EQ(0, vt_late_begin(&self->late, self->there.mem.addr, SIZE));
+	ASSERT_EQ(0, prefetch_all(&self->link));
+	ASSERT_EQ(0, vt_late_wait(&self->late, NULL));
+}
+
+FIXTURE_TEARDOWN(prefetches)
+{
+	EXPECT_EQ(0, vt_link_close(&self->link));
+	vt_late_end(&self->late);
+}
+
+/* An access of the pages does not wait until a prefetch of them has its turn. */
+TEST_F_TIMEOUT(prefetches, access_comes_first, 60)
+{
+	struct vt_access_run run = {
+		.op = &vt_access_ops[0], .link = &self->link,
+		.part = { 0, SIZE - PAGE, 100 },
+	};
+	uint8_t *page;
+
+	ASSERT_EQ(0, vt_access_start(&run));
+	do {
+		ASSERT_EQ(0, vt_late_wait(&self->late, &page));
+	} while (page != self->there.mem.addr + SIZE - PAGE);
+	ASSERT_EQ(0, vt_late_bring(&self->late, self->there.shadow));
+	EXPECT_EQ(0, vt_access_end(&run));
+}
+
+/* ---- prefetches that nobody waits for ---- */
+
+/* Each is of other pages, also with those that a fault takes along. */
+#define HINTS 64
+#define APART (16 * PAGE)
+
+FIXTURE(hints)
+{
+	VT_LINK;
+	struct vt_late late;
+};
+
+FIXTURE_SETUP(hints)
+{
+	ASSERT_EQ(0, vt_link_open(&self->link, &vt_mem_host, HINTS * APART,
+				  ACCESS, NULL));
+	ASSERT_EQ(0, vt_late_begin(&self->late, self->there.mem.addr,
+				   HINTS * APART));
+}
+
+FIXTURE_TEARDOWN(hints)
+{
+	EXPECT_EQ(0, vt_link_close(&self->link));
+	vt_late_end(&self->late);
+}
+
+/* So much of the kernel's memory, and no more, a registration may keep by them. */
+TEST_F_TIMEOUT(hints, are_left_out_if_many, 60)
+{
+	struct vt_mr_counters counters;
+	struct ibv_sge sge;
+	uint64_t at;
+
+	for (at = 0; at < HINTS * APART; at += APART) {
+		sge = vt_sge(&self->there, at, PAGE);
+		ASSERT_EQ(0, vt_advise_mr(self->dev.pd,
+					  IBV_ADVISE_MR_ADVICE_PREFETCH, 0,
+					  &sge, 1));
+	}
+	ASSERT_EQ(0, vt_late_wait(&self->late, NULL));
+	ASSERT_EQ(0, vt_late_bring(&self->late, self->there.shadow));
+	sge = vt_sge(&self->there, 0, HINTS * APART);
+	ASSERT_EQ(0, vt_advise_mr(self->dev.pd, IBV_ADVISE_MR_ADVICE_PREFETCH,
+				  IBV_ADVISE_MR_FLAG_FLUSH, &sge, 1));
+	ASSERT_EQ(0, vt_mr_counters_read(&counters));
+	EXPECT_LE(1, counters.faults);
+	EXPECT_GE(16 + 1, counters.faults);
+}
+
+TEST_HARNESS_MAIN
