@@ -44,6 +44,7 @@
  * @region:  holds a reference
  * @resv:    of the dma-buf
  * @task:    who registers, as long as it does: nobody else attaches
+ * @attached: a device has come for it, and has not gone
  * @on_demand: asked for, so nothing may be pinned
  * @flavour: of the device's driver
  * @answer:  where the region is, not mapped by the device yet; or NULL
@@ -59,6 +60,7 @@ struct ib_peer_bridge {
 	struct dma_buf *dmabuf;
 	struct dma_resv resv;
 	struct task_struct *task;
+	bool attached;
 	bool on_demand;
 	enum ib_peer_flavour flavour;
 	struct ib_peer_dma *answer;
@@ -269,6 +271,9 @@ static enum ib_peer_flavour bridge_ask_flavour(struct dma_buf_attachment *attach
 {
 	char name[KSYM_SYMBOL_LEN];
 
+	/* Newer kernels let an importer have none. */
+	if (!attach->importer_ops->move_notify)
+		return IB_PEER_STUBBORN;
 	sprint_symbol_no_offset(name,
 				(unsigned long)attach->importer_ops->move_notify);
 	if (!strncmp(name, "ib_umem_dmabuf_unsupported_move_notify", 38))
@@ -315,6 +320,7 @@ static int bridge_attach(struct dma_buf *dmabuf,
 	/* Ahead of the driver, which finds it there when it maps. */
 	if (!ret)
 		ret = bridge_ask_until(bridge);
+	bridge->attached = !ret;
 	ib_peer_region_unuse(region);
 	return ret;
 }
@@ -366,8 +372,8 @@ static void bridge_unmap(struct dma_buf_attachment *attach,
 }
 
 /*
- * When the driver has let go the exporter has its range back: not when the last
- * reference to the dma-buf goes, which may be after the device has.
+ * When the driver has let go, or has refused, the exporter has its range back: not
+ * when the last reference to the dma-buf goes, which may be after the device has.
  */
 static void bridge_end(struct ib_peer_bridge *bridge)
 {
@@ -378,7 +384,10 @@ static void bridge_end(struct ib_peer_bridge *bridge)
 static void bridge_detach(struct dma_buf *dmabuf,
 			  struct dma_buf_attachment *attach)
 {
-	bridge_end(dmabuf->priv);
+	struct ib_peer_bridge *bridge = dmabuf->priv;
+
+	bridge->attached = false;
+	bridge_end(bridge);
 }
 
 static void bridge_free(struct ib_peer_bridge *bridge)
@@ -493,5 +502,7 @@ enum ib_peer_flavour ib_peer_bridge_seal(struct dma_buf *dmabuf)
 
 	/* Another task may have its address one day. */
 	WRITE_ONCE(bridge->task, NULL);
+	if (!bridge->attached && bridge->peer)
+		bridge_end(bridge);
 	return bridge->flavour;
 }

@@ -29,7 +29,10 @@ enum ib_peer_flavour {
 struct dma_buf *ib_peer_bridge_create(struct ib_device *ibdev,
 				      unsigned long addr, size_t size,
 				      int access);
-/* No device comes for it any more. Did one? Which flavour is it? */
+/*
+ * No device comes for it any more; if none has, the registration is over. Return: the
+ * flavour of the one that came.
+ */
 enum ib_peer_flavour ib_peer_bridge_seal(struct dma_buf *dmabuf);
 
 /*

@@ -11,7 +11,8 @@
  * process has a device's mapping, or nothing, clients are asked first.
  *
  * The op is put back when the device, or we, go. Who fetched it before may still
- * be on the way in, in, or on the way out.
+ * be on the way in, in, or on the way out. Who is in has a reference to the hook, so
+ * that a device that goes waits for registrations with it, and for no others.
  */
 #include <linux/dma-buf.h>
 #include <linux/err.h>
@@ -21,8 +22,8 @@
 #include <linux/mm.h>
 #include <linux/mutex.h>
 #include <linux/rcupdate.h>
+#include <linux/refcount.h>
 #include <linux/slab.h>
-#include <linux/srcu.h>
 #include <rdma/ib_verbs.h>
 #include <rdma/uverbs_ioctl.h>
 
@@ -35,12 +36,16 @@ typedef struct ib_mr *(*reg_user_mr_fn)(struct ib_pd *pd, u64 start,
 
 /*
  * struct hook - a device
- * @node:        in hooks; written under hooks_lock, read under hooks_srcu
+ * @node:        in hooks; written under hooks_lock, read under RCU
+ * @users:       calls that use it, and the list; the last completes @unused
  * @reg_user_mr: its own
  * @flavour:     what is known of its driver
  */
 struct hook {
 	struct list_head node;
+	struct rcu_head rcu;
+	refcount_t users;
+	struct completion unused;
 	struct ib_device *ibdev;
 	reg_user_mr_fn reg_user_mr;
 	enum ib_peer_flavour flavour;
@@ -48,17 +53,24 @@ struct hook {
 
 static LIST_HEAD(hooks);
 static DEFINE_MUTEX(hooks_lock);
-DEFINE_STATIC_SRCU(hooks_srcu);
 
-static struct hook *hook_find(const struct ib_device *ibdev)
+/* With a reference; NULL: there is none, or it goes. */
+static struct hook *hook_get(const struct ib_device *ibdev)
 {
-	struct hook *hook;
+	struct hook *hook, *found = NULL;
 
-	list_for_each_entry_srcu(hook, &hooks, node,
-				 srcu_read_lock_held(&hooks_srcu))
-		if (hook->ibdev == ibdev)
-			return hook;
-	return NULL;
+	rcu_read_lock();
+	list_for_each_entry_rcu(hook, &hooks, node)
+		if (hook->ibdev == ibdev && refcount_inc_not_zero(&hook->users))
+			found = hook;
+	rcu_read_unlock();
+	return found;
+}
+
+static void hook_put(struct hook *hook)
+{
+	if (refcount_dec_and_test(&hook->users))
+		complete(&hook->unused);
 }
 
 /* ---- registering ---- */
@@ -198,17 +210,15 @@ static struct ib_mr *hook_reg_user_mr(struct ib_pd *pd, u64 start, u64 length,
 				      u64 virt_addr, int access,
 				      struct ib_udata *udata)
 {
-	int idx = srcu_read_lock(&hooks_srcu);
-	struct hook *hook = hook_find(pd->device);
+	struct hook *hook = hook_get(pd->device);
 	struct ib_mr *mr;
 
-	if (hook)
-		mr = hook_reg(hook, pd, start, length, virt_addr, access,
-			      udata);
-	else	/* It was taken away meanwhile. */
-		mr = pd->device->ops.reg_user_mr(pd, start, length, virt_addr,
-						 access, udata);
-	srcu_read_unlock(&hooks_srcu, idx);
+	/* It was taken away meanwhile. */
+	if (!hook)
+		return pd->device->ops.reg_user_mr(pd, start, length, virt_addr,
+						   access, udata);
+	mr = hook_reg(hook, pd, start, length, virt_addr, access, udata);
+	hook_put(hook);
 	return mr;
 }
 
@@ -231,6 +241,8 @@ static int hook_add(struct ib_device *ibdev)
 	hook = kzalloc(sizeof(*hook), GFP_KERNEL);
 	if (!hook)
 		return -ENOMEM;
+	refcount_set(&hook->users, 1);
+	init_completion(&hook->unused);
 	hook->ibdev = ibdev;
 	hook->reg_user_mr = ibdev->ops.reg_user_mr;
 	mutex_lock(&hooks_lock);
@@ -253,8 +265,9 @@ static void hook_remove(struct ib_device *ibdev, void *data)
 	mutex_unlock(&hooks_lock);
 	/* Those on the way in, and those who are in. */
 	synchronize_rcu_tasks();
-	synchronize_srcu(&hooks_srcu);
-	kfree(hook);
+	hook_put(hook);
+	wait_for_completion(&hook->unused);
+	kfree_rcu(hook, rcu);
 }
 
 static struct ib_client hook_client = {
@@ -268,14 +281,13 @@ static struct ib_client hook_client = {
 bool ib_peer_hook_serves(const struct ib_device *ibdev,
 			 enum ib_peer_flavour *flavour)
 {
-	int idx = srcu_read_lock(&hooks_srcu);
-	const struct hook *hook = hook_find(ibdev);
-	bool serves = hook;
+	struct hook *hook = hook_get(ibdev);
 
-	if (hook)
-		*flavour = READ_ONCE(hook->flavour);
-	srcu_read_unlock(&hooks_srcu, idx);
-	return serves;
+	if (!hook)
+		return false;
+	*flavour = READ_ONCE(hook->flavour);
+	hook_put(hook);
+	return true;
 }
 
 int ib_peer_hook_init(void)

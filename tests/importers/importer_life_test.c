@@ -5,10 +5,13 @@
  */
 #include <kselftest_harness.h>
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <sys/wait.h>
 
 #include "engine.h"
 #include "lib/driven.h"
+#include "lib/late.h"
 #include "lib/proc.h"
 #include "lib/test_dmabuf.h"
 
@@ -213,6 +216,83 @@ TEST_F_TIMEOUT(life, unbound_under_traffic, 120)
 	self->b.mr.dev = NULL;
 	ASSERT_EQ(0, vt_driven_tell(&driver, "bind"));
 	EXPECT_EQ(0, count_mrs(self));
+}
+
+/*
+ * A registration that waits for a page is waited for by its own device, which is the
+ * last to go, and by no other.
+ */
+FIXTURE(hanging)
+{
+	struct vt_driven driver;
+	struct im_dev dev;
+	struct vt_mem mem;
+	struct vt_late late;
+	pthread_t registering, unbinding;
+	atomic_bool registered;
+};
+
+typedef FIXTURE_DATA(hanging) hanging_t;
+
+static void *register_late(void *arg)
+{
+	hanging_t *self = arg;
+	struct im_mr mr;
+
+	im_reg_mr(&self->dev, &mr, self->mem.addr, self->mem.length, 0,
+		  IM_ACCESS_ALL);
+	atomic_store(&self->registered, true);
+	return NULL;
+}
+
+static void *unbind(void *arg)
+{
+	hanging_t *self = arg;
+
+	vt_driven_tell(&self->driver, "unbind");
+	return NULL;
+}
+
+FIXTURE_SETUP(hanging)
+{
+	ASSERT_EQ(0, en_load());
+	ASSERT_EQ(0, find_driver(&self->driver));
+	ASSERT_EQ(0, im_open(&self->dev, "edu0", IM_WRITE));
+	ASSERT_EQ(0, vt_mem_alloc(&self->mem, &vt_mem_host, SIZE, 0));
+	ASSERT_EQ(0, vt_late_begin(&self->late, self->mem.addr, SIZE));
+	ASSERT_EQ(0, pthread_create(&self->registering, NULL, register_late,
+				    self));
+	ASSERT_EQ(0, vt_late_wait(&self->late, NULL));
+}
+
+FIXTURE_TEARDOWN(hanging)
+{
+	im_close(&self->dev);
+	vt_mem_free(&self->mem);
+	EXPECT_EQ(0, vt_driven_tell(&self->driver, "bind"));
+}
+
+static bool is_there(const char *name)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/sys/class/infiniband/%s", name);
+	return !access(path, F_OK);
+}
+
+TEST_F_TIMEOUT(hanging, other_devices_go, 120)
+{
+	int64_t until = vt_now_ms() + SOON_MS;
+
+	ASSERT_EQ(0, pthread_create(&self->unbinding, NULL, unbind, self));
+	while ((is_there("edu1") || is_there("edu2")) && vt_now_ms() < until)
+		usleep(10000);
+	EXPECT_FALSE(is_there("edu1"));
+	EXPECT_FALSE(is_there("edu2"));
+	EXPECT_FALSE(atomic_load(&self->registered));
+	vt_late_end(&self->late);
+	pthread_join(self->registering, NULL);
+	pthread_join(self->unbinding, NULL);
 }
 
 /* ---- the module ---- */

@@ -28,6 +28,7 @@
 #include <unistd.h>
 
 #include "../importers/engine.h"
+#include "../lib/node.h"
 #include "attempt.h"
 #include "hold.h"
 #include "scene.h"
@@ -397,6 +398,59 @@ TEST_F_TIMEOUT(descriptor, replaced_by_dmabuf, 60)
 	ASSERT_EQ(0, en_stats(b->engine, b->device, &stats));
 	EXPECT_EQ(0, stats.mrs);
 	vt_mem_free(&other);
+}
+
+/*
+ * The driver refuses such a registration when it has been handed the descriptor. That
+ * is its end, though somebody has kept the descriptor.
+ */
+FIXTURE(refused)
+{
+	struct en_buf b;
+	struct attempt attempt;
+	int node, kept;
+};
+
+static int register_atomic(void *what)
+{
+	struct en_buf *b = what;
+	struct vt_mem *mem = &b->buf.mem;
+	struct im_mr mr;
+
+	return im_reg_mr(&b->dev, &mr, mem->addr, mem->length, 0,
+			 IM_ACCESS_ALL | IBV_ACCESS_REMOTE_ATOMIC);
+}
+
+FIXTURE_SETUP(refused)
+{
+	ASSERT_EQ(0, en_load());
+	ASSERT_EQ(0, en_bridges("all"));
+	self->node = node_open();
+	ASSERT_LE(0, self->node);
+	ASSERT_EQ(0, en_buf_prepare(&self->b, EDU_RDMA_DYNAMIC, IM_WRITE,
+				    &vt_mem_vram, SIZE));
+	ASSERT_EQ(0, attempt_start(&self->attempt, "handed", register_atomic,
+				   &self->b));
+	self->kept = dup(find_dmabuf());
+	ASSERT_LE(0, self->kept);
+}
+
+FIXTURE_TEARDOWN(refused)
+{
+	close(self->kept);
+	close(self->node);
+	EXPECT_EQ(0, en_buf_close(&self->b));
+}
+
+TEST_F_TIMEOUT(refused, leaves_nothing, 60)
+{
+	struct peer_mem_mr mr;
+
+	ASSERT_EQ(0, node_next_mr(self->node, 0, 0, &mr));
+	EXPECT_EQ(-EOPNOTSUPP, attempt_end(&self->attempt));
+	EXPECT_EQ(ENOENT, node_next_mr(self->node, 0, 0, &mr));
+	EXPECT_EQ(0, vt_counters_balanced(&vt_mem_vram));
+	EXPECT_EQ(-EPERM, reg_dmabuf(&self->b, self->kept));
 }
 
 /* ---- a process that is killed ---- */
