@@ -36,7 +36,11 @@ endfunction()
 function(peermem_add_modules)
 	file(CREATE_LINK ${PROJECT_SOURCE_DIR}/include
 		${PROJECT_BINARY_DIR}/include SYMBOLIC)
-	peermem_add_module_tree(modules kernel "${PEERMEM_MODULES}")
+	set(options)
+	if(PEERMEM_SYMBOL_GET)
+		set(options PEERMEM_SYMBOL_GET=y)
+	endif()
+	peermem_add_module_tree(modules kernel "${PEERMEM_MODULES}" ${options})
 endfunction()
 
 # peermem_add_test_modules(TARGET FOLDER)

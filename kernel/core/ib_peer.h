@@ -251,8 +251,8 @@ int ib_peer_next_mr(struct peer_mem_mr *user);
 int ib_peer_node_init(void);
 void ib_peer_node_exit(void);
 
-/* peerdirect.c */
-int ib_peerdirect_init(void);
-void ib_peerdirect_exit(void);
+/* peerdirect_device.c */
+int ib_peerdirect_device_init(void);
+void ib_peerdirect_device_exit(void);
 
 #endif

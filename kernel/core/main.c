@@ -21,6 +21,7 @@
  *   flush.c      and pushing its writes into the device
  *   peerdirect.c the PeerDirect client API, as an adapter on the native one
  *   peerdirect_list.c  what the CPU sees of such a client's memory
+ *   peerdirect_device.c  the device that it maps for
  *   dmabuf.c     dma-bufs of drivers that are no clients, as an adapter as well
  *   export.c     a range of a process as a dma-buf
  *   bridge_hook.c  ibv_reg_mr() of devices that do DMA
@@ -54,7 +55,7 @@ static int __init ib_peer_mem_init(void)
 	ret = ib_peer_sysfs_init();
 	if (ret)
 		goto err_region;
-	ret = ib_peerdirect_init();
+	ret = ib_peerdirect_device_init();
 	if (ret)
 		goto err_sysfs;
 	ret = ib_peer_dmabuf_init();
@@ -74,7 +75,7 @@ err_node:
 err_dmabuf:
 	ib_peer_dmabuf_exit();
 err_peerdirect:
-	ib_peerdirect_exit();
+	ib_peerdirect_device_exit();
 err_sysfs:
 	ib_peer_sysfs_exit();
 err_region:
@@ -88,7 +89,7 @@ static void __exit ib_peer_mem_exit(void)
 	ib_peer_hook_exit();
 	ib_peer_node_exit();
 	ib_peer_dmabuf_exit();
-	ib_peerdirect_exit();
+	ib_peerdirect_device_exit();
 	ib_peer_sysfs_exit();
 	ib_peer_region_exit();
 }

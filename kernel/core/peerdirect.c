@@ -13,7 +13,8 @@
  * pointer, since its callback may come at any time after get_pages(), also
  * when the range is on its way out already. Access ends first. Then:
  *   plain client: whoever finds the range mapped, the callback or the detaching
- *     thread, unmaps it; the callback returns after that is done.
+ *     thread, unmaps it; the callback returns after that is done. The client's own
+ *     code goes on behind it, with its context.
  *   client with PEER_MEM_INVALIDATE_UNMAPS: unmaps by itself when the callback
  *     has returned. It may hold a lock of its own over the callback that its
  *     dma_unmap() takes too, so the callback must not wait for a thread that is
@@ -21,15 +22,12 @@
  * No lock that the callback takes is held over any call into the client.
  *
  * A client tells DMA addresses, which mean something to a device. For importers
- * without one (CPU importers) the adapter has a device of its own that sits
- * behind no IOMMU, so that its DMA addresses are CPU physical ones, and maps
- * these (peerdirect_list.c).
+ * without one the adapter has a device of its own (peerdirect_device.c), whose DMA
+ * addresses are CPU physical ones, and maps these (peerdirect_list.c).
  */
-#include <linux/dma-mapping.h>
 #include <linux/err.h>
 #include <linux/kthread.h>
 #include <linux/module.h>
-#include <linux/platform_device.h>
 #include <linux/slab.h>
 #include <linux/workqueue.h>
 #include <rdma/ib_verbs.h>
@@ -37,8 +35,17 @@
 #include "bridge.h"
 #include "peerdirect.h"
 
+/*
+ * A client under another licence links to EXPORT_SYMBOL() only, one that looks for us
+ * by symbol_get() finds EXPORT_SYMBOL_GPL() only. Who builds this module chooses.
+ */
+#ifdef PEERMEM_SYMBOL_GET
+#define PD_EXPORT(symbol) EXPORT_SYMBOL_GPL(symbol)
+#else
+#define PD_EXPORT(symbol) EXPORT_SYMBOL(symbol)
+#endif
+
 static DEFINE_XARRAY_ALLOC1(clients);
-static struct platform_device *cpu_dma_device;
 
 static void pd_range_free(struct kref *kref)
 {
@@ -182,9 +189,7 @@ static struct pd_range *pd_range_alloc(struct ib_peer_region *region)
 	range->client = ib_peer_client_priv(region->client);
 	range->region = region;
 	range->ticket = NO_TICKET;
-	range->dma_device = &cpu_dma_device->dev;
-	if (region->dma_device)
-		range->dma_device = region->dma_device;
+	range->dma_device = region->dma_device ?: ib_peerdirect_device();
 	return range;
 }
 
@@ -399,13 +404,11 @@ static struct pd_range *pd_range_get(struct pd_client *client, u64 ticket)
 }
 
 /*
- * Of a client that unmaps by itself, which it may be at for a while yet. It has its
- * context for so long: release() is left to the deregistration, or on demand to the
- * next access.
+ * The range is over. Of a client that unmaps by itself it may be mapped for a while yet.
  */
 static void pd_expire(struct pd_range *range, struct ib_peer_region *region)
 {
-	if (range->state == PD_MAPPED)
+	if (range->client->unmaps_itself && range->state == PD_MAPPED)
 		range->state = PD_UNMAPPED;
 	WRITE_ONCE(range->expired, true);
 	if (!region)
@@ -417,44 +420,35 @@ static void pd_expire(struct pd_range *range, struct ib_peer_region *region)
 }
 
 /*
- * Takes the range out of everybody's reach. Return: the region, for the caller to
- * give back; NULL if that is done or is left to others. *@bridged: a device must be
- * told, too; to be given back.
+ * Takes the range out of everybody's reach. The client touches its context after the
+ * callback has returned, so release() does not come from here: it is left to the
+ * deregistration, or on demand to the next access. Return: the umem of a device that
+ * must be told, to be given back; or NULL.
  */
-static struct ib_peer_region *pd_stop(struct pd_range *range,
-				      struct ib_umem_peer **bridged)
+static struct ib_umem_peer *pd_stop(struct pd_range *range)
 {
+	struct ib_umem_peer *bridged = NULL;
 	struct ib_peer_region *region;
 
-	*bridged = NULL;
 	spin_lock(&range->lock);
 	region = range->region;
 	if (region && region->umem->bridge) {
-		*bridged = region->umem;
-		refcount_inc(&region->umem->regions_left);
+		bridged = region->umem;
+		refcount_inc(&bridged->regions_left);
 	}
-	if (range->client->unmaps_itself) {
-		pd_expire(range, region);
-		region = NULL;
-	} else if (region) {
-		/* First: dead and in the tree would mean "revoked". */
-		ib_umem_peer_forget(region);
-		if (!ib_peer_region_stop(region))
-			region = NULL;
-	}
+	pd_expire(range, region);
 	spin_unlock(&range->lock);
-	return region;
+	return bridged;
 }
 
 static void pd_range_invalidate(struct pd_range *range)
 {
-	struct ib_peer_region *region;
 	struct ib_umem_peer *bridged;
 
 	/* From within get_pages() itself there is nothing to wait for. */
 	if (READ_ONCE(range->mapper) != current)
 		wait_for_completion(&range->mapping);
-	region = pd_stop(range, &bridged);
+	bridged = pd_stop(range);
 	ib_peer_hold(IB_PEER_HOLD_STOPPED);
 	if (bridged) {
 		ib_peer_bridge_stop(bridged, true);
@@ -462,8 +456,6 @@ static void pd_range_invalidate(struct pd_range *range)
 	}
 	if (!range->client->unmaps_itself)
 		pd_unmap(range);
-	if (region)
-		ib_peer_region_unuse(region);
 }
 
 static int pd_invalidate(void *reg_handle, u64 ticket)
@@ -572,7 +564,7 @@ void *ib_register_peer_memory_client(const struct peer_memory_client *peer_clien
 	}
 	return (void *)(unsigned long)client->handle;
 }
-EXPORT_SYMBOL(ib_register_peer_memory_client);
+PD_EXPORT(ib_register_peer_memory_client);
 
 /* The native client goes first: its regions may be invalidated to the last. */
 void ib_unregister_peer_memory_client(void *reg_handle)
@@ -585,25 +577,4 @@ void ib_unregister_peer_memory_client(void *reg_handle)
 	ib_peer_unregister_client(client->native);
 	pd_client_free(client);
 }
-EXPORT_SYMBOL(ib_unregister_peer_memory_client);
-
-int ib_peerdirect_init(void)
-{
-	int ret;
-
-	cpu_dma_device = platform_device_register_simple("ib_peer_mem",
-							 PLATFORM_DEVID_NONE,
-							 NULL, 0);
-	if (IS_ERR(cpu_dma_device))
-		return PTR_ERR(cpu_dma_device);
-	ret = dma_coerce_mask_and_coherent(&cpu_dma_device->dev,
-					   DMA_BIT_MASK(64));
-	if (ret)
-		platform_device_unregister(cpu_dma_device);
-	return ret;
-}
-
-void ib_peerdirect_exit(void)
-{
-	platform_device_unregister(cpu_dma_device);
-}
+PD_EXPORT(ib_unregister_peer_memory_client);

@@ -91,6 +91,11 @@ struct pd_range {
 	int num_pieces;
 };
 
+/* peerdirect_device.c */
+struct device *ib_peerdirect_device(void);
+
+/* peerdirect_list.c */
+
 /* Reads the client's list, once: later it may be gone. */
 int ib_peerdirect_list_collect(struct pd_range *range);
 /* What was found, if that returned 0. On failure there is nothing to unmap. */

@@ -10,6 +10,7 @@
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
+#include <linux/pci.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 
@@ -166,6 +167,15 @@ int client_get_pages(struct client_range *range, unsigned long addr,
 	return 0;
 }
 
+/* As the vendors' do: it is a part of a PCI device, and tells where that is. */
+static bool client_sees_pci_device(struct device *dma_device)
+{
+	struct pci_dev *pdev = to_pci_dev(dma_device);
+
+	return pdev->bus && pdev->bus->bridge &&
+	       !pci_resource_flags(pdev, PCI_STD_NUM_BARS - 1);
+}
+
 int client_may_map(struct client_range *range, struct device *dma_device,
 		   int dmasync)
 {
@@ -173,7 +183,8 @@ int client_may_map(struct client_range *range, struct device *dma_device,
 
 	if (dmasync)
 		peer_test_count(PEER_TEST_ERR_ARGUMENT);
-	if (!dma_device || !dma_get_mask(dma_device))
+	if (!dma_device || !dma_get_mask(dma_device) ||
+	    !client_sees_pci_device(dma_device))
 		peer_test_count(PEER_TEST_ERR_DEVICE);
 	range->dma_device = dma_device;
 	if (peer_test_due(range->object, PEER_TEST_FAIL_DMA_MAP, &error))
