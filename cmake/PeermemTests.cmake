@@ -191,6 +191,7 @@ function(peermem_add_harness_test target)
 	add_dependencies(${target} linux-source)
 	target_include_directories(${target} SYSTEM PRIVATE
 		${PEERMEM_LINUX}/tools/testing/selftests)
+	target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
 	# The harness leaves its own parameters unused.
 	target_compile_options(${target} PRIVATE -Wno-unused-parameter)
 endfunction()

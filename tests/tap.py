@@ -22,7 +22,8 @@
 # Whatever is not a well-formed success is a failure: a plan that is missing, or
 # that comes twice; a point too few, or with the wrong number; an exit status other
 # than 0; a time-out; a test that left no counts. A program that has no points is
-# skipped only if it says "1..0 # SKIP" with a reason and ends with 4.
+# skipped only if it says "1..0 # SKIP" with a reason and ends with 4. A point that
+# does not apply (applies.h) is left out; a program all of whose points do not, fails.
 
 import argparse
 import glob
@@ -39,6 +40,8 @@ POINT = re.compile(r'(?P<failed>not )?ok\b *(?P<number>\d*) *(?:- *)?'
                    r'(?P<name>[^#]*?)\s*(?:# *(?P<remark>.*))?$')
 PLAN = re.compile(r'1\.\.(\d+)\s*(?:# *skip\S*\s*(.*))?$', re.IGNORECASE)
 SKIP = re.compile(r'skip\S*\s*(.*)', re.IGNORECASE)
+# tests/applies.h: the point is part of a program's plan, and of nothing else.
+NOT_APPLICABLE = 'n/a: '
 # What kselftest_harness.h says before a point that failed.
 EXPECTED = re.compile(r'#.*/([^/ ]+\.[ch]:\d+:.*)')
 REMARK = re.compile(r'# (?! RUN)(.*)')
@@ -84,6 +87,8 @@ class Stream:
         skip = SKIP.match(point['remark'] or '')
         if point['failed']:
             result = 'failed'
+        elif skip and skip.group(1).startswith(NOT_APPLICABLE):
+            result = 'not applicable'
         elif skip:
             result = 'skipped'
         else:
@@ -186,7 +191,8 @@ class Merger:
             line = line.rstrip('\n')
             point = stream.feed(line)
             if point:
-                self.point(point[0], f'{program}: {point[1]}', point[2])
+                if point[0] != 'not applicable':
+                    self.point(point[0], f'{program}: {point[1]}', point[2])
             elif not PLAN.match(line):
                 say(line if line.startswith('#') else f'# {line}')
         status = child.wait()
@@ -207,6 +213,8 @@ class Merger:
         elif stream.defect():
             self.point('failed', f'{program}: {stream.defect()}, '
                        f'exit status {status}')
+        elif stream.count('not applicable') == len(stream.points):
+            self.point('failed', f'{program}: no point applies')
         elif status and not stream.count('failed'):
             self.point('failed', f'{program}: exit status {status}')
 

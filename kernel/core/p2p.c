@@ -177,8 +177,9 @@ int ib_peer_dma_map(struct ib_peer_region *region, struct pci_dev *owner,
 {
 	struct device *device = region->dma_device;
 
-	/* Of one owner, so one for all blocks. */
-	region->way = p2p_way(device, owner);
+	/* Once there is one it stays, or what is mapped would not be unmapped. */
+	if (region->way == P2P_NONE)
+		region->way = p2p_way(device, owner);
 	switch (region->way) {
 	case P2P_BUS:
 		*addr = p2p_bus_address(owner, phys);

@@ -212,11 +212,12 @@ def test_ucx():
 def test_ucx_implicit():
     with Trace() as trace:
         good, text = ucx('-t', 'tag_bw', UCX_IB_REG_METHODS='odp')
-    # UCX 1.13 ends an implicit MR by taking its handle for a struct of arguments
-    # whose flags are then the MR's key: with an odd one it dies, all work done.
-    if 'Final:' in text and 'uct_ib_md_close' in text:
-        good = True
-    on_demand('ucx_perftest tag_bw, implicit', good, text, trace, pages=256)
+    # How it ends is not looked at: UCX 1.13 ends an implicit MR by taking its handle
+    # for a struct of arguments, whose flags are then the MR's key; with an odd one it
+    # dies, all work done.
+    del good
+    on_demand('ucx_perftest tag_bw, implicit, up to its result',
+              'Final:' in text, text, trace, pages=256)
 
 
 # ---- the same on the distribution's rxe: fails ----

@@ -8,6 +8,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -251,6 +253,49 @@ TEST_F(memory, destroyed)
 	ASSERT_EQ(0, munmap(map, PAGE));
 	ASSERT_EQ(0, cmb_info(self->fd, &info));
 	EXPECT_EQ(info.total, info.available);
+}
+
+/* Every page that the CPU has mapped is gone, the first and the last. */
+TEST_F(memory, destroyed_under_the_cpu)
+{
+	struct peer_bar_at at = { .size = sizeof(at) };
+	uint8_t *map = cmb_map(self->fd, 4 * PAGE);
+	int i;
+
+	ASSERT_NE(NULL, map);
+	for (i = 0; i < 4; i++)
+		EXPECT_EQ(0, touch_write(map + i * PAGE));
+	at.addr = (uintptr_t)map;
+	ASSERT_EQ(0, cmb_ioctl(self->fd, PEER_BAR_IOC_DESTROY, &at));
+	for (i = 0; i < 4; i++)
+		EXPECT_EQ(SIGBUS, touch_write(map + i * PAGE));
+	ASSERT_EQ(0, munmap(map, 4 * PAGE));
+}
+
+/* As a debugger does it: what the mapping permits. */
+TEST_F(memory, proc_mem)
+{
+	struct peer_bar_at at = { .size = sizeof(at) };
+	int mem = open("/proc/self/mem", O_RDWR | O_CLOEXEC);
+	uint8_t *map = cmb_map(self->fd, 2 * PAGE);
+	uint64_t word = 0x1122334455667788;
+	off_t place = (uintptr_t)map + PAGE - 4;
+	uint64_t seen = 0;
+
+	ASSERT_LE(0, mem);
+	ASSERT_NE(NULL, map);
+	EXPECT_EQ(8, pwrite(mem, &word, 8, place));
+	EXPECT_EQ(0, memcmp(map + PAGE - 4, &word, 8));
+	ASSERT_EQ(0, mprotect(map, 2 * PAGE, PROT_READ));
+	word++;
+	EXPECT_EQ(-1, pwrite(mem, &word, 8, place));
+	EXPECT_EQ(8, pread(mem, &seen, 8, place));
+	EXPECT_EQ(word - 1, seen);
+	at.addr = (uintptr_t)map;
+	ASSERT_EQ(0, cmb_ioctl(self->fd, PEER_BAR_IOC_DESTROY, &at));
+	EXPECT_EQ(-1, pread(mem, &seen, 8, place));
+	close(mem);
+	ASSERT_EQ(0, munmap(map, 2 * PAGE));
 }
 
 /* Host memory, nothing, and what no process can have, up to the last byte. */

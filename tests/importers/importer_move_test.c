@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "applies.h"
 #include "engine.h"
 #include "lib/test_dmabuf.h"
 
@@ -159,7 +160,7 @@ TEST_F_TIMEOUT(move, moved_twice, 60)
 	struct edu_rdma_stats now;
 
 	if (variant->device != EDU_RDMA_DYNAMIC)
-		SKIP(return, "this device does not follow");
+		DOES_NOT_APPLY(return, "this device does not follow");
 	ASSERT_EQ(0, vt_mem_move(&self->b.buf.mem, false));
 	ASSERT_EQ(0, vt_mem_move(&self->b.buf.mem, false));
 	now = since(self);
@@ -197,7 +198,7 @@ TEST_F_TIMEOUT(move, moved_under_traffic, 240)
 	uint64_t seed = 20;
 
 	if (variant->device != EDU_RDMA_DYNAMIC)
-		SKIP(return, "this device does not follow");
+		DOES_NOT_APPLY(return, "this device does not follow");
 	ASSERT_EQ(0, pthread_create(&mover.thread, NULL, mover_run, &mover));
 	do {
 		EXPECT_EQ(0, en_put(&self->b, 33, PAGE + 1000, seed++));
@@ -240,7 +241,7 @@ TEST_F_TIMEOUT(move, revoked, 60)
 	struct edu_rdma_stats now;
 
 	if (variant->device == EDU_RDMA_PINNED)
-		SKIP(return, "this device holds what it has");
+		DOES_NOT_APPLY(return, "this device holds what it has");
 	ASSERT_EQ(0, put(self, 10));
 	ASSERT_EQ(0, vt_mem_revoke(mem));
 	/* The exporter has none for it, or the device asks no more. */
@@ -262,7 +263,7 @@ TEST_F_TIMEOUT(move, asked_to_pin, 60)
 	struct im_mr other;
 
 	if (variant->device != EDU_RDMA_DYNAMIC)
-		SKIP(return, "this device pins in any case");
+		DOES_NOT_APPLY(return, "this device pins in any case");
 	ASSERT_EQ(0, im_reg_dmabuf_mr(&b->dev, &other, 0, SIZE, 0,
 				      b->buf.mem.dmabuf, IM_ACCESS_ALL,
 				      EDU_RDMA_REG_PINNED));

@@ -15,6 +15,7 @@
 #include <sys/resource.h>
 #include <rdma/peer_mem.h>
 
+#include "applies.h"
 #include "../kmod/peer_test.h"
 #include "engine.h"
 #include "lib/counters.h"
@@ -118,7 +119,7 @@ TEST_F_TIMEOUT(peer, moves, 120)
 	uint64_t before = notifies(self);
 
 	if (variant->kind != &vt_mem_vram)
-		SKIP(return, "this memory does not move");
+		DOES_NOT_APPLY(return, "this memory does not move");
 	works(_metadata, self, 2);
 	if (dynamic) {
 		EXPECT_EQ(0, vt_mem_move(&self->b.buf.mem, false));
@@ -130,6 +131,24 @@ TEST_F_TIMEOUT(peer, moves, 120)
 		EXPECT_EQ(before, notifies(self));
 	}
 	works(_metadata, self, 4);
+}
+
+/* What the administrator says of the host bridge changes while the memory is mapped. */
+TEST_F_TIMEOUT(peer, route_changes, 120)
+{
+	bool moves = self->b.device == EDU_RDMA_DYNAMIC &&
+		     variant->kind == &vt_mem_vram;
+
+	works(_metadata, self, 2);
+	ASSERT_EQ(0, en_bridges(variant->no_path ? "all" : "0:0"));
+	works(_metadata, self, 3);
+	if (moves)
+		EXPECT_EQ(0, vt_mem_move(&self->b.buf.mem, false));
+	works(_metadata, self, 4);
+	if (moves)
+		EXPECT_EQ(0, vt_mem_move(&self->b.buf.mem, true));
+	ASSERT_EQ(0, en_bridges(variant->no_path ? "0:0" : "all"));
+	works(_metadata, self, 5);
 }
 
 /* As before, and nobody has anything pinned. Who cannot follow is not asked. */
@@ -348,7 +367,7 @@ TEST_F_TIMEOUT(client, takes_back, 60)
 	char byte;
 
 	if (!variant->invalidates)
-		SKIP(return, "this client never does");
+		DOES_NOT_APPLY(return, "this client never does");
 	EXPECT_EQ(0, en_put(&self->b, PAGE - 100, 300, 2));
 	ASSERT_EQ(0, vt_mem_revoke(&self->b.buf.mem));
 	EXPECT_NE(0, en_access(self->b.engine, self->b.device,

@@ -15,6 +15,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 
+#include "applies.h"
 #include "client.h"
 #include "lib/proc.h"
 #include "lib/revoked.h"
@@ -352,7 +353,7 @@ static void check_gone_early(struct __test_metadata *_metadata, client_t *self)
 TEST_F_TIMEOUT(client, memory_goes_before_dma_map, 60)
 {
 	if (variant->like.back == BACK_NEVER)
-		SKIP(return, "memory of this client stays");
+		DOES_NOT_APPLY(return, "memory of this client stays");
 	plan(_metadata, self, PEER_TEST_INVALIDATE_BESIDE, 0);
 	if (variant->like.back == BACK_BY_ITSELF) {
 		/* It does not tell, and knows better than to map. */
@@ -371,7 +372,7 @@ TEST_F_TIMEOUT(client, memory_goes_before_dma_map, 60)
 TEST_F_TIMEOUT(client, memory_goes_within_get_page_size, 60)
 {
 	if (variant->like.back != BACK_BY_CORE)
-		SKIP(return, "this client does not do that");
+		DOES_NOT_APPLY(return, "this client does not do that");
 	plan(_metadata, self, PEER_TEST_INVALIDATE_ASKED, 0);
 	check_gone_early(_metadata, self);
 	EXPECT_EQ(0, client_calls_are(&self->client, 1, "AGDSIiUPR"));
@@ -394,7 +395,7 @@ TEST_F_TIMEOUT(client, memory_goes_during_dereg, 120)
 	struct ibv_mr *mr;
 
 	if (variant->like.back == BACK_NEVER)
-		SKIP(return, "memory of this client stays");
+		DOES_NOT_APPLY(return, "memory of this client stays");
 	for (i = 0; i < rounds; i++) {
 		ASSERT_EQ(0, ioctl(fd, PEER_TEST_IOC_CLEAR));
 		mr = reg_middle(self, VT_ACCESS_ALL);
@@ -553,7 +554,7 @@ TEST_F_TIMEOUT(client, on_demand_memory_goes, 60)
 	struct ibv_mr *mr;
 
 	if (variant->like.back == BACK_NEVER)
-		SKIP(return, "memory of this client stays");
+		DOES_NOT_APPLY(return, "memory of this client stays");
 	mr = reg_middle(self, ON_DEMAND);
 	ASSERT_NE(NULL, mr);
 	check_bytes(_metadata, self, mr, 4);

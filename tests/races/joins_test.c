@@ -20,6 +20,7 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 
+#include "applies.h"
 #include "../lib/node.h"
 #include "attempt.h"
 #include "hold.h"
@@ -152,7 +153,7 @@ TEST_F_TIMEOUT(join, second_page_missing, 60)
 	struct vt_mem *mem = &self->first.link.there.mem;
 
 	if (variant->kind != &vt_mem_host)
-		SKIP(return, "this memory leaves as a whole");
+		DOES_NOT_APPLY(return, "this memory leaves as a whole");
 	self->second.at = PAGE - 300;
 	self->second.length = 600;
 	ASSERT_EQ(0, part_read(&self->first));
@@ -182,7 +183,7 @@ static int look_around(void *arg)
 TEST_F_TIMEOUT(join, what_is_there_only, 60)
 {
 	if (variant->kind != &vt_mem_host)
-		SKIP(return, "an exporter is not asked what is there");
+		DOES_NOT_APPLY(return, "an exporter is not asked what is there");
 	ASSERT_EQ(0, attempt_prepare(&self->other, part_read, &self->second));
 	/* The call itself does not wait. */
 	ASSERT_EQ(0, attempt_start(&self->held, "ask", look_around,
@@ -204,13 +205,24 @@ static int bring_all(void *arg)
 			    IBV_ADVISE_MR_ADVICE_PREFETCH_WRITE, 0, &all, 1);
 }
 
+/* By the requester, out of its own memory. */
+static int part_write_from(void *arg)
+{
+	struct part *part = arg;
+	struct ibv_sge sge = vt_sge(&part->link.there, part->at, part->length);
+
+	return vt_rdma_write(&part->link.pair.end[0], &sge, 1,
+			     vt_remote(&part->link.here, part->at));
+}
+
 /* What is joined fails, of a page that the access does not need. */
-TEST_F_TIMEOUT(join, who_fails_elsewhere, 60)
+static void joins_who_fails(struct __test_metadata *_metadata,
+			    FIXTURE_DATA(join) *self, int (*access)(void *part))
 {
 	struct vt_mem *mem = &self->first.link.there.mem;
 
 	ASSERT_EQ(0, munmap(mem->addr + mem->length - PAGE, PAGE));
-	ASSERT_EQ(0, attempt_prepare(&self->other, part_write, &self->second));
+	ASSERT_EQ(0, attempt_prepare(&self->other, access, &self->second));
 	ASSERT_EQ(0, attempt_start(&self->held, "ask", bring_all,
 				   &self->first));
 	attempt_go(&self->other);
@@ -219,6 +231,16 @@ TEST_F_TIMEOUT(join, who_fails_elsewhere, 60)
 	EXPECT_EQ(1, faults(self));
 	EXPECT_EQ(0, attempt_end(&self->held));
 	EXPECT_EQ(0, attempt_join(&self->other));
+}
+
+TEST_F_TIMEOUT(join, who_fails_elsewhere, 60)
+{
+	joins_who_fails(_metadata, self, part_write);
+}
+
+TEST_F_TIMEOUT(join, who_fails_elsewhere_as_requester, 60)
+{
+	joins_who_fails(_metadata, self, part_write_from);
 }
 
 /* ---- a region that is revoked before it is in the tree ---- */

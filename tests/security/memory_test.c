@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "applies.h"
 #include "../vram/vram.h"
 #include "lib/buf.h"
 #include "lib/proc.h"
@@ -282,7 +283,7 @@ TEST_F_TIMEOUT(charged, handles, 120)
 	void *addr;
 
 	if (!variant->flags)
-		SKIP(return, "the kernel's threads make no handles");
+		DOES_NOT_APPLY(return, "the kernel's threads make no handles");
 	fd = vram_open(O_RDWR);
 	ASSERT_LE(0, fd);
 	addr = vram_map(fd, 0, PAGE, PROT_READ | PROT_WRITE);
@@ -309,7 +310,7 @@ TEST_F_TIMEOUT(charged, objects_and_regions, 120)
 	int i;
 
 	if (!variant->flags)
-		SKIP(return, "the same");
+		DOES_NOT_APPLY(return, "the same");
 	ASSERT_EQ(0, vt_mem_alloc(&mem, &vt_mem_vram_named, PAGE, 0));
 	before = group_bytes();
 	for (i = 0; i < 1500; i++) {

@@ -19,6 +19,9 @@ PROGRAMS = [
     ('a failure and exit status 0', 'echo 1..1; echo not ok 1', (0, 1, 0)),
     ('a skipped point', 'echo 1..2; echo "ok 1 - a # SKIP no such device"; '
      'echo ok 2', (1, 0, 1)),
+    ('a point that does not apply', 'echo 1..2; echo "ok 1 - a # SKIP n/a: no"; '
+     'echo "ok 2 - b"', (1, 0, 0)),
+    ('no point applies', 'echo 1..1; echo "ok 1 - a # SKIP n/a: no"', (0, 1, 0)),
     ('a failure with a skip reason', 'echo 1..1; echo "not ok 1 # SKIP x"',
      (0, 1, 0)),
     ('all skipped', 'echo "1..0 # SKIP nothing to test"; exit 4', (0, 0, 1)),

@@ -13,6 +13,7 @@
 
 #include <rdma/peer_vram.h>
 
+#include "applies.h"
 #include "lib/copy.h"
 #include "lib/counters.h"
 #include "lib/link.h"
@@ -305,7 +306,7 @@ TEST_F_TIMEOUT(dmabuf, moved, 120)
 	size_t i;
 
 	if (!moves(variant->kind))
-		SKIP(return, "this one does not move");
+		DOES_NOT_APPLY(return, "this one does not move");
 	for (i = 0; i < PIECES; i++) {
 		ASSERT_EQ(0, vt_mem_move(mem, i % 2));
 		if (is_of_tests(variant->kind)) {
@@ -355,7 +356,7 @@ TEST_F_TIMEOUT(dmabuf, moved_under_operations, 240)
 	int rounds = vt_slow_kernel() ? 3 : 10;
 
 	if (!moves(variant->kind))
-		SKIP(return, "this one does not move");
+		DOES_NOT_APPLY(return, "this one does not move");
 	ASSERT_EQ(0, pthread_create(&mover.thread, NULL, mover_run, &mover));
 	while (rounds-- && !_metadata->exit_code) {
 		run(_metadata, self, vt_copy_by_write);
@@ -374,7 +375,7 @@ TEST_F_TIMEOUT(dmabuf, revoked, 60)
 	const struct vt_mem_kind *owner = vt_mem_owner(variant->kind);
 
 	if (!owner->revoke || owner->again)
-		SKIP(return, "this one cannot revoke");
+		DOES_NOT_APPLY(return, "this one cannot revoke");
 	ASSERT_EQ(0, put(self, vt_copy_by_write, &pieces[0]));
 	ASSERT_EQ(0, vt_mem_revoke(&self->there.mem));
 	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR,

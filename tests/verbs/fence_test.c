@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 #include <sys/ioctl.h>
 
+#include "applies.h"
 #include "lib/access_ops.h"
 #include "lib/counters.h"
 #include "lib/proc.h"
@@ -346,7 +347,7 @@ TEST_F_TIMEOUT(fence, moved_again_while_waiting, 120)
 	int tries;
 
 	if (is_fixed(self))
-		SKIP(return, "this one does not move");
+		DOES_NOT_APPLY(return, "this one does not move");
 	for_each_op(op) {
 		ASSERT_EQ(0, evict_and_hold(self));
 		start_waiting(_metadata, self, &run, op);
@@ -421,7 +422,7 @@ TEST_F_TIMEOUT(fence, revoked_while_waiting, 240)
 	struct rescue rescue;
 
 	if (is_fixed(self))
-		SKIP(return, "this one cannot revoke");
+		DOES_NOT_APPLY(return, "this one cannot revoke");
 	for_each_op(op) {
 		ASSERT_EQ(0, evict_and_hold(self));
 		start_waiting(_metadata, self, &run, op);
@@ -699,7 +700,7 @@ TEST_F_TIMEOUT(fence, of_users_are_not_waited_for_after_move, 60)
 	struct rescue rescue;
 
 	if (is_fixed(self))
-		SKIP(return, "this one is mapped once");
+		DOES_NOT_APPLY(return, "this one is mapped once");
 	ASSERT_EQ(0, add_fence(self, PEER_TEST_DMABUF_FENCE_READ));
 	ASSERT_EQ(0, add_fence(self, PEER_TEST_DMABUF_FENCE_WRITE));
 	ASSERT_EQ(0, rescue_start(&rescue, &self->there.mem));

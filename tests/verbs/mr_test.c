@@ -6,6 +6,7 @@
  */
 #include <kselftest_harness.h>
 
+#include "applies.h"
 #include "lib/counters.h"
 #include "lib/link.h"
 #include "lib/raw.h"
@@ -113,7 +114,7 @@ TEST_F(mr, rereg_access_of_read_only)
 	struct vt_buf buf;
 
 	if (variant->on_demand)
-		SKIP(return, "an MR that pins is meant");
+		DOES_NOT_APPLY(return, "an MR that pins is meant");
 	ASSERT_EQ(0, vt_buf_open(&buf, &self->dev, variant->kind, SIZE,
 				 &opts));
 	EXPECT_EQ(-EACCES, vt_rereg_mr(buf.mr, IBV_REREG_MR_CHANGE_ACCESS,
@@ -135,7 +136,7 @@ TEST_F(mr, rereg_adds_write)
 	struct vt_buf buf;
 
 	if (!variant->on_demand)
-		SKIP(return, "an MR on demand is meant");
+		DOES_NOT_APPLY(return, "an MR on demand is meant");
 	ASSERT_EQ(0, vt_buf_open(&buf, &self->dev, variant->kind, SIZE,
 				 &opts));
 	vt_buf_fill(&buf, 3);

@@ -13,6 +13,7 @@
 
 #include <rdma/peer_vram.h>
 
+#include "applies.h"
 #include "lib/buf.h"
 #include "lib/counters.h"
 #include "lib/pattern.h"
@@ -425,7 +426,7 @@ TEST_F(map, refused_objects)
 
 	ret = vt_mem_alloc(&mem, variant->kind, PART, VT_MEM_NO_EXPORT);
 	if (ret == -EOPNOTSUPP)
-		SKIP(return, "all memory of this kind may be registered");
+		DOES_NOT_APPLY(return, "all memory of this kind may be registered");
 	ASSERT_EQ(0, ret);
 	mr = ibv_reg_mr(self->dev.pd, mem.addr, PART, ON_DEMAND);
 	ASSERT_TRUE(mr);
@@ -475,7 +476,7 @@ static void run_prefetch(struct __test_metadata *_metadata, map_t *self,
 	int n;
 
 	if (!kind->move)
-		SKIP(return, "memory of this kind is always there");
+		DOES_NOT_APPLY(return, "memory of this kind is always there");
 	ASSERT_EQ(0, vt_mem_alloc(&mem, kind, PART, 0));
 	ASSERT_EQ(0, vt_mem_move(&mem, false));
 	mr = ibv_reg_mr(self->dev.pd, whole ? NULL : mem.addr,

@@ -254,6 +254,26 @@ TEST_F_TIMEOUT(table, prefetch_over_mappings, 60)
 	munmap(area, 2 * RUN);
 }
 
+/* ---- what the device says of it ---- */
+
+/* libibverbs of this distribution has no names for the last two. */
+#define ODP_FLUSH (1U << 6)
+#define ODP_ATOMIC_WRITE (1U << 7)
+
+TEST_F(table, capabilities)
+{
+	struct ibv_device_attr_ex attr;
+
+	ASSERT_EQ(0, ibv_query_device_ex(self->dev.ctx, NULL, &attr));
+	EXPECT_EQ(IBV_ODP_SUPPORT | IBV_ODP_SUPPORT_IMPLICIT,
+		  attr.odp_caps.general_caps);
+	EXPECT_EQ(IBV_ODP_SUPPORT_SEND | IBV_ODP_SUPPORT_RECV |
+		  IBV_ODP_SUPPORT_WRITE | IBV_ODP_SUPPORT_READ |
+		  IBV_ODP_SUPPORT_ATOMIC | IBV_ODP_SUPPORT_SRQ_RECV |
+		  ODP_FLUSH | ODP_ATOMIC_WRITE,
+		  attr.odp_caps.per_transport_caps.rc_odp_caps);
+}
+
 /* ---- rights of mappings ---- */
 
 /*

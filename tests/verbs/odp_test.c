@@ -242,15 +242,19 @@ static int any_step(odp_t *self)
 
 TEST_F_TIMEOUT(odp, traffic_while_pages_move, 240)
 {
+	struct vt_mr_counters counters;
 	unsigned long steps = 0;
 
 	while (atomic_load(&self->mover.moves) < variant->moves) {
 		ASSERT_EQ(0, any_step(self));
 		steps++;
 	}
-	TH_LOG("%lu operations, %lu moves", steps,
-	       atomic_load(&self->mover.moves));
+	/* To move is a try; what was taken away from the MR is not. */
+	ASSERT_EQ(0, vt_mr_counters_read(&counters));
+	TH_LOG("%lu operations, %lu tries, %lu pages taken away", steps,
+	       atomic_load(&self->mover.moves), counters.invalidations);
 	EXPECT_LT(50, steps);
+	EXPECT_LT(50, counters.invalidations);
 }
 
 TEST_HARNESS_MAIN

@@ -13,6 +13,7 @@
 
 #include <rdma/peer_mem.h>
 
+#include "applies.h"
 #include "../kmod/peer_test.h"
 #include "lib/buf.h"
 #include "lib/counters.h"
@@ -266,7 +267,7 @@ TEST_F(unmapped, neighbour_goes_on)
 	int other;
 
 	if (variant->skip)
-		SKIP(return, "the MR has one object only");
+		DOES_NOT_APPLY(return, "the MR has one object only");
 	other = make_object(self->area);
 	ASSERT_LE(0, other);
 	EXPECT_EQ(0, transfer(self, true, self->object));
@@ -293,7 +294,7 @@ TEST_F(unmapped, refused_for_a_time)
 	size_t i;
 
 	if (variant->kind != &vt_mem_native)
-		SKIP(return, "this exporter does not refuse");
+		DOES_NOT_APPLY(return, "this exporter does not refuse");
 	for (i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
 		EXPECT_EQ(0, transfer(self, true, self->object));
 		ASSERT_EQ(0, vt_write_file(REFUSE, errors[i]));

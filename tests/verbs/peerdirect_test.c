@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 #include <sys/ioctl.h>
 
+#include "applies.h"
 #include "../kmod/peer_test.h"
 #include "lib/buf.h"
 #include "lib/counters.h"
@@ -241,7 +242,7 @@ TEST_F_TIMEOUT(peerdirect, invalidate, 60)
 	int64_t start;
 
 	if (variant->flavour == NEVER_INVALIDATES)
-		SKIP(return, "this client never invalidates");
+		DOES_NOT_APPLY(return, "this client never invalidates");
 	mr = reg_middle(self);
 	ASSERT_NE(NULL, mr);
 	middle = middle_buf(self, mr);
@@ -300,14 +301,14 @@ static void invalidate_early(struct __test_metadata *_metadata,
 TEST_F_TIMEOUT(peerdirect, invalidate_within_get_pages, 60)
 {
 	if (variant->flavour == NEVER_INVALIDATES)
-		SKIP(return, "this client never invalidates");
+		DOES_NOT_APPLY(return, "this client never invalidates");
 	invalidate_early(_metadata, self, PEER_TEST_INVALIDATE_WITHIN);
 }
 
 TEST_F_TIMEOUT(peerdirect, invalidate_beside_get_pages, 60)
 {
 	if (variant->flavour == NEVER_INVALIDATES)
-		SKIP(return, "this client never invalidates");
+		DOES_NOT_APPLY(return, "this client never invalidates");
 	invalidate_early(_metadata, self, PEER_TEST_INVALIDATE_BESIDE);
 }
 
@@ -342,7 +343,7 @@ TEST_F_TIMEOUT(peerdirect, invalidate_against_dereg, 60)
 	int rounds;
 
 	if (variant->flavour == NEVER_INVALIDATES)
-		SKIP(return, "this client never invalidates");
+		DOES_NOT_APPLY(return, "this client never invalidates");
 	ASSERT_EQ(0, pthread_create(&thread, NULL, invalidator, &race));
 	for (rounds = 0; vt_now_ms() < until; rounds++) {
 		mr = reg_middle(self);
@@ -375,7 +376,7 @@ TEST_F(peerdirect, invalidate_after_release)
 	int i;
 
 	if (variant->flavour == NEVER_INVALIDATES)
-		SKIP(return, "this client has no callback");
+		DOES_NOT_APPLY(return, "this client has no callback");
 	for (i = 0; i < 3; i++) {
 		mr = reg_middle(self);
 		ASSERT_NE(NULL, mr);

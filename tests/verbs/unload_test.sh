@@ -25,9 +25,9 @@ balanced()
 	done
 }
 
-unload()
+is_there()
 {
-	[ ! -e "/sys/module/$1" ] || timeout 20 rmmod "$1"
+	[ -e "/sys/module/$1" ]
 }
 
 gone()
@@ -51,9 +51,14 @@ for client in "$peers"/*/; do
 	tap_run "counters of $client are balanced" balanced "$client"
 done
 tap_run "rxe0 can be removed" timeout 20 rdma link delete rxe0
+for module in rdma_rxe peer_vram ib_peer_mem; do
+	tap_run "$module was used" is_there "$module"
+done
+# What no test before has loaded is not there to be unloaded.
 for module in peerdirect_test peer_test_mem rdma_rxe peer_vram peer_cmb \
 		ib_peer_bar peer_maps ib_peer_mem; do
-	tap_run "$module can be unloaded" unload "$module"
+	! is_there "$module" ||
+		tap_run "$module can be unloaded" timeout 20 rmmod "$module"
 done
 tap_run "nothing is left" gone rdma_rxe peer_vram ib_peer_bar peer_maps \
 	ib_peer_mem
