@@ -119,8 +119,11 @@ SEARCHES = {
         ('wait', 'INVALIDATE', 60000, 'ib_peer_invalidate() alone does'),
     'dereg': ('wait', 'DEREG', 230000, 'deregistration alone does'),
     'all-three':
-        ('wait', 'SIGNAL REVOKE DEREG TIMEOUT', 2700000,
+        ('wait', 'SIGNAL REVOKE DEREG JOINERS=1 TIMEOUT', 30000,
          'all three, and who waits for a fault may give up'),
+    'signal-and-dereg':
+        ('wait', 'SIGNAL DEREG', 1500000,
+         'two faults, or one that is joined; the fence and deregistration'),
     'invalidate-and-dereg':
         ('wait', 'INVALIDATE DEREG JOINERS=1 TIMEOUT', 100000,
          'an invalidation and deregistration'),
