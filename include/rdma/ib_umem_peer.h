@@ -15,6 +15,7 @@
 
 #include <linux/atomic.h>
 #include <linux/cache.h>
+#include <linux/interval_tree.h>
 #include <linux/mmu_notifier.h>
 #include <linux/rbtree_types.h>
 #include <linux/refcount.h>
@@ -230,9 +231,8 @@ int ib_umem_peer_fault_in(struct ib_umem_peer *peer, u64 offset, size_t length,
  */
 struct ib_umem_peer_cancel {
 	/* private: */
-	struct hlist_node node;
-	const void *object;
-	size_t size;
+	struct interval_tree_node object;
+	bool active;
 };
 
 /**

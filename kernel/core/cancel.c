@@ -9,6 +9,7 @@
  * before it looks for waits, both under the lock: one of them sees the other.
  */
 #include <linux/export.h>
+#include <linux/interval_tree.h>
 #include <linux/sched.h>
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
@@ -16,15 +17,23 @@
 #include "ib_peer.h"
 
 static DEFINE_SPINLOCK(cancel_lock);
-static HLIST_HEAD(cancels);
+/* By addresses: one user may have any number of objects that are cancelled. */
+static struct rb_root_cached cancels = RB_ROOT_CACHED;
 static HLIST_HEAD(waits);
 
-static bool cancel_is_of(const struct ib_umem_peer_cancel *cancel,
-			 const struct work_struct *work)
+static bool work_is_of(const struct work_struct *work,
+		       const struct interval_tree_node *object)
 {
-	const void *at = work;
+	unsigned long at = (unsigned long)work;
 
-	return at >= cancel->object && at < cancel->object + cancel->size;
+	return at >= object->start && at <= object->last;
+}
+
+static bool work_is_cancelled(const struct work_struct *work)
+{
+	unsigned long at = (unsigned long)work;
+
+	return interval_tree_iter_first(&cancels, at, at);
 }
 
 void ib_umem_peer_cancel(struct ib_umem_peer_cancel *cancel, const void *object,
@@ -34,13 +43,14 @@ void ib_umem_peer_cancel(struct ib_umem_peer_cancel *cancel, const void *object,
 	unsigned long flags;
 
 	spin_lock_irqsave(&cancel_lock, flags);
-	if (hlist_unhashed(&cancel->node)) {
-		cancel->object = object;
-		cancel->size = size;
-		hlist_add_head(&cancel->node, &cancels);
+	if (!cancel->active) {
+		cancel->active = true;
+		cancel->object.start = (unsigned long)object;
+		cancel->object.last = (unsigned long)object + size - 1;
+		interval_tree_insert(&cancel->object, &cancels);
 	}
 	hlist_for_each_entry(wait, &waits, node) {
-		if (!cancel_is_of(cancel, wait->work))
+		if (!work_is_of(wait->work, &cancel->object))
 			continue;
 		WRITE_ONCE(wait->cancelled, true);
 		/* It is in the list: so it is there, and looks again. */
@@ -55,7 +65,9 @@ void ib_umem_peer_cancel_end(struct ib_umem_peer_cancel *cancel)
 	unsigned long flags;
 
 	spin_lock_irqsave(&cancel_lock, flags);
-	hlist_del_init(&cancel->node);
+	if (cancel->active)
+		interval_tree_remove(&cancel->object, &cancels);
+	cancel->active = false;
 	spin_unlock_irqrestore(&cancel_lock, flags);
 }
 EXPORT_SYMBOL_GPL(ib_umem_peer_cancel_end);
@@ -63,7 +75,6 @@ EXPORT_SYMBOL_GPL(ib_umem_peer_cancel_end);
 /* The current task is about to wait; a cancel of its work sets wait->cancelled. */
 void ib_peer_wait_begin(struct ib_peer_wait *wait)
 {
-	struct ib_umem_peer_cancel *cancel;
 	unsigned long flags;
 
 	*wait = (struct ib_peer_wait){
@@ -73,9 +84,8 @@ void ib_peer_wait_begin(struct ib_peer_wait *wait)
 		return;
 	spin_lock_irqsave(&cancel_lock, flags);
 	hlist_add_head(&wait->node, &waits);
-	hlist_for_each_entry(cancel, &cancels, node)
-		if (cancel_is_of(cancel, wait->work))
-			WRITE_ONCE(wait->cancelled, true);
+	if (work_is_cancelled(wait->work))
+		WRITE_ONCE(wait->cancelled, true);
 	spin_unlock_irqrestore(&cancel_lock, flags);
 }
 

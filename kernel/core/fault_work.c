@@ -56,6 +56,13 @@ static void fault_work_put(struct fault_work *fault)
 	kref_put(&fault->kref, fault_work_free);
 }
 
+/* Then what came of it can be read. */
+static bool fault_work_is_done(const struct fault_work *fault)
+{
+	/* Pairs with fault_work_run(). */
+	return smp_load_acquire(&fault->done);
+}
+
 /* ---- the thread that does it ---- */
 
 static bool fault_work_is_needed(const struct fault_work *fault)
@@ -98,6 +105,7 @@ static void fault_work_run(struct work_struct *work)
 						fault->until);
 	ib_peer_hold(IB_PEER_HOLD_FAULTED);
 	fault_work_end(fault);
+	/* Pairs with fault_work_is_done(). */
 	smp_store_release(&fault->done, true);
 	wake_up_all(&fault->waiters);
 	fault_work_put(fault);
@@ -228,10 +236,10 @@ static int fault_work_wait(struct fault_work *fault, long timeout)
 
 	ib_peer_wait_begin(&wait);
 	left = wait_event_killable_timeout(fault->waiters,
-					   smp_load_acquire(&fault->done) ||
+					   fault_work_is_done(fault) ||
 					   READ_ONCE(wait.cancelled), timeout);
 	ib_peer_wait_end(&wait);
-	if (smp_load_acquire(&fault->done))
+	if (fault_work_is_done(fault))
 		return 0;
 	if (wait.cancelled)
 		return -ECANCELED;

@@ -40,9 +40,9 @@
  * by symbol_get() finds EXPORT_SYMBOL_GPL() only. Who builds this module chooses.
  */
 #ifdef PEERMEM_SYMBOL_GET
-#define PD_EXPORT(symbol) EXPORT_SYMBOL_GPL(symbol)
+#define EXPORT_SYMBOL_PEERDIRECT(symbol) EXPORT_SYMBOL_GPL(symbol)
 #else
-#define PD_EXPORT(symbol) EXPORT_SYMBOL(symbol)
+#define EXPORT_SYMBOL_PEERDIRECT(symbol) EXPORT_SYMBOL(symbol)
 #endif
 
 static DEFINE_XARRAY_ALLOC1(clients);
@@ -564,7 +564,7 @@ void *ib_register_peer_memory_client(const struct peer_memory_client *peer_clien
 	}
 	return (void *)(unsigned long)client->handle;
 }
-PD_EXPORT(ib_register_peer_memory_client);
+EXPORT_SYMBOL_PEERDIRECT(ib_register_peer_memory_client);
 
 /* The native client goes first: its regions may be invalidated to the last. */
 void ib_unregister_peer_memory_client(void *reg_handle)
@@ -577,4 +577,4 @@ void ib_unregister_peer_memory_client(void *reg_handle)
 	ib_peer_unregister_client(client->native);
 	pd_client_free(client);
 }
-PD_EXPORT(ib_unregister_peer_memory_client);
+EXPORT_SYMBOL_PEERDIRECT(ib_unregister_peer_memory_client);

@@ -16,6 +16,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/../vm/unload.sh"
 
 # One test of a program. A name that there is not would run none, and pass.
+# shellcheck disable=SC2317 # called by tap_run
 passes()
 {
 	local text

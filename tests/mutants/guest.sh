@@ -5,9 +5,9 @@
 # test on the modules as they are.
 #
 # usage: guest.sh LIST
-#   A line of LIST, with tabs between: NAME SECONDS CORE RXE COMMAND MUTANT. CORE
-#   and RXE are the mutant's modules, "-" those of the build. COMMAND is the test,
-#   MUTANT the same on the mutant: with another ib_peer_mem.ko that holds threads.
+#   A line of LIST, with tabs between: NAME SECONDS MODULES COMMAND MUTANT. MODULES
+#   are the mutant's, with blanks between, "-": none. COMMAND is the test, MUTANT the
+#   same on the mutant: with another ib_peer_mem.ko that holds threads.
 #
 # Prints, beside what the tests print:
 #   @begin NAME original|mutant
@@ -47,13 +47,14 @@ unload()
 	free_devices
 }
 
-# prefer CORE RXE: what modprobe takes.
+# prefer MODULE...: what modprobe takes instead of that of the build.
 prefer()
 {
-	local edit=()
+	local edit=() module
 
-	[ "$1" = - ] || edit+=(-e "s|insmod [^ ]*/ib_peer_mem\.ko|insmod $1|")
-	[ "$2" = - ] || edit+=(-e "s|insmod [^ ]*/rdma_rxe\.ko|insmod $2|")
+	for module in "$@"; do
+		edit+=(-e "s|insmod [^ ]*/${module##*/}|insmod $module|")
+	done
 	sed "${edit[@]}" -e '' "$rules.original" > "$rules"
 }
 
@@ -69,13 +70,13 @@ spoilt()
 	exit 0
 }
 
-# run_test WHICH COMMAND CORE RXE
+# run_test WHICH COMMAND [MODULE...]
 run_test()
 {
 	local status line
 
 	unload > /dev/null 2>&1 || spoilt "the modules cannot be unloaded"
-	prefer "$3" "$4"
+	prefer "${@:3}"
 	# with_holds.sh loads by itself.
 	case $2 in
 	*/with_holds.sh*) ;;
@@ -97,7 +98,8 @@ run_test()
 # A copy, for the original is not ours.
 cp --remove-destination "$(readlink -f "$rules")" "$rules"
 cp "$rules" "$rules.original"
-while IFS=$'\t' read -r name seconds core rxe command mutant <&3; do
-	run_test original "$command" - - 3<&-
-	run_test mutant "$mutant" "$core" "$rxe" 3<&-
+while IFS=$'\t' read -r name seconds modules command mutant <&3; do
+	run_test original "$command" 3<&-
+	IFS=' ' read -r -a words <<< "${modules#-}"
+	run_test mutant "$mutant" "${words[@]}" 3<&-
 done 3< "$1"

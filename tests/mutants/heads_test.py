@@ -48,7 +48,7 @@ WRONG = [
     ('Kernel is one of', HEAD.replace('plain', 'kcsan') + DIFF),
     ('Evidence is of', HEAD + 'Evidence: smoke\n' + DIFF),
     ('lines changed', HEAD + DIFF.replace('+b', '+b\n' * 20)),
-    ('is not in kernel', HEAD + DIFF.replace('core', 'vram')),
+    ('is not of a kernel module', HEAD + DIFF.replace('kernel/core', 'provider')),
 ]
 
 tap = Tap()

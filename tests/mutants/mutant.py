@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 #
-# Mutants: NAME.patch beside this file. Each puts one fault into kernel/core or
-# kernel/rxe, and has a head of fields, "Name: value", before the diff:
+# Mutants: NAME.patch beside this file. Each puts one fault into a kernel module, and
+# has a head of fields, "Name: value", before the diff:
 #
 #   Mutant      what is broken
 #   Killed-by   the test that must fail: GROUP PROGRAM [FIXTURE.VARIANT.TEST...]
@@ -96,8 +96,8 @@ class Mutant:
             raise Malformed(f'{self.changed} lines changed, not 1 to '
                             f'{MAX_CHANGED}')
         for file in self.files:
-            if not re.match(r'kernel/(core|rxe)/', file):
-                raise Malformed(f'{file} is not in kernel/core or kernel/rxe')
+            if not re.match(r'kernel/(core|rxe|bar|vram|cmb|maps)/', file):
+                raise Malformed(f'{file} is not of a kernel module')
 
     def touches(self, folder):
         return any(file.startswith(f'kernel/{folder}/') for file in self.files)

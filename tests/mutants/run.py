@@ -44,10 +44,11 @@ GRACE = 60
 BOOT = 300
 # A kernel tree and what is in it: as it is installed, and with hold points.
 TREES = {
-    'plain': ['core', 'rxe'],
+    'plain': ['core', 'rxe', 'bar', 'vram', 'cmb', 'maps'],
     'hold': ['core'],
 }
-MODULES = {'core': 'ib_peer_mem', 'rxe': 'rdma_rxe'}
+MODULES = {'core': 'ib_peer_mem', 'rxe': 'rdma_rxe', 'bar': 'ib_peer_bar',
+           'vram': 'peer_vram', 'cmb': 'peer_cmb', 'maps': 'peer_maps'}
 # Debugging information takes longer than all the rest.
 QUICKLY = ['CONFIG_DEBUG_INFO=', 'CONFIG_DEBUG_INFO_BTF_MODULES=']
 
@@ -175,20 +176,21 @@ class Item:
             raise Failed(f'no command for {" ".join(mutant.test)}')
         self.command = ' '.join(words)
         self.on_mutant = self.command
-        self.modules = {'core': '-', 'rxe': '-'}
+        self.modules = []
         hold = os.path.join(build, 'kernel-hold/core/ib_peer_mem.ko')
-        for folder in self.modules:
+        for folder in MODULES:
             if not mutant.touches(folder):
                 continue
             if folder == 'core' and hold in words:
                 ko = trees('hold').keep(mutant, folder)
                 self.on_mutant = self.command.replace(hold, ko)
             else:
-                self.modules[folder] = trees('plain').keep(mutant, folder)
+                self.modules.append(trees('plain').keep(mutant, folder))
 
     def line(self, seconds):
-        return '\t'.join([self.mutant.name, str(seconds), self.modules['core'],
-                          self.modules['rxe'], self.command, self.on_mutant])
+        return '\t'.join([self.mutant.name, str(seconds),
+                          ' '.join(self.modules) or '-', self.command,
+                          self.on_mutant])
 
 
 # ---- running ----

@@ -199,10 +199,11 @@ enum peer_mem_export_flags {
  * @fd:       in: 0; out: a dma-buf of that size, close-on-exec
  * @reserved: 0
  *
- * The range is memory of clients, all of it: one buffer or several side by side, in
- * mappings of their own. Whoever has the descriptor may register it with ibv_reg_dmabuf_mr(), in other processes too, and reach what is
- * mapped there: on demand, with the rights of the mapping. Nothing is pinned, and
- * the client is asked about each registration.
+ * The range is memory of clients, all of it: one buffer, or several side by side in
+ * mappings of their own. Whoever has the descriptor may register it with
+ * ibv_reg_dmabuf_mr(), in other processes too, and reach what is mapped there: on
+ * demand, with the rights of the mapping. Nothing is pinned, and the clients are
+ * asked about each registration.
  *
  * It is over, for those who have registered it as well, when the process unmaps
  * any part of the range, or maps something else there, or ends: accesses fail
