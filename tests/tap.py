@@ -9,15 +9,17 @@
 #       "mr_data" becomes "mr_data: write at odd offsets".
 #   tap.py check NAME COUNTS [--vm] -- COMMAND...
 #       Runs COMMAND, which prints one TAP stream, shows it, and writes what
-#       it counted to file COUNTS. With --vm, COMMAND is vm.sh and the machine
-#       itself is one more point: it booted, the kernel log is clean.
+#       it counted to file COUNTS, and to COUNTS.xml each point, as JUnit does. With
+#       --vm, COMMAND is vm.sh and the machine itself is one more point: it booted,
+#       the kernel log is clean.
 #   tap.py show [--jobs N]
 #       Shows what "ctest --verbose" prints, without what is ctest's own: the
 #       tests' lines as they come, a headline a group, and the verdict on it.
 #       With groups running at the same time each line tells whose it is.
 #   tap.py sum LANE=FOLDER...
 #       Prints "N passed, N failed, N skipped" over the tests that ctest ran
-#       (junit.xml in FOLDER is its report) from the counts in FOLDER.
+#       (junit.xml in FOLDER is its report) from the counts in FOLDER, and makes
+#       points.xml there, with a case for each point and why it failed.
 #
 # Whatever is not a well-formed success is a failure: a plan that is missing, or
 # that comes twice; a point too few, or with the wrong number; an exit status other
@@ -265,7 +267,43 @@ def check(args):
             if result != 'passed':
                 print(f'{result}: {args.name}: {name}'
                       + (f' ({reason})' if reason else ''), file=out)
+    write_report(args.counts + '.xml', args.name, stream.points)
     return 1 if counts[1] else 0
+
+
+def printable(text):
+    """Tests print what they find in memory; XML does not take all of that."""
+    return ''.join(c if c.isprintable() else '?' for c in text)
+
+
+def write_report(path, group, points):
+    """One group's points, as a JUnit test suite."""
+    suite = xml.etree.ElementTree.Element('testsuite', name=group)
+    for result, name, reason in points:
+        name, reason = printable(name), printable(reason)
+        program, mark, rest = name.partition(': ')
+        case = xml.etree.ElementTree.SubElement(
+            suite, 'testcase', name=rest if mark else name,
+            classname=f'{group}.{program}' if mark else group)
+        if result == 'failed':
+            xml.etree.ElementTree.SubElement(case, 'failure', message=reason)
+        elif result == 'skipped':
+            xml.etree.ElementTree.SubElement(case, 'skipped', message=reason)
+    for kind, attribute in (('failed', 'failures'), ('skipped', 'skipped')):
+        suite.set(attribute, str(sum(point[0] == kind for point in points)))
+    suite.set('tests', str(len(points)))
+    xml.etree.ElementTree.ElementTree(suite).write(path, 'utf-8', True)
+
+
+def write_reports(lane, folder, names):
+    """All groups of a lane in one file."""
+    suites = xml.etree.ElementTree.Element('testsuites', name=lane)
+    for name in names:
+        path = os.path.join(folder, name + '.counts.xml')
+        if os.path.exists(path):
+            suites.append(xml.etree.ElementTree.parse(path).getroot())
+    xml.etree.ElementTree.ElementTree(suites).write(
+        os.path.join(folder, 'points.xml'), 'utf-8', True)
 
 
 CTEST_START = re.compile(r' *Start +(\d+): (.*)')
@@ -292,10 +330,15 @@ def show(args):
     return 0
 
 
+def lane_cases(folder):
+    """What ctest ran."""
+    return list(xml.etree.ElementTree.parse(
+        os.path.join(folder, 'junit.xml')).iter('testcase'))
+
+
 def lane_counts(folder):
     """Yields counts and notes of each test of a lane."""
-    report = xml.etree.ElementTree.parse(os.path.join(folder, 'junit.xml'))
-    for case in report.iter('testcase'):
+    for case in lane_cases(folder):
         name = case.get('name')
         path = os.path.join(folder, name + '.counts')
         counts, notes = [0, 0, 0], []
@@ -322,6 +365,8 @@ def add_up(args):
             for note in notes:
                 kind, text = note.split(': ', 1)
                 said[kind].append(f'{kind}: {lane}: {text}')
+        write_reports(lane, folder,
+                      [case.get('name') for case in lane_cases(folder)])
     for notes in said.values():
         for note in notes:
             say(note)

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import xml.etree.ElementTree
 
 TAP = os.path.join(os.path.dirname(os.path.abspath(__file__)), '../tap.py')
 
@@ -120,6 +121,15 @@ def note_of(work, program):
         return lines.read().splitlines()[1]
 
 
+def report_of(work, program):
+    """The cases of the group's report: class, name, why it failed or was skipped."""
+    run(work, program)
+    cases = xml.etree.ElementTree.parse(os.path.join(work, 'x.counts.xml'))
+    return [(case.get('classname'), case.get('name'),
+             *(f'{what.tag}: {what.get("message")}' for what in case))
+            for case in cases.getroot()]
+
+
 def sum_of(work, counts, status, *lanes):
     junit = os.path.join(work, 'junit.xml')
     with open(junit, 'w', encoding='utf-8') as out:
@@ -160,6 +170,11 @@ def main():
         done = subprocess.run([TAP, 'show', '--jobs', '2'], input=CTEST,
                               text=True, capture_output=True)
         check('two groups at the same time', done.stdout.splitlines(), SHOWN)
+        check('the report has each point', report_of(
+            work, 'echo 1..3; echo "ok 1 - p: a"; echo "not ok 2 - p: b"; '
+            'printf "# b\\1cause\\n"; echo "ok 3 - c # SKIP why"; exit 1'),
+              [('x.p', 'a'), ('x.p', 'b', 'failure: b?cause'),
+               ('x', 'c', 'skipped: why')])
         check('a sum', sum_of(work, (3, 0, 1), 'run'),
               ('3 passed, 0 failed, 1 skipped', 0))
         check('a sum with a failure', sum_of(work, (3, 2, 1), 'fail'),
