@@ -154,6 +154,8 @@ void ib_umem_peer_kill_faults(struct ib_umem_peer *peer);
 /* fault_queue.c */
 struct work_struct;
 struct ib_peer_queue;
+int ib_peer_queue_init(void);
+void ib_peer_queue_exit(void);
 int ib_umem_peer_get_queue(struct ib_umem_peer *peer);
 void ib_peer_queue_put(struct ib_peer_queue *queue);
 void ib_peer_queue_fault(struct ib_peer_queue *queue, struct work_struct *work);

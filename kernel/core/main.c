@@ -52,9 +52,12 @@ static int __init ib_peer_mem_init(void)
 	ret = ib_peer_region_init();
 	if (ret)
 		return ret;
-	ret = ib_peer_sysfs_init();
+	ret = ib_peer_queue_init();
 	if (ret)
 		goto err_region;
+	ret = ib_peer_sysfs_init();
+	if (ret)
+		goto err_queue;
 	ret = ib_peerdirect_device_init();
 	if (ret)
 		goto err_sysfs;
@@ -78,6 +81,8 @@ err_peerdirect:
 	ib_peerdirect_device_exit();
 err_sysfs:
 	ib_peer_sysfs_exit();
+err_queue:
+	ib_peer_queue_exit();
 err_region:
 	ib_peer_region_exit();
 	return ret;
@@ -91,6 +96,7 @@ static void __exit ib_peer_mem_exit(void)
 	ib_peer_dmabuf_exit();
 	ib_peerdirect_device_exit();
 	ib_peer_sysfs_exit();
+	ib_peer_queue_exit();
 	ib_peer_region_exit();
 }
 
