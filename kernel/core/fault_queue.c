@@ -15,8 +15,8 @@
 
 #include "ib_peer.h"
 
-/* Threads that a process may keep waiting. */
-#define QUEUE_FAULTS 64
+/* Threads that a process may keep waiting: of a machine's there are not so many. */
+#define QUEUE_FAULTS 16
 #define QUEUE_PREFETCHES 4
 
 /* How long queues stay that nobody uses. */
