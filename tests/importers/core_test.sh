@@ -21,8 +21,11 @@ passes()
 {
 	local text
 
-	text=$("$programs/$1" -r "$2" 2>&1) && [[ $text == *"pass:1 fail:0"* ]] ||
-		{ echo "$text"; return 1; }
+	if ! text=$("$programs/$1" -r "$2" 2>&1) ||
+			[[ $text != *"pass:1 fail:0"* ]]; then
+		echo "$text"
+		return 1
+	fi
 }
 
 # shellcheck disable=SC2317 # called by tap_run

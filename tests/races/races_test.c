@@ -165,7 +165,7 @@ TEST_F_TIMEOUT(race, copy_against_invalidation, 60)
 	EXPECT_EQ(0, check_written(scene));
 }
 
-/* Two faults on the same pages, by two roads; the slower one changes nothing. */
+/* Two faults on the same pages, the second for writing; the slower one changes nothing. */
 TEST_F_TIMEOUT(race, fault_against_fault, 60)
 {
 	struct vt_link *scene = &self->scene;
@@ -175,8 +175,8 @@ TEST_F_TIMEOUT(race, fault_against_fault, 60)
 	ASSERT_EQ(0, vt_pair_open(&other.pair, &scene->dev, &opts));
 	ASSERT_EQ(0, hold_arm("answered", HOLD_LONG));
 	ASSERT_EQ(0, operation_start(&self->op, scene, READ, "answered"));
-	EXPECT_EQ(0, operate(&other, WRITE_FROM));
-	EXPECT_EQ(0, check_read(scene));
+	EXPECT_EQ(0, operate(&other, WRITE));
+	EXPECT_EQ(0, check_written(scene));
 	EXPECT_TRUE(hold_held("answered"));
 	ASSERT_EQ(0, hold_let_go("answered"));
 	EXPECT_EQ(0, operation_end(&self->op));
