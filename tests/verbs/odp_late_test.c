@@ -25,7 +25,7 @@
 #define SIZE (64 * 1024)
 #define ACCESS (VT_ACCESS_ALL | IBV_ACCESS_ON_DEMAND)
 /* What no call may take, on a busy emulated machine; the pages would never come. */
-#define SOON_MS 20000
+#define SOON_MS (vt_slow_kernel() ? 60000 : 20000)
 
 static const struct vt_part part = { .here = 100, .there = 4000, .length = 20000 };
 
@@ -115,7 +115,7 @@ FIXTURE_TEARDOWN(late)
 	vt_late_end(&self->late);
 }
 
-TEST_F_TIMEOUT(late, comes, 60)
+TEST_F_TIMEOUT(late, comes, 120)
 {
 	usleep(100000);
 	EXPECT_FALSE(vt_access_done(&self->run, 0));
@@ -146,7 +146,7 @@ static int use_address_space(void *arg)
 	return 0;
 }
 
-TEST_F_TIMEOUT(late, process_goes_on, 60)
+TEST_F_TIMEOUT(late, process_goes_on, 120)
 {
 	EXPECT_EQ(0, call_soon(&self->call, use_address_space, NULL));
 	EXPECT_FALSE(vt_access_done(&self->run, 0));
@@ -163,7 +163,7 @@ static int deregister(void *arg)
 	return -ret;
 }
 
-TEST_F_TIMEOUT(late, deregistered, 60)
+TEST_F_TIMEOUT(late, deregistered, 120)
 {
 	ASSERT_EQ(0, call_soon(&self->call, deregister, &self->there));
 	EXPECT_NE(0, vt_access_end(&self->run));
@@ -246,7 +246,7 @@ static int destroy_both(void *arg)
 	return -ret;
 }
 
-TEST_F_TIMEOUT(stopping, destroyed, 60)
+TEST_F_TIMEOUT(stopping, destroyed, 120)
 {
 	EXPECT_EQ(0, call_soon(&self->call, destroy_both, &self->pair));
 }
@@ -269,7 +269,7 @@ static int reset_both(void *pair)
  * No operation is left, and no completion of one; and the queue pair may be used again,
  * also with late pages.
  */
-TEST_F_TIMEOUT(stopping, reset, 60)
+TEST_F_TIMEOUT(stopping, reset, 120)
 {
 	struct vt_address address[2];
 	struct vt_access_run run = {
@@ -298,7 +298,7 @@ static int fail_both(void *pair)
 	return set_state(pair, IBV_QPS_ERR);
 }
 
-TEST_F_TIMEOUT(stopping, failed, 60)
+TEST_F_TIMEOUT(stopping, failed, 120)
 {
 	struct ibv_wc wc;
 
@@ -467,7 +467,7 @@ FIXTURE_TEARDOWN(waiting)
 		close(self->fds[i]);
 }
 
-TEST_F_TIMEOUT(waiting, is_killed, 60)
+TEST_F_TIMEOUT(waiting, is_killed, 300)
 {
 	EXPECT_EQ(0, kill(self->pid, 0));
 }
@@ -490,7 +490,7 @@ static int write_there(void *arg)
 			     vt_remote(&link->there, 0));
 }
 
-TEST_F_TIMEOUT(waiting, delays_nobody, 60)
+TEST_F_TIMEOUT(waiting, delays_nobody, 300)
 {
 	struct vt_link link;
 	struct call call;
@@ -535,7 +535,7 @@ FIXTURE_TEARDOWN(prefetches)
 }
 
 /* An access of the pages does not wait until a prefetch of them has its turn. */
-TEST_F_TIMEOUT(prefetches, access_comes_first, 60)
+TEST_F_TIMEOUT(prefetches, access_comes_first, 120)
 {
 	struct vt_access_run run = {
 		.op = &vt_access_ops[0], .link = &self->link,
@@ -578,7 +578,7 @@ FIXTURE_TEARDOWN(hints)
 }
 
 /* So much of the kernel's memory, and no more, a registration may keep by them. */
-TEST_F_TIMEOUT(hints, are_left_out_if_many, 60)
+TEST_F_TIMEOUT(hints, are_left_out_if_many, 120)
 {
 	struct vt_mr_counters counters;
 	struct ibv_sge sge;
