@@ -51,13 +51,17 @@ static void queue_free(struct ib_peer_queue *queue)
 	kfree(queue);
 }
 
-/* Nobody finds it any more. Return: false if another has seen to that. */
+/*
+ * Nobody finds it any more. Return: false if another has seen to that, or somebody has
+ * used it since this look at it began: then another look is due.
+ */
 static bool queue_take(struct ib_peer_queue *queue)
 {
 	bool taken;
 
 	mutex_lock(&queues_lock);
-	taken = !queue->users && !list_empty(&queue->node);
+	taken = !queue->users && !list_empty(&queue->node) &&
+		!delayed_work_pending(&queue->idle);
 	if (taken)
 		list_del_init(&queue->node);
 	mutex_unlock(&queues_lock);
