@@ -20,7 +20,11 @@
 #define QUEUE_PREFETCHES 4
 
 /* How long queues stay that nobody uses. */
+#ifdef PEERMEM_HOLD
+#define QUEUE_IDLE (HZ / 10)
+#else
 #define QUEUE_IDLE (10 * HZ)
+#endif
 
 /*
  * struct ib_peer_queue - of a process
@@ -73,6 +77,7 @@ static void queue_idle(struct work_struct *work)
 	struct ib_peer_queue *queue =
 		container_of(to_delayed_work(work), struct ib_peer_queue, idle);
 
+	ib_peer_hold(IB_PEER_HOLD_IDLE);
 	if (queue_take(queue))
 		queue_free(queue);
 }

@@ -83,6 +83,7 @@ static struct hold holds[IB_PEER_HOLD_POINTS] = {
 	[IB_PEER_HOLD_HANDED] = { .name = "handed" },
 	[IB_PEER_HOLD_FOUND] = { .name = "found" },
 	[IB_PEER_HOLD_FAULTED] = { .name = "faulted" },
+	[IB_PEER_HOLD_IDLE] = { .name = "idle" },
 	[IB_PEER_HOLD_MOVING] = { .name = "moving" },
 	[IB_PEER_HOLD_OFFERED] = { .name = "offered" },
 	[IB_PEER_HOLD_MAPPED] = { .name = "mapped" },

@@ -62,6 +62,8 @@ enum ib_peer_hold_point {
 	IB_PEER_HOLD_FOUND,
 	/* A fault in the background is done; who waits for it was not told. */
 	IB_PEER_HOLD_FAULTED,
+	/* Queues that nobody uses are looked at; their lock was not taken. */
+	IB_PEER_HOLD_IDLE,
 	/* A dma-buf for DMA moves: its users were told to hurry, its resv comes next. */
 	IB_PEER_HOLD_MOVING,
 	/* An answer for DMA was checked and is there; the device has not taken it. */
