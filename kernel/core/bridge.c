@@ -44,7 +44,6 @@
  * @region:  holds a reference
  * @resv:    of the dma-buf
  * @task:    who registers, as long as it does: nobody else attaches
- * @attached: a device has come for it, and has not gone
  * @on_demand: asked for, so nothing may be pinned
  * @flavour: of the device's driver
  * @answer:  where the region is, not mapped by the device yet; or NULL
@@ -60,7 +59,6 @@ struct ib_peer_bridge {
 	struct dma_buf *dmabuf;
 	struct dma_resv resv;
 	struct task_struct *task;
-	bool attached;
 	bool on_demand;
 	enum ib_peer_flavour flavour;
 	struct ib_peer_dma *answer;
@@ -320,7 +318,6 @@ static int bridge_attach(struct dma_buf *dmabuf,
 	/* Ahead of the driver, which finds it there when it maps. */
 	if (!ret)
 		ret = bridge_ask_until(bridge);
-	bridge->attached = !ret;
 	ib_peer_region_unuse(region);
 	return ret;
 }
@@ -384,10 +381,7 @@ static void bridge_end(struct ib_peer_bridge *bridge)
 static void bridge_detach(struct dma_buf *dmabuf,
 			  struct dma_buf_attachment *attach)
 {
-	struct ib_peer_bridge *bridge = dmabuf->priv;
-
-	bridge->attached = false;
-	bridge_end(bridge);
+	bridge_end(dmabuf->priv);
 }
 
 static void bridge_free(struct ib_peer_bridge *bridge)
@@ -502,7 +496,7 @@ enum ib_peer_flavour ib_peer_bridge_seal(struct dma_buf *dmabuf)
 
 	/* Another task may have its address one day. */
 	WRITE_ONCE(bridge->task, NULL);
-	if (!bridge->attached && bridge->peer)
+	if (list_empty(&dmabuf->attachments) && bridge->peer)
 		bridge_end(bridge);
 	return bridge->flavour;
 }

@@ -19,13 +19,11 @@
 
 #include "ib_peer.h"
 
-/* Prefetches of a registration at a time, that nobody waits for. */
+/* Prefetches of a registration at a time; then one that nobody waits for is left out. */
 #define PREFETCHES_MAX 16
 
 /*
- * @access: begun by one, who needs no question any more if another fault has ended
- *          since the pages were missing
- * @until:  deadline of that access, in jiffies; 0: a prefetch has none
+ * @until:  deadline of the access that began it, in jiffies; 0: a prefetch did
  * @task:   does it, and may be killed; NULL: not yet, or not any more. Under
  *          peer->work_lock, as @node
  * @ret:    what came of it, once @done
@@ -39,7 +37,6 @@ struct fault_work {
 	unsigned long addr;
 	size_t length;
 	unsigned int flags;
-	bool access;
 	unsigned long until;
 	struct task_struct *task;
 	int ret;
@@ -56,6 +53,11 @@ static void fault_work_put(struct fault_work *fault)
 	kref_put(&fault->kref, fault_work_free);
 }
 
+static bool fault_work_is_access(const struct fault_work *fault)
+{
+	return fault->until;
+}
+
 /* Then what came of it can be read. */
 static bool fault_work_is_done(const struct fault_work *fault)
 {
@@ -65,9 +67,10 @@ static bool fault_work_is_done(const struct fault_work *fault)
 
 /* ---- the thread that does it ---- */
 
+/* An access needs nothing if another fault has ended since its pages were missing. */
 static bool fault_work_is_needed(const struct fault_work *fault)
 {
-	return !fault->access ||
+	return !fault_work_is_access(fault) ||
 	       ib_umem_peer_present(fault->peer, fault->addr, fault->length,
 				    fault->flags & PEER_FAULT_WRITE);
 }
@@ -87,7 +90,7 @@ static void fault_work_end(struct fault_work *fault)
 	spin_lock(&fault->peer->work_lock);
 	fault->task = NULL;
 	list_del(&fault->node);
-	if (!fault->access)
+	if (!fault_work_is_access(fault))
 		fault->peer->prefetches--;
 	spin_unlock(&fault->peer->work_lock);
 	disallow_signal(SIGKILL);
@@ -134,7 +137,8 @@ static bool fault_work_serves(const struct fault_work *fault,
 	       fault->addr + fault->length >= wanted->addr + wanted->length &&
 	       !(wanted->flags & ~fault->flags) &&
 	       !(fault->flags & PEER_FAULT_SNAPSHOT) &&
-	       (fault->access || fault->task || !wanted->access);
+	       (fault_work_is_access(fault) || fault->task ||
+		!fault_work_is_access(wanted));
 }
 
 /* One under way that brings these pages too, with a reference. */
@@ -171,7 +175,6 @@ static struct fault_work *fault_work_alloc(struct ib_umem_peer *peer,
 	fault->addr = addr & PAGE_MASK;
 	fault->length = PAGE_ALIGN(addr + length) - fault->addr;
 	fault->flags = flags;
-	fault->access = until;
 	fault->until = until;
 	return fault;
 }
@@ -185,7 +188,7 @@ static void fault_work_queue(struct fault_work *fault)
 	kref_get(&fault->kref);
 	list_add_tail(&fault->node, &peer->works);
 	ib_umem_peer_fault_begins(peer);
-	if (fault->access) {
+	if (fault_work_is_access(fault)) {
 		ib_peer_queue_fault(peer->queue, &fault->work);
 	} else {
 		peer->prefetches++;

@@ -86,7 +86,6 @@ struct ib_peer_region *ib_peer_region_claim(struct ib_umem_peer *umem,
 int ib_peer_region_pin(struct ib_peer_region *region);
 void ib_peer_region_use(struct ib_peer_region *region);
 void ib_peer_region_unuse(struct ib_peer_region *region);
-bool ib_peer_region_stop(struct ib_peer_region *region);
 void ib_peer_region_kill(struct ib_peer_region *region);
 void ib_peer_region_end(struct ib_peer_region *region);
 void ib_peer_region_discard(struct ib_peer_region *region);

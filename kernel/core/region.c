@@ -243,7 +243,7 @@ int ib_peer_region_pin(struct ib_peer_region *region)
 }
 
 /* No access any more. Return: it was alive, and the caller owes an unuse(). */
-bool ib_peer_region_stop(struct ib_peer_region *region)
+static bool ib_peer_region_stop(struct ib_peer_region *region)
 {
 	if (!region->umem->on_demand)
 		ib_umem_peer_kill(region->umem);

@@ -27,7 +27,7 @@ int rxe_peer_flush(struct rxe_mr *mr, u64 iova, u64 length);
 /* rxe_peer_odp.c */
 void rxe_peer_set_caps(struct rxe_dev *rxe);
 void rxe_peer_release(struct rxe_mr *mr);
-void rxe_peer_change_pd(const struct rxe_mr *mr, struct rxe_pd *pd);
+void rxe_peer_change_pd(struct rxe_mr *mr, struct rxe_pd *pd);
 int rxe_peer_attach_on_demand(struct rxe_mr *mr, struct ib_umem_peer *peer);
 int rxe_peer_init_on_demand(struct rxe_mr *mr, u64 start, u64 length,
 			    int access);

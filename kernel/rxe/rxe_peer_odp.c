@@ -73,12 +73,12 @@ void rxe_peer_release(struct rxe_mr *mr)
 	ib_umem_peer_release(mr->peer);
 }
 
-void rxe_peer_change_pd(const struct rxe_mr *mr, struct rxe_pd *pd)
+void rxe_peer_change_pd(struct rxe_mr *mr, struct rxe_pd *pd)
 {
 	if (!mr->peer || !mr->peer->on_demand)
 		return;
 	atomic_inc(&pd->on_demand_mrs);
-	atomic_dec(&mr_pd((struct rxe_mr *)mr)->on_demand_mrs);
+	atomic_dec(&mr_pd(mr)->on_demand_mrs);
 }
 
 /* ---- the responder ---- */

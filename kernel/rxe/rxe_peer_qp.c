@@ -8,7 +8,7 @@
 #include "rxe.h"
 #include "rxe_loc.h"
 
-/* Its state is one in which the tasks only flush. Context: any. */
+/* What its tasks wait for is not done any more. Context: any. */
 void rxe_peer_stop_waits(struct rxe_qp *qp)
 {
 	ib_umem_peer_cancel(&qp->cancel, qp, sizeof(*qp));
