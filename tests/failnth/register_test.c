@@ -289,15 +289,20 @@ static int settle_prefetch_write(void *world, int ret)
 }
 
 /* EFAULT: what hmm_range_fault() makes of VM_FAULT_OOM. */
-#define SWEEP_ADVICE(_name, _settle, _at_least)				\
+#define SWEEP_ADVICE(_name, _call, _settle, _whom)			\
 	SWEEP_IF(mr, _name, on_demand(&self->w), "not on demand",	\
-		 .arrange = arrange_fresh, .call = call_##_name,	\
-		 .settle = _settle, .at_least = _at_least,		\
+		 .arrange = arrange_fresh, .call = call_##_call,	\
+		 .settle = _settle, .whom = _whom, .at_least = 1,	\
 		 .errors = { self->w.kind == &vt_mem_host ? EFAULT : 0 })
 
-SWEEP_ADVICE(prefetch_write, settle_prefetch_write, 2)
-SWEEP_ADVICE(prefetch, settle_used, 2)
-SWEEP_ADVICE(prefetch_later, settle_used, 1)
-SWEEP_ADVICE(prefetch_no_fault, settle_used, 1)
+SWEEP_ADVICE(prefetch_write, prefetch_write, settle_prefetch_write,
+	     INJECT_SELF)
+SWEEP_ADVICE(prefetch, prefetch, settle_used, INJECT_SELF)
+SWEEP_ADVICE(prefetch_later, prefetch_later, settle_used, INJECT_SELF)
+SWEEP_ADVICE(prefetch_no_fault, prefetch_no_fault, settle_used, INJECT_SELF)
+/* A worker does the fault. */
+SWEEP_ADVICE(fault_of_prefetch_write, prefetch_write, settle_prefetch_write,
+	     INJECT_WORKERS_IN_CORE)
+SWEEP_ADVICE(fault_of_prefetch, prefetch, settle_used, INJECT_WORKERS_IN_CORE)
 
 TEST_HARNESS_MAIN

@@ -101,44 +101,56 @@ peer_vram  1.0               2      4.0 MiB         77             5        3"
 # ---- what happens each second ----
 
 # The counters move after the head was read, which is after the first look; then
-# it goes on until that is seen.
+# it goes on until that is seen, and once more: it may have looked in between. What they
+# move by is so far apart that no column can be taken for another.
 moving()
 {
-	local line
+	local line seen=0
 
 	"$peermem" top | {
 		read -r line
 		client .new 1 7 0 0 0 0 0 0 9 0
 		mv "$peers/.new" "$peers/new"
-		echo 1000077 > "$peers/peer_vram/num_faults"
+		client peer_vram 1.0 1012 10 3072 2048 5242880 1048576 1000000003 \
+			100077 10000005
 		while read -r line; do
 			echo "$line"
-			[[ $line != peer_vram*' 0.0'*' 0.0'*' 0.0'*' 0.0' ]] ||
-				continue
-			[[ $line != peer_vram* ]] || break
+			[[ $line == peer_vram* ]] || continue
+			[[ $seen = 0 && $line = *' 0.0'*' 0.0'*' 0.0'*' 0.0' ]] ||
+				seen=$((seen + 1))
+			[ $seen -lt 2 ] || break
 		done
 	}
 }
 
 top=$(moving)
-# Field $2 of the lines of client $1, all together: nothing, or how much?
+# Field $2 of the lines of client $1, all together, an interval being a second or longer:
+# nothing, or what a counter shows that has moved by $3?
 rates()
 {
-	awk -v name="$1" -v field="$2" '$1 == name { sum += $field }
-		END { print (!sum ? "none" : sum > 1000001 ? "too much" : "some") }' \
-		<<< "$top"
+	awk -v name="$1" -v field="$2" -v by="${3-0}" '
+		$1 == name { sum += $field }
+		END {
+			print !sum ? "none" : sum > by + 1 ? "too much" :
+				sum < by / 99 ? "too little" : "some"
+		}' <<< "$top"
 }
 
-# Before the faults are REGIONS, REGISTERED (a number and a unit) and CLAIMS.
-tap_is "top: faults" "$(rates peer_vram 6)" some
-tap_is "top: what stands still" "$(rates peer_vram 7) $(rates many 6)" "none none"
-tap_is "top: what came meanwhile" "$(rates new 6)" none
-tap_is "top: what is registered" "$(grep -m 1 -o '^peer_vram  *2  *4.0 MiB' <<< "$top" |
-	tr -s ' ')" "peer_vram 2 4.0 MiB"
+# Before the claims are REGIONS, and REGISTERED (a number and a unit).
+tap_is "top: claims" "$(rates peer_vram 5 1000)" some
+tap_is "top: faults" "$(rates peer_vram 6 100000)" some
+tap_is "top: invalidations" "$(rates peer_vram 7 10000000)" some
+tap_is "top: revoked" "$(rates peer_vram 8 1000000000)" some
+tap_is "top: what stands still" \
+	"$(rates many 5) $(rates many 6) $(rates many 7) $(rates many 8)" \
+	"none none none none"
+tap_is "top: what came meanwhile" "$(rates new 5) $(rates new 7)" "none none"
 tap_is "top: no escapes" "$(grep -c $'\033' <<< "$top")" 0
-tap_is "top: as often as wanted" "$("$peermem" top --count 1 | grep -c '^peer_vram')" 1
+client peer_vram 1.0 12 10 3072 2048 5242880 1048576 3 77 5
+tap_is "top: what is registered, as often as wanted" \
+	"$("$peermem" top --count 1 | grep -o '^peer_vram  *2  *4.0 MiB' | tr -s ' ')" \
+	"peer_vram 2 4.0 MiB"
 rm -r "${peers:?}/new"
-echo 77 > "$peers/peer_vram/num_faults"
 
 on_terminal()
 {

@@ -168,20 +168,19 @@ TEST_F_TIMEOUT(race, copy_against_invalidation, 60)
 /* Two faults on the same pages, the second for writing; the slower one changes nothing. */
 TEST_F_TIMEOUT(race, fault_against_fault, 60)
 {
-	struct vt_link *scene = &self->scene;
-	struct vt_pair_opts opts = { 0 };
-	struct vt_link other = *scene;
+	struct vt_link *scene = &self->scene, second;
 
-	ASSERT_EQ(0, vt_pair_open(&other.pair, &scene->dev, &opts));
+	ASSERT_EQ(0, scene_second(&second, scene));
 	ASSERT_EQ(0, hold_arm("answered", HOLD_LONG));
 	ASSERT_EQ(0, operation_start(&self->op, scene, READ, "answered"));
-	EXPECT_EQ(0, operate(&other, WRITE));
-	EXPECT_EQ(0, check_written(scene));
+	EXPECT_EQ(0, operate(&second, WRITE));
+	EXPECT_EQ(0, check_written(&second));
 	EXPECT_TRUE(hold_held("answered"));
 	ASSERT_EQ(0, hold_let_go("answered"));
 	EXPECT_EQ(0, operation_end(&self->op));
+	EXPECT_EQ(0, operate(scene, READ));
 	EXPECT_EQ(0, check_read(scene));
-	vt_pair_close(&other.pair);
+	scene_second_close(&second);
 }
 
 /* Returns when the on-demand buffer has pages. Return: 0 or -errno. */

@@ -89,6 +89,26 @@ int scene_open(struct vt_link *scene, const struct vt_mem_kind *kind)
 	return vt_link_open(scene, kind, SIZE, ACCESS, NULL);
 }
 
+int scene_second(struct vt_link *second, const struct vt_link *scene)
+{
+	int ret;
+
+	*second = *scene;
+	ret = vt_pair_open(&second->pair, &second->dev, NULL);
+	if (!ret)
+		ret = vt_buf_open(&second->here, &second->dev, &vt_mem_host,
+				  SIZE, NULL);
+	if (!ret)
+		vt_buf_fill(&second->here, 3);
+	return ret;
+}
+
+void scene_second_close(struct vt_link *second)
+{
+	vt_buf_close(&second->here);
+	vt_pair_close(&second->pair);
+}
+
 int scene_unmap(struct vt_mem *mem)
 {
 	return munmap(mem->addr, mem->length) ? -errno : 0;

@@ -17,6 +17,14 @@
 /* Pinned here, on demand there; close it by vt_link_close(). */
 int scene_open(struct vt_link *scene, const struct vt_mem_kind *kind);
 
+/*
+ * Queue pair and buffer of its own here, the same buffer there: while the scene's own
+ * operation is held, its peer tells it to come back, and it may go on before it is let
+ * go of, as soon as this one has brought the pages.
+ */
+int scene_second(struct vt_link *second, const struct vt_link *scene);
+void scene_second_close(struct vt_link *second);
+
 /* Ways to lose memory: unmapped; of another object of the same kind now. */
 int scene_unmap(struct vt_mem *mem);
 int scene_replace(struct vt_mem *mem);

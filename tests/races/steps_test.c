@@ -143,17 +143,18 @@ TEST_F_TIMEOUT(claiming, against_destruction, 60)
 /* Another fault, for writing, claims the same: one region is kept, the other given back. */
 TEST_F_TIMEOUT(claiming, against_another_fault, 60)
 {
-	struct vt_link *scene = &self->scene, other = *scene;
+	struct vt_link *scene = &self->scene, second;
 
-	ASSERT_EQ(0, vt_pair_open(&other.pair, &scene->dev, NULL));
+	ASSERT_EQ(0, scene_second(&second, scene));
 	ASSERT_EQ(0, attempt_start(&self->fault, variant->point, do_read,
 				   scene));
-	EXPECT_EQ(0, operate(&other, WRITE));
-	EXPECT_EQ(0, check_written(scene));
+	EXPECT_EQ(0, operate(&second, WRITE));
+	EXPECT_EQ(0, check_written(&second));
 	EXPECT_TRUE(hold_held(variant->point));
 	EXPECT_EQ(0, attempt_end(&self->fault));
+	EXPECT_EQ(0, operate(scene, READ));
 	EXPECT_EQ(0, check_read(scene));
-	vt_pair_close(&other.pair);
+	scene_second_close(&second);
 }
 
 TEST_F_TIMEOUT(claiming, against_deregistration, 60)
