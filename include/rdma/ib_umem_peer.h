@@ -29,6 +29,7 @@
 struct dma_buf;
 struct ib_peer_export;
 struct ib_peer_queue;
+struct workqueue_struct;
 
 /**
  * struct ib_umem_peer_stats - what happened to an on-demand MR
@@ -85,6 +86,7 @@ struct ib_umem_peer {
 	struct list_head works;
 	unsigned int prefetches;
 	struct ib_peer_queue *queue;
+	struct list_head queue_node;
 
 	/* public: */
 	struct ib_umem_peer_stats stats;
@@ -251,6 +253,32 @@ void ib_umem_peer_cancel(struct ib_umem_peer_cancel *cancel, const void *object,
 /** ib_umem_peer_cancel_end() - they may wait again; also if nothing was cancelled */
 void ib_umem_peer_cancel_end(struct ib_umem_peer_cancel *cancel);
 
+/** ib_umem_peer_is_cancelled() - do works of the object wait for no page? */
+static inline bool
+ib_umem_peer_is_cancelled(const struct ib_umem_peer_cancel *cancel)
+{
+	return READ_ONCE(cancel->active);
+}
+
+/**
+ * ib_umem_peer_get_workqueue() - where accesses of a process's memory may wait
+ *
+ * A workqueue does a number of works at a time. One that is for the works of all users
+ * does none any more when a user's works all wait for pages. On this one works delay
+ * only those that are for memory on demand of the same process.
+ *
+ * Context: may sleep. Return: it, with a reference; NULL @peer is not on demand.
+ */
+struct workqueue_struct *ib_umem_peer_get_workqueue(struct ib_umem_peer *peer);
+
+/**
+ * ib_umem_peer_put_workqueue() - no work is queued there any more
+ *
+ * One may still be about to return from its function. Context: may sleep, in no such
+ * work. NULL is fine.
+ */
+void ib_umem_peer_put_workqueue(struct workqueue_struct *wq);
+
 /**
  * ib_umem_peer_deadline() - when does an access that begins now give up?
  *
@@ -316,7 +344,12 @@ int ib_umem_peer_rereg(struct ib_umem_peer *peer, int access);
  */
 void ib_umem_peer_add_driver(enum rdma_driver_id id);
 
-/** ib_umem_peer_remove_driver() - undoes it; the driver is about to go */
+/**
+ * ib_umem_peer_remove_driver() - undoes it; the driver is about to go
+ *
+ * Its devices have gone. Waits until the works that they have queued on
+ * ib_umem_peer_get_workqueue() have returned.
+ */
 void ib_umem_peer_remove_driver(enum rdma_driver_id id);
 
 #endif

@@ -44,7 +44,7 @@ void ib_umem_peer_cancel(struct ib_umem_peer_cancel *cancel, const void *object,
 
 	spin_lock_irqsave(&cancel_lock, flags);
 	if (!cancel->active) {
-		cancel->active = true;
+		WRITE_ONCE(cancel->active, true);
 		cancel->object.start = (unsigned long)object;
 		cancel->object.last = (unsigned long)object + size - 1;
 		interval_tree_insert(&cancel->object, &cancels);
@@ -67,7 +67,7 @@ void ib_umem_peer_cancel_end(struct ib_umem_peer_cancel *cancel)
 	spin_lock_irqsave(&cancel_lock, flags);
 	if (cancel->active)
 		interval_tree_remove(&cancel->object, &cancels);
-	cancel->active = false;
+	WRITE_ONCE(cancel->active, false);
 	spin_unlock_irqrestore(&cancel_lock, flags);
 }
 EXPORT_SYMBOL_GPL(ib_umem_peer_cancel_end);

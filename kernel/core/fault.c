@@ -290,7 +290,7 @@ static int fault_mm(struct ib_peer_fault *fault)
 	struct mm_struct *mm = fault->peer->umem.owning_mm;
 	int ret;
 
-	if (!mmget_not_zero(mm))
+	if (ib_peer_mm_is_abandoned(mm) || !mmget_not_zero(mm))
 		return -EFAULT;
 	fault->answer.mmu_seq = mmu_interval_read_begin(&fault->peer->notifier);
 	ret = mmap_read_lock_killable(mm);

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
  * The queues of a process: who has on-demand registrations has a queue for their
- * faults and one for prefetches. So a page that never comes, and a thousand of them,
- * delay the process that registered them and nobody else; and a fault does not wait
- * until prefetches are done.
+ * faults, one for prefetches, and one for the accesses of importers that do them by
+ * works. So a page that never comes, and a thousand of them, delay the process that
+ * registered them and nobody else; and a fault does not wait until prefetches are done.
  *
  * Queues cost more than a registration. They stay for a while after the last one, for
  * programs that register again and again.
+ *
+ * A fault holds the memory of the process, and by its mappings the files that would
+ * end the registration when a process is killed. So while faults are under way there is
+ * a look every second at whether somebody is left who could want them.
  */
 #include <linux/mutex.h>
 #include <linux/sched/mm.h>
@@ -18,6 +22,9 @@
 /* Threads that a process may keep waiting: of a machine's there are not so many. */
 #define QUEUE_FAULTS 16
 #define QUEUE_PREFETCHES 4
+#define QUEUE_ACCESSES 64
+
+#define QUEUE_WATCH HZ
 
 /* How long queues stay that nobody uses. */
 #ifdef PEERMEM_HOLD
@@ -29,16 +36,21 @@
 /*
  * struct ib_peer_queue - of a process
  * @mm:    its memory, by a reference to the struct
- * @users: registrations; under queues_lock, as @node
+ * @peers: registrations; under queues_lock, as @users and @node
+ * @users: these, and importers' references
  * @idle:  frees it if there are none for a while
+ * @watch: ends faults that nobody wants any more
  */
 struct ib_peer_queue {
 	struct list_head node;
 	struct mm_struct *mm;
+	struct list_head peers;
 	unsigned long users;
 	struct delayed_work idle;
+	struct delayed_work watch;
 	struct workqueue_struct *faults;
 	struct workqueue_struct *prefetches;
+	struct workqueue_struct *accesses;
 };
 
 static DEFINE_MUTEX(queues_lock);
@@ -47,10 +59,13 @@ static struct workqueue_struct *idle_wq;
 
 static void queue_free(struct ib_peer_queue *queue)
 {
+	cancel_delayed_work_sync(&queue->watch);
 	if (queue->faults)
 		destroy_workqueue(queue->faults);
 	if (queue->prefetches)
 		destroy_workqueue(queue->prefetches);
+	if (queue->accesses)
+		destroy_workqueue(queue->accesses);
 	mmdrop(queue->mm);
 	kfree(queue);
 }
@@ -82,6 +97,25 @@ static void queue_idle(struct work_struct *work)
 		queue_free(queue);
 }
 
+/* A range that another process shares goes with that one. */
+static void queue_watch(struct work_struct *work)
+{
+	struct ib_peer_queue *queue =
+		container_of(to_delayed_work(work), struct ib_peer_queue, watch);
+	struct ib_umem_peer *peer;
+	bool more = false;
+
+	mutex_lock(&queues_lock);
+	list_for_each_entry(peer, &queue->peers, queue_node) {
+		if (ib_peer_mm_is_abandoned(peer->umem.owning_mm))
+			ib_umem_peer_kill_faults(peer);
+		more |= ib_umem_peer_is_faulting(peer);
+	}
+	mutex_unlock(&queues_lock);
+	if (more)
+		queue_delayed_work(idle_wq, &queue->watch, QUEUE_WATCH);
+}
+
 static struct ib_peer_queue *queue_alloc(struct mm_struct *mm)
 {
 	struct ib_peer_queue *queue = kzalloc(sizeof(*queue),
@@ -91,12 +125,16 @@ static struct ib_peer_queue *queue_alloc(struct mm_struct *mm)
 		return NULL;
 	queue->mm = mm;
 	mmgrab(mm);
+	INIT_LIST_HEAD(&queue->peers);
 	INIT_DELAYED_WORK(&queue->idle, queue_idle);
+	INIT_DELAYED_WORK(&queue->watch, queue_watch);
 	queue->faults = alloc_workqueue("ib_peer_fault-%d", WQ_UNBOUND,
 					QUEUE_FAULTS, current->tgid);
 	queue->prefetches = alloc_workqueue("ib_peer_prefetch-%d", WQ_UNBOUND,
 					    QUEUE_PREFETCHES, current->tgid);
-	if (queue->faults && queue->prefetches)
+	queue->accesses = alloc_workqueue("ib_peer_access-%d", WQ_UNBOUND,
+					  QUEUE_ACCESSES, current->tgid);
+	if (queue->faults && queue->prefetches && queue->accesses)
 		return queue;
 	queue_free(queue);
 	return NULL;
@@ -126,34 +164,95 @@ int ib_umem_peer_get_queue(struct ib_umem_peer *peer)
 		if (queue)
 			list_add(&queue->node, &queues);
 	}
-	if (queue)
+	if (queue) {
 		queue->users++;
+		list_add(&peer->queue_node, &queue->peers);
+	}
 	mutex_unlock(&queues_lock);
 	peer->queue = queue;
 	return queue ? 0 : -ENOMEM;
 }
 
-/* No fault of the umem is queued, and none will be. NULL: it has no queue. */
-void ib_peer_queue_put(struct ib_peer_queue *queue)
+static void queue_put_locked(struct ib_peer_queue *queue)
 {
-	if (!queue)
-		return;
-	mutex_lock(&queues_lock);
+	lockdep_assert_held(&queues_lock);
+
 	if (!--queue->users)
 		queue_delayed_work(idle_wq, &queue->idle, QUEUE_IDLE);
+}
+
+/* No fault of the umem is queued, and none will be. It may have no queue. */
+void ib_umem_peer_put_queue(struct ib_umem_peer *peer)
+{
+	if (!peer->queue)
+		return;
+	mutex_lock(&queues_lock);
+	list_del(&peer->queue_node);
+	queue_put_locked(peer->queue);
 	mutex_unlock(&queues_lock);
 }
 
 void ib_peer_queue_fault(struct ib_peer_queue *queue, struct work_struct *work)
 {
 	queue_work(queue->faults, work);
+	queue_delayed_work(idle_wq, &queue->watch, QUEUE_WATCH);
 }
 
 void ib_peer_queue_prefetch(struct ib_peer_queue *queue,
 			    struct work_struct *work)
 {
 	queue_work(queue->prefetches, work);
+	queue_delayed_work(idle_wq, &queue->watch, QUEUE_WATCH);
 }
+
+/* ---- importers that do accesses by works ---- */
+
+struct workqueue_struct *ib_umem_peer_get_workqueue(struct ib_umem_peer *peer)
+{
+	struct ib_peer_queue *queue = peer->queue;
+
+	if (!queue)
+		return NULL;
+	mutex_lock(&queues_lock);
+	queue->users++;
+	mutex_unlock(&queues_lock);
+	return queue->accesses;
+}
+EXPORT_SYMBOL_GPL(ib_umem_peer_get_workqueue);
+
+void ib_umem_peer_put_workqueue(struct workqueue_struct *wq)
+{
+	struct ib_peer_queue *queue;
+
+	if (!wq)
+		return;
+	mutex_lock(&queues_lock);
+	list_for_each_entry(queue, &queues, node) {
+		if (queue->accesses == wq) {
+			queue_put_locked(queue);
+			break;
+		}
+	}
+	mutex_unlock(&queues_lock);
+}
+EXPORT_SYMBOL_GPL(ib_umem_peer_put_workqueue);
+
+/*
+ * Works that importers have queued have returned; none of them registers, or ends a
+ * registration. A queue that is being freed is no longer in the list.
+ */
+void ib_peer_queue_flush(void)
+{
+	struct ib_peer_queue *queue;
+
+	mutex_lock(&queues_lock);
+	list_for_each_entry(queue, &queues, node)
+		flush_workqueue(queue->accesses);
+	mutex_unlock(&queues_lock);
+	flush_workqueue(idle_wq);
+}
+
+/* ---- the module comes and goes ---- */
 
 int ib_peer_queue_init(void)
 {

@@ -115,7 +115,16 @@ static void fault_work_run(struct work_struct *work)
 	ib_umem_peer_fault_ended(peer);
 }
 
-/* The umem is revoked. What is under way ends soon; what begins does nothing. */
+/* Another may begin, or end, at any time. */
+bool ib_umem_peer_is_faulting(struct ib_umem_peer *peer)
+{
+	return !list_empty_careful(&peer->works);
+}
+
+/*
+ * The umem is revoked, or nobody has its memory any more. What is under way ends soon;
+ * what begins does nothing.
+ */
 void ib_umem_peer_kill_faults(struct ib_umem_peer *peer)
 {
 	struct fault_work *fault;

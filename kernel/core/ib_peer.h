@@ -149,6 +149,7 @@ int ib_umem_peer_fault_timeout(struct ib_umem_peer *peer, unsigned long addr,
 			       size_t length, unsigned int flags,
 			       unsigned long timeout);
 void ib_umem_peer_kill_faults(struct ib_umem_peer *peer);
+bool ib_umem_peer_is_faulting(struct ib_umem_peer *peer);
 
 /* fault_queue.c */
 struct work_struct;
@@ -156,7 +157,8 @@ struct ib_peer_queue;
 int ib_peer_queue_init(void);
 void ib_peer_queue_exit(void);
 int ib_umem_peer_get_queue(struct ib_umem_peer *peer);
-void ib_peer_queue_put(struct ib_peer_queue *queue);
+void ib_umem_peer_put_queue(struct ib_umem_peer *peer);
+void ib_peer_queue_flush(void);
 void ib_peer_queue_fault(struct ib_peer_queue *queue, struct work_struct *work);
 void ib_peer_queue_prefetch(struct ib_peer_queue *queue,
 			    struct work_struct *work);
@@ -236,6 +238,7 @@ struct ib_peer_whose {
 
 int ib_peer_whose_get(struct ib_peer_whose *whose, pid_t pid);
 void ib_peer_whose_put(struct ib_peer_whose *whose);
+bool ib_peer_mm_is_abandoned(struct mm_struct *mm);
 
 /* query.c */
 struct peer_mem_query;

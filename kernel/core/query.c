@@ -80,6 +80,8 @@ void ib_umem_peer_remove_driver(enum rdma_driver_id id)
 {
 	if (!WARN_ON(id >= DRIVERS))
 		clear_bit(id, importers);
+	/* Their functions are about to go. */
+	ib_peer_queue_flush();
 }
 EXPORT_SYMBOL_GPL(ib_umem_peer_remove_driver);
 

@@ -89,7 +89,7 @@ static struct ib_umem_peer *umem_alloc(struct ib_device *ibdev,
 
 static void umem_free(struct ib_umem_peer *peer)
 {
-	ib_peer_queue_put(peer->queue);
+	ib_umem_peer_put_queue(peer);
 	xa_destroy(&peer->pages);
 	mmdrop(peer->umem.owning_mm);
 	mmdrop(peer->registrant);

@@ -49,3 +49,16 @@ void ib_peer_whose_put(struct ib_peer_whose *whose)
 	mmput(whose->mm);
 	put_task_struct(whose->task);
 }
+
+/*
+ * Has the last process left it, so that only the kernel's own users keep it? Of a kernel
+ * without CONFIG_MEMCG one cannot tell.
+ */
+bool ib_peer_mm_is_abandoned(struct mm_struct *mm)
+{
+#ifdef CONFIG_MEMCG
+	return !rcu_access_pointer(mm->owner);
+#else
+	return false;
+#endif
+}

@@ -11,6 +11,7 @@
 #include <rdma/ib_umem_peer.h>
 
 extern spinlock_t atomic_ops_lock;
+extern struct workqueue_struct *rxe_wq;
 
 /* rxe_peer.c */
 int rxe_peer_attach(struct rxe_mr *mr, struct ib_umem_peer *peer);
@@ -28,6 +29,7 @@ int rxe_peer_flush(struct rxe_mr *mr, u64 iova, u64 length);
 void rxe_peer_set_caps(struct rxe_dev *rxe);
 void rxe_peer_release(struct rxe_mr *mr);
 void rxe_peer_change_pd(struct rxe_mr *mr, struct rxe_pd *pd);
+void rxe_peer_leave_pd(struct rxe_pd *pd);
 int rxe_peer_attach_on_demand(struct rxe_mr *mr, struct ib_umem_peer *peer);
 int rxe_peer_init_on_demand(struct rxe_mr *mr, u64 start, u64 length,
 			    int access);
@@ -52,6 +54,7 @@ bool rxe_peer_may_bind(const struct rxe_qp *qp, const struct rxe_send_wqe *wqe);
 void rxe_peer_drop_windows(struct rxe_qp *qp);
 
 /* rxe_peer_qp.c */
+struct workqueue_struct *rxe_peer_wq(struct rxe_qp *qp);
 void rxe_peer_stop_waits(struct rxe_qp *qp);
 void rxe_peer_was_reset(struct rxe_qp *qp);
 void rxe_peer_leave(struct rxe_qp *qp);

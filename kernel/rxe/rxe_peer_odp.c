@@ -3,7 +3,8 @@
  * On-demand MRs in rxe: capabilities, prefetch, counters, and what a responder
  * does when pages are missing.
  *
- * A requester just waits for its pages: nobody times it. A responder must not,
+ * A requester just waits for its pages: nobody times it, and it waits in a workqueue
+ * of its process (rxe_peer_qp.c). A responder must not,
  * for the requester would time out. It brings the pages of a packet before it
  * executes it; if that takes longer than PREPARE_TIMEOUT it answers "receiver not
  * ready", drops the packet, and the requester comes again after a while. Only
@@ -48,13 +49,32 @@ void rxe_peer_set_caps(struct rxe_dev *rxe)
 /*
  * A PD counts its on-demand MRs. While there are none a responder does not look for
  * them among the buffers of a receive, so that who does not use them pays nothing.
+ * From the first on its queue pairs do their work in the workqueue of the process.
  */
+static void peer_join_pd(struct rxe_pd *pd, struct ib_umem_peer *peer)
+{
+	struct workqueue_struct *wq;
+
+	atomic_inc(&pd->on_demand_mrs);
+	if (READ_ONCE(pd->wq))
+		return;
+	wq = ib_umem_peer_get_workqueue(peer);
+	if (cmpxchg(&pd->wq, NULL, wq))
+		ib_umem_peer_put_workqueue(wq);
+}
+
+/* No queue pair is left. */
+void rxe_peer_leave_pd(struct rxe_pd *pd)
+{
+	ib_umem_peer_put_workqueue(pd->wq);
+}
+
 int rxe_peer_attach_on_demand(struct rxe_mr *mr, struct ib_umem_peer *peer)
 {
 	int err = rxe_peer_attach(mr, peer);
 
 	if (!err)
-		atomic_inc(&mr_pd(mr)->on_demand_mrs);
+		peer_join_pd(mr_pd(mr), peer);
 	return err;
 }
 
@@ -77,7 +97,7 @@ void rxe_peer_change_pd(struct rxe_mr *mr, struct rxe_pd *pd)
 {
 	if (!mr->peer || !mr->peer->on_demand)
 		return;
-	atomic_inc(&pd->on_demand_mrs);
+	peer_join_pd(pd, mr->peer);
 	atomic_dec(&mr_pd(mr)->on_demand_mrs);
 }
 

@@ -1,17 +1,44 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Queue pairs that stop: by an error, a reset, or for good. rxe waits for the tasks of
- * a queue pair then, in a loop, and such a task may wait for a page. So the tasks'
- * waits end first; they are told -ECANCELED, and leave what they were at, which is
- * flushed or dropped with all the rest.
+ * The tasks of a queue pair, which may wait for pages: where they wait, and how that
+ * ends when the queue pair stops, by an error, a reset, or for good.
+ *
+ * rxe does the tasks of all queue pairs in one workqueue, so many at a time. Those of
+ * a PD with on-demand MRs are done in one of their process.
+ *
+ * rxe waits for the tasks of a queue pair that stops, in a loop. So the tasks' waits end
+ * before that; they are told -ECANCELED, and leave what they were at, which is flushed
+ * or dropped with all the rest. A task that has not begun, since others of its process
+ * wait, goes to the workqueue where none does.
  */
 #include "rxe.h"
 #include "rxe_loc.h"
+
+/* Where its tasks are done. Called under the task's lock. */
+struct workqueue_struct *rxe_peer_wq(struct rxe_qp *qp)
+{
+	struct workqueue_struct *wq = READ_ONCE(qp->pd->wq);
+
+	return wq && !ib_umem_peer_is_cancelled(&qp->cancel) ? wq : rxe_wq;
+}
+
+/* Whoever queues it from now on sees that its waits are cancelled. */
+static void peer_requeue(struct rxe_task *task)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&task->lock, flags);
+	if (cancel_work(&task->work))
+		queue_work(rxe_wq, &task->work);
+	spin_unlock_irqrestore(&task->lock, flags);
+}
 
 /* What its tasks wait for is not done any more. Context: any. */
 void rxe_peer_stop_waits(struct rxe_qp *qp)
 {
 	ib_umem_peer_cancel(&qp->cancel, qp, sizeof(*qp));
+	peer_requeue(&qp->recv_task);
+	peer_requeue(&qp->send_task);
 }
 
 /* Its tasks do nothing; a responder may have found its access to be an error. */

@@ -9,8 +9,8 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -20,51 +20,13 @@
 #include "lib/pattern.h"
 #include "lib/proc.h"
 #include "lib/raw.h"
+#include "lib/soon.h"
 
 #define PAGE 4096
 #define SIZE (64 * 1024)
 #define ACCESS (VT_ACCESS_ALL | IBV_ACCESS_ON_DEMAND)
-/* What no call may take, on a busy emulated machine; the pages would never come. */
-#define SOON_MS (vt_slow_kernel() ? 60000 : 20000)
 
 static const struct vt_part part = { .here = 100, .there = 4000, .length = 20000 };
-
-/* ---- a call that may hang ---- */
-
-struct call {
-	int (*make)(void *what);
-	void *what;
-	pthread_t thread;
-	atomic_bool done;
-	int ret;
-};
-
-static void *call_run(void *arg)
-{
-	struct call *call = arg;
-
-	call->ret = call->make(call->what);
-	atomic_store(&call->done, true);
-	return NULL;
-}
-
-/* Return: what the call did, or -ETIMEDOUT: it goes on. */
-static int call_soon(struct call *call, int (*make)(void *what), void *what)
-{
-	int64_t until = vt_now_ms() + SOON_MS;
-
-	call->make = make;
-	call->what = what;
-	atomic_store(&call->done, false);
-	if (pthread_create(&call->thread, NULL, call_run, call))
-		return -EAGAIN;
-	while (!atomic_load(&call->done) && vt_now_ms() < until)
-		usleep(5000);
-	if (!atomic_load(&call->done))
-		return -ETIMEDOUT;
-	pthread_join(call->thread, NULL);
-	return call->ret;
-}
 
 /* ---- memory that is late ---- */
 
@@ -74,7 +36,7 @@ FIXTURE(late)
 	VT_LINK;
 	struct vt_late late;
 	struct vt_access_run run;
-	struct call call;
+	struct vt_call call;
 	uint8_t bytes[SIZE];
 };
 
@@ -148,7 +110,7 @@ static int use_address_space(void *arg)
 
 TEST_F_TIMEOUT(late, process_goes_on, 120)
 {
-	EXPECT_EQ(0, call_soon(&self->call, use_address_space, NULL));
+	EXPECT_EQ(0, vt_call_soon(&self->call, use_address_space, NULL));
 	EXPECT_FALSE(vt_access_done(&self->run, 0));
 	ASSERT_EQ(0, vt_late_bring(&self->late, self->bytes));
 	EXPECT_EQ(0, vt_access_end(&self->run));
@@ -165,7 +127,7 @@ static int deregister(void *arg)
 
 TEST_F_TIMEOUT(late, deregistered, 120)
 {
-	ASSERT_EQ(0, call_soon(&self->call, deregister, &self->there));
+	ASSERT_EQ(0, vt_call_soon(&self->call, deregister, &self->there));
 	EXPECT_NE(0, vt_access_end(&self->run));
 }
 
@@ -176,7 +138,7 @@ FIXTURE(stopping)
 	VT_LINK;
 	struct ibv_comp_channel *channel;
 	struct vt_late late;
-	struct call call;
+	struct vt_call call;
 };
 
 /* @local: the late memory is the requester's own */
@@ -248,7 +210,7 @@ static int destroy_both(void *arg)
 
 TEST_F_TIMEOUT(stopping, destroyed, 120)
 {
-	EXPECT_EQ(0, call_soon(&self->call, destroy_both, &self->pair));
+	EXPECT_EQ(0, vt_call_soon(&self->call, destroy_both, &self->pair));
 }
 
 static int set_state(struct vt_pair *pair, enum ibv_qp_state state)
@@ -279,7 +241,7 @@ TEST_F_TIMEOUT(stopping, reset, 120)
 	struct pollfd event = { .fd = self->channel->fd, .events = POLLIN };
 	int i;
 
-	ASSERT_EQ(0, call_soon(&self->call, reset_both, &self->pair));
+	ASSERT_EQ(0, vt_call_soon(&self->call, reset_both, &self->pair));
 	/* The provider may have removed it already; it was told of. */
 	EXPECT_EQ(0, poll(&event, 1, 200));
 	for (i = 0; i < 2; i++)
@@ -302,8 +264,8 @@ TEST_F_TIMEOUT(stopping, failed, 120)
 {
 	struct ibv_wc wc;
 
-	ASSERT_EQ(0, call_soon(&self->call, fail_both, &self->pair));
-	ASSERT_EQ(0, vt_wait(&self->pair.end[0], &wc, SOON_MS));
+	ASSERT_EQ(0, vt_call_soon(&self->call, fail_both, &self->pair));
+	ASSERT_EQ(0, vt_wait(&self->pair.end[0], &wc, VT_SOON_MS));
 	EXPECT_EQ(IBV_WC_WR_FLUSH_ERR, wc.status);
 }
 
@@ -429,6 +391,7 @@ static int wait_in_every_way(int socket)
 FIXTURE(waiting)
 {
 	pid_t pid;
+	int mrs;
 	int fds[VT_NUM_ACCESS_OPS];
 };
 
@@ -436,16 +399,19 @@ FIXTURE_SETUP(waiting)
 {
 	int i, ret, pair[2];
 
+	self->mrs = vt_resource_count("mr");
 	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0,
 				pair));
 	self->pid = fork();
 	ASSERT_LE(0, self->pid);
 	if (!self->pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		ret = wait_in_every_way(pair[1]);
 		if (write(pair[1], &ret, sizeof(ret)) == sizeof(ret))
 			pause();
 		_exit(1);
 	}
+	close(pair[1]);
 	for (i = 0; i < VT_NUM_ACCESS_OPS; i++) {
 		self->fds[i] = vt_recv_fd(pair[0]);
 		ASSERT_LE(0, self->fds[i]);
@@ -453,16 +419,16 @@ FIXTURE_SETUP(waiting)
 	ASSERT_EQ((ssize_t)sizeof(ret), read(pair[0], &ret, sizeof(ret)));
 	ASSERT_EQ(0, ret);
 	close(pair[0]);
-	close(pair[1]);
 }
 
-/* Its pages never come: others hold what they wait for. */
+/* It ends, and so does all that it had. Its pages never come: others hold what by. */
 FIXTURE_TEARDOWN(waiting)
 {
 	int i;
 
 	kill(self->pid, SIGKILL);
-	EXPECT_EQ(128 + SIGKILL, vt_wait_child(self->pid, SOON_MS));
+	EXPECT_EQ(128 + SIGKILL, vt_wait_child(self->pid, VT_SOON_MS));
+	EXPECT_EQ(0, vt_resource_wait("mr", self->mrs, VT_SOON_MS));
 	for (i = 0; i < VT_NUM_ACCESS_OPS; i++)
 		close(self->fds[i]);
 }
@@ -493,12 +459,12 @@ static int write_there(void *arg)
 TEST_F_TIMEOUT(waiting, delays_nobody, 300)
 {
 	struct vt_link link;
-	struct call call;
+	struct vt_call call;
 
 	ASSERT_EQ(0, vt_link_open(&link, &vt_mem_host, SIZE, ACCESS, NULL));
-	ASSERT_EQ(0, call_soon(&call, write_there, &link));
+	ASSERT_EQ(0, vt_call_soon(&call, write_there, &link));
 	ASSERT_EQ(0, madvise(link.there.mem.addr, SIZE, MADV_DONTNEED));
-	ASSERT_EQ(0, call_soon(&call, prefetch_there, &link));
+	ASSERT_EQ(0, vt_call_soon(&call, prefetch_there, &link));
 	EXPECT_EQ(0, vt_link_close(&link));
 }
 

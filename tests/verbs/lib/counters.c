@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "counters.h"
+#include "proc.h"
 
 static int read_one(const char *client, const char *name, uint64_t *value)
 {
@@ -118,4 +119,16 @@ int vt_resource_count(const char *what)
 	}
 	pclose(pipe);
 	return count;
+}
+
+int vt_resource_wait(const char *what, int count, int timeout_ms)
+{
+	int64_t until = vt_now_ms() + timeout_ms;
+
+	while (vt_resource_count(what) != count) {
+		if (vt_now_ms() > until)
+			return -ETIMEDOUT;
+		usleep(100000);
+	}
+	return 0;
 }

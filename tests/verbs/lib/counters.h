@@ -42,4 +42,7 @@ int vt_mr_counters_read(struct vt_mr_counters *counters);
 /* Live objects of the device: "mr", "qp", "cq", "pd"... or -errno. */
 int vt_resource_count(const char *what);
 
+/* Waits until there are so many. Return: 0, -ETIMEDOUT. */
+int vt_resource_wait(const char *what, int count, int timeout_ms);
+
 #endif

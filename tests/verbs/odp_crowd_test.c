@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * A process has more queue pairs that wait for its own late pages than rxe does works
+ * at a time (512 for all users), and far more than it has threads of its own for that.
+ * Others go on; and nothing is left of the process when it was killed, although its
+ * pages never come.
+ */
+#include <kselftest_harness.h>
+
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+
+#include "lib/counters.h"
+#include "lib/late.h"
+#include "lib/link.h"
+#include "lib/proc.h"
+#include "lib/soon.h"
+
+#define SIZE (64 * 1024)
+#define ON_DEMAND (VT_ACCESS_ALL | IBV_ACCESS_ON_DEMAND)
+
+/* Both ends of each pair send from late memory. */
+#define PAIRS 280
+
+static int send_from_late(struct vt_link *link, struct vt_pair *pair)
+{
+	struct ibv_sge sge = vt_sge(&link->there, 0, 100);
+	struct ibv_send_wr wr = {
+		.opcode = IBV_WR_RDMA_WRITE,
+		.sg_list = &sge,
+		.num_sge = 1,
+		.wr.rdma.remote_addr = vt_remote(&link->here, 0).addr,
+		.wr.rdma.rkey = vt_remote(&link->here, 0).rkey,
+	};
+	int ret = vt_pair_open(pair, &link->dev, NULL);
+
+	if (!ret)
+		ret = vt_post_send(&pair->end[0], &wr);
+	return ret ? ret : vt_post_send(&pair->end[1], &wr);
+}
+
+static int close_pair(void *pair)
+{
+	vt_pair_close(pair);
+	return 0;
+}
+
+/*
+ * What the pages would come by goes to the other end of the socket, too. A queue pair
+ * goes at once, even if its turn to wait has not come.
+ */
+static int wait_in_a_crowd(int socket)
+{
+	static struct vt_pair pairs[PAIRS];
+	static struct vt_call call;
+	struct vt_late late;
+	struct vt_link link;
+	int i, ret;
+
+	ret = vt_link_open(&link, &vt_mem_host, SIZE, ON_DEMAND, NULL);
+	if (!ret)
+		ret = vt_late_begin(&late, link.there.mem.addr, SIZE);
+	if (!ret)
+		ret = vt_send_fd(socket, late.fd);
+	for (i = 0; i < PAIRS && !ret; i++)
+		ret = send_from_late(&link, &pairs[i]);
+	if (!ret)
+		ret = vt_late_wait(&late, NULL);
+	return ret ? ret : vt_call_soon(&call, close_pair, &pairs[PAIRS - 1]);
+}
+
+FIXTURE(crowd)
+{
+	pid_t pid;
+	int late, mrs;
+};
+
+FIXTURE_SETUP(crowd)
+{
+	int ret, pair[2];
+
+	self->mrs = vt_resource_count("mr");
+	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0,
+				pair));
+	self->pid = fork();
+	ASSERT_LE(0, self->pid);
+	if (!self->pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		ret = wait_in_a_crowd(pair[1]);
+		if (write(pair[1], &ret, sizeof(ret)) == sizeof(ret))
+			pause();
+		_exit(1);
+	}
+	close(pair[1]);
+	self->late = vt_recv_fd(pair[0]);
+	ASSERT_LE(0, self->late);
+	ASSERT_EQ((ssize_t)sizeof(ret), read(pair[0], &ret, sizeof(ret)));
+	ASSERT_EQ(0, ret);
+	close(pair[0]);
+}
+
+FIXTURE_TEARDOWN(crowd)
+{
+	kill(self->pid, SIGKILL);
+	EXPECT_EQ(128 + SIGKILL, vt_wait_child(self->pid, VT_SOON_MS));
+	EXPECT_EQ(0, vt_resource_wait("mr", self->mrs, VT_SOON_MS));
+	close(self->late);
+}
+
+static int write_there(void *arg)
+{
+	struct vt_link *link = arg;
+	struct ibv_sge sge = vt_sge(&link->here, 0, SIZE);
+
+	return vt_rdma_write(&link->pair.end[0], &sge, 1,
+			     vt_remote(&link->there, 0));
+}
+
+/* Neither those who do not use on-demand registrations, nor those who do. */
+TEST_F_TIMEOUT(crowd, delays_nobody, 300)
+{
+	static const int access[] = { VT_ACCESS_ALL, ON_DEMAND };
+	struct vt_link link;
+	struct vt_call call;
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		ASSERT_EQ(0, vt_link_open(&link, &vt_mem_host, SIZE, access[i],
+					  NULL));
+		ASSERT_EQ(0, vt_call_soon(&call, write_there, &link));
+		EXPECT_EQ(0, vt_link_close(&link));
+	}
+}
+
+TEST_HARNESS_MAIN
