@@ -12,6 +12,8 @@
  * end the registration when a process is killed. So while faults are under way there is
  * a look every second at whether somebody is left who could want them.
  */
+#include <linux/cpumask.h>
+#include <linux/minmax.h>
 #include <linux/mutex.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
@@ -22,6 +24,7 @@
 /* Threads that a process may keep waiting: of a machine's there are not so many. */
 #define QUEUE_FAULTS 16
 #define QUEUE_PREFETCHES 4
+/* Also so many as there are processors: most accesses do not wait. */
 #define QUEUE_ACCESSES 64
 
 #define QUEUE_WATCH HZ
@@ -107,7 +110,9 @@ static void queue_watch(struct work_struct *work)
 
 	mutex_lock(&queues_lock);
 	list_for_each_entry(peer, &queue->peers, queue_node) {
-		if (ib_peer_mm_is_abandoned(peer->umem.owning_mm))
+		/* Those of a dma-buf hold no process's memory. */
+		if (!peer->dmabuf &&
+		    ib_peer_mm_is_abandoned(peer->umem.owning_mm))
 			ib_umem_peer_kill_faults(peer);
 		more |= ib_umem_peer_is_faulting(peer);
 	}
@@ -133,7 +138,9 @@ static struct ib_peer_queue *queue_alloc(struct mm_struct *mm)
 	queue->prefetches = alloc_workqueue("ib_peer_prefetch-%d", WQ_UNBOUND,
 					    QUEUE_PREFETCHES, current->tgid);
 	queue->accesses = alloc_workqueue("ib_peer_access-%d", WQ_UNBOUND,
-					  QUEUE_ACCESSES, current->tgid);
+					  max_t(int, QUEUE_ACCESSES,
+						num_possible_cpus()),
+					  current->tgid);
 	if (queue->faults && queue->prefetches && queue->accesses)
 		return queue;
 	queue_free(queue);
