@@ -183,6 +183,29 @@ TEST_F(library, registrations)
 	vt_mem_free(&mem);
 }
 
+/* What is told of a dma-buf is a place in it, not in the process. */
+TEST_F(library, registration_beside_dmabuf)
+{
+	const uint64_t at = 16 * RANGE_PAGE;
+	struct peermem_mr_stats stats;
+	struct ibv_mr *mr, *dmabuf;
+	struct vt_mem mem;
+
+	ASSERT_EQ(0, vt_mem_alloc(&mem, &vt_mem_vram_dmabuf, 2 * at, 0));
+	mr = ibv_reg_mr(self->dev.pd, (void *)at, RANGE_PAGE,
+			IBV_ACCESS_ON_DEMAND);
+	ASSERT_NE(NULL, mr);
+	dmabuf = vt_reg_mem(self->dev.pd, &mem, at, RANGE_PAGE, at,
+			    IBV_ACCESS_REMOTE_READ);
+	ASSERT_NE(NULL, dmabuf);
+	EXPECT_EQ(0, peermem_query_mr(mr, &stats, sizeof(stats)));
+	EXPECT_EQ(PEER_MEM_MR_ON_DEMAND, stats.flags);
+	EXPECT_EQ(at, stats.addr);
+	EXPECT_EQ(0, vt_dereg_mem(&mem, dmabuf));
+	EXPECT_EQ(0, ibv_dereg_mr(mr));
+	vt_mem_free(&mem);
+}
+
 TEST_F(library, registrations_room)
 {
 	struct peermem_mr_stats stats[3];

@@ -131,8 +131,12 @@ rates()
 	awk -v name="$1" -v field="$2" -v by="${3-0}" '
 		$1 == name { sum += $field }
 		END {
-			print !sum ? "none" : sum > by + 1 ? "too much" :
-				sum < by / 99 ? "too little" : "some"
+			if (!sum)
+				print "none"
+			else if (sum > by + 1)
+				print "too much"
+			else
+				print sum < by / 99 ? "too little" : "some"
 		}' <<< "$top"
 }
 

@@ -5,9 +5,10 @@
 # test on the modules as they are.
 #
 # usage: guest.sh LIST
-#   A line of LIST, with tabs between: NAME SECONDS MODULES COMMAND MUTANT. MODULES
-#   are the mutant's, with blanks between, "-": none. COMMAND is the test, MUTANT the
-#   same on the mutant: with another ib_peer_mem.ko that holds threads.
+#   A line of LIST, with tabs between: NAME SECONDS MODULES FILES COMMAND MUTANT.
+#   MODULES are the mutant's, FILES are those that take the place of others, each as
+#   FILE:OTHER; with blanks between, "-": none. COMMAND is the test, MUTANT the same on
+#   the mutant: with another ib_peer_mem.ko that holds threads.
 #
 # Prints, beside what the tests print:
 #   @begin NAME original|mutant
@@ -98,8 +99,16 @@ run_test()
 # A copy, for the original is not ours.
 cp --remove-destination "$(readlink -f "$rules")" "$rules"
 cp "$rules" "$rules.original"
-while IFS=$'\t' read -r name seconds modules command mutant <&3; do
+while IFS=$'\t' read -r name seconds modules files command mutant <&3; do
 	run_test original "$command" 3<&-
 	IFS=' ' read -r -a words <<< "${modules#-}"
+	IFS=' ' read -r -a binds <<< "${files#-}"
+	for bind in "${binds[@]}"; do
+		mount --bind "${bind%:*}" "${bind#*:}" ||
+			spoilt "$bind cannot be mounted"
+	done
 	run_test mutant "$mutant" "${words[@]}" 3<&-
+	for bind in "${binds[@]}"; do
+		umount -l "${bind#*:}"
+	done
 done 3< "$1"

@@ -48,7 +48,7 @@ WRONG = [
     ('Kernel is one of', HEAD.replace('plain', 'kcsan') + DIFF),
     ('Evidence is of', HEAD + 'Evidence: smoke\n' + DIFF),
     ('lines changed', HEAD + DIFF.replace('+b', '+b\n' * 20)),
-    ('is not of a kernel module', HEAD + DIFF.replace('kernel/core', 'provider')),
+    ('nothing that can be changed', HEAD + DIFF.replace('kernel/core', 'perf')),
 ]
 
 tap = Tap()

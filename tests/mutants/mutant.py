@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 #
-# Mutants: NAME.patch beside this file. Each puts one fault into a kernel module, and
-# has a head of fields, "Name: value", before the diff:
+# Mutants: NAME.patch beside this file. Each puts one fault into a kernel module, the
+# provider, the library or the command, and has a head of fields, "Name: value", before the diff:
 #
 #   Mutant      what is broken
 #   Killed-by   the test that must fail: GROUP PROGRAM [FIXTURE.VARIANT.TEST...]
@@ -96,11 +96,13 @@ class Mutant:
             raise Malformed(f'{self.changed} lines changed, not 1 to '
                             f'{MAX_CHANGED}')
         for file in self.files:
-            if not re.match(r'kernel/(core|rxe|bar|vram|cmb|maps)/', file):
-                raise Malformed(f'{file} is not of a kernel module')
+            if not re.match(r'(kernel/(core|rxe|bar|vram|cmb|maps)|provider|lib|'
+                            r'tools)/', file):
+                raise Malformed(f'{file} is of nothing that can be changed')
 
     def touches(self, folder):
-        return any(file.startswith(f'kernel/{folder}/') for file in self.files)
+        return any(file.startswith((f'kernel/{folder}/', f'{folder}/'))
+                   for file in self.files)
 
     @property
     def filters(self):
@@ -123,6 +125,9 @@ class Mutant:
                          for word in words]
                 if self.test[1] in names:
                     end = names.index(self.test[1]) + 1
+                    # A script has arguments of its own.
+                    if words[end - 1].endswith('.sh'):
+                        end = len(words)
                     return words[:end] + self.filters
         return None
 

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 #
-# Mutation tests: puts one fault at a time into a copy of the kernel modules, and
-# sees that the test named in the fault's patch fails. "./run mutants" is this.
+# Mutation tests: puts one fault at a time into a copy of the kernel modules, or of what
+# programs use, and sees that the test named in the fault's patch fails. "./run mutants"
+# is this.
 #
 #   run.py --list [MUTANT...]     shows number, name and test
 #   run.py --kernels [MUTANT...]  prints what kernels these need
@@ -18,6 +19,7 @@
 
 import argparse
 import collections
+import glob
 import hashlib
 import os
 import queue
@@ -49,6 +51,9 @@ TREES = {
 }
 MODULES = {'core': 'ib_peer_mem', 'rxe': 'rdma_rxe', 'bar': 'ib_peer_bar',
            'vram': 'peer_vram', 'cmb': 'peer_cmb', 'maps': 'peer_maps'}
+# What is no module, and what tests use of it.
+PRODUCTS = {'provider': 'provider/librxe-rdmav*.so',
+            'lib': 'lib/libpeermem.so.*.*.*', 'tools': 'tools/peermem'}
 # Debugging information takes longer than all the rest.
 QUICKLY = ['CONFIG_DEBUG_INFO=', 'CONFIG_DEBUG_INFO_BTF_MODULES=']
 
@@ -86,71 +91,57 @@ def content(path):
 # ---- building ----
 
 
-class Tree:
-    """A copy of kernel/ that is built, changed by a mutant, and built again."""
+class Copy:
+    """A copy of a part of the project that is built, changed by a mutant, and built
+    again."""
 
-    def __init__(self, build, kind):
-        self.kind = kind
+    def __init__(self, build, kind, sources):
         self.build = build
+        self.kind = kind
         self.place = os.path.join(build, 'mutants', kind)
-        self.source = os.path.join(self.place, 'kernel')
-        self.tree = os.path.join(self.place, 'tree')
-        self.headers = content(os.path.join(build, 'tests/mutants/headers'))
-        if not self.headers:
-            raise Failed(f'{build} has no tests: configure it anew')
-        self.headers = self.headers.decode().strip()
-        self.original = self.hash()
+        self.sources = sources
+        self.original = self.hash(sources + ['include'])
 
-    def hash(self):
-        digest = hashlib.sha256(self.headers.encode())
-        for folder in ('kernel', 'include'):
+    @staticmethod
+    def hash(folders):
+        digest = hashlib.sha256()
+        for folder in folders:
             for name in files_below(os.path.join(PROJECT, folder)):
                 digest.update(name.encode())
                 digest.update(content(os.path.join(PROJECT, folder, name)))
         return digest
 
+    def link(self, *names):
+        for name in names:
+            path = os.path.join(self.place, name)
+            if not os.path.exists(path):
+                os.symlink(os.path.join(PROJECT, name), path)
+
     def restore(self):
-        """What differs gets the time of now, so that kbuild sees it."""
-        wanted = set()
-        for folder in ['.'] + TREES[self.kind]:
-            source = os.path.join(PROJECT, 'kernel', folder)
-            for name in os.listdir(source):
-                path = os.path.join(source, name)
-                if not os.path.isfile(path):
-                    continue
-                to = os.path.join(self.source, folder, name)
-                wanted.add(os.path.normpath(to))
+        """What differs gets the time of now, so that it is built anew."""
+        for folder in self.sources:
+            source = os.path.join(PROJECT, folder)
+            copy = os.path.join(self.place, folder)
+            wanted = set(files_below(source))
+            for name in wanted:
+                path, to = os.path.join(source, name), os.path.join(copy, name)
                 if content(path) != content(to):
                     os.makedirs(os.path.dirname(to), exist_ok=True)
-                    shutil.copyfile(path, to)
-        for name in files_below(self.source):
-            path = os.path.join(self.source, name)
-            if path not in wanted:
-                os.remove(path)
-
-    def make(self):
-        include = os.path.join(self.place, 'include')
-        if not os.path.exists(include):
-            os.symlink(os.path.join(PROJECT, 'include'), include)
-        folders = TREES[self.kind]
-        cmake = os.path.join(PROJECT, 'cmake')
-        run([os.path.join(cmake, 'lay-out.sh'), '--linux',
-             os.path.join(self.build, 'linux'), self.source, self.tree,
-             *folders])
-        hold = ['PEERMEM_HOLD=y'] if self.kind == 'hold' else []
-        run([os.path.join(cmake, 'build-modules.sh'), self.headers, self.tree,
-             'PEERMEM_MODULES=' + ' '.join(folders), *QUICKLY, *hold])
+                    shutil.copy(path, to)
+                    os.utime(to)
+            for name in set(files_below(copy)) - wanted:
+                os.remove(os.path.join(copy, name))
 
     def keep(self, mutant, folder):
-        """Returns the module of FOLDER that was built of a mutant."""
+        """Returns what was built of FOLDER with a mutant in it."""
         out = os.path.join(self.build, 'mutants', mutant.name, self.kind)
-        ko = os.path.join(out, MODULES[folder] + '.ko')
         key = os.path.join(out, folder + '.key')
         digest = self.original.copy()
         digest.update(mutant.text.encode())
-        digest = digest.hexdigest().encode()
-        if content(key) == digest and os.path.exists(ko):
-            return ko
+        digest = digest.hexdigest()
+        kept = (content(key) or b'').decode().split('\n')
+        if kept[0] == digest and os.path.exists(kept[-1]):
+            return kept[-1]
         self.restore()
         try:
             run(['patch', '-p1', '-s', '-F0', '--no-backup-if-mismatch', '-d',
@@ -159,11 +150,62 @@ class Tree:
         finally:
             self.restore()
         os.makedirs(out, exist_ok=True)
-        shutil.copyfile(os.path.join(self.tree, folder, MODULES[folder] + '.ko'),
-                        ko)
-        with open(key, 'wb') as file:
-            file.write(digest)
-        return ko
+        path = shutil.copy(self.product(folder), out)
+        with open(key, 'w', encoding='utf-8') as file:
+            file.write(f'{digest}\n{path}')
+        return path
+
+
+class Tree(Copy):
+    """The kernel modules."""
+
+    def __init__(self, build, kind):
+        super().__init__(build, kind, ['kernel'])
+        self.tree = os.path.join(self.place, 'tree')
+        self.headers = content(os.path.join(build, 'tests/mutants/headers'))
+        if not self.headers:
+            raise Failed(f'{build} has no tests: configure it anew')
+        self.original.update(self.headers)
+
+    def make(self):
+        self.link('include')
+        folders = TREES[self.kind]
+        cmake = os.path.join(PROJECT, 'cmake')
+        run([os.path.join(cmake, 'lay-out.sh'), '--linux',
+             os.path.join(self.build, 'linux'),
+             os.path.join(self.place, 'kernel'), self.tree, *folders])
+        hold = ['PEERMEM_HOLD=y'] if self.kind == 'hold' else []
+        run([os.path.join(cmake, 'build-modules.sh'),
+             self.headers.decode().strip(), self.tree,
+             'PEERMEM_MODULES=' + ' '.join(folders), *QUICKLY, *hold])
+
+    def product(self, folder):
+        return os.path.join(self.tree, folder, MODULES[folder] + '.ko')
+
+
+class Programs(Copy):
+    """The provider, the library and the command."""
+
+    def __init__(self, build, kind):
+        super().__init__(build, kind, list(PRODUCTS))
+        self.tree = os.path.join(self.place, 'build')
+
+    def make(self):
+        self.link('CMakeLists.txt', 'cmake', 'include', 'packaging')
+        run(['cmake', '-G', 'Ninja', '-S', self.place, '-B', self.tree,
+             '-DPEERMEM_KERNEL_MODULES=OFF', '-DPEERMEM_TESTS=OFF'])
+        run(['cmake', '--build', self.tree])
+
+    def product(self, folder):
+        return product(self.tree, folder)
+
+
+def product(build, folder):
+    """What the tests use of a folder: a library or a program."""
+    found = glob.glob(os.path.join(build, PRODUCTS[folder]))
+    if len(found) != 1:
+        raise Failed(f'{build} has no {PRODUCTS[folder]}, or several')
+    return found[0]
 
 
 class Item:
@@ -177,6 +219,7 @@ class Item:
         self.command = ' '.join(words)
         self.on_mutant = self.command
         self.modules = []
+        self.binds = []
         hold = os.path.join(build, 'kernel-hold/core/ib_peer_mem.ko')
         for folder in MODULES:
             if not mutant.touches(folder):
@@ -186,10 +229,15 @@ class Item:
                 self.on_mutant = self.command.replace(hold, ko)
             else:
                 self.modules.append(trees('plain').keep(mutant, folder))
+        for folder in PRODUCTS:
+            if mutant.touches(folder):
+                path = trees('programs').keep(mutant, folder)
+                self.binds.append(f'{path}:{product(build, folder)}')
 
     def line(self, seconds):
         return '\t'.join([self.mutant.name, str(seconds),
-                          ' '.join(self.modules) or '-', self.command,
+                          ' '.join(self.modules) or '-',
+                          ' '.join(self.binds) or '-', self.command,
                           self.on_mutant])
 
 
@@ -373,7 +421,8 @@ def build_items(build, mutants, tap_out):
 
     def tree(kind):
         if kind not in trees:
-            trees[kind] = Tree(build, kind)
+            of = Programs if kind == 'programs' else Tree
+            trees[kind] = of(build, kind)
         return trees[kind]
 
     items = []
