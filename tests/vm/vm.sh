@@ -56,6 +56,7 @@ what it puts into the folder $PEERMEM_OUT stays (see --keep).
   --mem SIZE      memory of the guest, e.g. 4G (default 2G; of these: 4G)
   --smp N         processors (default 2)
   --iommu         with an emulated IOMMU, switched on
+  --switch        the first NVMe controller and "edu" below a PCI Express switch
   --link DIR:N    machine N, 1 or 2, of two on a private network: it is 10.0.0.N,
                   and the other must be started with the same DIR
   --icount        count instructions instead of time: measurements repeat
@@ -106,7 +107,7 @@ vm_usage_error()
 
 parse_options()
 {
-	VM_STOCK='' VM_TTY='' mem='' smp=2 iommu='' icount='' timeout='' keep=''
+	VM_STOCK='' VM_TTY='' mem='' smp=2 iommu='' icount='' switch='' timeout='' keep=''
 	verbose='' link=''
 	while [ $# -gt 0 ]; do
 		case $1 in
@@ -121,6 +122,7 @@ parse_options()
 			;;
 		--stock) VM_STOCK=1 ;;
 		--iommu) iommu=1 ;;
+		--switch) switch=1 ;;
 		--icount) icount=1 ;;
 		--tty) VM_TTY=1 ;;
 		--no-build|--debug|--kcsan) ;;	# for ./run
@@ -279,6 +281,26 @@ physical_block_size=4096,logical_block_size=4096
 		-device nvme,serial=bufferless)
 }
 
+# The ports "bay" and "bench": of the host bridge; or of a switch, then with another
+# port below the one of "bench", since QEMU's switch has no access control (ACS).
+# shellcheck disable=SC2054	# the commas are QEMU's
+add_ports()
+{
+	# Hot-plug by PCI Express itself, which every kernel of ours knows.
+	qemu+=(-global ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off)
+	if [ -z "$switch" ]; then
+		qemu+=(-device pcie-root-port,id=bay,chassis=1)
+		bench=pcie.0
+		return
+	fi
+	qemu+=(-device pcie-root-port,id=above,chassis=2
+		-device x3130-upstream,id=switch,bus=above
+		-device xio3130-downstream,id=bay,bus=switch,chassis=1
+		-device xio3130-downstream,id=below,bus=switch,chassis=3,slot=1
+		-device pcie-root-port,id=bench,bus=below,chassis=4)
+	bench=bench
+}
+
 # Fills the array qemu with the whole command line.
 # shellcheck disable=SC2054	# the commas are QEMU's
 compose_machine()
@@ -286,7 +308,7 @@ compose_machine()
 	local append=(console=ttyS0 net.ifnames=0 panic=-1 oops=panic
 		mitigations=off init_on_alloc=0 audit=0 lsm=lockdown watchdog_thresh=60
 		rcupdate.rcu_cpu_stall_timeout=120 random.trust_cpu=on printk.devkmsg=on)
-	local machine=q35
+	local machine=q35 bench
 
 	[ -z "$iommu" ] || {
 		machine+=,kernel-irqchip=split
@@ -316,12 +338,10 @@ compose_machine()
 		-virtfs "local,path=$dir/out,mount_tag=out,security_model=none,id=out"
 		-object "memory-backend-file,id=vram,size=256M,mem-path=$dir/vram,share=on"
 		-device ivshmem-plain,memdev=vram
-		-blockdev "raw,node-name=disk,file.driver=file,file.filename=$fifos/nvme"
-		# Hot-plug by PCI Express itself, which every kernel of ours knows.
-		-global ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off
-		-device pcie-root-port,id=bay,chassis=1
-		-device nvme,id=nvme,bus=bay,serial=peermem,drive=disk,cmb_size_mb=64
-		-device edu,dma_mask=0xffffffffffffffff)
+		-blockdev "raw,node-name=disk,file.driver=file,file.filename=$fifos/nvme")
+	add_ports
+	qemu+=(-device nvme,id=nvme,bus=bay,serial=peermem,drive=disk,cmb_size_mb=64
+		-device "edu,bus=$bench,dma_mask=0xffffffffffffffff")
 	add_other_nvme
 	add_monitor
 	compose_network
