@@ -260,16 +260,24 @@ ib_umem_peer_is_cancelled(const struct ib_umem_peer_cancel *cancel)
 	return READ_ONCE(cancel->active);
 }
 
+/* Whose accesses: of who sends, which may wait long; of who answers to others. */
+enum ib_umem_peer_side {
+	IB_UMEM_PEER_REQUESTERS,
+	IB_UMEM_PEER_RESPONDERS,
+	IB_UMEM_PEER_SIDES
+};
+
 /**
  * ib_umem_peer_get_workqueue() - where accesses of a process's memory may wait
  *
  * A workqueue does a number of works at a time. One that is for the works of all users
  * does none any more when a user's works all wait for pages. On this one works delay
- * only those that are for memory on demand of the same process.
+ * only those of the same process and side.
  *
  * Context: may sleep. Return: it, with a reference; NULL @peer is not on demand.
  */
-struct workqueue_struct *ib_umem_peer_get_workqueue(struct ib_umem_peer *peer);
+struct workqueue_struct *ib_umem_peer_get_workqueue(struct ib_umem_peer *peer,
+						    enum ib_umem_peer_side side);
 
 /**
  * ib_umem_peer_put_workqueue() - no work is queued there any more

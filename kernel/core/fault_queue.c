@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
  * The queues of a process: who has on-demand registrations has a queue for their
- * faults, one for prefetches, and one for the accesses of importers that do them by
- * works. So a page that never comes, and a thousand of them, delay the process that
+ * faults, one for prefetches, and two for the accesses of importers that do them by
+ * works: requesters that wait keep no responder waiting. So a page that never comes, and a thousand of them, delay the process that
  * registered them and nobody else; and a fault does not wait until prefetches are done.
  *
  * Queues cost more than a registration. They stay for a while after the last one, for
@@ -53,7 +53,7 @@ struct ib_peer_queue {
 	struct delayed_work watch;
 	struct workqueue_struct *faults;
 	struct workqueue_struct *prefetches;
-	struct workqueue_struct *accesses;
+	struct workqueue_struct *accesses[IB_UMEM_PEER_SIDES];
 };
 
 static DEFINE_MUTEX(queues_lock);
@@ -62,13 +62,16 @@ static struct workqueue_struct *idle_wq;
 
 static void queue_free(struct ib_peer_queue *queue)
 {
+	int side;
+
 	cancel_delayed_work_sync(&queue->watch);
 	if (queue->faults)
 		destroy_workqueue(queue->faults);
 	if (queue->prefetches)
 		destroy_workqueue(queue->prefetches);
-	if (queue->accesses)
-		destroy_workqueue(queue->accesses);
+	for (side = 0; side < IB_UMEM_PEER_SIDES; side++)
+		if (queue->accesses[side])
+			destroy_workqueue(queue->accesses[side]);
 	mmdrop(queue->mm);
 	kfree(queue);
 }
@@ -121,6 +124,30 @@ static void queue_watch(struct work_struct *work)
 		queue_delayed_work(idle_wq, &queue->watch, QUEUE_WATCH);
 }
 
+/* Return: 0, -ENOMEM. */
+static int queue_alloc_threads(struct ib_peer_queue *queue)
+{
+	int accesses = clamp_t(int, num_possible_cpus(), QUEUE_ACCESSES,
+			       WQ_MAX_ACTIVE);
+	pid_t pid = current->tgid;
+	int side;
+
+	queue->faults = alloc_workqueue("ib_peer_fault-%d", WQ_UNBOUND,
+					QUEUE_FAULTS, pid);
+	queue->prefetches = alloc_workqueue("ib_peer_prefetch-%d", WQ_UNBOUND,
+					    QUEUE_PREFETCHES, pid);
+	if (!queue->faults || !queue->prefetches)
+		return -ENOMEM;
+	for (side = 0; side < IB_UMEM_PEER_SIDES; side++) {
+		queue->accesses[side] = alloc_workqueue("ib_peer_access%d-%d",
+							WQ_UNBOUND, accesses,
+							side, pid);
+		if (!queue->accesses[side])
+			return -ENOMEM;
+	}
+	return 0;
+}
+
 static struct ib_peer_queue *queue_alloc(struct mm_struct *mm)
 {
 	struct ib_peer_queue *queue = kzalloc(sizeof(*queue),
@@ -133,15 +160,7 @@ static struct ib_peer_queue *queue_alloc(struct mm_struct *mm)
 	INIT_LIST_HEAD(&queue->peers);
 	INIT_DELAYED_WORK(&queue->idle, queue_idle);
 	INIT_DELAYED_WORK(&queue->watch, queue_watch);
-	queue->faults = alloc_workqueue("ib_peer_fault-%d", WQ_UNBOUND,
-					QUEUE_FAULTS, current->tgid);
-	queue->prefetches = alloc_workqueue("ib_peer_prefetch-%d", WQ_UNBOUND,
-					    QUEUE_PREFETCHES, current->tgid);
-	queue->accesses = alloc_workqueue("ib_peer_access-%d", WQ_UNBOUND,
-					  max_t(int, QUEUE_ACCESSES,
-						num_possible_cpus()),
-					  current->tgid);
-	if (queue->faults && queue->prefetches && queue->accesses)
+	if (!queue_alloc_threads(queue))
 		return queue;
 	queue_free(queue);
 	return NULL;
@@ -214,7 +233,8 @@ void ib_peer_queue_prefetch(struct ib_peer_queue *queue,
 
 /* ---- importers that do accesses by works ---- */
 
-struct workqueue_struct *ib_umem_peer_get_workqueue(struct ib_umem_peer *peer)
+struct workqueue_struct *ib_umem_peer_get_workqueue(struct ib_umem_peer *peer,
+						    enum ib_umem_peer_side side)
 {
 	struct ib_peer_queue *queue = peer->queue;
 
@@ -223,9 +243,23 @@ struct workqueue_struct *ib_umem_peer_get_workqueue(struct ib_umem_peer *peer)
 	mutex_lock(&queues_lock);
 	queue->users++;
 	mutex_unlock(&queues_lock);
-	return queue->accesses;
+	return queue->accesses[side];
 }
 EXPORT_SYMBOL_GPL(ib_umem_peer_get_workqueue);
+
+static struct ib_peer_queue *queue_of(const struct workqueue_struct *wq)
+{
+	struct ib_peer_queue *queue;
+	int side;
+
+	lockdep_assert_held(&queues_lock);
+
+	list_for_each_entry(queue, &queues, node)
+		for (side = 0; side < IB_UMEM_PEER_SIDES; side++)
+			if (queue->accesses[side] == wq)
+				return queue;
+	return NULL;
+}
 
 void ib_umem_peer_put_workqueue(struct workqueue_struct *wq)
 {
@@ -234,12 +268,9 @@ void ib_umem_peer_put_workqueue(struct workqueue_struct *wq)
 	if (!wq)
 		return;
 	mutex_lock(&queues_lock);
-	list_for_each_entry(queue, &queues, node) {
-		if (queue->accesses == wq) {
-			queue_put_locked(queue);
-			break;
-		}
-	}
+	queue = queue_of(wq);
+	if (!WARN_ON(!queue))
+		queue_put_locked(queue);
 	mutex_unlock(&queues_lock);
 }
 EXPORT_SYMBOL_GPL(ib_umem_peer_put_workqueue);
@@ -251,10 +282,12 @@ EXPORT_SYMBOL_GPL(ib_umem_peer_put_workqueue);
 void ib_peer_queue_flush(void)
 {
 	struct ib_peer_queue *queue;
+	int side;
 
 	mutex_lock(&queues_lock);
 	list_for_each_entry(queue, &queues, node)
-		flush_workqueue(queue->accesses);
+		for (side = 0; side < IB_UMEM_PEER_SIDES; side++)
+			flush_workqueue(queue->accesses[side]);
 	mutex_unlock(&queues_lock);
 	flush_workqueue(idle_wq);
 }
@@ -288,6 +321,7 @@ void ib_peer_queue_exit(void)
 		cancel_delayed_work_sync(&queue->idle);
 		queue_free(queue);
 	}
-	/* And those that free what they have taken themselves. */
+	/* Those that free what they have taken may wait for a look of that queue's. */
+	flush_workqueue(idle_wq);
 	destroy_workqueue(idle_wq);
 }

@@ -35,6 +35,8 @@ int rxe_peer_init_on_demand(struct rxe_mr *mr, u64 start, u64 length,
 			    int access);
 bool rxe_peer_recv_held(struct rxe_qp *qp);
 enum resp_states rxe_peer_prepare(struct rxe_qp *qp, struct rxe_pkt_info *pkt);
+struct rxe_av *rxe_peer_copy_av(struct rxe_av *copy, struct rxe_av *av,
+				struct rxe_ah **ah);
 u64 rxe_peer_retry_va(const struct rxe_send_wqe *wqe, unsigned int mask);
 int rxe_peer_advise_mr(struct ib_pd *ibpd,
 		       enum ib_uverbs_advise_mr_advice advice, u32 flags,
@@ -54,7 +56,8 @@ bool rxe_peer_may_bind(const struct rxe_qp *qp, const struct rxe_send_wqe *wqe);
 void rxe_peer_drop_windows(struct rxe_qp *qp);
 
 /* rxe_peer_qp.c */
-struct workqueue_struct *rxe_peer_wq(struct rxe_qp *qp);
+struct workqueue_struct *rxe_peer_wq(struct rxe_task *task);
+void rxe_peer_requeue(struct rxe_task *task);
 void rxe_peer_stop_waits(struct rxe_qp *qp);
 void rxe_peer_was_reset(struct rxe_qp *qp);
 void rxe_peer_leave(struct rxe_qp *qp);

@@ -49,24 +49,30 @@ void rxe_peer_set_caps(struct rxe_dev *rxe)
 /*
  * A PD counts its on-demand MRs. While there are none a responder does not look for
  * them among the buffers of a receive, so that who does not use them pays nothing.
- * From the first on its queue pairs do their work in the workqueue of the process.
+ * From the first on its queue pairs do their work in workqueues of the process.
  */
 static void peer_join_pd(struct rxe_pd *pd, struct ib_umem_peer *peer)
 {
 	struct workqueue_struct *wq;
+	int side;
 
 	atomic_inc(&pd->on_demand_mrs);
-	if (READ_ONCE(pd->wq))
-		return;
-	wq = ib_umem_peer_get_workqueue(peer);
-	if (cmpxchg(&pd->wq, NULL, wq))
-		ib_umem_peer_put_workqueue(wq);
+	for (side = 0; side < IB_UMEM_PEER_SIDES; side++) {
+		if (READ_ONCE(pd->wq[side]))
+			continue;
+		wq = ib_umem_peer_get_workqueue(peer, side);
+		if (cmpxchg(&pd->wq[side], NULL, wq))
+			ib_umem_peer_put_workqueue(wq);
+	}
 }
 
 /* No queue pair is left. */
 void rxe_peer_leave_pd(struct rxe_pd *pd)
 {
-	ib_umem_peer_put_workqueue(pd->wq);
+	int side;
+
+	for (side = 0; side < IB_UMEM_PEER_SIDES; side++)
+		ib_umem_peer_put_workqueue(pd->wq[side]);
 }
 
 int rxe_peer_attach_on_demand(struct rxe_mr *mr, struct ib_umem_peer *peer)
@@ -208,6 +214,21 @@ enum resp_states rxe_peer_prepare(struct rxe_qp *qp, struct rxe_pkt_info *pkt)
 }
 
 /* ---- the requester ---- */
+
+/*
+ * Who waits for a page keeps no address handle, whose end waits for its users, but not
+ * for ever.
+ */
+struct rxe_av *rxe_peer_copy_av(struct rxe_av *copy, struct rxe_av *av,
+				struct rxe_ah **ah)
+{
+	if (!av || !*ah)
+		return av;
+	*copy = *av;
+	rxe_put(*ah);
+	*ah = NULL;
+	return copy;
+}
 
 /*
  * Where an operation that is sent again goes to, of those for which rxe forgets

@@ -4,7 +4,8 @@
  * ends when the queue pair stops, by an error, a reset, or for good.
  *
  * rxe does the tasks of all queue pairs in one workqueue, so many at a time. Those of
- * a PD with on-demand MRs are done in one of their process.
+ * a PD with on-demand MRs are done in workqueues of their process: one for requesters
+ * and completers, which may wait long, and one for responders.
  *
  * rxe waits for the tasks of a queue pair that stops, in a loop. So the tasks' waits end
  * before that; they are told -ECANCELED, and leave what they were at, which is flushed
@@ -15,15 +16,22 @@
 #include "rxe_loc.h"
 
 /* Where its tasks are done. Called under the task's lock. */
-struct workqueue_struct *rxe_peer_wq(struct rxe_qp *qp)
+struct workqueue_struct *rxe_peer_wq(struct rxe_task *task)
 {
-	struct workqueue_struct *wq = READ_ONCE(qp->pd->wq);
+	struct rxe_qp *qp = task->qp;
+	struct workqueue_struct *wq;
 
+	wq = READ_ONCE(qp->pd->wq[task == &qp->recv_task ?
+				  IB_UMEM_PEER_RESPONDERS :
+				  IB_UMEM_PEER_REQUESTERS]);
 	return wq && !ib_umem_peer_is_cancelled(&qp->cancel) ? wq : rxe_wq;
 }
 
-/* Whoever queues it from now on sees that its waits are cancelled. */
-static void peer_requeue(struct rxe_task *task)
+/*
+ * It does not wait for its turn. Whoever queues it from now on sees that its waits are
+ * cancelled, or that it is drained.
+ */
+void rxe_peer_requeue(struct rxe_task *task)
 {
 	unsigned long flags;
 
@@ -37,8 +45,8 @@ static void peer_requeue(struct rxe_task *task)
 void rxe_peer_stop_waits(struct rxe_qp *qp)
 {
 	ib_umem_peer_cancel(&qp->cancel, qp, sizeof(*qp));
-	peer_requeue(&qp->recv_task);
-	peer_requeue(&qp->send_task);
+	rxe_peer_requeue(&qp->recv_task);
+	rxe_peer_requeue(&qp->send_task);
 }
 
 /* Its tasks do nothing; a responder may have found its access to be an error. */

@@ -46,16 +46,38 @@ static int close_pair(void *pair)
 	return 0;
 }
 
+/* A responder of the crowd, asked by a queue pair of another PD. */
+static int answer(void *arg)
+{
+	struct vt_link *link = arg;
+	struct vt_buf_opts opts = { .pd = ibv_alloc_pd(link->dev.ctx) };
+	struct vt_pair_opts pair_opts = { .pd = opts.pd };
+	struct vt_pair pair;
+	struct ibv_sge sge;
+	struct vt_buf buf;
+	int ret;
+
+	if (!opts.pd)
+		return -errno;
+	ret = vt_pair_open(&pair, &link->dev, &pair_opts);
+	if (!ret)
+		ret = vt_buf_open(&buf, &link->dev, &vt_mem_host, SIZE, &opts);
+	if (ret)
+		return ret;
+	sge = vt_sge(&buf, 0, 100);
+	return vt_rdma_write(&pair.end[1], &sge, 1, vt_remote(&link->here, 0));
+}
+
 /*
  * What the pages would come by goes to the other end of the socket, too. A queue pair
- * goes at once, even if its turn to wait has not come.
+ * goes at once, even if its turn to wait has not come; and who is asked answers.
  */
 static int wait_in_a_crowd(int socket)
 {
 	static struct vt_pair pairs[PAIRS];
-	static struct vt_call call;
+	static struct vt_call close, ask;
+	static struct vt_link link;
 	struct vt_late late;
-	struct vt_link link;
 	int i, ret;
 
 	ret = vt_link_open(&link, &vt_mem_host, SIZE, ON_DEMAND, NULL);
@@ -67,7 +89,9 @@ static int wait_in_a_crowd(int socket)
 		ret = send_from_late(&link, &pairs[i]);
 	if (!ret)
 		ret = vt_late_wait(&late, NULL);
-	return ret ? ret : vt_call_soon(&call, close_pair, &pairs[PAIRS - 1]);
+	if (!ret)
+		ret = vt_call_soon(&close, close_pair, &pairs[PAIRS - 1]);
+	return ret ? ret : vt_call_soon(&ask, answer, &link);
 }
 
 FIXTURE(crowd)

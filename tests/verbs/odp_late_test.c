@@ -269,6 +269,40 @@ TEST_F_TIMEOUT(stopping, failed, 120)
 	EXPECT_EQ(IBV_WC_WR_FLUSH_ERR, wc.status);
 }
 
+/* ---- an address handle that goes meanwhile ---- */
+
+static int destroy_ah(void *ah)
+{
+	return -ibv_destroy_ah(ah);
+}
+
+TEST(address_handle_goes)
+{
+	struct vt_pair_opts opts = { .type = IBV_QPT_UD };
+	struct ibv_sge sge;
+	struct ibv_send_wr wr = {
+		.opcode = IBV_WR_SEND,
+		.sg_list = &sge,
+		.num_sge = 1,
+		.wr.ud.remote_qkey = VT_UD_QKEY,
+	};
+	struct vt_late late;
+	struct vt_link link;
+	struct vt_call call;
+
+	ASSERT_EQ(0, vt_link_open(&link, &vt_mem_host, SIZE, ACCESS, &opts));
+	ASSERT_EQ(0, vt_late_begin(&late, link.there.mem.addr, SIZE));
+	sge = vt_sge(&link.there, 0, 100);
+	wr.wr.ud.ah = link.pair.end[0].ah;
+	wr.wr.ud.remote_qpn = link.pair.end[1].qp->qp_num;
+	ASSERT_EQ(0, vt_post_send(&link.pair.end[0], &wr));
+	ASSERT_EQ(0, vt_late_wait(&late, NULL));
+	ASSERT_EQ(0, vt_call_soon(&call, destroy_ah, link.pair.end[0].ah));
+	link.pair.end[0].ah = NULL;
+	EXPECT_EQ(0, vt_link_close(&link));
+	vt_late_end(&late);
+}
+
 /* ---- a process that waits in every way, and is killed ---- */
 
 /* Prefetches are many more than there are threads for them. */
