@@ -2,8 +2,9 @@
 /*
  * The queues of a process: who has on-demand registrations has a queue for their
  * faults, one for prefetches, and two for the accesses of importers that do them by
- * works: requesters that wait keep no responder waiting. So a page that never comes, and a thousand of them, delay the process that
- * registered them and nobody else; and a fault does not wait until prefetches are done.
+ * works: requesters that wait keep no responder waiting. So a page that never comes,
+ * and a thousand of them, delay the process that registered them and nobody else; and
+ * a fault does not wait until prefetches are done.
  *
  * Queues cost more than a registration. They stay for a while after the last one, for
  * programs that register again and again.
