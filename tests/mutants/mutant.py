@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 #
 # Mutants: NAME.patch beside this file. Each puts one fault into a kernel module, the
-# provider, the library or the command, and has a head of fields, "Name: value", before the diff:
+# provider, the library or the command, and has a head of fields, "Name: value", before
+# the diff:
 #
 #   Mutant      what is broken
 #   Killed-by   the test that must fail: GROUP PROGRAM [FIXTURE.VARIANT.TEST...]

@@ -7,15 +7,11 @@
  */
 #include <kselftest_harness.h>
 
-#include <signal.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
-
-#include "lib/counters.h"
 #include "lib/late.h"
 #include "lib/link.h"
 #include "lib/proc.h"
 #include "lib/soon.h"
+#include "lib/waiter.h"
 
 #define SIZE (64 * 1024)
 #define ON_DEMAND (VT_ACCESS_ALL | IBV_ACCESS_ON_DEMAND)
@@ -96,39 +92,21 @@ static int wait_in_a_crowd(int socket)
 
 FIXTURE(crowd)
 {
-	pid_t pid;
-	int late, mrs;
+	struct vt_waiter waiter;
+	int late;
 };
 
 FIXTURE_SETUP(crowd)
 {
-	int ret, pair[2];
-
-	self->mrs = vt_resource_count("mr");
-	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0,
-				pair));
-	self->pid = fork();
-	ASSERT_LE(0, self->pid);
-	if (!self->pid) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		ret = wait_in_a_crowd(pair[1]);
-		if (write(pair[1], &ret, sizeof(ret)) == sizeof(ret))
-			pause();
-		_exit(1);
-	}
-	close(pair[1]);
-	self->late = vt_recv_fd(pair[0]);
+	ASSERT_EQ(0, vt_waiter_start(&self->waiter, wait_in_a_crowd));
+	self->late = vt_recv_fd(self->waiter.socket);
 	ASSERT_LE(0, self->late);
-	ASSERT_EQ((ssize_t)sizeof(ret), read(pair[0], &ret, sizeof(ret)));
-	ASSERT_EQ(0, ret);
-	close(pair[0]);
+	ASSERT_EQ(0, vt_waiter_ready(&self->waiter));
 }
 
 FIXTURE_TEARDOWN(crowd)
 {
-	kill(self->pid, SIGKILL);
-	EXPECT_EQ(128 + SIGKILL, vt_wait_child(self->pid, VT_SOON_MS));
-	EXPECT_EQ(0, vt_resource_wait("mr", self->mrs, VT_SOON_MS));
+	EXPECT_EQ(0, vt_waiter_kill(&self->waiter));
 	close(self->late);
 }
 

@@ -10,9 +10,6 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
 
 #include "lib/access_ops.h"
 #include "lib/counters.h"
@@ -21,6 +18,7 @@
 #include "lib/proc.h"
 #include "lib/raw.h"
 #include "lib/soon.h"
+#include "lib/waiter.h"
 
 #define PAGE 4096
 #define SIZE (64 * 1024)
@@ -424,52 +422,34 @@ static int wait_in_every_way(int socket)
 
 FIXTURE(waiting)
 {
-	pid_t pid;
-	int mrs;
+	struct vt_waiter waiter;
 	int fds[VT_NUM_ACCESS_OPS];
 };
 
 FIXTURE_SETUP(waiting)
 {
-	int i, ret, pair[2];
+	int i;
 
-	self->mrs = vt_resource_count("mr");
-	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0,
-				pair));
-	self->pid = fork();
-	ASSERT_LE(0, self->pid);
-	if (!self->pid) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		ret = wait_in_every_way(pair[1]);
-		if (write(pair[1], &ret, sizeof(ret)) == sizeof(ret))
-			pause();
-		_exit(1);
-	}
-	close(pair[1]);
+	ASSERT_EQ(0, vt_waiter_start(&self->waiter, wait_in_every_way));
 	for (i = 0; i < VT_NUM_ACCESS_OPS; i++) {
-		self->fds[i] = vt_recv_fd(pair[0]);
+		self->fds[i] = vt_recv_fd(self->waiter.socket);
 		ASSERT_LE(0, self->fds[i]);
 	}
-	ASSERT_EQ((ssize_t)sizeof(ret), read(pair[0], &ret, sizeof(ret)));
-	ASSERT_EQ(0, ret);
-	close(pair[0]);
+	ASSERT_EQ(0, vt_waiter_ready(&self->waiter));
 }
 
-/* It ends, and so does all that it had. Its pages never come: others hold what by. */
 FIXTURE_TEARDOWN(waiting)
 {
 	int i;
 
-	kill(self->pid, SIGKILL);
-	EXPECT_EQ(128 + SIGKILL, vt_wait_child(self->pid, VT_SOON_MS));
-	EXPECT_EQ(0, vt_resource_wait("mr", self->mrs, VT_SOON_MS));
+	EXPECT_EQ(0, vt_waiter_kill(&self->waiter));
 	for (i = 0; i < VT_NUM_ACCESS_OPS; i++)
 		close(self->fds[i]);
 }
 
 TEST_F_TIMEOUT(waiting, is_killed, 300)
 {
-	EXPECT_EQ(0, kill(self->pid, 0));
+	EXPECT_EQ(0, kill(self->waiter.pid, 0));
 }
 
 static int prefetch_there(void *arg)
