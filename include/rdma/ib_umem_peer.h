@@ -260,32 +260,35 @@ ib_umem_peer_is_cancelled(const struct ib_umem_peer_cancel *cancel)
 	return READ_ONCE(cancel->active);
 }
 
-/* Whose accesses: of who sends, which may wait long; of who answers to others. */
-enum ib_umem_peer_side {
-	IB_UMEM_PEER_REQUESTERS,
-	IB_UMEM_PEER_RESPONDERS,
-	IB_UMEM_PEER_SIDES
+/**
+ * struct ib_umem_peer_workqueues - where accesses of a process's memory may wait
+ * @requesters: for works that wait as long as it takes
+ * @responders: for works that answer others, and put off what takes long
+ *
+ * A workqueue does a number of works at a time. One that is for the works of all users
+ * does none any more when a user's works all wait for pages. On these, works delay only
+ * those of the same process on the same one.
+ */
+struct ib_umem_peer_workqueues {
+	struct workqueue_struct *requesters;
+	struct workqueue_struct *responders;
 };
 
 /**
- * ib_umem_peer_get_workqueue() - where accesses of a process's memory may wait
+ * ib_umem_peer_get_workqueues() - those of the process that registered
  *
- * A workqueue does a number of works at a time. One that is for the works of all users
- * does none any more when a user's works all wait for pages. On this one works delay
- * only those of the same process and side.
- *
- * Context: may sleep. Return: it, with a reference; NULL @peer is not on demand.
+ * Context: may sleep. Return: them, with a reference; NULL @peer is not on demand.
  */
-struct workqueue_struct *ib_umem_peer_get_workqueue(struct ib_umem_peer *peer,
-						    enum ib_umem_peer_side side);
+struct ib_umem_peer_workqueues *
+ib_umem_peer_get_workqueues(struct ib_umem_peer *peer);
 
 /**
- * ib_umem_peer_put_workqueue() - no work is queued there any more
+ * ib_umem_peer_put_workqueues() - no work is queued there any more
  *
  * One may still be about to return from its function. Context: may sleep, in no such
  * work. NULL is fine.
  */
-void ib_umem_peer_put_workqueue(struct workqueue_struct *wq);
+void ib_umem_peer_put_workqueues(struct ib_umem_peer_workqueues *wqs);
 
 /**
  * ib_umem_peer_deadline() - when does an access that begins now give up?
@@ -356,7 +359,7 @@ void ib_umem_peer_add_driver(enum rdma_driver_id id);
  * ib_umem_peer_remove_driver() - undoes it; the driver is about to go
  *
  * Its devices have gone. Waits until the works that they have queued on
- * ib_umem_peer_get_workqueue() have returned.
+ * ib_umem_peer_get_workqueues() have returned.
  */
 void ib_umem_peer_remove_driver(enum rdma_driver_id id);
 

@@ -54,7 +54,7 @@ struct ib_peer_queue {
 	struct delayed_work watch;
 	struct workqueue_struct *faults;
 	struct workqueue_struct *prefetches;
-	struct workqueue_struct *accesses[IB_UMEM_PEER_SIDES];
+	struct ib_umem_peer_workqueues accesses;
 };
 
 static DEFINE_MUTEX(queues_lock);
@@ -63,16 +63,15 @@ static struct workqueue_struct *idle_wq;
 
 static void queue_free(struct ib_peer_queue *queue)
 {
-	int side;
-
 	cancel_delayed_work_sync(&queue->watch);
 	if (queue->faults)
 		destroy_workqueue(queue->faults);
 	if (queue->prefetches)
 		destroy_workqueue(queue->prefetches);
-	for (side = 0; side < IB_UMEM_PEER_SIDES; side++)
-		if (queue->accesses[side])
-			destroy_workqueue(queue->accesses[side]);
+	if (queue->accesses.requesters)
+		destroy_workqueue(queue->accesses.requesters);
+	if (queue->accesses.responders)
+		destroy_workqueue(queue->accesses.responders);
 	mmdrop(queue->mm);
 	kfree(queue);
 }
@@ -131,22 +130,18 @@ static int queue_alloc_threads(struct ib_peer_queue *queue)
 	int accesses = clamp_t(int, num_possible_cpus(), QUEUE_ACCESSES,
 			       WQ_MAX_ACTIVE);
 	pid_t pid = current->tgid;
-	int side;
 
 	queue->faults = alloc_workqueue("ib_peer_fault-%d", WQ_UNBOUND,
 					QUEUE_FAULTS, pid);
 	queue->prefetches = alloc_workqueue("ib_peer_prefetch-%d", WQ_UNBOUND,
 					    QUEUE_PREFETCHES, pid);
-	if (!queue->faults || !queue->prefetches)
-		return -ENOMEM;
-	for (side = 0; side < IB_UMEM_PEER_SIDES; side++) {
-		queue->accesses[side] = alloc_workqueue("ib_peer_access%d-%d",
-							WQ_UNBOUND, accesses,
-							side, pid);
-		if (!queue->accesses[side])
-			return -ENOMEM;
-	}
-	return 0;
+	queue->accesses.requesters = alloc_workqueue("ib_peer_request-%d",
+						     WQ_UNBOUND, accesses, pid);
+	queue->accesses.responders = alloc_workqueue("ib_peer_response-%d",
+						     WQ_UNBOUND, accesses, pid);
+	return queue->faults && queue->prefetches &&
+	       queue->accesses.requesters && queue->accesses.responders ?
+	       0 : -ENOMEM;
 }
 
 static struct ib_peer_queue *queue_alloc(struct mm_struct *mm)
@@ -234,8 +229,8 @@ void ib_peer_queue_prefetch(struct ib_peer_queue *queue,
 
 /* ---- importers that do accesses by works ---- */
 
-struct workqueue_struct *ib_umem_peer_get_workqueue(struct ib_umem_peer *peer,
-						    enum ib_umem_peer_side side)
+struct ib_umem_peer_workqueues *
+ib_umem_peer_get_workqueues(struct ib_umem_peer *peer)
 {
 	struct ib_peer_queue *queue = peer->queue;
 
@@ -244,37 +239,19 @@ struct workqueue_struct *ib_umem_peer_get_workqueue(struct ib_umem_peer *peer,
 	mutex_lock(&queues_lock);
 	queue->users++;
 	mutex_unlock(&queues_lock);
-	return queue->accesses[side];
+	return &queue->accesses;
 }
-EXPORT_SYMBOL_GPL(ib_umem_peer_get_workqueue);
+EXPORT_SYMBOL_GPL(ib_umem_peer_get_workqueues);
 
-static struct ib_peer_queue *queue_of(const struct workqueue_struct *wq)
+void ib_umem_peer_put_workqueues(struct ib_umem_peer_workqueues *wqs)
 {
-	struct ib_peer_queue *queue;
-	int side;
-
-	lockdep_assert_held(&queues_lock);
-
-	list_for_each_entry(queue, &queues, node)
-		for (side = 0; side < IB_UMEM_PEER_SIDES; side++)
-			if (queue->accesses[side] == wq)
-				return queue;
-	return NULL;
-}
-
-void ib_umem_peer_put_workqueue(struct workqueue_struct *wq)
-{
-	struct ib_peer_queue *queue;
-
-	if (!wq)
+	if (!wqs)
 		return;
 	mutex_lock(&queues_lock);
-	queue = queue_of(wq);
-	if (!WARN_ON(!queue))
-		queue_put_locked(queue);
+	queue_put_locked(container_of(wqs, struct ib_peer_queue, accesses));
 	mutex_unlock(&queues_lock);
 }
-EXPORT_SYMBOL_GPL(ib_umem_peer_put_workqueue);
+EXPORT_SYMBOL_GPL(ib_umem_peer_put_workqueues);
 
 /*
  * Works that importers have queued have returned; none of them registers, or ends a
@@ -283,12 +260,12 @@ EXPORT_SYMBOL_GPL(ib_umem_peer_put_workqueue);
 void ib_peer_queue_flush(void)
 {
 	struct ib_peer_queue *queue;
-	int side;
 
 	mutex_lock(&queues_lock);
-	list_for_each_entry(queue, &queues, node)
-		for (side = 0; side < IB_UMEM_PEER_SIDES; side++)
-			flush_workqueue(queue->accesses[side]);
+	list_for_each_entry(queue, &queues, node) {
+		flush_workqueue(queue->accesses.requesters);
+		flush_workqueue(queue->accesses.responders);
+	}
 	mutex_unlock(&queues_lock);
 	flush_workqueue(idle_wq);
 }

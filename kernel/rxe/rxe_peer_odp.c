@@ -53,26 +53,20 @@ void rxe_peer_set_caps(struct rxe_dev *rxe)
  */
 static void peer_join_pd(struct rxe_pd *pd, struct ib_umem_peer *peer)
 {
-	struct workqueue_struct *wq;
-	int side;
+	struct ib_umem_peer_workqueues *wqs;
 
 	atomic_inc(&pd->on_demand_mrs);
-	for (side = 0; side < IB_UMEM_PEER_SIDES; side++) {
-		if (READ_ONCE(pd->wq[side]))
-			continue;
-		wq = ib_umem_peer_get_workqueue(peer, side);
-		if (cmpxchg(&pd->wq[side], NULL, wq))
-			ib_umem_peer_put_workqueue(wq);
-	}
+	if (READ_ONCE(pd->wqs))
+		return;
+	wqs = ib_umem_peer_get_workqueues(peer);
+	if (cmpxchg(&pd->wqs, NULL, wqs))
+		ib_umem_peer_put_workqueues(wqs);
 }
 
 /* No queue pair is left. */
 void rxe_peer_leave_pd(struct rxe_pd *pd)
 {
-	int side;
-
-	for (side = 0; side < IB_UMEM_PEER_SIDES; side++)
-		ib_umem_peer_put_workqueue(pd->wq[side]);
+	ib_umem_peer_put_workqueues(pd->wqs);
 }
 
 int rxe_peer_attach_on_demand(struct rxe_mr *mr, struct ib_umem_peer *peer)

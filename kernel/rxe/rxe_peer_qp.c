@@ -19,12 +19,11 @@
 struct workqueue_struct *rxe_peer_wq(struct rxe_task *task)
 {
 	struct rxe_qp *qp = task->qp;
-	struct workqueue_struct *wq;
+	struct ib_umem_peer_workqueues *wqs = READ_ONCE(qp->pd->wqs);
 
-	wq = READ_ONCE(qp->pd->wq[task == &qp->recv_task ?
-				  IB_UMEM_PEER_RESPONDERS :
-				  IB_UMEM_PEER_REQUESTERS]);
-	return wq && !ib_umem_peer_is_cancelled(&qp->cancel) ? wq : rxe_wq;
+	if (!wqs || ib_umem_peer_is_cancelled(&qp->cancel))
+		return rxe_wq;
+	return task == &qp->recv_task ? wqs->responders : wqs->requesters;
 }
 
 /*
