@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 #
-# Finds the kernel to build for: version, headers, source tarball. Each thing
-# that is missing or does not fit is an error that names the package to install.
+# Finds the kernel to build for: version, headers and source tarball. A missing
+# or mismatched part is an error that names the package to install.
 
-# Sets ${out} to the newest kernel version with headers, or to "".
+# Sets ${out} to the newest kernel version whose headers are installed, or to "".
 function(peermem_newest_kernel out)
 	if(PEERMEM_KERNEL_ROOT)
 		file(GLOB found ${PEERMEM_KERNEL_ROOT}/lib/modules/*)
@@ -27,9 +27,9 @@ function(peermem_package_version package out)
 	set(${out} "${version}" PARENT_SCOPE)
 endfunction()
 
-# The source package must be of the same version as the headers. Where one of
-# the two is not from a package, cmake/extract-source.sh still compares what
-# the tarball's own Makefile says.
+# The source package must have the same version as the headers. If one of the
+# two is not from a package, cmake/extract-source.sh still compares the version
+# in the tarball's Makefile.
 function(peermem_check_packages series)
 	peermem_package_version(linux-headers-${PEERMEM_KERNEL} headers)
 	peermem_package_version(linux-source-${series} source)
@@ -37,15 +37,16 @@ function(peermem_check_packages series)
 		message(FATAL_ERROR
 			"The kernel headers (linux-headers-${PEERMEM_KERNEL}) are "
 			"version ${headers}, the kernel source (linux-source-"
-			"${series}) is ${source}. rxe must be built from the source "
-			"of the kernel it will run in. Bring both to one version: "
+			"${series}) is version ${source}. rxe must be built from "
+			"the source of the kernel that loads it. Install the same "
+			"version of both: "
 			"apt install linux-source-${series} linux-headers-${series}-amd64")
 	endif()
 endfunction()
 
 macro(peermem_find_kernel)
 	set(PEERMEM_KERNEL_ROOT "" CACHE PATH
-		"Folder of a kernel that is not installed")
+		"Root folder of a kernel that is not installed")
 	if(NOT PEERMEM_KERNEL)
 		peermem_newest_kernel(newest)
 		if(NOT newest)
@@ -81,9 +82,9 @@ macro(peermem_find_kernel)
 	message(STATUS "Kernel: ${PEERMEM_KERNEL}, headers in ${PEERMEM_HEADERS}")
 endmacro()
 
-# Takes what the build needs out of the source tarball, once: rxe for the
-# module, checkpatch and the test harness for the tests. It lands in
-# ${PEERMEM_LINUX}.
+# Extracts the parts of the source tarball that the build needs into
+# ${PEERMEM_LINUX}, once: rxe for the module, checkpatch and kselftest_harness.h
+# for the tests.
 function(peermem_extract_source)
 	set(PEERMEM_LINUX ${PROJECT_BINARY_DIR}/linux PARENT_SCOPE)
 	set(stamp ${PROJECT_BINARY_DIR}/linux.stamp)
@@ -94,7 +95,7 @@ function(peermem_extract_source)
 			${PROJECT_BINARY_DIR}/linux
 		COMMAND ${CMAKE_COMMAND} -E touch ${stamp}
 		DEPENDS ${script} ${PEERMEM_KERNEL_SOURCE}
-		COMMENT "Extracting what is needed of ${PEERMEM_KERNEL_SOURCE}"
+		COMMENT "Extracting rxe and test files from ${PEERMEM_KERNEL_SOURCE}"
 		VERBATIM)
 	add_custom_target(linux-source DEPENDS ${stamp})
 endfunction()

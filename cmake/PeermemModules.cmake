@@ -2,10 +2,10 @@
 #
 # Targets of the kernel modules.
 #
-# kbuild alone knows what must be rebuilt, so these targets always run it; with
-# nothing to do it takes about a second.
+# Only kbuild knows what must be rebuilt, so these targets always run it. If
+# nothing has changed, this takes about a second.
 
-# Not in the cache unless somebody put it there: a module that is added is built.
+# A plain variable unless the user sets it: a new folder is then built as well.
 if(NOT PEERMEM_MODULES)
 	file(GLOB PEERMEM_MODULES RELATIVE ${PROJECT_SOURCE_DIR}/kernel CONFIGURE_DEPENDS
 		${PROJECT_SOURCE_DIR}/kernel/*/Kbuild)
@@ -14,7 +14,7 @@ endif()
 
 # peermem_add_module_tree(TARGET TREE FOLDERS [MAKE-ARGUMENT...])
 #
-# FOLDERS (a list) of kernel/, laid out and built in build/TREE.
+# Lays out the FOLDERS (a list) of kernel/ in build/TREE and builds them there.
 function(peermem_add_module_tree target tree folders)
 	set(dir ${PROJECT_BINARY_DIR}/${tree})
 	list(JOIN folders " " names)
@@ -32,7 +32,7 @@ function(peermem_add_module_tree target tree folders)
 		USES_TERMINAL VERBATIM)
 endfunction()
 
-# Target "modules": what is installed.
+# Target "modules": the modules that "cmake --install" installs.
 function(peermem_add_modules)
 	file(CREATE_LINK ${PROJECT_SOURCE_DIR}/include
 		${PROJECT_BINARY_DIR}/include SYMBOLIC)
@@ -45,8 +45,9 @@ endfunction()
 
 # peermem_add_test_modules(TARGET FOLDER)
 #
-# Modules that only tests load: FOLDER (of this list file) with a Kbuild of its
-# own, built in the same folder of the build after, and against, ours.
+# Modules that only tests load. FOLDER is relative to the calling CMakeLists.txt
+# and has a Kbuild. It is built in the corresponding folder of the build tree,
+# after the project's modules and against their symbols.
 function(peermem_add_test_modules target folder)
 	set(source ${CMAKE_CURRENT_SOURCE_DIR}/${folder})
 	set(tree ${CMAKE_CURRENT_BINARY_DIR}/${folder})
@@ -62,7 +63,7 @@ function(peermem_add_test_modules target folder)
 	add_dependencies(${target} modules)
 endfunction()
 
-# What programs need, and the udev rule.
+# Installs the uAPI headers and the udev rule.
 function(peermem_install_headers)
 	install(DIRECTORY include/uapi/rdma
 		DESTINATION ${CMAKE_INSTALL_FULL_INCLUDEDIR}
@@ -71,14 +72,15 @@ function(peermem_install_headers)
 		DESTINATION ${CMAKE_INSTALL_PREFIX}/lib/udev/rules.d)
 endfunction()
 
-# What builds of PeerDirect clients look for; see packaging/ofa-kernel.
+# Installs the header and Module.symvers where builds of PeerDirect clients
+# search for them; see packaging/ofa-kernel.
 function(peermem_install_ofa_kernel)
 	set(dir /usr/src/ofa_kernel)
 	if(NOT CMAKE_INSTALL_PREFIX MATCHES "^/?(usr/?(local/?)?)?$")
 		set(dir ${CMAKE_INSTALL_PREFIX}/src/ofa_kernel)
 	endif()
 	set(PEERMEM_OFA_DIR ${dir} CACHE PATH
-		"Where builds of PeerDirect clients look")
+		"Where builds of PeerDirect clients search for header and symbols")
 	install(CODE "execute_process(COMMAND_ERROR_IS_FATAL ANY COMMAND
 		${PROJECT_SOURCE_DIR}/packaging/ofa-kernel add
 		\"\$ENV{DESTDIR}${PEERMEM_OFA_DIR}\" ${CMAKE_SYSTEM_PROCESSOR}
@@ -86,13 +88,13 @@ function(peermem_install_ofa_kernel)
 		${PROJECT_SOURCE_DIR}/include/rdma/peer_mem.h)")
 endfunction()
 
-# Modules, and what authors of exporters build against.
+# Installs the modules, and the headers and symbols that exporters build against.
 function(peermem_install_modules)
 	set(dir /lib/modules/${PEERMEM_KERNEL}/updates/peermem)
 	if(NOT CMAKE_INSTALL_PREFIX MATCHES "^/?(usr/?(local/?)?)?$")
 		set(dir ${CMAKE_INSTALL_PREFIX}${dir})
 	endif()
-	set(PEERMEM_MODULE_DIR ${dir} CACHE PATH "Where modules are installed")
+	set(PEERMEM_MODULE_DIR ${dir} CACHE PATH "Folder to install modules into")
 	foreach(module ${PEERMEM_MODULES})
 		install(DIRECTORY ${PROJECT_BINARY_DIR}/kernel/${module}/
 			DESTINATION ${PEERMEM_MODULE_DIR}

@@ -1,54 +1,59 @@
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 #
-# Test groups. A group is one ctest test that runs many programs. Each prints
-# TAP: a plan "1..N", N points "ok" or "not ok" ("ok 3 - name # SKIP reason"),
-# and exits 1 if one failed, else 0. A program that cannot run at all prints
-# "1..0 # SKIP reason" and exits 4. What it prints beside that is shown as
-# comment. The group's name is also its label: ./run test NAME runs it.
+# Test groups. A group is one ctest test that runs several programs. The name of
+# the group is also its label: "./run test NAME" runs it.
+#
+# Each program prints TAP: a plan "1..N" and N test cases "ok" or "not ok" ("ok 3
+# - name # SKIP reason"). It exits 1 if a test case failed, else 0. A program that
+# cannot run at all prints "1..0 # SKIP reason" and exits 4. All other output is
+# shown as comments.
 #
 #   peermem_add_vm_group(NAME verbs
-#       [LANES plain debug]     kernels to run on: the distribution's (plain),
-#                               that of tests/debug/debug.config, that of
-#                               kcsan.config; default: plain and debug
+#       [LANES plain debug]     kernel configurations to run on: plain (the
+#                               distribution's), debug (tests/debug/debug.config),
+#                               kcsan (kcsan.config). Default: plain and debug
 #       [VM --stock --smp 4]    options of "./run vm"
-#       [TIMEOUT 900]           seconds for all; default 600. On other kernels
-#                               than the plain one, four times as long
-#       [EACH 120]              seconds for one program; default 300
-#       [MACHINE hostile]       in the short form of all tests, in one machine with
-#                               others that say the same, in order of definition
-#       [SHORT "${dir}/mr_data"]  what is run of it then on other kernels than
-#                               the plain one; default: nothing. All in one
-#                               machine, but for
-#       [ALONE]                 what does not bear others
-#       [QUICK "${dir}/soak 8"] what is run of it then on the plain kernel;
-#                               default: all
-#       [LONG]                  nothing of it is run then
-#       [WAITS]                 mostly it does, and so may run beside another
+#       [TIMEOUT 900]           seconds for the group; default 600. Multiplied by
+#                               4 on configurations other than plain
+#       [EACH 120]              seconds for one program; default 300. Likewise
+#       [MACHINE hostile]       quick run: groups with the same MACHINE share one
+#                               virtual machine, in the order of definition
+#       [SHORT "${dir}/mr_data"]  quick run on configurations other than plain:
+#                               the commands to run; default: none. All groups
+#                               share one machine there, except those with
+#       [ALONE]                 a machine of its own
+#       [QUICK "${dir}/soak 8"] quick run on plain: the commands to run; default:
+#                               COMMANDS
+#       [LONG]                  not part of the quick run
+#       [WAITS]                 the group mostly sleeps, so another test may run
+#                               at the same time
 #       COMMANDS "${dir}/mr_data --odd" "python3 ${dir}/x.py")
-#   boots one machine and runs the commands in it one after the other, as root,
-#   in the source folder. The machine itself is one more point: its kernel log
-#   must be clean.
+#   Boots one virtual machine and runs the commands in it one after the other, as
+#   root, in the source folder. The machine itself is one more test case: it fails
+#   if the kernel log contains a kernel warning.
 #
 #   peermem_add_host_group(NAME static [LANES ...] [TIMEOUT S] [EACH S]
 #       COMMANDS ...)
-#   runs them here; default: only with the plain lane. [SHORT] and [LONG] as above,
-#   in every lane; [BUSY]: not beside another.
+#   Runs the commands on the host. Default: in the plain configuration only.
+#   [SHORT "..."] commands of the quick run, in every configuration; [LONG] not
+#   part of the quick run; [BUSY] no other test runs at the same time.
 #
-#   What is in the short form of all tests has the label "short".
+#   The ctest tests of the quick run have the label "short".
 #
 #   peermem_add_harness_test(mr_test mr_test.c more.c)
-#   is a program of C tests, written on the kernel's own kselftest_harness.h.
+#   A program of tests in C that uses the kernel's kselftest_harness.h.
 
 set(PEERMEM_TAP ${PROJECT_SOURCE_DIR}/tests/tap.py)
 set(PEERMEM_COUNTS ${PROJECT_BINARY_DIR}/results)
 
-# A kernel that looks at everything takes its time.
+# Factor for all time limits: kernels with debug options are slower.
 set(PEERMEM_SLOWNESS 1)
 if(NOT PEERMEM_LANE STREQUAL plain)
 	set(PEERMEM_SLOWNESS 4)
 endif()
 
-# A ctest test: ${before} is what tap.py starts for it.
+# Adds a ctest test. ${before} are the arguments of "tap.py check" and the
+# command that runs "tap.py run", such as vm.sh.
 function(peermem_add_test name label timeout each before commands)
 	math(EXPR timeout "${timeout} * ${PEERMEM_SLOWNESS}")
 	math(EXPR each "${each} * ${PEERMEM_SLOWNESS}")
@@ -66,23 +71,24 @@ function(peermem_add_test name label timeout each before commands)
 		ENVIRONMENT "PEERMEM_BUILD=${PROJECT_BINARY_DIR}")
 endfunction()
 
-# A machine of the plain lane has two processors to do something with; on other
-# kernels most of the time is booting and looking for leaks, which one does.
+# In the plain configuration, a test keeps both processors busy. In the others,
+# most of the time is spent in booting and in scanning for leaks, which use one.
 function(peermem_needs_both name)
 	if(PEERMEM_LANE STREQUAL plain)
 		set_tests_properties(${name} PROPERTIES PROCESSORS 2)
 	endif()
 endfunction()
 
-# In the machine that runs it: what vm.sh gets.
+# Adds a ctest test that runs in a virtual machine. ${options} are for vm.sh.
 function(peermem_add_machine_test name label timeout each options commands)
 	peermem_add_test(${name} ${label} ${timeout} ${each}
 		"--vm;--;${PROJECT_SOURCE_DIR}/tests/vm/vm.sh;--timeout;@TIMEOUT@;\
 --keep;${PEERMEM_COUNTS}/${name};${options};--" "${commands}")
 endfunction()
 
-# Sets arg_* for the two below, and arg_SKIP if the lane has no such group. Not
-# PARSE_ARGV: an empty VM is to stay away.
+# Parses the arguments of the next two functions into arg_*. Sets arg_SKIP if the
+# group does not run in this kernel configuration. PARSE_ARGV is not used, because
+# it would keep an empty VM argument.
 macro(peermem_parse_group lanes)
 	cmake_parse_arguments(arg "LONG;ALONE;WAITS;BUSY" "NAME;TIMEOUT;EACH;MACHINE"
 		"LANES;VM;COMMANDS;SHORT;QUICK" ${ARGN})
@@ -159,8 +165,9 @@ function(peermem_add_host_group)
 	endif()
 endfunction()
 
-# The machines that groups share in the short form. On other kernels than the
-# plain one two of them run side by side, with a processor each.
+# Adds the virtual machines that groups share in the quick run. On kernel
+# configurations other than plain, two of them run at the same time, with one
+# processor each.
 function(peermem_add_machines)
 	get_property(machines GLOBAL PROPERTY PEERMEM_MACHINES)
 	list(REMOVE_DUPLICATES machines)
@@ -192,6 +199,6 @@ function(peermem_add_harness_test target)
 	target_include_directories(${target} SYSTEM PRIVATE
 		${PEERMEM_LINUX}/tools/testing/selftests)
 	target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
-	# The harness leaves its own parameters unused.
+	# The harness has parameters that it does not use.
 	target_compile_options(${target} PRIVATE -Wno-unused-parameter)
 endfunction()

@@ -3,27 +3,30 @@
 #
 # build-modules.sh HEADERS TREE [MAKE-ARGUMENT...]
 #
-# Runs kbuild over a tree that lay-out.sh made. Quiet but for what is compiled
-# and for warnings.
+# Runs kbuild in a tree that lay-out.sh made. Prints only the files that are
+# compiled, and warnings. The make variable PEERMEM_VERSION is the version that
+# CMakeLists.txt defines.
 
 set -euo pipefail
 
 headers=$1 tree=$2
 shift 2
+version=$(sed -n 's/^project(peermem VERSION \([0-9.]*\) .*/\1/p' \
+	"$(dirname "$0")/../CMakeLists.txt")
 
-# kbuild does not see that the symbols of other modules have changed.
+# kbuild does not notice that the symbols of other modules have changed.
 for argument; do
 	symbols=${argument#KBUILD_EXTRA_SYMBOLS=}
 	[ "$symbols" = "$argument" ] || [ "$symbols" -ot "$tree/Module.symvers" ] ||
 		rm -f "$tree/Module.symvers"
 done
 
-# MAKEFLAGS of an outer make would hand over a job server we cannot use.
+# MAKEFLAGS of an outer make would pass a job server that is not usable here.
 unset MAKEFLAGS MAKELEVEL MFLAGS
 status=0
 {
 	make -C "$headers" M="$tree" -j"$(nproc)" --no-print-directory \
-		"$@" modules 2>&1 >&3 |
+		PEERMEM_VERSION="$version" "$@" modules 2>&1 >&3 |
 		sed -u '/Skipping BTF generation/d' >&2
 } 3>&1 || status=$?
 exit $status

@@ -3,10 +3,10 @@
 #
 # extract-source.sh TARBALL VERSION FOLDER
 #
-# Takes out of a kernel source tarball what the build needs and puts it into
-# FOLDER, replacing it: rxe, checkpatch, the harness of the kernel's selftests,
-# and the top Makefile, whose version must be the beginning of VERSION (6.12.117
-# for 6.12.117+deb12-amd64).
+# Extracts the files that the build needs from a kernel source tarball. They
+# replace FOLDER: rxe, checkpatch, the harness of the kernel's selftests, and the
+# top Makefile. The version in that Makefile must be a prefix of VERSION (6.12.117
+# of 6.12.117+deb12-amd64).
 
 set -euo pipefail
 
@@ -14,9 +14,12 @@ tarball=$1 version=$2 folder=$3
 
 members=(
 	Makefile
+	Documentation/sphinx/kerneldoc.py
+	Documentation/sphinx/kernellog.py
 	drivers/infiniband/sw/rxe
 	scripts/checkpatch.pl
 	scripts/const_structs.checkpatch
+	scripts/kernel-doc
 	scripts/spelling.txt
 	tools/testing/selftests/kselftest.h
 	tools/testing/selftests/kselftest_harness.h
@@ -41,8 +44,8 @@ makefile_version=$(awk -F ' *= *' '
 case $version in
 "$makefile_version"[!0-9]*|"$makefile_version") ;;
 *)
-	die "$tarball holds Linux $makefile_version, the headers are $version." \
-		"Bring the packages linux-source and linux-headers to one version."
+	die "$tarball contains Linux $makefile_version, the headers are $version." \
+		"Install linux-source and linux-headers of the same version."
 	;;
 esac
 

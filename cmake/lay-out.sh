@@ -3,13 +3,13 @@
 #
 # lay-out.sh [--linux FOLDER] SOURCE TREE [SUBFOLDER...]
 #
-# Lays a folder of kernel modules out in the build folder, for kbuild: TREE gets
-# links to the files of SOURCE and of its SUBFOLDERs, or all with a Kbuild. With --linux, rxe
-# gets the kernel's own rxe, found in FOLDER, under them, as hooks.patch makes
-# it.
+# Lays out a folder of kernel modules in the build folder, for kbuild. TREE gets
+# links to the files of SOURCE and of its SUBFOLDERs (default: those that have a
+# Kbuild). With --linux, the folder rxe also gets the kernel's rxe from FOLDER,
+# patched with hooks.patch.
 #
-# Only what differs is touched, so kbuild rebuilds what changed and no more.
-# Links to files that are gone are removed.
+# Files that have not changed are not touched, so kbuild rebuilds only what has.
+# Links to files that no longer exist are removed.
 
 set -euo pipefail
 
@@ -26,10 +26,11 @@ if [ $# = 0 ]; then
 	done
 fi
 
-# Links the source files of folder $1 into folder $2.
+# Links the source files of folder $1 into folder $2. If $3 is "deep", also links the
+# files of its subfolders.
 link_files()
 {
-	local file
+	local file folder
 
 	mkdir -p "$2"
 	for file in "$1"/*.[ch] "$1"/Kbuild; do
@@ -37,9 +38,13 @@ link_files()
 		[ "$2/${file##*/}" -ef "$file" ] || ln -sfn "$file" "$2/"
 	done
 	find "$2" -maxdepth 1 -xtype l -delete
+	[ "$3" = deep ] || return 0
+	for folder in "$1"/*/; do
+		[ ! -d "$folder" ] || link_files "${folder%/}" "$2/$(basename "$folder")" deep
+	done
 }
 
-# Puts the patched files of rxe into folder $1.
+# Copies rxe into folder $1, patched.
 patch_rxe()
 {
 	local to=$1 patch=$source/rxe/hooks.patch work file
@@ -47,24 +52,24 @@ patch_rxe()
 	work=$(mktemp -d)
 	cp "$linux"/drivers/infiniband/sw/rxe/* "$work/"
 	if ! patch -s -p1 -d "$work" < "$patch"; then
-		echo "lay-out: $patch does not fit the rxe of this kernel" >&2
+		echo "lay-out: $patch does not apply to the rxe of this kernel" >&2
 		exit 1
 	fi
 	mkdir -p "$to"
 	for file in "$work"/*.[ch] "$work/Makefile"; do
 		cmp -s "$file" "$to/${file##*/}" || cp "$file" "$to/"
 	done
-	# Of an earlier kernel, or of an earlier patch.
+	# Remove files of an earlier kernel or an earlier patch.
 	for file in "$to"/*.[ch]; do
 		[ -L "$file" ] || [ -e "$work/${file##*/}" ] || rm "$file"
 	done
 	rm -r "$work"
 }
 
-link_files "$source" "$tree"
+link_files "$source" "$tree" flat
 for sub in "$@"; do
 	if [ "$sub" = rxe ] && [ -n "$linux" ]; then
 		patch_rxe "$tree/$sub"
 	fi
-	link_files "$source/$sub" "$tree/$sub"
+	link_files "$source/$sub" "$tree/$sub" deep
 done

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * libfabric's verbs provider from video memory to video memory: fi_write() and
- * fi_read() between two endpoints of one process. Docs: docs/applications.md
+ * Example: libfabric's verbs provider with video memory. fi_write() and fi_read()
+ * between two endpoints of one process; all bytes are compared. See
+ * docs/applications.md.
  *
  * usage: libfabric ADDRESS      an address of this machine
  */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * MPI with its buffers in video memory: a message, MPI_Put() and MPI_Get()
- * between two ranks, all bytes compared. Docs: docs/applications.md
+ * Example: MPI with buffers in video memory. A message, MPI_Put() and MPI_Get()
+ * between two ranks; all bytes are compared. See docs/applications.md.
  */
 #include <mpi.h>
 
@@ -29,7 +29,7 @@ static void message(int rank, void *buffer)
 	vram_check(called(rank, rank ? "received" : "sent"), buffer, SIZE, 1);
 }
 
-/* Rank 0 puts into the window of rank 1, or gets what is there. */
+/* Rank 0 puts into the window of rank 1, then gets from it. */
 static void window(int rank, void *buffer, void *shared)
 {
 	MPI_Win win;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * librdmacm from video memory to video memory: an RDMA WRITE, a READ and a SEND
- * between two processes. The server tells address and keys of its memory as it
- * accepts. Docs: docs/applications.md
+ * Example: librdmacm with video memory. An RDMA WRITE, a READ and a SEND between
+ * two processes; all bytes are compared. The server sends address and keys of its
+ * memory as private data of rdma_accept(). See docs/applications.md.
  *
  * usage: rdmacm server|client ADDRESS
  */
@@ -16,7 +16,7 @@
 #define SIZE (4 << 20)
 #define PORT "7472"
 
-/* What the server has, as the client is told; both are one kind of machine. */
+/* Private data of rdma_accept(), in the byte order of the host. */
 struct window {
 	uint64_t addr;
 	uint32_t write_key;
@@ -131,7 +131,7 @@ static void request(char *address)
 	if (rdma_connect(id, &param))
 		err(1, "connecting");
 	if (id->event->param.conn.private_data_len < sizeof(window))
-		errx(1, "no server of this kind");
+		errx(1, "the server is not 'rdmacm server': no private data");
 	memcpy(&window, id->event->param.conn.private_data, sizeof(window));
 	transfers(id, &window);
 	rdma_destroy_ep(id);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * UCP from video memory to video memory: put, get, and a message, between two
- * workers of one process. With the argument "odp" the memory is mapped so that
- * UCX may do it on demand. Docs: docs/applications.md
+ * Example: UCX (UCP) with video memory. Put, get and a tagged message between two
+ * workers of one process; all bytes are compared. See docs/applications.md.
+ *
+ * usage: ucx [odp]      odp: map the memory so that UCX may register on demand
  */
 #include <string.h>
 
@@ -114,7 +115,7 @@ static void put_and_get(ucp_ep_h ep, unsigned int flags)
 	ucp_mem_unmap(context, memory);
 }
 
-/* Buffers of messages need no mapping; only to have them on demand. */
+/* Message buffers need ucp_mem_map() only to be registered on demand. */
 static void message(ucp_ep_h ep, unsigned int flags)
 {
 	char *from = vram_map(SIZE), *to = vram_map(SIZE);

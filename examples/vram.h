@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
 /*
- * Video memory for the examples: makes, fills and compares it, and asks its
- * owner how many MRs lie over it. Whatever fails ends the program.
+ * Video memory for the examples: allocates, fills and compares it, and queries
+ * peer_vram for the number of MRs on it. An error ends the program.
  */
 #ifndef EXAMPLES_VRAM_H
 #define EXAMPLES_VRAM_H
@@ -26,18 +26,18 @@ static int vram_node(void)
 	return fd;
 }
 
-/* An object in video memory, mapped. */
+/* Allocates a BO and maps it. */
 static void *vram_map(size_t size)
 {
 	void *addr = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED,
 			  vram_node(), 0);
 
 	if (addr == MAP_FAILED)
-		err(1, "%zu bytes of video memory", size);
+		err(1, "cannot allocate %zu bytes of video memory", size);
 	return addr;
 }
 
-/* Word number index of stream seed; no two are the same. */
+/* Returns word @index of pattern @seed. All words of all patterns differ. */
 static uint64_t vram_word(uint64_t seed, size_t index)
 {
 	return (seed << 32 | index) * 0x9e3779b97f4a7c15;
@@ -52,7 +52,7 @@ static void vram_fill(void *addr, size_t size, uint64_t seed)
 		words[i] = vram_word(seed, i);
 }
 
-/* Compares all bytes, and says what their owner knows of MRs over them. */
+/* Compares all bytes, and prints the number of MRs and pins that the BO has. */
 static void vram_check(const char *what, void *addr, size_t size, uint64_t seed)
 {
 	struct peer_vram_lookup object = { .size = sizeof(object),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
 /*
- * What the files of the library share. What it shows to programs is marked; the
- * same names stand in libpeermem.map.
+ * Internal interface between the files of the library. Public functions have the mark
+ * PEERMEM_EXPORT; libpeermem.map lists the same names.
  */
 #ifndef PEERMEM_INTERNAL_H
 #define PEERMEM_INTERNAL_H
@@ -13,23 +13,23 @@
 
 #define PEERMEM_EXPORT __attribute__((visibility("default")))
 
-/* A descriptor, or -1 and errno. */
-static inline int peermem_node_open(void)
+/* Return: a descriptor, or -1 and errno. */
+static inline int peermem_chardev_open(void)
 {
 	return open("/dev/peer_mem", O_RDWR | O_CLOEXEC);
 }
 
 /*
- * One call of /dev/peer_mem, which is opened each time: a program may fork, and
- * drop its rights. Return: 0 or errno.
+ * Performs one ioctl of /dev/peer_mem. Opens the device for each call, because a
+ * program may fork or drop its privileges in between. Return: 0 or errno.
  */
 int peermem_call(unsigned long request, void *arg);
 
 /*
- * A struct of ours into the caller's, which may have fields that we have not.
- * Return: 0 or EINVAL.
+ * Copies a struct of the library to the caller's struct, which may be longer; the rest
+ * becomes zero. Return: 0, or EINVAL if the caller's struct is too short.
  */
-static inline int peermem_give(void *to, size_t size, const void *from,
+static inline int peermem_copy_out(void *to, size_t size, const void *from,
 			       size_t ours)
 {
 	if (size < ours)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Registrations and what became of them, by /dev/peer_mem, which tells of one
- * after the other.
+ * peermem_mrs() and peermem_query_mr(): statistics of registrations from /dev/peer_mem,
+ * which returns one registration per ioctl.
  */
 #include <errno.h>
 #include <string.h>
@@ -12,7 +12,7 @@
 
 #include "internal.h"
 
-static struct peermem_mr_stats stats_of(const struct peer_mem_mr *mr)
+static struct peermem_mr_stats to_stats(const struct peer_mem_mr *mr)
 {
 	struct peermem_mr_stats stats = {
 		.addr = mr->addr,
@@ -28,11 +28,11 @@ static struct peermem_mr_stats stats_of(const struct peer_mem_mr *mr)
 	};
 
 	memcpy(stats.device, mr->device, sizeof(stats.device));
-	memcpy(stats.client, mr->client, sizeof(stats.client));
+	memcpy(stats.exporter, mr->exporter, sizeof(stats.exporter));
 	return stats;
 }
 
-/* The registration after @number. Return: 0; ENODATA: there is none; or errno. */
+/* Reads the registration after @number. Return: 0, ENODATA at the end, or errno. */
 static int next_mr(int fd, pid_t pid, uint32_t number,
 		   struct peermem_mr_stats *stats)
 {
@@ -44,7 +44,7 @@ static int next_mr(int fd, pid_t pid, uint32_t number,
 
 	if (ioctl(fd, PEER_MEM_IOC_NEXT_MR, &mr))
 		return errno == ENOENT ? ENODATA : errno;
-	*stats = stats_of(&mr);
+	*stats = to_stats(&mr);
 	return 0;
 }
 
@@ -58,20 +58,21 @@ int peermem_mrs(pid_t pid, struct peermem_mr_stats *stats, size_t stat_size,
 	*count = 0;
 	if (stat_size < sizeof(*stats))
 		return errno = EINVAL;
-	fd = peermem_node_open();
+	fd = peermem_chardev_open();
 	if (fd < 0)
 		return errno;
 	while (!(error = next_mr(fd, pid, one.number, &one))) {
 		if (*count < room)
-			peermem_give((char *)stats + *count * stat_size,
-				     stat_size, &one, sizeof(one));
+			peermem_copy_out((char *)stats + *count * stat_size,
+					 stat_size, &one, sizeof(one));
 		(*count)++;
 	}
 	close(fd);
 	return errno = error == ENODATA ? 0 : error;
 }
 
-static int is_of(const struct peermem_mr_stats *stats, const struct ibv_mr *mr)
+static int is_same_mr(const struct peermem_mr_stats *stats,
+		      const struct ibv_mr *mr)
 {
 	return stats->addr == (uintptr_t)mr->addr &&
 	       stats->length == mr->length &&
@@ -89,13 +90,13 @@ int peermem_query_mr(struct ibv_mr *mr, struct peermem_mr_stats *stats,
 
 	if (stat_size < sizeof(*stats))
 		return errno = EINVAL;
-	fd = peermem_node_open();
+	fd = peermem_chardev_open();
 	if (fd < 0)
 		return errno;
 	while (!(error = next_mr(fd, 0, one.number, &one)))
-		if (is_of(&one, mr))
-			found = peermem_give(stats, stat_size, &one,
-					     sizeof(one));
+		if (is_same_mr(&one, mr))
+			found = peermem_copy_out(stats, stat_size, &one,
+						 sizeof(one));
 	close(fd);
 	return errno = error == ENODATA ? found : error;
 }

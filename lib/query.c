@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Questions and requests to the core, by /dev/peer_mem.
+ * Queries and exports by ioctls of /dev/peer_mem.
  */
 #include <errno.h>
 #include <string.h>
@@ -11,16 +11,16 @@
 
 #include "internal.h"
 
-static void copy_verdict(struct peermem_verdict *to,
-			 const struct peer_mem_verdict *from)
+static void copy_result(struct peermem_result *to,
+			const struct peer_mem_result *from)
 {
 	to->error = from->error;
-	to->reason = (enum peer_mem_reason)from->reason;
+	to->status = (enum peer_mem_status)from->status;
 }
 
 int peermem_call(unsigned long request, void *arg)
 {
-	int fd = peermem_node_open();
+	int fd = peermem_chardev_open();
 	int error;
 
 	if (fd < 0)
@@ -33,7 +33,7 @@ int peermem_call(unsigned long request, void *arg)
 PEERMEM_EXPORT
 int peermem_query_process(struct ibv_context *context, pid_t pid,
 			  const void *addr, size_t length, int access,
-			  struct peermem_answer *answer)
+			  struct peermem_query_result *result)
 {
 	struct peer_mem_query query = {
 		.size = sizeof(query),
@@ -50,51 +50,49 @@ int peermem_query_process(struct ibv_context *context, pid_t pid,
 	errno = peermem_call(PEER_MEM_IOC_QUERY, &query);
 	if (errno)
 		return errno;
-	memset(answer, 0, sizeof(*answer));
-	copy_verdict(&answer->pinned, &query.pinned);
-	copy_verdict(&answer->on_demand, &query.on_demand);
-	answer->checked = query.checked;
-	answer->kinds = query.kinds;
-	answer->page_size = query.page_size;
-	memcpy(answer->client, query.client, sizeof(answer->client));
+	memset(result, 0, sizeof(*result));
+	copy_result(&result->pinned, &query.pinned);
+	copy_result(&result->on_demand, &query.on_demand);
+	result->covered = query.covered;
+	result->kinds = query.kinds;
+	result->page_size = query.page_size;
+	memcpy(result->exporter, query.exporter, sizeof(result->exporter));
 	return 0;
 }
 
 PEERMEM_EXPORT
 int peermem_query(struct ibv_context *context, const void *addr, size_t length,
-		  int access, struct peermem_answer *answer)
+		  int access, struct peermem_query_result *result)
 {
-	return peermem_query_process(context, 0, addr, length, access, answer);
+	return peermem_query_process(context, 0, addr, length, access, result);
 }
 
 PEERMEM_EXPORT
-const char *peermem_reason_str(enum peer_mem_reason reason)
+const char *peermem_status_str(enum peer_mem_status status)
 {
-	static const char *const words[] = {
-		[PEER_MEM_OK] = "can be reached",
-		[PEER_MEM_NOT_MAPPED] = "nothing is mapped in part of the range",
-		[PEER_MEM_NOT_PERMITTED] =
-			"the mapping does not permit such access",
-		[PEER_MEM_NOBODY] =
-			"device memory that no client of peer memory owns",
-		[PEER_MEM_REFUSED] = "the owner of the memory refuses",
-		[PEER_MEM_NO_PIN] = "the owner of the memory does not pin it",
-		[PEER_MEM_SEVERAL] = "memory of several owners",
-		[PEER_MEM_NO_PEER] =
-			"the RDMA device does not reach peer memory",
+	static const char *const strings[] = {
+		[PEER_MEM_OK] = "accessible",
+		[PEER_MEM_NOT_MAPPED] = "not mapped",
+		[PEER_MEM_NOT_PERMITTED] = "access not permitted by mapping",
+		[PEER_MEM_NO_EXPORTER] = "no exporter",
+		[PEER_MEM_DENIED] = "denied by exporter",
+		[PEER_MEM_NO_PIN] = "pinning not supported by exporter",
+		[PEER_MEM_MIXED] = "mixed ranges",
+		[PEER_MEM_NO_PEER_SUPPORT] =
+			"peer memory not supported by RDMA device",
 		[PEER_MEM_NO_ON_DEMAND] =
-			"the RDMA device cannot page on demand",
-		[PEER_MEM_LIMIT] = "over the limit of locked memory",
-		[PEER_MEM_BAD_ACCESS] =
-			"access flags that the RDMA device does not take",
-		[PEER_MEM_FAILED] = "the owner of the memory failed",
-		[PEER_MEM_NO_PATH] = "the RDMA device cannot reach that memory from where it is",
-		[PEER_MEM_NO_REVOKE] = "the RDMA device pins for good, and the owner wants to be able to take back",
+			"on-demand paging not supported by RDMA device",
+		[PEER_MEM_MEMLOCK_LIMIT] = "RLIMIT_MEMLOCK exceeded",
+		[PEER_MEM_BAD_ACCESS] = "invalid access flags",
+		[PEER_MEM_EXPORTER_FAILED] = "exporter failed",
+		[PEER_MEM_NO_P2P_ROUTE] = "no P2P route",
+		[PEER_MEM_NO_REVOKE] =
+			"revocation not supported by RDMA device",
 	};
 
-	if ((unsigned int)reason >= sizeof(words) / sizeof(words[0]))
-		return "unknown reason";
-	return words[reason];
+	if ((unsigned int)status >= sizeof(strings) / sizeof(strings[0]))
+		return "unknown status";
+	return strings[status];
 }
 
 PEERMEM_EXPORT

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Devices of peer_vram.
+ * VRAM devices: open, close and query the character devices of peer_vram.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,8 +18,8 @@ int peermem_vram_ioctl(struct peermem_vram *vram, unsigned long request,
 	return ioctl(vram->fd, request, arg) ? errno : 0;
 }
 
-/* Below /dev, and nowhere else. Return: a descriptor, or -1 and errno. */
-static int open_node(const char *name, int flags)
+/* @name must not lead out of /dev. Return: a descriptor, or -1 and errno. */
+static int open_device(const char *name, int flags)
 {
 	char path[64];
 	int length;
@@ -46,7 +46,7 @@ struct peermem_vram *peermem_open_vram(const char *name, int flags)
 	if (!vram)
 		return NULL;
 	vram->writable = flags == O_RDWR;
-	vram->fd = open_node(name, flags);
+	vram->fd = open_device(name, flags);
 	if (vram->fd < 0) {
 		free(vram);
 		return NULL;
@@ -91,5 +91,5 @@ int peermem_query_vram(struct peermem_vram *vram,
 		.swapouts = raw.swapouts,
 		.substituted = raw.substituted,
 	};
-	return errno = peermem_give(info, info_size, &ours, sizeof(ours));
+	return errno = peermem_copy_out(info, info_size, &ours, sizeof(ours));
 }

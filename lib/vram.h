@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
+/* An open VRAM device, and its ioctls (vram.c). */
 #ifndef PEERMEM_VRAM_INTERNAL_H
 #define PEERMEM_VRAM_INTERNAL_H
 

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 #
-# Makes the Debian packages in FOLDER, out of a copy of the source, so that
-# nothing is left in here.
+# Builds the Debian packages in FOLDER, from a copy of the source, so that the
+# source folder stays unchanged.
 #
 # usage: package.sh FOLDER
 
@@ -17,23 +17,25 @@ die()
 	exit 1
 }
 
-# The version stands in the change log, for CMake and in each module.
-version=$(dpkg-parsechangelog -l "$here/packaging/debian/changelog" -S Version)
-agreeing=$(grep -l -e "project(peermem VERSION $version " \
-	-e "MODULE_VERSION(\"$version\")" "$here/CMakeLists.txt" \
-	"$here"/kernel/*/*.c | wc -l)
+# CMakeLists.txt defines the version. Each module has it as MODULE_VERSION, which
+# DKMS compares; debian/changelog has a placeholder.
+version=$(sed -n 's/^project(peermem VERSION \([0-9.]*\) .*/\1/p' \
+	"$here/CMakeLists.txt")
+[ -n "$version" ] || die "CMakeLists.txt has no line 'project(peermem VERSION N'"
 modules=("$here"/kernel/*/Kbuild)
-[ "$agreeing" = $((1 + ${#modules[@]})) ] ||
-	die "debian/changelog, CMakeLists.txt and the modules differ in the version"
+agreeing=$(grep -l 'MODULE_VERSION(PEERMEM_VERSION)' "$here"/kernel/*/*.c | wc -l)
+[ "$agreeing" = ${#modules[@]} ] ||
+	die "$agreeing of ${#modules[@]} modules have MODULE_VERSION(PEERMEM_VERSION)"
 
 rm -rf "$folder"
 mkdir -p "$folder/source"
 cp -r "$here"/{CMakeLists.txt,CMakePresets.json,cmake,include,kernel,lib,packaging,provider,tools} \
 	"$folder/source/"
 cp -r "$here/packaging/debian" "$folder/source/debian"
+sed -i "s/@VERSION@/$version/" "$folder/source/debian/changelog"
 cd "$folder/source"
 dpkg-buildpackage -us -uc -b > "$folder/log" 2>&1 || {
 	tail -n 30 "$folder/log" >&2
-	die "dpkg-buildpackage failed; all it said is in $folder/log"
+	die "dpkg-buildpackage failed; its output is in $folder/log"
 }
 ls "$folder"/*.deb

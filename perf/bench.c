@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * The frame: command line, time, results. See bench.h.
+ * Main program of the benchmarks: command line, time, results. See bench.h.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -17,7 +17,7 @@
 static const struct {
 	const char *name;
 	void (*run)(struct vt_dev *dev, const struct bench_opts *opts);
-	bool anywhere;	/* on all processors, not on the first one only */
+	bool anywhere;	/* run on all processors, not only on the first */
 } groups[] = {
 	{ "traffic", bench_traffic, false },
 	{ "qps", bench_qps, true },
@@ -69,7 +69,7 @@ static int by_value(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* Sorts them. */
+/* Sorts @values. */
 double bench_median(int64_t *values, int n)
 {
 	qsort(values, n, sizeof(*values), by_value);
@@ -77,7 +77,7 @@ double bench_median(int64_t *values, int n)
 		       (values[n / 2 - 1] + values[n / 2]) / 2.0;
 }
 
-/* Valid until the eighth call after. */
+/* The result is valid until the eighth call after this one. */
 const char *bench_size(uint64_t size)
 {
 	static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB" };
@@ -115,7 +115,7 @@ void bench_alloc(struct vt_mem *mem, const struct vt_mem_kind *kind,
 		 size_t length)
 {
 	bench_check(kind->name, vt_mem_alloc(mem, kind, length, 0));
-	/* In this order neighbours do not get pages that lie side by side. */
+	/* In this order, adjacent pages are not physically contiguous. */
 	bench_touch(mem->addr, length, 2 * PAGE);
 	bench_touch(mem->addr, length, PAGE);
 }
@@ -165,7 +165,7 @@ void bench_check_kind(const struct vt_mem_kind *kind, unsigned int regions)
 
 	bench_check("reading the counters", vt_counters_read(kind, &c));
 	if (kind->client && c.alloc_mrs < c.dealloc_mrs + regions)
-		bench_die("the exporter knows of no registration", -ENXIO);
+		bench_die("the exporter has too few registrations", -ENXIO);
 }
 
 /* ---- command line ---- */
@@ -174,14 +174,15 @@ static void usage(void)
 {
 	fputs("usage: verbs_bench GROUP [OPTION...]\n"
 	      "groups: traffic qps register fault invalidate memory staging files\n"
-	      "  --rounds N   of all measurements (default 1)\n"
-	      "  --round N    number of the first (default 1)\n"
-	      "  --divide N   do only a part of the operations (default 1)\n"
-	      "  --wait       sleep until a completion comes (default: poll)\n"
-	      "of traffic only:\n"
-	      "  --config NAME       name of the results (default: the memory)\n"
-	      "  --memory host|vram  both sides (default: host)\n"
-	      "  --on-demand         register it so\n",
+	      "  --rounds N   number of rounds of all measurements (default 1)\n"
+	      "  --round N    number of the first round (default 1)\n"
+	      "  --divide N   divide the number of operations by N (default 1)\n"
+	      "  --wait       sleep until a completion arrives (default: poll)\n"
+	      "traffic only:\n"
+	      "  --config NAME       configuration in the results (default: the memory)\n"
+	      "  --memory host|vram  memory of both sides (default: host)\n"
+	      "  --on-demand         register on demand\n"
+	      "N is a number from 1 to 1000000.\n",
 	      stderr);
 	exit(2);
 }
@@ -252,7 +253,7 @@ static void parse(struct bench_opts *opts, int argc, char **argv)
 		opts->config = opts->kind->name;
 }
 
-/* One processor for us; Soft-RoCE's workers have the others. */
+/* The program runs on the first processor, Soft-RoCE's workers on the others. */
 static void stay_on_first(void)
 {
 	cpu_set_t cpus;

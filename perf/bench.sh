@@ -1,30 +1,32 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 #
-# Measures in one virtual machine, in rounds in which what is compared takes
-# turns; what counts is the median over the rounds of the ratio within a round.
-# "./run bench" is this program; perf/README.md says what is measured and why so.
+# Runs the benchmarks in one virtual machine, in rounds. Within a round, the
+# configurations that are compared are measured alternately. The result is the
+# median over the rounds of the ratio within a round. "./run bench" runs this
+# program; perf/README.md says what is measured and why.
 #
 # usage: bench.sh [OPTION...] [GROUP...]
-#   groups (default: all)
+#   Groups (default: all):
 #     traffic     WRITE, READ, SEND: stock and extended module, host memory and
-#                 video memory, pinned and on demand
+#                 VRAM, pinned and on demand
 #     qps         8 queue pairs on one MR
-#     register    registration, by length
-#     fault       a page that is not there, against a fault of the CPU
-#     invalidate  by number of pages, and under many MRs
-#     memory      of the kernel, for a page
-#     staging     against a bounce buffer in host memory
-#     files       of files into video memory, against the same
-#   --quick     a look: one round, a tenth of the operations, smaller sizes
-#   --icount    the machine counts instructions, on one processor: numbers that
-#               repeat
-#   --rounds N  default 5
-#   --divide N  do only a part of the operations
-#   --keep DIR  where bench.json and the machine's files go
-#               (default: results/bench in the build folder)
+#     register    registration and deregistration, by length of the MR
+#     fault       fault of an MR compared with a page fault of the CPU
+#     invalidate  invalidation by number of pages, and with many other MRs
+#     memory      kernel memory for each page, and for an untouched MR
+#     staging     RDMA with VRAM compared with a bounce buffer in host memory
+#     files       file I/O with VRAM compared with a bounce buffer
+#   Options:
+#     --quick     short run: one round, a tenth of the operations, smaller sizes
+#     --icount    count instructions instead of time, on one processor: the values
+#                 are repeatable
+#     --rounds N  number of rounds (default 5)
+#     --divide N  divide the number of operations by N (default 1)
+#     --keep DIR  folder for bench.json and the files of the virtual machine
+#                 (default: results/bench in the build folder)
 #
-# A number never fails the run.
+# A missed target does not make the run fail.
 
 set -euo pipefail
 
@@ -44,10 +46,10 @@ while [ $# -gt 0 ]; do
 		shift
 		;;
 	-h|--help) sed -n '/^# usage/,/^$/s/^# \{0,1\}//p' "$0"; exit 0 ;;
-	-*) echo "bench: unknown option $1; try --help" >&2; exit 2 ;;
+	-*) echo "bench: unknown option $1; see --help" >&2; exit 2 ;;
 	*)
 		[[ " $all " = *" $1 "* ]] || {
-			echo "bench: no group $1; there are: $all" >&2
+			echo "bench: unknown group '$1'; the groups are: $all" >&2
 			exit 2
 		}
 		groups+=("$1")

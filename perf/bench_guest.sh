@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 #
-# The guest's half of bench.sh: raw numbers go to $PEERMEM_OUT/raw, lines of JSON,
-# a file for each group.
+# The part of bench.sh that runs in the guest. Writes the measured values as lines
+# of JSON to $PEERMEM_OUT/raw, one file for each group.
 #
 # usage: bench_guest.sh VERBS_BENCH ROUNDS DIVIDE GROUP...
 
@@ -15,11 +15,11 @@ raw=$PEERMEM_OUT/raw
 mkdir -p "$raw"
 
 options=(--divide "$divide")
-# With one processor a program that polls keeps Soft-RoCE from working.
+# On one processor, a program that polls would block Soft-RoCE's workers.
 [ "$(nproc)" -gt 1 ] || options+=(--wait)
 
-# Soft-RoCE's workers: on all processors, or on all but the first, where
-# verbs_bench polls.
+# Puts Soft-RoCE's workers on all processors ("all"), or on all but the first, on
+# which verbs_bench polls.
 workers()
 {
 	local mask=$(((1 << $(nproc)) - 1))
@@ -39,7 +39,7 @@ traffic()
 		"$@" >> "$raw/traffic"
 }
 
-# The module can be changed between two programs only.
+# rdma_rxe can only be replaced while no program uses it.
 all_traffic()
 {
 	for ((round = 1; round <= rounds; round++)); do

@@ -1,21 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * What it costs that a page is not in the MR yet, while it is where it belongs:
- * in video memory, or in the page cache.
+ * Cost of a fault for a page that is resident (in VRAM or in the page cache) but
+ * not in the MR's page table.
  *
- * An access is timed that finds no page, then the same one again; the difference
- * is the fault. It is done so for the CPU (a store) and for RDMA, where a READ
- * writes its result into the on-demand MR (requester), or a WRITE goes there
- * (responder, which hands the fault to a worker, for it must not be slow). All
- * are write faults, on the same mapping, one in every STRIDE bytes: a fault brings
- * pages around with it, up to 2 MiB.
+ * An access that faults is timed, then the same access again. The difference is
+ * the cost of the fault. Compared are:
+ *   CPU        a store to the mapping
+ *   requester  the response of a READ goes to the on-demand MR
+ *   responder  a WRITE goes to the on-demand MR. The responder queues the fault
+ *              to a worker, because it must answer within a time limit
+ *   call       a prefetch of one page minus a prefetch that fails: the fault
+ *              without packets, workers and wake-ups
+ * All are write faults on the same mapping, one in every STRIDE bytes, because a
+ * fault also brings in up to 2 MiB around the page.
  *
- * The same fault without packets, workers and wake-ups is a prefetch of the one
- * page, less a prefetch that is refused (call).
+ * An RDMA fault also maps the page for the CPU. In "mapped", the CPU has mapped
+ * the page before.
  *
- * A fault of RDMA makes the CPU map the page, too; "mapped" is without that.
- *
- * Prefetch: all pages by one call that returns when they are there.
+ * Prefetch: one call for all pages, which returns when they are present.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -40,7 +42,7 @@ struct fault {
 	struct vt_mem mem;
 };
 
-/* The CPU maps nothing of it any more; the pages stay where they are. */
+/* Removes the CPU's mapping of the pages. The pages stay where they are. */
 static void forget_mapping(struct vt_mem *mem)
 {
 	struct peer_vram_query query = {
@@ -59,13 +61,13 @@ static void forget_mapping(struct vt_mem *mem)
 		bench_die("mapping again", -errno);
 }
 
-/* The median over the places of what @cold took more than @warm. */
+/* Returns the median of @cold - @warm over all places but the first. */
 static double extra(const int64_t *cold, const int64_t *warm)
 {
 	int64_t took[PLACES];
 	int i;
 
-	/* The first one has more to do than find a page. */
+	/* The first access also has costs other than the fault. */
 	for (i = 1; i < PLACES; i++)
 		took[i - 1] = cold[i] - warm[i];
 	return bench_median(took, PLACES - 1);
@@ -129,7 +131,7 @@ static double rdma_fault(struct fault *f, enum bench_op op, bool mapped)
 	return extra(cold, warm);
 }
 
-/* A prefetch that is refused: all of the call but the fault. */
+/* A prefetch with a wrong key: costs the call without the fault. */
 static void refused(struct ibv_mr *mr, void *addr)
 {
 	struct ibv_sge sge = {
@@ -167,7 +169,7 @@ static double call_fault(struct fault *f, bool mapped)
 	return extra(cold, warm);
 }
 
-/* Nanoseconds a page. */
+/* Returns nanoseconds per page. */
 static double prefetch(struct fault *f, struct vt_mem *mem, bool mapped)
 {
 	struct ibv_mr *mr;
@@ -231,7 +233,7 @@ static void measure_kind(struct vt_dev *dev, const struct vt_mem_kind *kind,
 
 void bench_fault(struct vt_dev *dev, const struct bench_opts *opts)
 {
-	/* The largest there is room for beside the other object. */
+	/* The largest size for which the VRAM has room beside the other BO. */
 	measure_kind(dev, &vt_mem_vram_named, 128UL << 20, opts);
 	measure_kind(dev, &vt_mem_host, (1UL << 30) / opts->divide, opts);
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Bytes of a file into video memory and out of it: read() and write() with a
- * pointer into the mapping, against what one does without: into a bounce buffer
- * in host memory, and a copy by the CPU. The file is in the page cache, so what is
- * compared is copies: one, and two.
+ * File I/O with video memory: read() and write() with a pointer into the VRAM
+ * mapping (direct), compared with I/O to a bounce buffer in host memory and a
+ * copy by the CPU (bounce). The file is in the page cache, so one copy is
+ * compared with two.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -25,9 +25,9 @@ static const struct {
 	{ 1024 * 1024, 16 },
 };
 
-enum how { BOUNCE, STRAIGHT, HOWS };
+enum how { BOUNCE, DIRECT, HOWS };
 
-static const char *const how_name[] = { "bounce", "straight" };
+static const char *const how_name[] = { "bounce", "direct" };
 
 struct files {
 	int fd;

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Invalidation follows what it takes away, not what there is.
+ * Cost of an invalidation. It must depend on the number of invalidated pages, not
+ * on the size of the MR or on the number of MRs.
  *
- * Host memory: madvise(MADV_DONTNEED) of n pages, which the CPU and an MR have
- * mapped, less the same without an MR: with the MR over just these pages, and
- * with it over all. The mapping is shared, so the pages stay in the page cache.
+ * Host memory: madvise(MADV_DONTNEED) of n pages that the CPU and an MR have
+ * mapped, minus the same without an MR. The MR covers just these pages, or all
+ * pages. The mapping is shared, so the pages stay in the page cache.
  *
- * An object under few and many MRs: its move out of video memory, while there
- * are N on-demand MRs on another object and N on other addresses. Both objects
- * are of one page. So with an madvise() of one page.
+ * Many MRs: a BO of one page moves out of VRAM while there are N on-demand MRs on
+ * another BO and N on other addresses. The same with an madvise() of one page.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -35,7 +35,10 @@ static int64_t drop(void *addr, size_t length)
 	return bench_now() - start;
 }
 
-/* The median of dropping @length bytes; with @mr they are in it. */
+/*
+ * Returns the median time to drop @length bytes. With @mr, they are in its page
+ * table.
+ */
 static double drop_often(struct ibv_mr *mr, uint8_t *addr, size_t length)
 {
 	int ops = length > 256 * PAGE ? 3 : OPS;
@@ -60,7 +63,7 @@ static double drop_with(struct vt_dev *dev, struct vt_mem *mem, uint8_t *addr,
 	mr = bench_reg(dev->pd, all ? mem->addr : addr,
 		       all ? mem->length : length, true);
 	if (all) {
-		/* A table that is full. */
+		/* Fill the page table. */
 		bench_touch(mem->addr, mem->length, PAGE);
 		bench_prefetch(mr, mem->addr, mem->length);
 	}
@@ -73,7 +76,7 @@ static void measure_part(struct vt_dev *dev, struct vt_mem *mem,
 			 unsigned long pages)
 {
 	size_t length = pages * PAGE;
-	/* In the middle. */
+	/* The pages are in the middle of the large MR. */
 	uint8_t *addr = mem->addr + (PAGES - pages) / 2 * PAGE;
 	double without = drop_often(NULL, addr, length);
 	double exact = drop_with(dev, mem, addr, length, false);
@@ -82,18 +85,18 @@ static void measure_part(struct vt_dev *dev, struct vt_mem *mem,
 
 	snprintf(name, sizeof(name), "%lu pages", pages);
 	bench_result(name, "madvise", bench_ns, without);
-	bench_result(name, "MR of these", bench_ns, exact - without);
+	bench_result(name, "exact MR", bench_ns, exact - without);
 	bench_result(name, "MR of 65536", bench_ns, all - without);
 	if (pages >= 256) {
-		snprintf(name, sizeof(name), "a page of %lu", pages);
-		bench_result("each page", name, bench_ns,
+		snprintf(name, sizeof(name), "%lu pages", pages);
+		bench_result("per page", name, bench_ns,
 			     (all - without) / pages);
 	}
 }
 
 static void measure_parts(struct vt_dev *dev, const struct bench_opts *opts)
 {
-	/* Whoever has notifiers at all pays something in each madvise(). */
+	/* An mm with any notifier has a cost in each madvise(): include it. */
 	static uint8_t unrelated[2 * PAGE];
 	struct ibv_mr *mr = bench_reg(dev->pd, unrelated, PAGE, true);
 	struct vt_mem mem;
@@ -114,8 +117,8 @@ static void measure_parts(struct vt_dev *dev, const struct bench_opts *opts)
 
 struct crowd {
 	struct vt_dev *dev;
-	struct vt_mem object;		/* under all of them */
-	uint8_t *addresses;		/* a page for each of as many more */
+	struct vt_mem object;		/* BO below the first half of the MRs */
+	uint8_t *addresses;		/* one page for each MR of the other half */
 	struct ibv_mr **mrs;
 	int count;
 };
@@ -171,7 +174,7 @@ static int64_t move(struct vt_mem *mem, uint32_t domain)
 	return bench_now() - start;
 }
 
-/* The fault brings it back. */
+/* The prefetch moves the BO back to VRAM. */
 static double move_often(struct ibv_mr *mr, struct vt_mem *mem)
 {
 	int64_t took[OPS];
@@ -190,10 +193,10 @@ static void measure_crowd(struct crowd *crowd, struct vt_mem mem[2],
 	char config[64];
 	int round;
 
-	snprintf(config, sizeof(config), "%d others", crowd->count);
+	snprintf(config, sizeof(config), "%d other MRs", crowd->count);
 	for (round = first; round < first + rounds; round++) {
 		bench_begin("invalidate", round);
-		bench_result("move of an object", config, bench_ns,
+		bench_result("move of a BO", config, bench_ns,
 			     move_often(mr[0], &mem[0]));
 		bench_result("madvise of a page", config, bench_ns,
 			     drop_often(mr[1], mem[1].addr, PAGE));

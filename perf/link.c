@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Operations over a connected pair, in this process.
+ * Operations over a connected pair of queue pairs, both in this process.
  *
- * Completions are polled for, on a processor of our own (bench_guest.sh keeps
- * Soft-RoCE's workers off it); where there is only one, they are waited for.
+ * Completions are polled on a processor that Soft-RoCE's workers do not use
+ * (bench_guest.sh). With one processor, the program waits for events instead.
  */
 #include <errno.h>
 
@@ -80,7 +80,10 @@ static bool poll_once(struct vt_end *end)
 	return n;
 }
 
-/* Sleeps until something has come since the CQ was armed, here or before. */
+/*
+ * Sleeps until an event arrives. If a completion arrived before the CQ was armed,
+ * counts it in link->early and returns at once.
+ */
 static void wait_event(struct bench_link *link, int which)
 {
 	struct vt_end *end = &link->pair.end[which];
@@ -102,7 +105,7 @@ static void reap(struct bench_link *link, int which)
 {
 	long tries;
 
-	/* What is waited for is on its way: no clock in this loop. */
+	/* The completion is expected soon, so the limit needs no clock. */
 	for (tries = 0; tries < 4000000000; tries++) {
 		if (link->early[which]) {
 			link->early[which]--;

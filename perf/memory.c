@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * What an on-demand MR takes of the kernel's memory: by touched page, and when
- * nothing of it was touched.
+ * Kernel memory of an on-demand MR: for each touched page, and for an untouched
+ * MR.
  *
- * Counted are the objects in use of the kernel's slab caches, after these have
- * given back what they hold in reserve: for touched pages those of the cache of
- * the page table's nodes, radix_tree_node, for untouched MRs all. The CPU has
- * mapped the pages before.
+ * The measure is the objects in use of the slab caches, after the caches have
+ * been shrunk: radix_tree_node (the nodes of the page table) for touched pages,
+ * all caches for untouched MRs. The CPU has mapped the pages before.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -23,7 +22,7 @@
 #define RESERVED (1ULL << 40)
 #define HUGE (2UL << 20)
 
-/* What was freed of late is in no cache's reserve any more. */
+/* Shrinks all slab caches, so that they hold no recently freed objects. */
 static void settle(void)
 {
 	DIR *dir = opendir("/sys/kernel/slab");
@@ -32,7 +31,7 @@ static void settle(void)
 
 	if (!dir)
 		bench_die("/sys/kernel/slab", -errno);
-	/* Nodes are freed after a grace period of RCU. */
+	/* Nodes are freed after an RCU grace period. */
 	usleep(300000);
 	while ((entry = readdir(dir))) {
 		if (entry->d_name[0] == '.')
@@ -44,7 +43,7 @@ static void settle(void)
 	closedir(dir);
 }
 
-/* Bytes of the objects in use of a cache, by slabinfo; NULL: of all. */
+/* Returns the bytes of the active objects of @cache, or of all caches (NULL). */
 static double slab_bytes(const char *cache)
 {
 	unsigned long active, total, size;
@@ -87,7 +86,7 @@ static void measure_kind(struct vt_dev *dev, const struct vt_mem_kind *kind,
 	vt_mem_free(&mem);
 }
 
-/* Anonymous memory in huge pages, as far as there are any. */
+/* Anonymous memory, in huge pages as far as the kernel has them. */
 static void measure_huge(struct vt_dev *dev, size_t length)
 {
 	uint8_t *addr = mmap(NULL, length + HUGE, PROT_READ | PROT_WRITE,
@@ -127,7 +126,7 @@ static void measure_untouched(struct vt_dev *dev)
 
 	if (addr == MAP_FAILED)
 		bench_die("mmap", -errno);
-	/* Caches fill up. */
+	/* The first run fills the per-CPU caches. */
 	untouched(dev, addr, PAGE);
 	bench_result("untouched MR", "4 KiB", "bytes",
 		     untouched(dev, addr, PAGE));

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Many queue pairs at work on one MR: whoever takes a lock of the MR around
- * each access is slower here than on a pinned MR, which has none.
+ * Several queue pairs write to one on-demand MR, compared with one pinned MR. A
+ * lock that each access of the MR takes would show here as lower bandwidth.
  *
  * This program and Soft-RoCE's workers may run on all processors. With one
- * processor nothing runs side by side: then only the cost of the accesses is
+ * processor nothing runs in parallel, so only the cost of the accesses is
  * compared.
  */
 #include <errno.h>
@@ -14,11 +14,11 @@
 
 #define QPS 8
 #define QP_DEPTH 16
-#define ROOM (64 * 1024)	/* of each QP in the MR */
+#define ROOM (64 * 1024)	/* bytes of the MR for each QP */
 
 static const struct {
 	uint32_t size;
-	int ops;	/* of each QP */
+	int ops;	/* for each QP */
 } amounts[] = {
 	{ 64, 256 },
 	{ 4096, 128 },
@@ -81,7 +81,7 @@ static void post(struct qps *q, int i, struct ibv_mr *to, uint32_t size)
 	q->posted[i]++;
 }
 
-/* Takes all completions there are. Return: how many. */
+/* Polls all completions that are present. Returns their number. */
 static int collect(struct qps *q, int i)
 {
 	struct ibv_wc wc[QP_DEPTH];
@@ -106,7 +106,7 @@ static int collect_all(struct qps *q)
 	return n;
 }
 
-/* Return: after at least one completion was taken. */
+/* Returns after at least one completion has been polled. */
 static void wait_some(struct qps *q)
 {
 	struct ibv_cq *cq;
@@ -125,7 +125,7 @@ static void wait_some(struct qps *q)
 	}
 }
 
-/* Bytes a second of all together. */
+/* Returns bytes per second of all queue pairs together. */
 static double bandwidth(struct qps *q, struct ibv_mr *to, uint32_t size,
 			int ops)
 {
@@ -148,7 +148,7 @@ static double bandwidth(struct qps *q, struct ibv_mr *to, uint32_t size,
 	return (double)QPS * ops * size * 1e9 / (bench_now() - start);
 }
 
-/* Pinned and on demand in turns. */
+/* Measures pinned and on demand alternately. */
 static void measure_kind(struct qps *q, struct vt_dev *dev,
 			 const struct vt_mem_kind *kind,
 			 const struct bench_opts *opts)

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Registration and deregistration of on-demand MRs of many lengths.
+ * Registration and deregistration of on-demand MRs of different lengths, and of a
+ * pinned MR on VRAM, whose page table is filled at registration.
  *
- * Compared with ibv_alloc_pd() and ibv_dealloc_pd(): two calls into the kernel
- * as well, that make and destroy an object of the device and nothing else. A
- * registration that fails would have no second half.
- *
- * And of a pinned one of video memory, whose page table is filled at once.
+ * The reference is ibv_alloc_pd() with ibv_dealloc_pd(): also two system calls,
+ * which create and destroy an object of the device and do nothing else. A failing
+ * registration would have no second call.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -17,7 +16,7 @@
 
 #define OPS 101
 #define LARGEST (1ULL << 40)
-/* Two pieces of 2 MiB, and blocks. */
+/* Two entries of 2 MiB, and smaller entries. */
 #define VRAM (5UL << 20)
 
 static const uint64_t sizes[] = { 4096, 1ULL << 20, 1ULL << 30, LARGEST };
@@ -45,7 +44,7 @@ static int64_t reg_dereg(struct vt_dev *dev, void *addr, size_t length,
 	return bench_now() - start;
 }
 
-/* The two calls by themselves, for whoever looks for where the time goes. */
+/* The two calls separately, to see which one takes the time. */
 static void halves(struct vt_dev *dev, void *addr, int ops, int64_t *took)
 {
 	int64_t reg[OPS], start;
@@ -114,7 +113,7 @@ void bench_register(struct vt_dev *dev, const struct bench_opts *opts)
 	uint8_t *addr;
 	int round;
 
-	/* Address space only; the first page is there for the pinned one. */
+	/* Only address space. The first page is present, for the pinned MR. */
 	addr = mmap(NULL, LARGEST, PROT_NONE,
 		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (addr == MAP_FAILED ||

@@ -3,11 +3,12 @@
 #
 # report.py [--icount] RAW-FOLDER JSON-FILE
 #
-# Adds up what bench_guest.sh has measured: prints each number beside its target,
-# and writes all numbers, raw ones included, to JSON-FILE.
+# Evaluates the values that bench_guest.sh has written to RAW-FOLDER. Prints each
+# value with its target, and writes all values, including the raw ones, to
+# JSON-FILE.
 #
-# A comparison is the ratio of two configurations of one case in one round; the
-# median over the rounds counts. Some targets are for a number by itself.
+# A comparison is the ratio of two configurations of one case within one round.
+# The result is the median over the rounds. Some targets apply to the value itself.
 
 import argparse
 import collections
@@ -17,8 +18,9 @@ import platform
 import statistics
 import sys
 
-# group, case (None: each that has both), metric, configuration, compared with
-# (None: the number itself), '<' at most or '>' at least, target (None: told only)
+# group, case (None: each case that has both configurations), metric,
+# configuration, reference configuration (None: the value itself), '<' at most or
+# '>' at least, target (None: printed only)
 COMPARISONS = [
     ('traffic', None, 'bandwidth', 'host', 'stock-host', '>', 1.00),
     ('traffic', None, 'p50', 'host', 'stock-host', '<', 1.00),
@@ -40,32 +42,31 @@ COMPARISONS = [
                      'requester, mapped', 'responder', 'responder, mapped')),
     *(('fault', None, 'ns', config, 'call', '<', 0.05)
       for config in ('prefetch', 'prefetch, mapped')),
-    ('invalidate', None, 'ns', 'MR of 65536', 'MR of these', '<', 1.10),
-    ('invalidate', 'each page', 'ns', 'a page of 65536', 'a page of 256',
-     '<', 1.10),
-    ('invalidate', None, 'ns', '1000 others', '0 others', '<', 1.10),
-    ('invalidate', None, 'ns', '100000 others', '0 others', '<', 1.10),
+    ('invalidate', None, 'ns', 'MR of 65536', 'exact MR', '<', 1.10),
+    ('invalidate', 'per page', 'ns', '65536 pages', '256 pages', '<', 1.10),
+    ('invalidate', None, 'ns', '1000 other MRs', '0 other MRs', '<', 1.10),
+    ('invalidate', None, 'ns', '100000 other MRs', '0 other MRs', '<', 1.10),
     ('memory', None, 'bytes', 'touched page', None, '<', 16),
     ('memory', 'untouched MR', 'bytes', '1 TiB', '4 KiB', '<', 1.01),
     *(('staging', None, metric, config, 'staged', sense, 1.00)
       for metric, sense in (('ns', '<'), ('bandwidth', '>'))
       for config in ('pinned', 'on demand')),
-    ('files', None, 'bandwidth', 'straight', 'bounce', '>', 1.00),
+    ('files', None, 'bandwidth', 'direct', 'bounce', '>', 1.00),
 ]
 TITLES = {
-    'traffic': 'Traffic, two buffers of one kind of memory; pages are there',
+    'traffic': 'Traffic between two buffers of one kind of memory',
     'qps': '8 queue pairs on one MR, WRITE',
-    'register': 'Registration and deregistration, on demand',
-    'fault': 'Fault of a page that is where it belongs',
+    'register': 'Registration and deregistration of on-demand MRs',
+    'fault': 'Fault of an MR for a resident page',
     'invalidate': 'Invalidation',
-    'memory': "The kernel's memory",
-    'staging': 'Straight, against a bounce buffer in host memory',
-    'files': 'Files, straight into video memory, against a bounce buffer',
+    'memory': 'Kernel memory of on-demand MRs',
+    'staging': 'RDMA to VRAM compared with a bounce buffer in host memory',
+    'files': 'File I/O with VRAM compared with a bounce buffer',
 }
 
 
 def read_raw(folder):
-    """{group: {case: {metric: {config: {round: value}}}}}, as in the files"""
+    """Returns {group: {case: {metric: {config: {round: value}}}}}."""
     def tree():
         return collections.defaultdict(tree)
 
@@ -84,14 +85,14 @@ def median(rounds):
 
 
 def ratio(rounds, base):
-    """Median of the ratio in the same round; None if there is no such one."""
+    """Returns the median ratio of the rounds that both have, or None."""
     ratios = [value / base[number] for number, value in rounds.items()
               if base.get(number)]
     return statistics.median(ratios) if ratios else None
 
 
 def is_met(value, sense, target):
-    """A target is met if the number is as good at the target's decimals."""
+    """Compares the value, rounded to the two decimals of the target."""
     value = round(value, 2)
     return value <= target if sense == '<' else value >= target
 
@@ -132,13 +133,13 @@ def print_rows(rows):
         if row['base']:
             what += f", {row['base']}"
             text += f" / {number(row['base_value'], row['metric'])}"
-        verdict = ''
+        result = ''
         if row['target'] is not None:
             sense = {'<': '<=', '>': '>='}[row['sense']]
-            verdict = f"{sense} {row['target']:5.2f}  " + \
+            result = f"{sense} {row['target']:5.2f}  " + \
                 ('met' if row['met'] else 'missed')
         print(f"  {row['case']:18} {what:30} {text:>30} "
-              f"{row['measured']:8.3f} {verdict}")
+              f"{row['measured']:8.3f} {result}")
 
 
 def mark(row):
@@ -148,7 +149,7 @@ def mark(row):
 
 
 def print_traffic(results, rows):
-    """Narrower than a line for each: * is a target missed."""
+    """Prints all configurations of a case in one line; * is a missed target."""
     columns = ('host', 'vram', 'host-odp', 'vram-odp')
     index = {(row['case'], row['config'], row['metric']): row for row in rows}
     print(f"  {'':14}{'stock, host':>20}{'host / stock':>20}"
@@ -168,7 +169,7 @@ def print_traffic(results, rows):
     print(f"  {'target':36}" + ''.join(
         target(rows, column, metric)
         for column in columns for metric in ('bandwidth', 'p50')))
-    print('  Latency is the median of single operations. * is a target missed.')
+    print('  Latency is the median of single operations. * marks a missed target.')
 
 
 def of_column(rows, config, metric):
@@ -219,7 +220,7 @@ def main():
             'raw': results,
         }, file, indent=1)
     print_report(results, rows)
-    print(f'All numbers: {args.json}')
+    print(f'All values: {args.json}')
     return 0
 
 

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * RDMA straight into video memory, and out of it, against what one does without:
- * RDMA into a bounce buffer in host memory, and a copy by the CPU through the
- * mapping of the object (and the other way round). The bounce buffer is pinned
- * and waits ready, and so does the mapping.
+ * RDMA to and from video memory (pinned, on demand), compared with RDMA to a
+ * bounce buffer in host memory and a copy by the CPU through the mapping of the
+ * BO (staged). The bounce buffer and the mapping are set up before; the bounce
+ * buffer is pinned.
  *
- * Latency is one transfer after another. Throughput has many transfers under way,
- * each with a bounce buffer of its own, and copies while others travel; with
- * more than one processor that copy costs nothing but a processor.
+ * Latency: one transfer after another. Throughput: several transfers in flight,
+ * each with its own bounce buffer. The copy of one runs while others are in
+ * flight, so on more than one processor it costs no time.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -17,7 +17,7 @@
 #include "bench.h"
 
 #define MAX_SIZE (1024 * 1024UL)
-#define DEPTH 4		/* transfers under way */
+#define DEPTH 4		/* transfers in flight */
 
 static const struct {
 	uint32_t size;
@@ -35,14 +35,17 @@ static const char *const how_name[] = { "staged", "pinned", "on demand" };
 
 struct staging {
 	struct bench_link link;
-	struct vt_mem far;	/* the other side's, host memory */
+	struct vt_mem far;	/* host memory of the other side */
 	struct vt_mem bounce;
 	struct vt_mem vram;
 	struct ibv_mr *far_mr;
-	struct ibv_mr *mr[HOWS];	/* of the bounce buffer, or the object */
+	struct ibv_mr *mr[HOWS];	/* on the bounce buffer, or on the BO */
 };
 
-/* Transfer @slot of as many under way. WRITE into video memory, or READ of it. */
+/*
+ * Parameters of the transfer in slot @slot of DEPTH: a WRITE to the VRAM or the
+ * bounce buffer, or a READ of it.
+ */
 static struct bench_way way_of(struct staging *s, enum how how,
 			       enum bench_op op, uint32_t size, int slot)
 {

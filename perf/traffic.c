@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
  * Bandwidth and latency of WRITE, READ and SEND between two buffers of one kind
- * of memory. On demand, the pages are there: the first operations bring them.
+ * of memory. With on-demand MRs, the first operations fault in the pages, so they
+ * are present when the measurement starts.
  *
- * Bytes a second with the queue kept full, and nanoseconds of one operation
- * after another.
+ * Bandwidth: bytes per second with the queue kept full. Latency: nanoseconds of
+ * single operations, one after another.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -65,7 +66,7 @@ static void measure(struct bench_link *link, struct vt_buf *from,
 
 	snprintf(name, sizeof(name), "%-5s %7s", bench_op_name[op],
 		 bench_size(size));
-	/* The first operations find cold caches and untouched pages. */
+	/* Warm up: cold caches, untouched pages. */
 	bandwidth(link, &way, 4);
 	bench_result(name, opts->config, "bandwidth",
 		     bandwidth(link, &way,
@@ -100,7 +101,7 @@ void bench_traffic(struct vt_dev *dev, const struct bench_opts *opts)
 			     i++)
 				measure(&link, &from, &to, op, i, opts);
 	}
-	/* It must have been what it says it is. */
+	/* Check that both MRs were on the exporter's memory. */
 	bench_check_kind(opts->kind, 2);
 	link_close(&link);
 	vt_buf_close(&from);

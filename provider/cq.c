@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * A queue pair that is reset takes its completions with it.
+ * Removes the completions of a queue pair from its completion queues when the queue
+ * pair is reset.
  *
- * Other providers remove them from the completion queue when the queue pair goes
- * to RESET. librxe leaves them, so that a program that brings a failed queue pair
- * up again takes the errors of its past for those of new work. That is how
- * programs use rereg_mr: let an access fail, change the MR, reset, go on.
+ * Other providers do this in the transition to RESET. librxe keeps the completions, so a
+ * program that reuses a failed queue pair takes old errors for errors of new work.
+ * Programs that use rereg_mr do that: an access fails, they change the MR, reset the
+ * queue pair and continue.
  *
- * A completion queue is a ring in memory shared with the kernel, which only ever
- * appends; what lies between the two indices is the program's, and changed
- * under librxe's own lock of that queue. Where ring and lock are is known from
- * librxe's calls of mmap() and pthread_spin_init() while it creates the queue
- * (seen.c).
+ * A completion queue is a ring in memory that librxe shares with the kernel. The kernel
+ * only appends. The entries between the two indices belong to the program and change
+ * under librxe's lock of that queue. capture.c finds the ring and the lock while librxe
+ * creates the queue.
  *
- * Locks: rings_lock, then the lock of a ring, which librxe takes to poll. As with
- * other providers, a queue pair must not be reset between ibv_start_poll() and
+ * Lock order: rings_lock, then the lock of a ring, which librxe takes to poll. As with
+ * other providers, a program must not reset a queue pair between ibv_start_poll() and
  * ibv_end_poll() of its own completion queue.
  */
 #include <search.h>
@@ -26,7 +26,7 @@
 
 #include "overlay.h"
 
-/* @cq: where it is in the tree, and no more: it may be gone */
+/* @cq: key in the tree; never dereferenced, because the CQ may be destroyed */
 struct ring {
 	const struct ibv_cq *cq;
 	struct rxe_queue_buf *queue;
@@ -43,10 +43,10 @@ typedef int (*destroy_cq_op)(struct ibv_cq *cq);
 typedef int (*modify_qp_op)(struct ibv_qp *qp, struct ibv_qp_attr *attr,
 			    int mask);
 
-/* librxe's, the same for all contexts */
+/* The operations of librxe, the same for all contexts. */
 static const overlay_op *rxe;
 
-/* The rings of all completion queues, by queue; and their places. */
+/* The rings of all completion queues, a tree by queue. rings_lock protects it. */
 static void *rings;
 static pthread_mutex_t rings_lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -58,7 +58,7 @@ static int compare(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* rings_lock is held. */
+/* The caller holds rings_lock. */
 static struct ring *find_ring(const struct ibv_cq *cq)
 {
 	struct ring key = { .cq = cq };
@@ -67,7 +67,7 @@ static struct ring *find_ring(const struct ibv_cq *cq)
 	return found ? *found : NULL;
 }
 
-/* Without memory for it, the queue keeps librxe's behaviour. */
+/* Without memory for the tree node, the queue keeps the behaviour of librxe. */
 static void add_ring(struct ring *ring)
 {
 	pthread_mutex_lock(&rings_lock);
@@ -76,7 +76,7 @@ static void add_ring(struct ring *ring)
 	pthread_mutex_unlock(&rings_lock);
 }
 
-static struct ring *take_ring(const struct ibv_cq *cq)
+static struct ring *remove_ring(const struct ibv_cq *cq)
 {
 	struct ring *ring;
 
@@ -88,16 +88,16 @@ static struct ring *take_ring(const struct ibv_cq *cq)
 	return ring;
 }
 
-static void watched(const struct ibv_cq *cq)
+static void track_cq(const struct ibv_cq *cq)
 {
 	struct ring *ring;
 
-	if (!cq || !overlay_seen.queue || !overlay_seen.lock)
+	if (!cq || !overlay_capture.queue || !overlay_capture.lock)
 		return;
 	ring = malloc(sizeof(*ring));
 	if (!ring)
 		return;
-	*ring = (struct ring){ cq, overlay_seen.queue, overlay_seen.lock };
+	*ring = (struct ring){ cq, overlay_capture.queue, overlay_capture.lock };
 	add_ring(ring);
 }
 
@@ -107,9 +107,9 @@ static struct ibv_cq *create_cq(struct ibv_context *context, int cqe,
 	create_cq_op create = (create_cq_op)rxe[OVERLAY_CREATE_CQ];
 	struct ibv_cq *cq;
 
-	overlay_start_watching();
+	overlay_capture_reset();
 	cq = create(context, cqe, channel, vector);
-	watched(cq);
+	track_cq(cq);
 	return cq;
 }
 
@@ -119,13 +119,13 @@ static struct ibv_cq_ex *create_cq_ex(struct ibv_context *context,
 	create_cq_ex_op create = (create_cq_ex_op)rxe[OVERLAY_CREATE_CQ_EX];
 	struct ibv_cq_ex *cq;
 
-	overlay_start_watching();
+	overlay_capture_reset();
 	cq = create(context, attr);
-	watched(cq ? ibv_cq_ex_to_cq(cq) : NULL);
+	track_cq(cq ? ibv_cq_ex_to_cq(cq) : NULL);
 	return cq;
 }
 
-/* The ring moves. If that fails in the middle, it is gone. */
+/* Resizing moves the ring. If it fails after unmapping, the ring is MAP_FAILED. */
 static int resize_cq(struct ibv_cq *cq, int cqe)
 {
 	resize_cq_op resize = (resize_cq_op)rxe[OVERLAY_RESIZE_CQ];
@@ -133,20 +133,20 @@ static int resize_cq(struct ibv_cq *cq, int cqe)
 	int ret;
 
 	pthread_mutex_lock(&rings_lock);
-	overlay_start_watching();
+	overlay_capture_reset();
 	ret = resize(cq, cqe);
 	ring = find_ring(cq);
-	if (ring && overlay_seen.queue)
-		ring->queue = overlay_seen.queue;
+	if (ring && overlay_capture.queue)
+		ring->queue = overlay_capture.queue;
 	pthread_mutex_unlock(&rings_lock);
 	return ret;
 }
 
-/* Not under rings_lock: librxe waits for events to be acknowledged. */
+/* Calls librxe without rings_lock: librxe waits until events are acknowledged. */
 static int destroy_cq(struct ibv_cq *cq)
 {
 	destroy_cq_op destroy = (destroy_cq_op)rxe[OVERLAY_DESTROY_CQ];
-	struct ring *ring = take_ring(cq);
+	struct ring *ring = remove_ring(cq);
 	int ret = destroy(cq);
 
 	if (ring && ret)
@@ -156,14 +156,17 @@ static int destroy_cq(struct ibv_cq *cq)
 	return ret;
 }
 
-static struct ib_uverbs_wc *completion(struct rxe_queue_buf *queue,
-				       uint32_t index)
+static struct ib_uverbs_wc *get_completion(struct rxe_queue_buf *queue,
+					   uint32_t index)
 {
 	return (void *)(queue->data +
 			((size_t)index << queue->log2_elem_size));
 }
 
-/* Closes up to the end what stays of a ring, and gives the rest back. */
+/*
+ * Moves the completions of other queue pairs to the end of the ring, and advances the
+ * consumer index past the rest.
+ */
 static void purge_ring(struct rxe_queue_buf *queue, uint32_t qp_num)
 {
 	uint32_t end = __atomic_load_n(&queue->producer_index,
@@ -172,11 +175,12 @@ static void purge_ring(struct rxe_queue_buf *queue, uint32_t qp_num)
 
 	while (from != queue->consumer_index) {
 		from = (from - 1) & queue->index_mask;
-		if (completion(queue, from)->qp_num == qp_num)
+		if (get_completion(queue, from)->qp_num == qp_num)
 			continue;
 		to = (to - 1) & queue->index_mask;
 		if (to != from)
-			memcpy(completion(queue, to), completion(queue, from),
+			memcpy(get_completion(queue, to),
+			       get_completion(queue, from),
 			       (size_t)1 << queue->log2_elem_size);
 	}
 	__atomic_store_n(&queue->consumer_index, to, __ATOMIC_RELEASE);
@@ -196,7 +200,7 @@ static void purge(const struct ibv_cq *cq, uint32_t qp_num)
 	pthread_mutex_unlock(&rings_lock);
 }
 
-/* The kernel is done with the queue pair's work when it says that it is reset. */
+/* After a successful reset the kernel adds no completions for old work. */
 static int modify_qp(struct ibv_qp *qp, struct ibv_qp_attr *attr, int mask)
 {
 	modify_qp_op modify = (modify_qp_op)rxe[OVERLAY_MODIFY_QP];

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Operations on memory regions that rxe's kernel driver has, and librxe may not:
- * each just asks the kernel. One that librxe has is left to it.
+ * Memory region operations that rxe's kernel driver supports and librxe may not. Each
+ * one passes the call to the kernel. An operation that librxe has stays unchanged.
  */
 #include <errno.h>
 #include <stdlib.h>
 
 #include "overlay.h"
 
-/* librxe's own dereg_mr frees it. */
+/* librxe's dereg_mr frees the MR. */
 static struct ibv_mr *reg_dmabuf_mr(struct ibv_pd *pd, uint64_t offset,
 				    size_t length, uint64_t iova, int fd,
 				    int access)
@@ -38,16 +38,16 @@ static int rereg_mr(struct ibv_mr *mr, int flags, struct ibv_pd *pd, void *addr,
 				sizeof(resp));
 }
 
-static void add(const overlay_op *stock, overlay_op *ops, int place,
-		overlay_op op)
+static void add_op(const overlay_op *stock, overlay_op *ops, int slot,
+		   overlay_op op)
 {
-	if (!stock[place])
-		ops[place] = op;
+	if (!stock[slot])
+		ops[slot] = op;
 }
 
 void overlay_add_mr_ops(const overlay_op *stock, overlay_op *ops)
 {
-	add(stock, ops, OVERLAY_REG_DMABUF_MR, (overlay_op)reg_dmabuf_mr);
-	add(stock, ops, OVERLAY_REREG_MR, (overlay_op)rereg_mr);
-	add(stock, ops, OVERLAY_ADVISE_MR, (overlay_op)ibv_cmd_advise_mr);
+	add_op(stock, ops, OVERLAY_REG_DMABUF_MR, (overlay_op)reg_dmabuf_mr);
+	add_op(stock, ops, OVERLAY_REREG_MR, (overlay_op)rereg_mr);
+	add_op(stock, ops, OVERLAY_ADVISE_MR, (overlay_op)ibv_cmd_advise_mr);
 }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * The overlay's two hooks into librxe: where librxe registers itself as a driver,
- * and where it hands its table of operations over. derive.py made its object
- * call these instead of libibverbs.
+ * The two hooks of the overlay in librxe: the registration as a driver, and the
+ * registration of the table of operations. probe_abi.py changes the object file of
+ * librxe so that it calls these functions instead of libibverbs.
  *
- * The tables are libibverbs' private business, and their layout was found out
- * when the overlay was built. So it serves that release of libibverbs only.
- * With any other it steps aside for the distribution's own librxe.
+ * The layout of the table is private to libibverbs, and probe_abi.py determines it at
+ * build time. The overlay therefore supports that release of libibverbs only. With any
+ * other release it loads the distribution's librxe instead.
  */
 #include <dlfcn.h>
 #include <limits.h>
@@ -17,10 +17,10 @@
 
 #include "overlay.h"
 
-/* The distribution's librxe, next to us, if we are in its place. */
-#define DIVERTED ".distrib"
+/* Suffix of the distribution's librxe if dpkg-divert has moved it. */
+#define DIVERTED_SUFFIX ".distrib"
 
-/* The file that an address of this process was loaded from; NULL: unknown. */
+/* Return: the file that contains an address of this process; NULL: unknown. */
 static const char *file_of(const void *address)
 {
 	Dl_info info;
@@ -28,8 +28,8 @@ static const char *file_of(const void *address)
 	return dladdr(address, &info) ? info.dli_fname : NULL;
 }
 
-/* libibverbs.so.1 is a link to a name with the release. */
-static bool made_for(const char *library)
+/* Is this the libibverbs of the build? libibverbs.so.1 links to a name with the release. */
+static bool built_for(const char *library)
 {
 	char path[PATH_MAX];
 	const char *name;
@@ -40,16 +40,16 @@ static bool made_for(const char *library)
 	return name && !strcmp(name + 1, OVERLAY_LIBIBVERBS);
 }
 
-/* Has the distribution's librxe register itself, if it is not where it was. */
+/* Loads the distribution's librxe, which registers itself, if it is diverted. */
 static void load_stock(void)
 {
 	const char *ours = file_of(overlay_register_driver);
 	char path[PATH_MAX];
 
-	if (!ours || snprintf(path, sizeof(path), "%s" DIVERTED, ours) >=
+	if (!ours || snprintf(path, sizeof(path), "%s" DIVERTED_SUFFIX, ours) >=
 		     (int)sizeof(path))
 		return;
-	/* It is never closed, as no driver is. */
+	/* libibverbs never closes drivers either. */
 	dlopen(path, RTLD_NOW);
 }
 
@@ -57,17 +57,17 @@ void overlay_register_driver(const void *driver)
 {
 	const char *library = file_of(verbs_set_ops);
 
-	if (made_for(library)) {
+	if (built_for(library)) {
 		OVERLAY_REGISTER(driver);
 		return;
 	}
 	fprintf(stderr,
-		"librxe: peermem's provider is made for %s, not for %s: rxe goes without dma-buf, prefetch and rereg. Build peermem's provider anew\n",
+		"librxe: the peermem provider was built for %s, not for %s: no dma-buf, prefetch and rereg support for rxe. Rebuild the peermem provider\n",
 		OVERLAY_LIBIBVERBS, library ? library : "libibverbs.so.1");
 	load_stock();
 }
 
-/* What the second table leaves empty stays as the first has set it. */
+/* Empty slots of the second table keep the operations of the first one. */
 void overlay_set_ops(struct verbs_context *context, const overlay_op *stock)
 {
 	overlay_op ops[OVERLAY_OPS] = { 0 };

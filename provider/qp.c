@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * A work request with a list of buffers moves all of them, however long each is.
+ * Corrects the length of work requests with several buffers (SGEs).
  *
- * librxe's ibv_wr_set_sge_list() takes the length of the first for that of all, so
- * that a request moves less than it should, and completes with success. Ours calls it
- * with a first buffer that no other request has, finds the request by that in the send
- * queue, a ring in memory shared with the kernel, and puts right what it says. The
- * kernel sees it only after ibv_wr_complete().
+ * librxe's ibv_wr_set_sge_list() uses the length of the first SGE for all of them. A
+ * request with SGEs of different lengths then transfers too few bytes and completes
+ * with success. The overlay calls librxe with a unique first SGE and finds the request
+ * by that SGE in the send queue, a ring in memory that librxe shares with the kernel. It
+ * then corrects the SGE and the lengths. The kernel sees the request only after
+ * ibv_wr_complete().
  *
- * Between ibv_wr_start() and ibv_wr_complete() the queue is the caller's thread's.
+ * Between ibv_wr_start() and ibv_wr_complete() the caller's thread owns the send queue.
  */
 #include <search.h>
 #include <stdbool.h>
@@ -26,58 +27,62 @@ typedef struct ibv_qp *(*create_qp_ex_op)(struct ibv_context *context,
 					  struct ibv_qp_init_attr_ex *attr);
 typedef int (*destroy_qp_op)(struct ibv_qp *qp);
 
-/* Buffers of a request, no more than any device of rxe's has. */
+/* SGEs of a request; no rxe device supports more. */
 #define MAX_SGE 64
 
-/* @qp: where it is in the tree, and no more: it may be gone */
-struct sends {
+/* @qp: key in the tree; never dereferenced, because the QP may be destroyed */
+struct send_queue {
 	const struct ibv_qp *qp;
 	struct rxe_queue_buf *queue;
 	set_sge_list_fn set_sge_list;
 };
 
-/* librxe's, the same for all contexts */
+/* The operations of librxe, the same for all contexts. */
 static const overlay_op *rxe;
 
-static void *all_sends;
-static pthread_mutex_t sends_lock = PTHREAD_MUTEX_INITIALIZER;
+/* The send queues of all queue pairs, a tree by queue pair. */
+static void *send_queues;
+static pthread_mutex_t send_queues_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static int compare(const void *a, const void *b)
 {
-	uintptr_t x = (uintptr_t)((const struct sends *)a)->qp;
-	uintptr_t y = (uintptr_t)((const struct sends *)b)->qp;
+	uintptr_t x = (uintptr_t)((const struct send_queue *)a)->qp;
+	uintptr_t y = (uintptr_t)((const struct send_queue *)b)->qp;
 
 	return x < y ? -1 : x > y;
 }
 
-static struct sends *find_sends(const struct ibv_qp *qp)
+static struct send_queue *find_send_queue(const struct ibv_qp *qp)
 {
-	struct sends key = { .qp = qp };
-	struct sends **found;
+	struct send_queue key = { .qp = qp };
+	struct send_queue **found;
 
-	pthread_mutex_lock(&sends_lock);
-	found = tfind(&key, &all_sends, compare);
-	pthread_mutex_unlock(&sends_lock);
+	pthread_mutex_lock(&send_queues_lock);
+	found = tfind(&key, &send_queues, compare);
+	pthread_mutex_unlock(&send_queues_lock);
 	return found ? *found : NULL;
 }
 
-static struct rxe_send_wqe *request(struct rxe_queue_buf *queue, uint32_t index)
+static struct rxe_send_wqe *get_wqe(struct rxe_queue_buf *queue, uint32_t index)
 {
 	return (void *)(queue->data +
 			((size_t)(index & queue->index_mask)
 			 << queue->log2_elem_size));
 }
 
-/* Among those that the kernel does not see yet; NULL: librxe has refused it. */
-static struct rxe_send_wqe *find_request(struct rxe_queue_buf *queue,
-					 size_t num_sge,
+/*
+ * Finds a request by its first SGE among those that the kernel does not see yet. Return:
+ * NULL if librxe has rejected the request.
+ */
+static struct rxe_send_wqe *find_wqe(struct rxe_queue_buf *queue,
+				     size_t num_sge,
 					 const struct ibv_sge *first)
 {
 	struct rxe_send_wqe *wqe;
 	uint32_t i;
 
 	for (i = 0; i <= queue->index_mask; i++) {
-		wqe = request(queue, queue->producer_index + i);
+		wqe = get_wqe(queue, queue->producer_index + i);
 		if (wqe->dma.num_sge == num_sge &&
 		    !memcmp(wqe->dma.sge, first, sizeof(*first)))
 			return wqe;
@@ -95,8 +100,8 @@ static bool same_lengths(size_t num_sge, const struct ibv_sge *list)
 	return true;
 }
 
-static void set_lengths(struct sends *sends, struct ibv_qp_ex *qp,
-			size_t num_sge, const struct ibv_sge *list)
+static void set_different_lengths(struct send_queue *sq, struct ibv_qp_ex *qp,
+				  size_t num_sge, const struct ibv_sge *list)
 {
 	struct ibv_sge marked[MAX_SGE];
 	struct rxe_send_wqe *wqe;
@@ -106,10 +111,10 @@ static void set_lengths(struct sends *sends, struct ibv_qp_ex *qp,
 	for (i = 0; i < num_sge; i++)
 		total += list[i].length;
 	memcpy(marked, list, num_sge * sizeof(*list));
-	/* The address of a buffer that no program has: it is our own. */
+	/* A unique address: no program has a buffer there. */
 	marked[0] = (struct ibv_sge){ (uintptr_t)marked, total, ~list[0].lkey };
-	sends->set_sge_list(qp, num_sge, marked);
-	wqe = find_request(sends->queue, num_sge, marked);
+	sq->set_sge_list(qp, num_sge, marked);
+	wqe = find_wqe(sq->queue, num_sge, marked);
 	if (!wqe)
 		return;
 	memcpy(wqe->dma.sge, list, sizeof(*list));
@@ -120,68 +125,69 @@ static void set_lengths(struct sends *sends, struct ibv_qp_ex *qp,
 static void set_sge_list(struct ibv_qp_ex *qp, size_t num_sge,
 			 const struct ibv_sge *list)
 {
-	struct sends *sends = find_sends(&qp->qp_base);
+	struct send_queue *sq = find_send_queue(&qp->qp_base);
 
 	if (same_lengths(num_sge, list) || num_sge > MAX_SGE)
-		sends->set_sge_list(qp, num_sge, list);
+		sq->set_sge_list(qp, num_sge, list);
 	else
-		set_lengths(sends, qp, num_sge, list);
+		set_different_lengths(sq, qp, num_sge, list);
 }
 
-/* Without memory for it, the queue pair keeps librxe's behaviour. */
-static void watched(struct ibv_qp *qp)
+/* Without memory for the tree node, the queue pair keeps the behaviour of librxe. */
+static void track_qp(struct ibv_qp *qp)
 {
 	struct ibv_qp_ex *qpx = qp ? ibv_qp_to_qp_ex(qp) : NULL;
-	struct sends *sends;
+	struct send_queue *sq;
 
-	if (!qpx || !qpx->wr_set_sge_list || !overlay_seen.queue ||
-	    overlay_seen.queue == MAP_FAILED)
+	if (!qpx || !qpx->wr_set_sge_list || !overlay_capture.queue ||
+	    overlay_capture.queue == MAP_FAILED)
 		return;
-	sends = malloc(sizeof(*sends));
-	if (!sends)
+	sq = malloc(sizeof(*sq));
+	if (!sq)
 		return;
-	*sends = (struct sends){ qp, overlay_seen.queue, qpx->wr_set_sge_list };
-	pthread_mutex_lock(&sends_lock);
-	if (tsearch(sends, &all_sends, compare))
+	*sq = (struct send_queue){ qp, overlay_capture.queue,
+				    qpx->wr_set_sge_list };
+	pthread_mutex_lock(&send_queues_lock);
+	if (tsearch(sq, &send_queues, compare))
 		qpx->wr_set_sge_list = set_sge_list;
 	else
-		free(sends);
-	pthread_mutex_unlock(&sends_lock);
+		free(sq);
+	pthread_mutex_unlock(&send_queues_lock);
 }
 
-/* The queue for sends is the last that librxe maps. */
+/* librxe maps the send queue last. */
 static struct ibv_qp *create_qp_ex(struct ibv_context *context,
 				   struct ibv_qp_init_attr_ex *attr)
 {
 	create_qp_ex_op create = (create_qp_ex_op)rxe[OVERLAY_CREATE_QP_EX];
 	struct ibv_qp *qp;
 
-	overlay_start_watching();
+	overlay_capture_reset();
 	qp = create(context, attr);
-	watched(qp);
+	track_qp(qp);
 	return qp;
 }
 
 static int destroy_qp(struct ibv_qp *qp)
 {
 	destroy_qp_op destroy = (destroy_qp_op)rxe[OVERLAY_DESTROY_QP];
-	struct sends *sends = find_sends(qp);
+	struct send_queue *sq = find_send_queue(qp);
 	int ret;
 
-	if (!sends)
+	if (!sq)
 		return destroy(qp);
-	/* Before another queue pair gets its address. */
-	pthread_mutex_lock(&sends_lock);
-	tdelete(sends, &all_sends, compare);
-	pthread_mutex_unlock(&sends_lock);
+	/* Another queue pair may get this address as soon as the QP is freed. */
+	pthread_mutex_lock(&send_queues_lock);
+	tdelete(sq, &send_queues, compare);
+	pthread_mutex_unlock(&send_queues_lock);
 	ret = destroy(qp);
 	if (!ret) {
-		free(sends);
+		free(sq);
 		return 0;
 	}
-	pthread_mutex_lock(&sends_lock);
-	tsearch(sends, &all_sends, compare);
-	pthread_mutex_unlock(&sends_lock);
+	pthread_mutex_lock(&send_queues_lock);
+	tsearch(sq, &send_queues, compare);
+	pthread_mutex_unlock(&send_queues_lock);
 	return ret;
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
 /*
- * A test of a fixture makes no sense for a variant. Such a point is not counted
- * (tests/tap.py): what is skipped is only what this machine or kernel cannot do.
+ * Skips a test case that makes no sense for a variant of its fixture. tests/tap.py
+ * does not count it as skipped: a skipped test case is one that this machine or
+ * kernel cannot run.
  */
 #ifndef TESTS_APPLIES_H
 #define TESTS_APPLIES_H

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 #
-# TAP for tests written in Python; import it. End with done().
+# TAP output for tests written in Python. The last call is Tap.done(). Threads may
+# call it concurrently.
 
 import sys
 import threading
@@ -12,7 +13,7 @@ class Tap:
         self.lock = threading.Lock()
 
     def point(self, name, good, *texts):
-        """A point; the texts are shown as comment if it is not good."""
+        """Prints a test case. If it is not good, prints the texts as comments."""
         with self.lock:
             return self._point(name, good, texts)
 

@@ -1,31 +1,32 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 #
-# Runs tests that speak TAP and adds them up.
+# Runs tests that print TAP, and counts their test cases.
 #
 #   tap.py run [--timeout S] LIST
-#       Runs the commands in file LIST, one a line (a shell reads it), and
-#       prints one TAP stream. A point "write at odd offsets" of program
-#       "mr_data" becomes "mr_data: write at odd offsets".
+#       Runs the shell commands in file LIST, one a line, and prints one TAP
+#       stream. Test case "write at odd offsets" of program "mr_data" becomes
+#       "mr_data: write at odd offsets".
 #   tap.py check NAME COUNTS [--vm] -- COMMAND...
-#       Runs COMMAND, which prints one TAP stream, shows it, and writes what
-#       it counted to file COUNTS, and to COUNTS.xml each point, as JUnit does. With
-#       --vm, COMMAND is vm.sh and the machine itself is one more point: it booted,
-#       the kernel log is clean.
+#       Runs COMMAND, which prints one TAP stream, and shows it. Writes the counts
+#       to file COUNTS, and each test case to COUNTS.xml (JUnit format). With --vm,
+#       COMMAND is vm.sh, and the machine is one more test case: it booted, and
+#       there are no kernel warnings.
 #   tap.py show [--jobs N]
-#       Shows what "ctest --verbose" prints, without what is ctest's own: the
-#       tests' lines as they come, a headline a group, and the verdict on it.
-#       With groups running at the same time each line tells whose it is.
-#   tap.py sum LANE=FOLDER...
-#       Prints "N passed, N failed, N skipped" over the tests that ctest ran
-#       (junit.xml in FOLDER is its report) from the counts in FOLDER, and makes
-#       points.xml there, with a case for each point and why it failed.
+#       Filters the output of "ctest --verbose": prints the lines of the tests as
+#       they arrive, a heading for each group, and its result. If groups run at the
+#       same time, each line has the name of its group.
+#   tap.py sum CONFIG=FOLDER...
+#       Prints "N passed, N failed, N skipped" for the tests that ctest has run
+#       (its report is junit.xml in FOLDER), from the counts in FOLDER. CONFIG is
+#       the kernel configuration. Writes points.xml to FOLDER, with each test case
+#       and the reason if it failed.
 #
-# Whatever is not a well-formed success is a failure: a plan that is missing, or
-# that comes twice; a point too few, or with the wrong number; an exit status other
-# than 0; a time-out; a test that left no counts. A program that has no points is
-# skipped only if it says "1..0 # SKIP" with a reason and ends with 4. A point that
-# does not apply (applies.h) is left out; a program all of whose points do not, fails.
+# Everything except a well-formed success is a failure: no plan, or two plans; a
+# missing test case, or one with a wrong number; an exit status other than 0; a
+# timeout; a missing counts file. A program without test cases is skipped only if it
+# prints "1..0 # SKIP" with a reason and exits 4. A test case that does not apply
+# (applies.h) is not counted. A program none of whose test cases apply fails.
 
 import argparse
 import glob
@@ -42,33 +43,34 @@ POINT = re.compile(r'(?P<failed>not )?ok\b *(?P<number>\d*) *(?:- *)?'
                    r'(?P<name>[^#]*?)\s*(?:# *(?P<remark>.*))?$')
 PLAN = re.compile(r'1\.\.(\d+)\s*(?:# *skip\S*\s*(.*))?$', re.IGNORECASE)
 SKIP = re.compile(r'skip\S*\s*(.*)', re.IGNORECASE)
-# tests/applies.h: the point is part of a program's plan, and of nothing else.
+# tests/applies.h: the test case is in the program's plan, but is not counted.
 NOT_APPLICABLE = 'n/a: '
-# What kselftest_harness.h says before a point that failed.
+# The line that kselftest_harness.h prints before a failed test case.
 EXPECTED = re.compile(r'#.*/([^/ ]+\.[ch]:\d+:.*)')
 REMARK = re.compile(r'# (?! RUN)(.*)')
-COMPLAINED = 'vm: the kernel complained:'
+# The line that vm.sh prints before the kernel warnings.
+COMPLAINED = 'vm: kernel warnings:'
 
-# Exit statuses by which vm.sh speaks of the machine and not of the command.
+# Exit statuses of vm.sh itself, not of the command.
 VM_FAILURES = {
-    123: 'the kernel complained',
+    123: 'kernel warnings in the log',
     124: 'the machine timed out',
-    125: 'the machine did not come up, died, or got stuck',
+    125: 'the machine did not boot, crashed, or is stuck',
 }
 
 
 class Stream:
-    """What one TAP producer has said so far."""
+    """The TAP stream of one program, as far as it has been read."""
 
     def __init__(self):
         self.plan = None
         self.plan_skip = None
         self.points = []        # (result, name, reason)
         self.bailed = None
-        self.broken = None      # by the rules of TAP
+        self.broken = None      # violation of the TAP format
 
     def feed(self, line):
-        """Takes a line; returns the point on it, if there is one."""
+        """Parses a line. Returns the test case, if the line has one."""
         plan = PLAN.match(line)
         if plan:
             if self.plan is not None:
@@ -85,7 +87,7 @@ class Stream:
         due = len(self.points) + 1
         number = point['number']
         if number and int(number) != due:
-            self.broken = f'point {number}, where {due} was due'
+            self.broken = f'test case number {number}, expected {due}'
         skip = SKIP.match(point['remark'] or '')
         if point['failed']:
             result = 'failed'
@@ -103,24 +105,25 @@ class Stream:
         return sum(1 for point in self.points if point[0] == result)
 
     def defect(self):
-        """What is wrong with the stream as a whole, or None."""
+        """Returns the error of the stream as a whole, or None."""
         if self.bailed or self.broken:
             return self.bailed or self.broken
         if self.plan is None:
             return 'no plan'
         if self.plan != len(self.points):
-            return f'{self.plan} points planned, {len(self.points)} seen'
+            return (f'{self.plan} test cases planned, '
+                    f'{len(self.points)} printed')
         return None
 
 
-class Why:
-    """The line that tells most of why a point failed, in a few words."""
+class Reason:
+    """Finds the line that explains best why a test case failed."""
 
     def __init__(self, stream):
         self.stream = stream
         self.expected = ''
-        self.complaint = None
-        self.wanted = False     # the last point failed and nobody said why
+        self.warning = None     # the first kernel warning
+        self.wanted = False     # the last test case failed, reason unknown
 
     def explain(self, text):
         result, name, _ = self.stream.points[-1]
@@ -141,10 +144,10 @@ class Why:
                 self.explain(remark.group(1))
         elif expected and not self.expected:
             self.expected = expected.group(1)
-        if self.complaint == '':
-            self.complaint = line
-        elif line == COMPLAINED and not self.complaint:
-            self.complaint = ''
+        if self.warning == '':
+            self.warning = line
+        elif line == COMPLAINED and not self.warning:
+            self.warning = ''
 
 
 def say(line):
@@ -152,7 +155,7 @@ def say(line):
 
 
 def kill_session(leader):
-    """A test may have made process groups of its own."""
+    """Kills a session: a test may have created process groups."""
     for stat in glob.glob('/proc/[0-9]*/stat'):
         try:
             with open(stat, encoding='utf-8', errors='replace') as file:
@@ -160,11 +163,11 @@ def kill_session(leader):
             if session == leader:
                 os.kill(int(stat.split('/')[2]), signal.SIGKILL)
         except OSError:
-            pass        # it has just ended
+            pass        # the process has ended
 
 
 class Merger:
-    """Prints the points of many programs as one stream."""
+    """Prints the test cases of several programs as one stream."""
 
     def __init__(self):
         self.number = 0
@@ -204,19 +207,20 @@ class Merger:
         say(f'# {program}: {took:.1f} s')
 
     def conclude(self, program, stream, status, timed_out):
-        """Adds a point for what the points themselves do not say."""
+        """Adds a test case for a failure that the test cases do not show."""
         if timed_out:
             self.point('failed', f'{program}: timed out')
         elif (not stream.points and stream.plan == 0 and stream.plan_skip and
               status == 4):
             self.point('skipped', program, stream.plan_skip)
         elif not stream.points and stream.plan == 0:
-            self.point('failed', f'{program}: no points, exit status {status}')
+            self.point('failed',
+                       f'{program}: no test cases, exit status {status}')
         elif stream.defect():
             self.point('failed', f'{program}: {stream.defect()}, '
                        f'exit status {status}')
         elif stream.count('not applicable') == len(stream.points):
-            self.point('failed', f'{program}: no point applies')
+            self.point('failed', f'{program}: no test case applies')
         elif status and not stream.count('failed'):
             self.point('failed', f'{program}: exit status {status}')
 
@@ -233,28 +237,29 @@ def run(args):
 
 def check(args):
     stream = Stream()
-    why = Why(stream)
+    reason_of = Reason(stream)
     child = subprocess.Popen(args.command, text=True, errors='replace',
                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                              stderr=subprocess.STDOUT)
     for line in child.stdout:
         line = line.rstrip('\n')
         say(line)
-        why.feed(line, stream.feed(line))
+        reason_of.feed(line, stream.feed(line))
     status = child.wait()
 
     extra = []
     failure = VM_FAILURES.get(status) if args.vm else None
     if args.vm:
         extra.append(('failed' if failure else 'passed',
-                      failure or 'the machine ran and its kernel log is clean'))
+                      failure or 'the machine ran without kernel warnings'))
     defect = None if failure else stream.defect()
     if status and not failure and not defect and not stream.count('failed'):
         defect = f'exit status {status}'
     if defect:
         extra.append(('failed', defect))
     for result, text in extra:
-        stream.points.append((result, text, failure and why.complaint or ''))
+        stream.points.append((result, text,
+                              failure and reason_of.warning or ''))
         say(f"{'not ok' if result == 'failed' else 'ok'} "
             f"{len(stream.points)} - {args.name}: {text}")
 
@@ -272,12 +277,12 @@ def check(args):
 
 
 def printable(text):
-    """Tests print what they find in memory; XML does not take all of that."""
+    """Replaces characters of test output that XML does not allow."""
     return ''.join(c if c.isprintable() else '?' for c in text)
 
 
 def write_report(path, group, points):
-    """One group's points, as a JUnit test suite."""
+    """Writes the test cases of a group as a JUnit test suite."""
     suite = xml.etree.ElementTree.Element('testsuite', name=group)
     for result, name, reason in points:
         name, reason = printable(name), printable(reason)
@@ -295,9 +300,9 @@ def write_report(path, group, points):
     xml.etree.ElementTree.ElementTree(suite).write(path, 'utf-8', True)
 
 
-def write_reports(lane, folder, names):
-    """All groups of a lane in one file."""
-    suites = xml.etree.ElementTree.Element('testsuites', name=lane)
+def write_reports(config, folder, names):
+    """Writes all groups of a kernel configuration to one file."""
+    suites = xml.etree.ElementTree.Element('testsuites', name=config)
     for name in names:
         path = os.path.join(folder, name + '.counts.xml')
         if os.path.exists(path):
@@ -323,22 +328,22 @@ def show(args):
             names[match.group(1)] = match.group(2)
             say(f'\n=== {match.group(2)}')
         elif match := CTEST_LINE.match(line):
-            whose = names.get(match.group(1), '?') + ': '
-            say((whose if args.jobs > 1 else '') + match.group(2))
+            group = names.get(match.group(1), '?') + ': '
+            say((group if args.jobs > 1 else '') + match.group(2))
         elif match := CTEST_END.match(line):
             say(f'=== {match.group(1)}:{match.group(2)}')
     return 0
 
 
-def lane_cases(folder):
-    """What ctest ran."""
+def ctest_cases(folder):
+    """Returns the tests that ctest has run."""
     return list(xml.etree.ElementTree.parse(
         os.path.join(folder, 'junit.xml')).iter('testcase'))
 
 
-def lane_counts(folder):
-    """Yields counts and notes of each test of a lane."""
-    for case in lane_cases(folder):
+def ctest_counts(folder):
+    """Yields counts and notes of each test that ctest has run."""
+    for case in ctest_cases(folder):
         name = case.get('name')
         path = os.path.join(folder, name + '.counts')
         counts, notes = [0, 0, 0], []
@@ -348,26 +353,26 @@ def lane_counts(folder):
                 notes = [line.rstrip('\n') for line in lines]
         elif case.get('status') == 'run':
             counts[1] = 1
-            notes.append(f'failed: {name}: it left no counts')
+            notes.append(f'failed: {name}: no counts file')
         if case.get('status') != 'run' and not counts[1]:
             counts[1] = 1
-            notes.append(f'failed: {name}: the test as a whole')
+            notes.append(f'failed: {name}: ctest reports a failure')
         yield counts, notes
 
 
 def add_up(args):
     total = [0, 0, 0]
-    said = {'skipped': [], 'failed': []}
-    for lane in args.lanes:
-        lane, folder = lane.split('=', 1)
-        for counts, notes in lane_counts(folder):
+    all_notes = {'skipped': [], 'failed': []}
+    for result in args.results:
+        config, folder = result.split('=', 1)
+        for counts, notes in ctest_counts(folder):
             total = [a + b for a, b in zip(total, counts)]
             for note in notes:
                 kind, text = note.split(': ', 1)
-                said[kind].append(f'{kind}: {lane}: {text}')
-        write_reports(lane, folder,
-                      [case.get('name') for case in lane_cases(folder)])
-    for notes in said.values():
+                all_notes[kind].append(f'{kind}: {config}: {text}')
+        write_reports(config, folder,
+                      [case.get('name') for case in ctest_cases(folder)])
+    for notes in all_notes.values():
         for note in notes:
             say(note)
     say('{} passed, {} failed, {} skipped'.format(*total))
@@ -391,7 +396,7 @@ def main():
     mode.add_argument('--jobs', type=int, default=1)
     mode.set_defaults(call=show)
     mode = modes.add_parser('sum')
-    mode.add_argument('lanes', nargs='+')
+    mode.add_argument('results', nargs='+', metavar='CONFIG=FOLDER')
     mode.set_defaults(call=add_up)
     args = parser.parse_args()
     return args.call(args)

@@ -1,14 +1,15 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 #
-# TAP for tests written in bash; source it. End with tap_done.
+# TAP output for tests written in bash. Sourced. The last call is tap_done.
 #
-#   tap_ok NAME             a point that passed
-#   tap_fail NAME [TEXT]    one that failed; TEXT is shown as comment
-#   tap_skip NAME REASON
-#   tap_is NAME GOT WANT    passes if the two are equal
-#   tap_run NAME COMMAND... passes if COMMAND exits 0; shows its output if not
-#   tap_skip_all REASON     ends the program
+#   tap_ok NAME             a test case that passed
+#   tap_fail NAME [TEXT]    a test case that failed; TEXT is printed as comment
+#   tap_skip NAME REASON    a test case that was skipped
+#   tap_is NAME GOT WANT    passes if GOT and WANT are equal
+#   tap_run NAME COMMAND... passes if COMMAND exits 0, else prints its output
+#   tap_skip_all REASON     skips the whole program and ends it
+#   tap_done                prints the plan and ends the program
 
 tap_points=0
 tap_failures=0

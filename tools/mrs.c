@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * peermem mrs: a line for each registration, of one process, or of all that one
- * may ask about.
+ * peermem mrs: one line for each memory region, of one process or of all processes
+ * that the caller may query.
  */
 #include <ctype.h>
 #include <dirent.h>
@@ -20,25 +20,25 @@ static const char *kind_of(const struct peermem_mr_stats *mr)
 		return "revoked";
 	if (mr->flags & PEER_MEM_MR_DMABUF)
 		return "dma-buf";
-	return mr->flags & PEER_MEM_MR_ON_DEMAND ? "on demand" : "pinned";
+	return mr->flags & PEER_MEM_MR_ON_DEMAND ? "on-demand" : "pinned";
 }
 
-static void print_head(void)
+static void print_header(void)
 {
 	printf("%s%7s %-8s %18s %10s %-9s %-6s %10s %10s %13s  %s%s\n",
-	       head_begins(), "PID", "DEVICE", "ADDRESS", "LENGTH", "KIND",
-	       "ACCESS", "RESIDENT", "FAULTS", "INVALIDATIONS", "CLIENT",
-	       head_ends());
+	       header_start(), "PID", "DEVICE", "ADDRESS", "LENGTH", "KIND",
+	       "ACCESS", "RESIDENT", "FAULTS", "INVALIDATIONS", "EXPORTER",
+	       header_end());
 }
 
 static void print_mr(pid_t pid, const struct peermem_mr_stats *mr)
 {
 	printf("%7d %-8s %#18" PRIx64 " %10s %-9s %-6s %10s %10" PRIu64
 	       " %13" PRIu64 "  %s\n", pid, mr->device, mr->addr,
-	       bytes_of(mr->length).text, kind_of(mr),
+	       format_size(mr->length).text, kind_of(mr),
 	       mr->flags & PEER_MEM_MR_WRITABLE ? "write" : "read",
-	       bytes_of(mr->resident).text, mr->faults, mr->invalidations,
-	       *mr->client ? mr->client : "-");
+	       format_size(mr->resident).text, mr->faults, mr->invalidations,
+	       *mr->exporter ? mr->exporter : "-");
 }
 
 static int print_process(pid_t pid)
@@ -53,7 +53,7 @@ static int print_process(pid_t pid)
 	return error;
 }
 
-/* Of others one may be told, or not; and they go. */
+/* Skips processes that exit, and those that the caller may not query. */
 static int print_all(void)
 {
 	DIR *proc = opendir("/proc");
@@ -82,17 +82,17 @@ int mrs_command(int argc, char **argv)
 	if (next_option(argc, argv, options) != -1)
 		return 2;
 	if (argc - optind > 1)
-		return misunderstood("mrs takes one process, not %s as well",
-				     argv[optind + 1]);
+		return usage_error("mrs: unexpected argument '%s'",
+				   argv[optind + 1]);
 	if (optind < argc && (parse_number(argv[optind], &pid) || !pid ||
 			      pid > INT_MAX))
-		return misunderstood("%s is no process", argv[optind]);
-	/* So that there is none before an error. */
+		return usage_error("invalid process ID '%s'", argv[optind]);
+	/* Detects errors before the header is printed. */
 	error = peermem_mrs(pid, NULL, sizeof(struct peermem_mr_stats), 0,
 			    &(size_t){ 0 });
 	if (!error) {
-		print_head();
+		print_header();
 		error = pid ? print_process(pid) : print_all();
 	}
-	return error ? failed_core(error, "cannot read the registrations") : 0;
+	return error ? core_failure(error, "cannot list memory regions") : 0;
 }

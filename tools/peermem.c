@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * peermem: what goes on with peer memory, for people and for scripts.
+ * peermem: monitors and queries peer memory, for users and scripts.
  *
- * Exit status: 0; 1 it failed, and said why on stderr; 2 it was not understood.
+ * Exit status: 0 success; 1 failure; 2 error in the command line. A message on stderr
+ * gives the reason.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -14,18 +15,17 @@ static const char usage_text[] =
 	"usage: peermem status [--json]\n"
 	"       peermem mrs [PID]\n"
 	"       peermem query [--device NAME] [--read] PID ADDRESS LENGTH\n"
-	"       peermem vram [--device NAME] list | move OBJECT vram|system |\n"
-	"                    evict OBJECT | pressure SIZE [SECONDS]\n"
+	"       peermem vram [--device NAME] list | move BO vram|system | evict BO |\n"
+	"                    pressure SIZE [SECONDS]\n"
 	"       peermem top [--interval SECONDS] [--count N]\n"
 	"       peermem --help | --version\n"
 	"\n"
-	"status  the owners of peer memory: what is registered of them now, and\n"
-	"        what happened since they were loaded\n"
-	"mrs     the registrations of a process, or of all, and what became of them\n"
-	"query   could that range of that process be registered, and if not, why?\n"
-	"vram    the objects in video memory: where they are; moves them, puts them\n"
-	"        out, or fills the memory up so that others are put out\n"
-	"top     what happens each second\n";
+	"status  show the exporters: registered memory and counters since loading\n"
+	"mrs     list the memory regions of a process, or of all processes\n"
+	"query   report whether a range of a process can be registered, and if not, why\n"
+	"vram    list the buffer objects (BOs) in VRAM, move or evict one, or allocate\n"
+	"        VRAM so that others are evicted\n"
+	"top     show event rates per exporter\n";
 
 static const struct {
 	const char *name;
@@ -57,15 +57,15 @@ static int run(int argc, char **argv)
 		puts("peermem " PEERMEM_VERSION);
 		return 0;
 	}
-	return misunderstood("no command %s", argv[1]);
+	return usage_error("unknown command '%s'", argv[1]);
 }
 
 int main(int argc, char **argv)
 {
 	int ret = run(argc, argv);
 
-	/* Whoever reads this should not take a part for the whole. */
+	/* A reader of stdout must not take truncated output for complete output. */
 	if (fflush(stdout) || ferror(stdout))
-		return failed("cannot write: %s", strerror(errno));
+		return failure("write error: %s", strerror(errno));
 	return ret;
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * peermem query: what a registration of that range of that process would come
- * to, in words.
+ * peermem query: whether a range of a process can be registered, and if not, why.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -12,10 +11,12 @@
 #include "tool.h"
 
 /*
- * struct question - what is asked
- * @device: NULL: the first there is
+ * struct query_args - arguments of a query
+ * @device: name of the RDMA device; NULL: the first one
+ * @access: enum ibv_access_flags
+ * @addr:   an address in the process @pid
  */
-struct question {
+struct query_args {
 	const char *device;
 	int access;
 	uint64_t pid;
@@ -23,7 +24,7 @@ struct question {
 	uint64_t length;
 };
 
-/* The device, opened, or NULL if there is none such. */
+/* Return: the opened device, or NULL if there is none or it cannot be opened. */
 static struct ibv_context *open_device(const char *name)
 {
 	struct ibv_device **list = ibv_get_device_list(NULL);
@@ -44,96 +45,98 @@ static struct ibv_context *open_device(const char *name)
 static void print_kinds(uint32_t kinds)
 {
 	static const char *const words[] = {
-		"system memory", "a device's memory", "holes",
+		"system memory", "device memory", "holes",
 	};
-	const char *between = "";
+	const char *separator = "";
 	size_t i;
 
 	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
 		if (!(kinds & 1U << i))
 			continue;
-		printf("%s%s", between, words[i]);
-		between = ", ";
+		printf("%s%s", separator, words[i]);
+		separator = ", ";
 	}
 	putchar('\n');
 }
 
-static void print_pinned(const struct peermem_verdict *pinned)
+static void print_pinned(const struct peermem_result *pinned)
 {
 	if (pinned->error)
-		printf("no: %s (%s)\n", peermem_reason_str(pinned->reason),
+		printf("no: %s (%s)\n", peermem_status_str(pinned->status),
 		       strerrorname_np(pinned->error));
 	else
 		puts("yes");
 }
 
-/* It can always be registered; what matters is what an access finds. */
-static void print_on_demand(const struct question *question,
-			    const struct peermem_answer *answer)
+/* An on-demand registration succeeds, so the status of the first access matters. */
+static void print_on_demand(const struct query_args *args,
+			    const struct peermem_query_result *result)
 {
-	const struct peermem_verdict *verdict = &answer->on_demand;
+	const struct peermem_result *on_demand = &result->on_demand;
 
-	if (verdict->error)
-		printf("no: %s (%s)\n", peermem_reason_str(verdict->reason),
-		       strerrorname_np(verdict->error));
-	else if (verdict->reason != PEER_MEM_OK)
-		printf("from %#" PRIx64 " on accesses fail: %s\n",
-		       question->addr + answer->checked,
-		       peermem_reason_str(verdict->reason));
-	else if (answer->checked < question->length)
-		printf("yes, as far as %#" PRIx64 "; ask for the rest\n",
-		       question->addr + answer->checked);
+	if (on_demand->error)
+		printf("no: %s (%s)\n", peermem_status_str(on_demand->status),
+		       strerrorname_np(on_demand->error));
+	else if (on_demand->status != PEER_MEM_OK)
+		printf("accesses fail from %#" PRIx64 ": %s\n",
+		       args->addr + result->covered,
+		       peermem_status_str(on_demand->status));
+	else if (result->covered < args->length)
+		printf("yes, up to %#" PRIx64 " (query the rest separately)\n",
+		       args->addr + result->covered);
 	else
 		puts("yes");
 }
 
-static void print_answer(const struct question *question,
-			 const struct peermem_answer *answer)
+static void print_result(const struct query_args *args,
+			 const struct peermem_query_result *result)
 {
 	printf("memory     ");
-	print_kinds(answer->kinds);
-	printf("owner      %s\n", *answer->client ? answer->client : "-");
-	printf("page size  %s\n", bytes_of(answer->page_size).text);
+	print_kinds(result->kinds);
+	printf("exporter   %s\n", *result->exporter ? result->exporter : "-");
+	printf("page size  %s\n", format_size(result->page_size).text);
 	printf("pinned     ");
-	print_pinned(&answer->pinned);
+	print_pinned(&result->pinned);
 	printf("on demand  ");
-	print_on_demand(question, answer);
+	print_on_demand(args, result);
 }
 
-static int ask(const struct question *question)
+static int run_query(const struct query_args *args)
 {
-	struct ibv_context *context = open_device(question->device);
-	struct peermem_answer answer;
+	struct ibv_context *context = open_device(args->device);
+	struct peermem_query_result result;
 	int error;
 
-	if (!context && question->device)
-		return failed("cannot open the RDMA device %s; see rdma link",
-			      question->device);
+	if (!context && args->device)
+		return failure("cannot open RDMA device '%s' (see 'rdma link')",
+			       args->device);
 	if (!context)
-		return failed("cannot open an RDMA device; see rdma link");
-	error = peermem_query_process(context, question->pid,
-				      (const void *)(uintptr_t)question->addr,
-				      question->length, question->access,
-				      &answer);
+		return failure("cannot open an RDMA device (see 'rdma link')");
+	error = peermem_query_process(context, args->pid,
+				      (const void *)(uintptr_t)args->addr,
+				      args->length, args->access, &result);
 	ibv_close_device(context);
 	if (error == EINVAL)
-		return failed("%#" PRIx64 " bytes at %#" PRIx64 " are no range",
-			      question->length, question->addr);
+		return failure("invalid range: %#" PRIx64 " bytes at %#" PRIx64
+			       " (empty or wraps around)", args->length,
+			       args->addr);
 	if (error)
-		return failed_core(error, "cannot ask");
-	print_answer(question, &answer);
+		return core_failure(error, "cannot query memory");
+	print_result(args, &result);
 	return 0;
 }
 
-static int parse_range(struct question *question, char **argv)
+static int parse_range(struct query_args *args, char **argv)
 {
-	if (parse_number(argv[0], &question->pid) || !question->pid ||
-	    question->pid > INT_MAX)
-		return misunderstood("%s is no process", argv[0]);
-	if (parse_number(argv[1], &question->addr))
-		return misunderstood("%s is no address", argv[1]);
-	if (parse_number(argv[2], &question->length))
-		return misunderstood("%s is no length", argv[2]);
+	if (parse_number(argv[0], &args->pid) || !args->pid ||
+	    args->pid > INT_MAX)
+		return usage_error("invalid process ID '%s'", argv[0]);
+	if (parse_number(argv[1], &args->addr))
+		return usage_error("invalid address '%s' (decimal or 0x...)",
+				   argv[1]);
+	if (parse_number(argv[2], &args->length))
+		return usage_error("invalid length '%s' (suffixes: K, M, G, T)",
+				   argv[2]);
 	return 0;
 }
 
@@ -144,7 +147,7 @@ int query_command(int argc, char **argv)
 		{ "read", no_argument, NULL, 'r' },
 		{ NULL, 0, NULL, 0 },
 	};
-	struct question question = {
+	struct query_args args = {
 		.access = IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE |
 			  IBV_ACCESS_REMOTE_READ,
 	};
@@ -154,13 +157,13 @@ int query_command(int argc, char **argv)
 		if (option == '?')
 			return 2;
 		if (option == 'd')
-			question.device = optarg;
+			args.device = optarg;
 		else
-			question.access = IBV_ACCESS_REMOTE_READ;
+			args.access = IBV_ACCESS_REMOTE_READ;
 	}
 	if (argc - optind != 3)
-		return misunderstood("query takes a process, an address and a length");
-	if (parse_range(&question, argv + optind))
+		return usage_error("query requires PID, ADDRESS and LENGTH");
+	if (parse_range(&args, argv + optind))
 		return 2;
-	return ask(&question);
+	return run_query(&args);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * peermem status: the clients, as a table or as JSON. The table shows what is
- * registered now; JSON has the counters as they are.
+ * peermem status: the exporters as a table or as JSON. The table shows what is
+ * registered now; JSON shows the counters as they are.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -10,25 +10,25 @@
 
 #include "tool.h"
 
-static void print_table(const struct peermem_client_stats *stats, size_t count)
+static void print_table(const struct peermem_exporter_stats *stats, size_t count)
 {
-	int width = strlen("CLIENT");
+	int width = strlen("EXPORTER");
 	size_t i;
 
 	for (i = 0; i < count; i++)
 		if ((int)strlen(stats[i].name) > width)
 			width = strlen(stats[i].name);
 	printf("%s%-*s  %-10s %8s %12s %10s %13s %8s%s\n",
-	       head_begins(), width, "CLIENT", "VERSION", "REGIONS",
+	       header_start(), width, "EXPORTER", "VERSION", "REGIONS",
 	       "REGISTERED", "FAULTS", "INVALIDATIONS", "REVOKED",
-	       head_ends());
+	       header_end());
 	for (i = 0; i < count; i++)
 		printf("%-*s  %-10s %8" PRIu64 " %12s %10" PRIu64 " %13" PRIu64
 		       " %8" PRIu64 "\n", width, stats[i].name,
 		       *stats[i].version ? stats[i].version : "-",
-		       difference(stats[i].alloc_mrs, stats[i].dealloc_mrs),
-		       bytes_of(difference(stats[i].reg_bytes,
-					   stats[i].dereg_bytes)).text,
+		       counter_diff(stats[i].alloc_mrs, stats[i].dealloc_mrs),
+		       format_size(counter_diff(stats[i].reg_bytes,
+						stats[i].dereg_bytes)).text,
 		       stats[i].faults, stats[i].invalidations,
 		       stats[i].free_callbacks);
 }
@@ -49,7 +49,7 @@ static void print_string(const char *text)
 	putchar('"');
 }
 
-static void print_json_client(const struct peermem_client_stats *stats)
+static void print_json_exporter(const struct peermem_exporter_stats *stats)
 {
 	printf("\n    {\n      \"name\": ");
 	print_string(stats->name);
@@ -70,15 +70,15 @@ static void print_json_client(const struct peermem_client_stats *stats)
 	printf("\n    }");
 }
 
-static void print_json(const struct peermem_client_stats *stats, size_t count)
+static void print_json(const struct peermem_exporter_stats *stats, size_t count)
 {
 	size_t i;
 
-	printf("{\n  \"clients\": [");
+	printf("{\n  \"exporters\": [");
 	for (i = 0; i < count; i++) {
 		if (i)
 			putchar(',');
-		print_json_client(&stats[i]);
+		print_json_exporter(&stats[i]);
 	}
 	printf("%s]\n}\n", count ? "\n  " : "");
 }
@@ -89,7 +89,7 @@ int status_command(int argc, char **argv)
 		{ "json", no_argument, NULL, 'j' },
 		{ NULL, 0, NULL, 0 },
 	};
-	struct peermem_client_stats *stats;
+	struct peermem_exporter_stats *stats;
 	int option, error, json = 0;
 	size_t count;
 
@@ -99,11 +99,11 @@ int status_command(int argc, char **argv)
 		json = 1;
 	}
 	if (optind != argc)
-		return misunderstood("status takes no argument %s",
-				     argv[optind]);
-	error = read_clients(&stats, &count);
+		return usage_error("status: unexpected argument '%s'",
+				   argv[optind]);
+	error = read_exporters(&stats, &count);
 	if (error)
-		error = failed_core(error, "cannot read the counters");
+		error = core_failure(error, "cannot read counters");
 	else if (json)
 		print_json(stats, count);
 	else

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* See tool.h. */
+/* Messages, options, numbers and tables of the peermem tool. See tool.h. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
@@ -10,46 +10,46 @@
 
 #include "tool.h"
 
-static void complain(const char *format, va_list args, const char *end)
+static void print_message(const char *format, va_list args, const char *end)
 {
 	fputs("peermem: ", stderr);
 	vfprintf(stderr, format, args);
 	fputs(end, stderr);
 }
 
-int misunderstood(const char *format, ...)
+int usage_error(const char *format, ...)
 {
 	va_list args;
 
 	va_start(args, format);
-	complain(format, args, "; see peermem --help\n");
+	print_message(format, args, "; see peermem --help\n");
 	va_end(args);
 	return 2;
 }
 
-int failed(const char *format, ...)
+int failure(const char *format, ...)
 {
 	va_list args;
 
 	va_start(args, format);
-	complain(format, args, "\n");
+	print_message(format, args, "\n");
 	va_end(args);
 	return 1;
 }
 
-int failed_core(int error, const char *what)
+int core_failure(int error, const char *what)
 {
 	switch (error) {
 	case ENOENT:
-		return failed("ib_peer_mem is not loaded: modprobe ib_peer_mem");
+		return failure("module ib_peer_mem is not loaded (modprobe ib_peer_mem)");
 	case EPERM:
-		return failed("%s: of another process it takes CAP_SYS_PTRACE; try it as root",
+		return failure("%s: access to another process requires CAP_SYS_PTRACE",
 			      what);
 	case ESRCH:
-		return failed("%s: there is no such process, or it has no memory of its own",
+		return failure("%s: no such process, or it has no address space",
 			      what);
 	default:
-		return failed("%s: %s", what, strerror(error));
+		return failure("%s: %s", what, strerror(error));
 	}
 }
 
@@ -60,10 +60,12 @@ int next_option(int argc, char **argv, const struct option *options)
 	opterr = 0;
 	option = getopt_long(argc, argv, "+:", options, NULL);
 	if (option == '?')
-		misunderstood("%s does not know %s", argv[0], argv[optind - 1]);
+		usage_error("%s: unrecognized option '%s'", argv[0],
+			    argv[optind - 1]);
 	if (option != ':')
 		return option;
-	misunderstood("%s %s needs a value", argv[0], argv[optind - 1]);
+	usage_error("%s: option '%s' requires an argument", argv[0],
+		    argv[optind - 1]);
 	return '?';
 }
 
@@ -90,7 +92,7 @@ int parse_number(const char *text, uint64_t *value)
 	return 0;
 }
 
-int is_for_people(void)
+int use_escapes(void)
 {
 	const char *term = getenv("TERM");
 
@@ -98,21 +100,21 @@ int is_for_people(void)
 	       strcmp(term, "dumb");
 }
 
-const char *head_begins(void)
+const char *header_start(void)
 {
-	return is_for_people() ? "\033[1m" : "";
+	return use_escapes() ? "\033[1m" : "";
 }
 
-const char *head_ends(void)
+const char *header_end(void)
 {
-	return is_for_people() ? "\033[0m" : "";
+	return use_escapes() ? "\033[0m" : "";
 }
 
-struct bytes bytes_of(uint64_t value)
+struct size_text format_size(uint64_t value)
 {
 	static const char units[] = "KMGTPE";
 	double scaled = value / 1024.0;
-	struct bytes bytes;
+	struct size_text size;
 	int unit = 0;
 
 	while (scaled >= 1024 && units[unit + 1]) {
@@ -120,17 +122,17 @@ struct bytes bytes_of(uint64_t value)
 		unit++;
 	}
 	if (value < 1024)
-		snprintf(bytes.text, sizeof(bytes.text), "%" PRIu64 " B", value);
+		snprintf(size.text, sizeof(size.text), "%" PRIu64 " B", value);
 	else
-		snprintf(bytes.text, sizeof(bytes.text), "%.1f %ciB", scaled,
+		snprintf(size.text, sizeof(size.text), "%.1f %ciB", scaled,
 			 units[unit]);
-	return bytes;
+	return size;
 }
 
-/* What reads as many as there is room for, and says how many there are. */
+/* Reads up to @room elements and stores the number of all elements in *count. */
 typedef int (*read_fn)(pid_t pid, void *stats, size_t room, size_t *count);
 
-/* One may come between two looks; then there is another. */
+/* Reads all elements. Tries again while the number of elements grows. */
 static int read_all(read_fn read, pid_t pid, size_t size, void **stats,
 		    size_t *count)
 {
@@ -151,23 +153,23 @@ static int read_all(read_fn read, pid_t pid, size_t size, void **stats,
 	}
 }
 
-static int some_clients(pid_t pid, void *stats, size_t room, size_t *count)
+static int fetch_exporters(pid_t pid, void *stats, size_t room, size_t *count)
 {
 	(void)pid;
-	return peermem_clients(stats, sizeof(struct peermem_client_stats), room,
-			       count);
+	return peermem_exporters(stats, sizeof(struct peermem_exporter_stats),
+				 room, count);
 }
 
-static int some_mrs(pid_t pid, void *stats, size_t room, size_t *count)
+static int fetch_mrs(pid_t pid, void *stats, size_t room, size_t *count)
 {
 	return peermem_mrs(pid, stats, sizeof(struct peermem_mr_stats), room,
 			   count);
 }
 
-int read_clients(struct peermem_client_stats **stats, size_t *count)
+int read_exporters(struct peermem_exporter_stats **stats, size_t *count)
 {
 	void *all;
-	int error = read_all(some_clients, 0, sizeof(**stats), &all, count);
+	int error = read_all(fetch_exporters, 0, sizeof(**stats), &all, count);
 
 	*stats = all;
 	return error;
@@ -176,7 +178,7 @@ int read_clients(struct peermem_client_stats **stats, size_t *count)
 int read_mrs(pid_t pid, struct peermem_mr_stats **stats, size_t *count)
 {
 	void *all;
-	int error = read_all(some_mrs, pid, sizeof(**stats), &all, count);
+	int error = read_all(fetch_mrs, pid, sizeof(**stats), &all, count);
 
 	*stats = all;
 	return error;

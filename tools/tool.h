@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
 /*
- * The commands, and what they share. A command gets its own name as argv[0] and
- * returns the exit status.
+ * Functions that the subcommands of peermem share. A subcommand gets its name as
+ * argv[0] and returns the exit status.
  */
 #ifndef PEERMEM_TOOL_H
 #define PEERMEM_TOOL_H
@@ -18,45 +18,51 @@ int query_command(int argc, char **argv);
 int vram_command(int argc, char **argv);
 int top_command(int argc, char **argv);
 
-/* To stderr, with what to do. Return: the exit status, 2 and 1. */
-__attribute__((format(printf, 1, 2))) int misunderstood(const char *format, ...);
-__attribute__((format(printf, 1, 2))) int failed(const char *format, ...);
-/* Why nothing can be had from the core. */
-int failed_core(int error, const char *what);
+/*
+ * Print a message to stderr. Return: the exit status, 2 for an error in the command
+ * line and 1 for a failure.
+ */
+__attribute__((format(printf, 1, 2))) int usage_error(const char *format, ...);
+__attribute__((format(printf, 1, 2))) int failure(const char *format, ...);
+/* Explains an errno of libpeermem. @what: the action that failed. Return: 1. */
+int core_failure(int error, const char *what);
 
 /*
- * The next option; its argument is in optarg. Return: its letter, -1 at the
- * end, with optind at the first that is none, or '?', which was told of.
+ * Gets the next option; its argument is in optarg. Return: its letter, -1 after the
+ * last one with optind at the first argument, or '?' after an error message.
  */
 int next_option(int argc, char **argv, const struct option *options);
 
-/* A number: decimal, 0x..., with K, M, G, T behind. Return: 0 or EINVAL. */
+/* Parses a number: decimal or 0x..., suffix K, M, G or T. Return: 0 or EINVAL. */
 int parse_number(const char *text, uint64_t *value);
 
-/* Is stdout a terminal that people look at, and want bold letters on? */
-int is_for_people(void);
-/* Around the head of a table. */
-const char *head_begins(void);
-const char *head_ends(void);
+/* Is stdout a terminal with escape sequences, and is NO_COLOR not set? */
+int use_escapes(void);
+/* Escape sequences before and after a table header, or "". */
+const char *header_start(void);
+const char *header_end(void);
 
-/* "4.0 MiB" */
-struct bytes {
+/* A size as text, such as "4.0 MiB". */
+struct size_text {
 	char text[32];
 };
 
-struct bytes bytes_of(uint64_t value);
+struct size_text format_size(uint64_t value);
 
 /*
- * All clients, and all registrations of a process, to be freed.
- * Return: 0 or errno.
+ * Read all exporters, or all registrations of a process, into an array that the caller
+ * frees, also after an error. Return: 0 or errno.
  */
-int read_clients(struct peermem_client_stats **stats, size_t *count);
+int read_exporters(struct peermem_exporter_stats **stats, size_t *count);
 int read_mrs(pid_t pid, struct peermem_mr_stats **stats, size_t *count);
 
-/* Of counters that are read one after the other the later may be ahead. */
-static inline uint64_t difference(uint64_t came, uint64_t went)
+/*
+ * The difference of two counters, at least 0. Counters are read one after the other,
+ * so @minus may already be ahead of @plus.
+ */
+static inline uint64_t counter_diff(uint64_t plus, uint64_t minus)
 {
-	return came > went ? came - went : 0;
+	return plus > minus ? plus - minus : 0;
 }
 
 #endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * peermem vram: the objects in a device's video memory, by the numbers that
- * /proc/<pid>/maps has as their offsets.
+ * peermem vram: the buffer objects (BOs) of a device of peer_vram. The number of a BO
+ * is the offset that /proc/<pid>/maps shows for its mappings.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,32 +15,33 @@
 
 #include "tool.h"
 
-/* An object is not larger than that, so that others can be put out for it. */
-#define PIECE (1UL << 20)
+/*
+ * Size of the BOs that create pressure, in bytes. Small BOs fit where others were
+ * evicted.
+ */
+#define PRESSURE_BO (1UL << 20)
 
-static int failed_vram(const char *what)
+static int vram_failure(const char *what)
 {
 	switch (errno) {
 	case EPERM:
-		return failed("%s: it takes CAP_SYS_ADMIN; try it as root",
-			      what);
+		return failure("%s: requires CAP_SYS_ADMIN", what);
 	case EBUSY:
-		return failed("%s: it is pinned by a memory region", what);
+		return failure("%s: pinned by a memory region", what);
 	default:
-		return failed("%s: %s", what, strerror(errno));
+		return failure("%s: %s", what, strerror(errno));
 	}
 }
 
-/* The next object there is. NULL and ENOENT at the end. */
-static struct peermem_object *next_object(struct peermem_vram *vram,
-					  uint64_t *number)
+/* The next BO that is not destroyed. Return: NULL and ENOENT at the end. */
+static struct peermem_bo *next_bo(struct peermem_vram *vram, uint64_t *number)
 {
-	struct peermem_object *object;
+	struct peermem_bo *bo;
 
 	do {
-		object = peermem_next_object(vram, number);
-	} while (!object && errno == ENODEV);
-	return object;
+		bo = peermem_next_bo(vram, number);
+	} while (!bo && errno == ENODEV);
+	return bo;
 }
 
 static int print_device(struct peermem_vram *vram)
@@ -48,24 +49,24 @@ static int print_device(struct peermem_vram *vram)
 	struct peermem_vram_info info;
 
 	if (peermem_query_vram(vram, &info, sizeof(info)))
-		return failed_vram("cannot ask the device");
-	printf("video memory %s: %s in use, %s pinned; %s in system memory\n",
-	       bytes_of(info.size).text, bytes_of(info.used).text,
-	       bytes_of(info.pinned).text, bytes_of(info.system_used).text);
-	printf("%" PRIu64 " objects, %" PRIu64 " moves, %" PRIu64
-	       " evictions, %" PRIu64 " swapped out\n", info.objects,
+		return vram_failure("cannot query device");
+	printf("VRAM: %s total, %s used, %s pinned; system memory: %s used\n",
+	       format_size(info.size).text, format_size(info.used).text,
+	       format_size(info.pinned).text, format_size(info.system_used).text);
+	printf("%" PRIu64 " BOs; %" PRIu64 " moves, %" PRIu64
+	       " evictions, %" PRIu64 " swap-outs\n", info.objects,
 	       info.moves, info.evictions, info.swapouts);
 	return 0;
 }
 
-static void print_object(struct peermem_object *object, uint64_t number)
+static void print_bo(struct peermem_bo *bo, uint64_t number)
 {
-	struct peermem_object_info info;
+	struct peermem_bo_info info;
 
-	if (peermem_query_object(object, &info, sizeof(info)))
+	if (peermem_query_bo(bo, &info, sizeof(info)))
 		return;
 	printf("%#12" PRIx64 " %10s  %-6s %8u %6u  %s%s\n", number,
-	       bytes_of(info.length).text,
+	       format_size(info.length).text,
 	       info.domain == PEER_VRAM_DOMAIN_VRAM ? "vram" : "system",
 	       info.regions, info.pins,
 	       info.flags & PEER_VRAM_QUERY_EXPORTABLE ? "" : "not-exportable ",
@@ -74,31 +75,30 @@ static void print_object(struct peermem_object *object, uint64_t number)
 
 static int vram_list(struct peermem_vram *vram, char **argv)
 {
-	struct peermem_object *object;
+	struct peermem_bo *bo;
 	uint64_t number = 0;
 
 	(void)argv;
 	if (print_device(vram))
 		return 1;
-	printf("%s%12s %10s  %-6s %8s %6s  %s%s\n", head_begins(), "OBJECT",
-	       "LENGTH", "IN", "REGIONS", "PINS", "FLAGS", head_ends());
-	while ((object = next_object(vram, &number))) {
-		print_object(object, number);
-		peermem_free_object(object);
+	printf("%s%12s %10s  %-6s %8s %6s  %s%s\n", header_start(), "BO",
+	       "LENGTH", "DOMAIN", "REGIONS", "PINS", "FLAGS", header_end());
+	while ((bo = next_bo(vram, &number))) {
+		print_bo(bo, number);
+		peermem_free_bo(bo);
 	}
-	return errno == ENOENT ? 0 : failed_vram("cannot list the objects");
+	return errno == ENOENT ? 0 : vram_failure("cannot list BOs");
 }
 
-/* The object of a number. NULL: there is none such, or errno tells. */
-static struct peermem_object *find_object(struct peermem_vram *vram,
-					  uint64_t number)
+/* Finds a BO by its number. Return: NULL and errno, ENOENT if there is none. */
+static struct peermem_bo *find_bo(struct peermem_vram *vram, uint64_t number)
 {
 	uint64_t found = number - 1;
-	struct peermem_object *object = next_object(vram, &found);
+	struct peermem_bo *bo = next_bo(vram, &found);
 
-	if (!object || found == number)
-		return object;
-	peermem_free_object(object);
+	if (!bo || found == number)
+		return bo;
+	peermem_free_bo(bo);
 	errno = ENOENT;
 	return NULL;
 }
@@ -106,21 +106,20 @@ static struct peermem_object *find_object(struct peermem_vram *vram,
 static int move_to(struct peermem_vram *vram, const char *name,
 		   enum peer_vram_domain domain)
 {
-	struct peermem_object *object;
+	struct peermem_bo *bo;
 	uint64_t number;
 	int ret = 0;
 
 	if (parse_number(name, &number) || !number)
-		return misunderstood("%s is no object", name);
-	object = find_object(vram, number);
-	if (!object && errno == ENOENT)
-		return failed("there is no object %s; see peermem vram list",
-			      name);
-	if (!object)
-		return failed_vram("cannot find it");
-	if (peermem_move_object(object, domain))
-		ret = failed_vram("cannot move it");
-	peermem_free_object(object);
+		return usage_error("invalid BO number '%s'", name);
+	bo = find_bo(vram, number);
+	if (!bo && errno == ENOENT)
+		return failure("no BO %s (see 'peermem vram list')", name);
+	if (!bo)
+		return vram_failure("cannot find BO");
+	if (peermem_move_bo(bo, domain))
+		ret = vram_failure("cannot move BO");
+	peermem_free_bo(bo);
 	return ret;
 }
 
@@ -130,8 +129,7 @@ static int vram_move(struct peermem_vram *vram, char **argv)
 		return move_to(vram, argv[0], PEER_VRAM_DOMAIN_VRAM);
 	if (!strcmp(argv[1], "system"))
 		return move_to(vram, argv[0], PEER_VRAM_DOMAIN_SYSTEM);
-	return misunderstood("an object is moved to vram or system, not to %s",
-			     argv[1]);
+	return usage_error("invalid domain '%s' (vram or system)", argv[1]);
 }
 
 static int vram_evict(struct peermem_vram *vram, char **argv)
@@ -140,17 +138,17 @@ static int vram_evict(struct peermem_vram *vram, char **argv)
 }
 
 /*
- * Objects of @size bytes together, each in video memory. They go with the
- * process. Return: 0 or errno.
+ * Allocates BOs of @size bytes in total in VRAM. They are freed when the process
+ * exits. Return: 0 or errno.
  */
-static int fill(struct peermem_vram *vram, uint64_t size)
+static int fill_vram(struct peermem_vram *vram, uint64_t size)
 {
 	uint64_t left = size;
 	size_t piece;
 
 	for (; left; left -= piece) {
-		piece = left < PIECE ? left : PIECE;
-		if (!peermem_alloc_object(vram, piece, 0))
+		piece = left < PRESSURE_BO ? left : PRESSURE_BO;
+		if (!peermem_alloc_bo(vram, piece, 0))
 			return errno;
 	}
 	return 0;
@@ -162,54 +160,60 @@ static int vram_pressure(struct peermem_vram *vram, char **argv)
 	uint64_t size, seconds = 0;
 
 	if (parse_number(argv[0], &size) || !size)
-		return misunderstood("%s is no size", argv[0]);
+		return usage_error("invalid size '%s' (suffixes: K, M, G, T)",
+				   argv[0]);
 	if (argv[1] && (parse_number(argv[1], &seconds) || seconds > 86400))
-		return misunderstood("%s is no time in seconds", argv[1]);
+		return usage_error("invalid duration '%s' (0 to 86400 seconds)",
+				   argv[1]);
 	if (peermem_query_vram(vram, &before, sizeof(before)))
-		return failed_vram("cannot ask the device");
-	if (fill(vram, size))
-		return failed_vram("cannot take so much video memory");
+		return vram_failure("cannot query device");
+	if (fill_vram(vram, size))
+		return vram_failure("cannot allocate VRAM");
 	if (peermem_query_vram(vram, &after, sizeof(after)))
-		return failed_vram("cannot ask the device");
-	printf("%s taken, %" PRIu64 " objects evicted\n", bytes_of(size).text,
+		return vram_failure("cannot query device");
+	printf("%s allocated, %" PRIu64 " evictions\n", format_size(size).text,
 	       after.evictions - before.evictions);
 	fflush(stdout);
 	sleep(seconds);
 	return 0;
 }
 
-/* @least, @most: arguments */
+/* @min_args, @max_args: number of arguments; @usage: their names */
 static const struct {
-	const char *name;
-	int least, most;
+	const char *name, *usage;
+	int min_args, max_args;
 	int (*run)(struct peermem_vram *vram, char **argv);
-} actions[] = {
-	{ "list", 0, 0, vram_list },
-	{ "move", 2, 2, vram_move },
-	{ "evict", 1, 1, vram_evict },
-	{ "pressure", 1, 2, vram_pressure },
+} subcommands[] = {
+	{ "list", "none", 0, 0, vram_list },
+	{ "move", "BO vram|system", 2, 2, vram_move },
+	{ "evict", "BO", 1, 1, vram_evict },
+	{ "pressure", "SIZE [SECONDS]", 1, 2, vram_pressure },
 };
 
-static int run_action(const char *device, int argc, char **argv)
+static int run_subcommand(const char *device, int argc, char **argv)
 {
 	struct peermem_vram *vram;
 	size_t i = 0;
 	int ret;
 
-	while (i < sizeof(actions) / sizeof(actions[0]) &&
-	       strcmp(argv[0], actions[i].name))
+	while (i < sizeof(subcommands) / sizeof(subcommands[0]) &&
+	       strcmp(argv[0], subcommands[i].name))
 		i++;
-	if (i == sizeof(actions) / sizeof(actions[0]))
-		return misunderstood("vram does not know %s", argv[0]);
-	if (argc - 1 < actions[i].least || argc - 1 > actions[i].most)
-		return misunderstood("vram %s takes other arguments", argv[0]);
+	if (i == sizeof(subcommands) / sizeof(subcommands[0]))
+		return usage_error("unknown vram subcommand '%s' (list, move, evict or pressure)",
+				   argv[0]);
+	if (argc - 1 < subcommands[i].min_args ||
+	    argc - 1 > subcommands[i].max_args)
+		return usage_error("vram %s: wrong number of arguments (expected: %s)",
+				   argv[0], subcommands[i].usage);
 	vram = peermem_open_vram(device, O_RDWR);
 	if (!vram && errno == ENOENT)
-		return failed("there is no device %s; is peer_vram loaded?",
-			      device);
+		return failure("no device /dev/%s (is peer_vram loaded?)",
+			       device);
 	if (!vram)
-		return failed("cannot open %s: %s", device, strerror(errno));
-	ret = actions[i].run(vram, argv + 1);
+		return failure("cannot open /dev/%s: %s", device,
+			       strerror(errno));
+	ret = subcommands[i].run(vram, argv + 1);
 	peermem_close_vram(vram);
 	return ret;
 }
@@ -229,6 +233,6 @@ int vram_command(int argc, char **argv)
 		device = optarg;
 	}
 	if (optind == argc)
-		return misunderstood("vram what?");
-	return run_action(device, argc - optind, argv + optind);
+		return usage_error("missing subcommand: list, move, evict or pressure");
+	return run_subcommand(device, argc - optind, argv + optind);
 }

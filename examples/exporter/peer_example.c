@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * A whole exporter of memory that moves, as small as it can be.
+ * A complete minimal exporter of memory that moves.
  *
- * Its "device memory" is pages of the kernel that no page table shows as such.
- * open() of /dev/peer_example and mmap() at offset 0 make an object; writing
- * anything to that file moves it elsewhere, as a driver does that wants its memory
- * for something else: EBUSY while an MR has it pinned, and no MR on demand notices
- * but by a fault.
+ * Its "device memory" is kernel pages that user space maps as bare PFNs
+ * (VM_PFNMAP), so that get_user_pages() cannot pin them. open() of
+ * /dev/peer_example and mmap() at offset 0 create an object. A write() of any data
+ * to that file moves the object to other pages, as a driver does that needs its
+ * memory for something else. The write fails with EBUSY while an MR has pinned the
+ * object. An on-demand MR faults again.
  *
- * The rule to learn from it: one lock of the object is held over "tell everybody,
- * then move" and over "say where it is".
+ * The main rule: the lock of the object is held across "invalidate all users, then
+ * move", and across "report where the pages are" (fault).
  *
- * Lock order: mmap_lock -> object's lock -> locks of the core. With devices that do
- * DMA these may sleep: so it is a mutex.
+ * Lock order: mmap_lock -> example_object.lock -> locks of the core. The lock is a
+ * mutex, because ib_peer_invalidate() may sleep if DMA importers exist.
  */
 #include <linux/fs.h>
 #include <linux/highmem.h>
@@ -27,19 +28,20 @@
 #define EXAMPLE_MAX (16 << 20)
 
 /**
- * struct example_object - a buffer
- * @mapping: of the node; all mappings of all objects are of it
- * @place:   the object's first page in there; no two objects share one
- * @count:   pages
- * @lock:    covers what follows, and over it what the file head says
- * @regions: struct example_region
- * @pins:    regions that are pinned
- * @pages:   where it is right now
+ * struct example_object - a buffer of device memory
+ * @kref:    held by the file, by each mapping and by each region
+ * @mapping: address space of the device file, for unmap_mapping_range()
+ * @pgoff:   page offset of the object in @mapping; unique for each object
+ * @count:   number of pages
+ * @lock:    protects the following fields; see the file head
+ * @regions: list of struct example_region
+ * @pins:    number of pinned regions
+ * @pages:   the present location
  */
 struct example_object {
 	struct kref kref;
 	struct address_space *mapping;
-	unsigned long place;
+	unsigned long pgoff;
 	unsigned long count;
 	struct mutex lock; /* see above */
 	struct list_head regions;
@@ -48,20 +50,23 @@ struct example_object {
 };
 
 /**
- * struct example_region - our part of a struct ib_peer_region
- * @first: page of the object
- * @told:  the core knows where it is; under the object's lock
+ * struct example_region - private data of a struct ib_peer_region
+ * @node:     in example_object.regions
+ * @region:   the region
+ * @object:   the object, with a reference
+ * @first:    first page of the region in the object
+ * @reported: the core has locations of the region; protected by the object's lock
  */
 struct example_region {
 	struct list_head node;
 	struct ib_peer_region *region;
 	struct example_object *object;
 	unsigned long first;
-	bool told;
+	bool reported;
 };
 
-static struct ib_peer_client *example_client;
-static atomic_long_t example_next_place = ATOMIC_LONG_INIT(0);
+static struct ib_peer_exporter *example_exporter;
+static atomic_long_t example_next_pgoff = ATOMIC_LONG_INIT(0);
 
 /* ---- objects ---------------------------------------------------------- */
 
@@ -107,7 +112,7 @@ static struct example_object *example_create(struct address_space *mapping,
 	INIT_LIST_HEAD(&obj->regions);
 	obj->mapping = mapping;
 	obj->count = count;
-	obj->place = atomic_long_fetch_add(count, &example_next_place);
+	obj->pgoff = atomic_long_fetch_add(count, &example_next_pgoff);
 	return obj;
 }
 
@@ -130,20 +135,26 @@ static void example_put(struct example_object *obj)
 	kref_put(&obj->kref, example_free);
 }
 
-/* Nobody reaches the old pages any more, by RDMA or by a mapping. */
-static void example_withdraw(struct example_object *obj)
+/*
+ * Invalidates all users: when it returns, neither RDMA nor a mapping accesses the
+ * old pages.
+ */
+static void example_invalidate(struct example_object *obj)
 {
 	struct example_region *reg;
 
 	lockdep_assert_held(&obj->lock);
 
 	list_for_each_entry(reg, &obj->regions, node) {
-		/* Who is about to pin would take it for the end. */
-		if (reg->told)
+		/*
+		 * Skip a region that has reported nothing: if it is about to
+		 * be pinned, the core would revoke it.
+		 */
+		if (reg->reported)
 			ib_peer_invalidate(reg->region, 0, reg->region->length);
-		reg->told = false;
+		reg->reported = false;
 	}
-	unmap_mapping_range(obj->mapping, (loff_t)obj->place << PAGE_SHIFT,
+	unmap_mapping_range(obj->mapping, (loff_t)obj->pgoff << PAGE_SHIFT,
 			    (loff_t)obj->count << PAGE_SHIFT, 1);
 }
 
@@ -159,7 +170,7 @@ static int example_move(struct example_object *obj)
 	if (obj->pins) {
 		ret = -EBUSY;
 	} else {
-		example_withdraw(obj);
+		example_invalidate(obj);
 		for (i = 0; i < obj->count; i++)
 			copy_highpage(fresh[i], obj->pages[i]);
 		swap(fresh, obj->pages);
@@ -188,7 +199,7 @@ static vm_fault_t example_vm_fault(struct vm_fault *vmf)
 	vm_fault_t ret;
 
 	mutex_lock(&obj->lock);
-	page = obj->pages[vmf->pgoff - obj->place];
+	page = obj->pages[vmf->pgoff - obj->pgoff];
 	ret = vmf_insert_pfn(vmf->vma, vmf->address, page_to_pfn(page));
 	mutex_unlock(&obj->lock);
 	return ret;
@@ -200,7 +211,7 @@ static const struct vm_operations_struct example_vm_ops = {
 	.fault = example_vm_fault,
 };
 
-/* ---- what the core asks ----------------------------------------------- */
+/* ---- struct ib_peer_ops ----------------------------------------------- */
 
 static int example_claim(struct ib_peer_region *region)
 {
@@ -220,7 +231,7 @@ static int example_claim(struct ib_peer_region *region)
 	}
 	reg->region = region;
 	reg->object = obj;
-	reg->first = (offset >> PAGE_SHIFT) - obj->place;
+	reg->first = (offset >> PAGE_SHIFT) - obj->pgoff;
 	region->priv = reg;
 	mutex_lock(&obj->lock);
 	list_add(&reg->node, &obj->regions);
@@ -247,7 +258,7 @@ static void example_unpin(struct ib_peer_region *region)
 	mutex_unlock(&reg->object->lock);
 }
 
-/* Says where the pages are, each by itself: they are nowhere side by side. */
+/* Reports the locations page by page, because the pages are not contiguous. */
 static int example_fault(struct ib_peer_region *region, u64 offset, u64 length,
 			 bool write, struct ib_peer_fault *fault)
 {
@@ -263,7 +274,7 @@ static int example_fault(struct ib_peer_region *region, u64 offset, u64 length,
 	if (write && !region->writable)
 		return -EACCES;
 	mutex_lock(&reg->object->lock);
-	reg->told = true;
+	reg->reported = true;
 	for (; !ret && offset < end; offset += PAGE_SIZE) {
 		page = reg->object->pages[reg->first + (offset >> PAGE_SHIFT)];
 		block.offset = offset;
@@ -274,7 +285,7 @@ static int example_fault(struct ib_peer_region *region, u64 offset, u64 length,
 	return ret;
 }
 
-/* Real device memory would be given by iosys_map_set_vaddr_iomem(). */
+/* For real device memory, use iosys_map_set_vaddr_iomem(). */
 static int example_cpu_map(struct ib_peer_region *region,
 			   const struct ib_peer_block *block,
 			   struct iosys_map *map)
@@ -284,8 +295,8 @@ static int example_cpu_map(struct ib_peer_region *region,
 }
 
 /*
- * For devices that do DMA; called from ib_peer_fault_add(), as example_cpu_map()
- * is. Memory in a BAR: ib_peer_dma_map().
+ * For DMA importers. ib_peer_fault_add() calls it, as it calls example_cpu_map()
+ * for CPU importers. For memory in a BAR, use ib_peer_dma_map().
  */
 static int example_dma_map(struct ib_peer_region *region,
 			   const struct ib_peer_block *block, dma_addr_t *addr)
@@ -296,7 +307,7 @@ static int example_dma_map(struct ib_peer_region *region,
 				     addr);
 }
 
-/* Takes no lock: it also comes from within ib_peer_invalidate(). */
+/* Must not take the object's lock: ib_peer_invalidate() also calls it. */
 static void example_dma_unmap(struct ib_peer_region *region,
 			      const struct ib_peer_block *block,
 			      dma_addr_t addr)
@@ -326,7 +337,7 @@ static const struct ib_peer_ops example_ops = {
 	.release = example_release,
 };
 
-/* ---- the node --------------------------------------------------------- */
+/* ---- the device file -------------------------------------------------- */
 
 static int example_mmap(struct file *filp, struct vm_area_struct *vma)
 {
@@ -342,9 +353,9 @@ static int example_mmap(struct file *filp, struct vm_area_struct *vma)
 		example_put(obj);
 		return -EBUSY;
 	}
-	/* One reference is the file's, the other the mapping's. */
+	/* One reference for the file, one for the mapping. */
 	example_get(obj);
-	vma->vm_pgoff = obj->place;
+	vma->vm_pgoff = obj->pgoff;
 	vma->vm_private_data = obj;
 	vma->vm_ops = &example_vm_ops;
 	vm_flags_set(vma, VM_IO | VM_PFNMAP | VM_DONTEXPAND | VM_DONTDUMP);
@@ -360,7 +371,7 @@ static ssize_t example_write(struct file *filp, const char __user *text,
 	return ret ?: length;
 }
 
-/* misc_open() leaves a pointer of its own there. */
+/* misc_open() has set private_data. */
 static int example_open(struct inode *inode, struct file *filp)
 {
 	filp->private_data = NULL;
@@ -382,7 +393,7 @@ static const struct file_operations example_fops = {
 	.write = example_write,
 };
 
-static struct miscdevice example_node = {
+static struct miscdevice example_miscdev = {
 	.minor = MISC_DYNAMIC_MINOR,
 	.name = "peer_example",
 	.fops = &example_fops,
@@ -392,24 +403,24 @@ static int __init example_init(void)
 {
 	int ret;
 
-	example_client = ib_peer_register_client("peer_example", "1.0",
-						 &example_ops, NULL);
-	if (IS_ERR(example_client))
-		return PTR_ERR(example_client);
-	ret = misc_register(&example_node);
+	example_exporter = ib_peer_register_exporter("peer_example", "1.0",
+						     &example_ops, NULL);
+	if (IS_ERR(example_exporter))
+		return PTR_ERR(example_exporter);
+	ret = misc_register(&example_miscdev);
 	if (ret)
-		ib_peer_unregister_client(example_client);
+		ib_peer_unregister_exporter(example_exporter);
 	return ret;
 }
 
 static void __exit example_exit(void)
 {
-	misc_deregister(&example_node);
-	ib_peer_unregister_client(example_client);
+	misc_deregister(&example_miscdev);
+	ib_peer_unregister_exporter(example_exporter);
 }
 
 module_init(example_init);
 module_exit(example_exit);
 
-MODULE_DESCRIPTION("Example of an exporter of peer memory");
+MODULE_DESCRIPTION("Example exporter of peer memory");
 MODULE_LICENSE("Dual BSD/GPL");

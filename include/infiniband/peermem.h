@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
 /*
- * libpeermem: can this memory be registered for RDMA, can others have it, and
- * what became of what was registered. For programs on libibverbs; link with -lpeermem.
+ * libpeermem: queries about memory registration for RDMA, statistics of registrations
+ * and exporters, and export of device memory as a dma-buf. For programs that use
+ * libibverbs; link with -lpeermem.
  *
- * Functions that return int return 0, or an errno as the verbs do, and leave
- * errno set to it as well. All may be called from any thread. What is given out
- * is a copy; nothing is to be freed.
+ * Functions that return int return 0 or an errno, and set errno to the same value.
+ * They return no negative values. All functions are thread-safe and may be called at
+ * any time, also in a child after fork(). They return copies: there is nothing to free.
+ *
+ * A function that fills in a struct with a size argument accepts structs of other
+ * versions of this library. Fields that the library does not know become zero. A
+ * struct smaller than in its first version gives EINVAL.
  */
 #ifndef INFINIBAND_PEERMEM_H
 #define INFINIBAND_PEERMEM_H
@@ -22,78 +27,135 @@ extern "C" {
 #endif
 
 /**
- * struct peermem_verdict - on one kind of registration
- * @error:  errno that ibv_reg_mr() would give, or 0
- * @reason: PEER_MEM_OK, or why not; on demand, what an access would find
+ * struct peermem_result - result of a query for one kind of registration
+ * @error: the errno with which ibv_reg_mr() would fail, or 0
+ * @status: PEER_MEM_OK or the reason. For an on-demand registration: what the first
+ *	access would find
  */
-struct peermem_verdict {
+struct peermem_result {
 	int error;
-	enum peer_mem_reason reason;
+	enum peer_mem_status status;
 };
 
 /**
- * struct peermem_answer - what peermem_query() found out
- * @client:    whose memory it is; of several, the first; "": no client's
- * @kinds:     enum peer_mem_kinds
- * @page_size: bytes
- * @checked:   bytes that @on_demand speaks of; see struct peer_mem_query
+ * struct peermem_query_result - result of peermem_query()
+ * @pinned: result for a pinned registration
+ * @on_demand: result for an on-demand registration
+ * @covered: bytes from the start of the range that @on_demand covers; see
+ *	struct peer_mem_query
+ * @kinds: enum peer_mem_kinds of the range
+ * @page_size: the unit of on-demand paging in bytes
+ * @exporter: name of the exporter, the first one if there are several; "": the range
+ *	has none
  */
-struct peermem_answer {
-	struct peermem_verdict pinned;
-	struct peermem_verdict on_demand;
-	uint64_t checked;
+struct peermem_query_result {
+	struct peermem_result pinned;
+	struct peermem_result on_demand;
+	uint64_t covered;
 	uint32_t kinds;
 	uint32_t page_size;
-	char client[PEER_MEM_NAME_MAX];
+	char exporter[PEER_MEM_NAME_MAX];
 };
 
 /**
- * peermem_query() - what would become of ibv_reg_mr() with these arguments
- * @access: with or without IBV_ACCESS_ON_DEMAND, both answers are given
+ * peermem_query() - report whether ibv_reg_mr() with these arguments would succeed
+ * @context: the RDMA device
+ * @addr: first byte of the range
+ * @length: length of the range in bytes, not 0
+ * @access: enum ibv_access_flags; IBV_ACCESS_ON_DEMAND makes no difference
+ * @result: out: results for a pinned and for an on-demand registration
  *
- * Return: 0; ENOENT ib_peer_mem is not loaded; EACCES no right to open
- * /dev/peer_mem; EINVAL, ENODEV, ENOMEM as uapi/rdma/peer_mem.h says.
+ * Registers, pins and counts nothing. The exporter takes part in the query, so the
+ * result follows its policy at this moment.
+ *
+ * Return:
+ * * 0 - *@result is valid
+ * * EINVAL - @length is 0, the range wraps around, or an access flag is unknown
+ * * ENODEV - the kernel has no such RDMA device in this network namespace
+ * * ENOENT - the module ib_peer_mem is not loaded
+ * * EACCES - no permission to open /dev/peer_mem
+ * * EINTR - a fatal signal is pending
+ * * ENOMEM - out of memory
+ * * EMFILE, ENFILE - too many open files
  */
 int peermem_query(struct ibv_context *context, const void *addr, size_t length,
-		  int access, struct peermem_answer *answer);
+		  int access, struct peermem_query_result *result);
 
 /**
- * peermem_query_process() - the same about another process
- * @pid:  0: this one
- * @addr: in that process
+ * peermem_query_process() - peermem_query() for the memory of another process
+ * @context: the RDMA device
+ * @pid: the process; 0: the caller
+ * @addr: first byte of the range, an address in that process
+ * @length: length of the range in bytes, not 0
+ * @access: enum ibv_access_flags; IBV_ACCESS_ON_DEMAND makes no difference
+ * @result: out: results for a pinned and for an on-demand registration
  *
- * Return: as peermem_query(), and ESRCH no such process, EPERM no
- * CAP_SYS_PTRACE over it.
+ * The limits and capabilities of that process apply.
+ *
+ * Return: as peermem_query(), and
+ *
+ * * ESRCH - no such process, or it has no address space, as a kernel thread
+ * * EPERM - another process, and the caller has no CAP_SYS_PTRACE over it
  */
 int peermem_query_process(struct ibv_context *context, pid_t pid,
 			  const void *addr, size_t length, int access,
-			  struct peermem_answer *answer);
-
-/** peermem_reason_str() - a reason in words; never NULL */
-const char *peermem_reason_str(enum peer_mem_reason reason);
+			  struct peermem_query_result *result);
 
 /**
- * peermem_export_range() - a dma-buf of device memory of the process's own
- * @addr, @length: page aligned; all of it clients', one buffer or several
- * @flags:         enum peer_mem_export_flags
- * @fd:            out: a descriptor, close-on-exec, to be closed by the caller
+ * peermem_status_str() - describe a status
+ * @status: a status from a query
  *
- * For ibv_reg_dmabuf_mr(), here or in another process. It is over when any part
- * of the range is unmapped here. Of whatever client, on demand; nothing is pinned.
+ * Return: a constant string, "unknown status" for other values; never NULL
+ */
+const char *peermem_status_str(enum peer_mem_status status);
+
+/**
+ * peermem_export_range() - create a dma-buf for a range of device memory
+ * @addr: first byte of the range; page aligned
+ * @length: length in bytes; a multiple of the page size, not 0
+ * @flags: 0 or PEER_MEM_EXPORT_WRITE
+ * @fd: out: descriptor of the dma-buf, close-on-exec. The caller closes it
  *
- * Return: 0; ENOENT ib_peer_mem is not loaded; EACCES no right to open
- * /dev/peer_mem, the owner of the memory refuses, or the mapping does not permit
- * writing; EFAULT not all memory of clients; EINVAL, EMFILE, ENFILE, ENOMEM.
+ * The range must be peer memory of this process: one buffer or several adjacent ones,
+ * of any exporter. The descriptor is for ibv_reg_dmabuf_mr(), in this or another
+ * process. Such an MR is on demand; nothing is pinned. Access ends when this process
+ * unmaps any part of the range. Closing the descriptor does not end registrations.
+ *
+ * Return:
+ * * 0 - *@fd is valid
+ * * EINVAL - @addr or @length is not page aligned, @length is 0, or a flag is unknown
+ * * EFAULT - part of the range is not peer memory
+ * * EACCES - an exporter denies the export, a mapping does not permit writing, or
+ *   there is no permission to open /dev/peer_mem
+ * * ENODEV - part of the range was unmapped during the call
+ * * EINTR - a fatal signal is pending
+ * * ENOENT - the module ib_peer_mem is not loaded
+ * * EMFILE, ENFILE - too many open files
+ * * ENOMEM - out of memory
+ * * any other errno that an exporter returns
  */
 int peermem_export_range(const void *addr, size_t length, uint32_t flags,
 			 int *fd);
 
 /**
- * struct peermem_client_stats - a client and its counters
+ * struct peermem_exporter_stats - an exporter and its counters
+ * @name: name of the exporter
+ * @version: its version, may be empty
+ * @alloc_mrs: regions claimed
+ * @dealloc_mrs: regions released
+ * @reg_pages: pages of the claimed regions
+ * @dereg_pages: pages of the released regions
+ * @reg_bytes: bytes of the claimed regions
+ * @dereg_bytes: bytes of the released regions
+ * @free_callbacks: regions that the exporter revoked
+ * @faults: page faults and pinned registrations that the exporter resolved
+ * @invalidations: times that the exporter invalidated pages of a region
  *
- * Counters only grow; docs/observing.md tells what each counts.
+ * Counters only increase. What is registered now is the difference of two counters.
+ * The library reads them one after the other, so two counters can disagree while
+ * registrations are in progress.
  */
-struct peermem_client_stats {
+struct peermem_exporter_stats {
 	char name[PEER_MEM_NAME_MAX];
 	char version[16];
 	uint64_t alloc_mrs;
@@ -108,32 +170,38 @@ struct peermem_client_stats {
 };
 
 /**
- * peermem_clients() - all clients, by name
- * @stats:     an array
- * @stat_size: sizeof(*stats)
- * @room:      its elements
- * @count:     out: how many clients there are; the first @room were given
+ * peermem_exporters() - read the counters of all exporters, sorted by name
+ * @stats: out: array of @room elements; may be NULL if @room is 0
+ * @stat_size: ``sizeof(*stats)``
+ * @room: number of elements
+ * @count: out: number of exporters. The first @room of them are in @stats
  *
- * Return: 0; ENOENT ib_peer_mem is not loaded; ENOMEM, EINVAL.
+ * Return:
+ * * 0 - success
+ * * EINVAL - @stat_size is too small
+ * * ENOENT - the module ib_peer_mem is not loaded
+ * * EMFILE, ENFILE - too many open files
+ * * ENOMEM - out of memory
  */
-int peermem_clients(struct peermem_client_stats *stats, size_t stat_size,
-		    size_t room, size_t *count);
+int peermem_exporters(struct peermem_exporter_stats *stats, size_t stat_size,
+		      size_t room, size_t *count);
 
 /**
- * struct peermem_mr_stats - a registration, and what became of it
- * @addr:     first byte; of a dma-buf: offset in it
- * @length:   bytes
- * @resident: bytes, in whole pages, that an access finds without asking
- * @faults, @invalidations, @prefetched: as "rdma statistic show mr" has them
- * @number:   grows from one registration to the next; no key
- * @flags:    enum peer_mem_mr_flags
- * @page_size: bytes
- * @regions:  ranges that owners of memory know of
- * @device:   of RDMA
- * @client:   the owner of the first of @regions; "": none
+ * struct peermem_mr_stats - one registration and its counters
+ * @addr: first byte; for a dma-buf the offset in it
+ * @length: length in bytes
+ * @resident: bytes, in whole pages, that an access finds without a fault
+ * @faults: page faults; 0 for a pinned MR
+ * @invalidations: pages invalidated; 0 for a pinned MR
+ * @prefetched: pages requested by prefetch; 0 for a pinned MR
+ * @number: increases from one registration to the next; not a key
+ * @flags: enum peer_mem_mr_flags
+ * @page_size: page size in bytes
+ * @regions: number of live ranges that exporters have claimed for this MR
+ * @device: name of the RDMA device
+ * @exporter: name of the exporter of the first live region; "": there is none
  *
- * Registrations that pin system memory are the RDMA device's own affair, and
- * not among them.
+ * The counters have the values that "rdma statistic show mr" reports.
  */
 struct peermem_mr_stats {
 	uint64_t addr;
@@ -147,28 +215,46 @@ struct peermem_mr_stats {
 	uint32_t page_size;
 	uint32_t regions;
 	char device[PEER_MEM_NAME_MAX];
-	char client[PEER_MEM_NAME_MAX];
+	char exporter[PEER_MEM_NAME_MAX];
 };
 
 /**
- * peermem_mrs() - the registrations of a process, in the order they were made
- * @pid:       0: this process
- * @stats:     an array
- * @stat_size: sizeof(*stats)
- * @room:      its elements
- * @count:     out: how many there are; the first @room were given
+ * peermem_mrs() - list the registrations of a process in the order of their creation
+ * @pid: the process; 0: the caller
+ * @stats: out: array of @room elements; may be NULL if @room is 0
+ * @stat_size: ``sizeof(*stats)``
+ * @room: number of elements
+ * @count: out: number of registrations. The first @room of them are in @stats
  *
- * Return: 0; ENOENT ib_peer_mem is not loaded; EACCES no right to open
- * /dev/peer_mem; ESRCH no such process; EPERM no CAP_SYS_PTRACE over it; EINVAL.
+ * The list does not have registrations that pin system memory: the driver of the RDMA
+ * device manages those by itself.
+ *
+ * Return:
+ * * 0 - success
+ * * EINVAL - @stat_size is too small
+ * * ENOENT - the module ib_peer_mem is not loaded
+ * * EACCES - no permission to open /dev/peer_mem
+ * * ESRCH - no such process, or it has no address space, as a kernel thread
+ * * EPERM - another process, and the caller has no CAP_SYS_PTRACE over it
+ * * EMFILE, ENFILE - too many open files
+ * * ENOMEM - out of memory
  */
 int peermem_mrs(pid_t pid, struct peermem_mr_stats *stats, size_t stat_size,
 		size_t room, size_t *count);
 
 /**
- * peermem_query_mr() - one of this process's
- * @mr: by ibv_reg_mr(); of several over the same range, the last is told of
+ * peermem_query_mr() - read the counters of one MR of this process
+ * @mr: an MR from ibv_reg_mr()
+ * @stats: out: its counters
+ * @stat_size: ``sizeof(*stats)``
  *
- * Return: as peermem_mrs(); ENODATA it is not among them.
+ * The library finds the MR by device, address and length. If several MRs have the same
+ * ones, it returns the most recent one.
+ *
+ * Return: as peermem_mrs() for this process, and
+ *
+ * * ENODATA - the MR is not in the list, because it pins system memory or is an MR of a
+ *   dma-buf
  */
 int peermem_query_mr(struct ibv_mr *mr, struct peermem_mr_stats *stats,
 		     size_t stat_size);

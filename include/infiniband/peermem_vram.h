@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
 /*
- * libpeermem: objects in the video memory of peer_vram. For programs on
- * libibverbs; link with -lpeermem.
+ * libpeermem: buffer objects (BOs) in the video memory (VRAM) of peer_vram. For
+ * programs that use libibverbs; link with -lpeermem.
  *
- * As with verbs, functions that make something return NULL and set errno if they
- * cannot; the others return 0, or an errno, to which they also set errno. All
- * may be called from any thread; what was freed or closed is not to be used any
- * more, by any. What each error means stands in rdma/peer_vram.h.
+ * Functions that return a pointer return NULL on failure, and set errno. Functions
+ * that return int return 0 or an errno, and set errno to the same value. They return
+ * no negative values. All functions may be called from any thread; no thread may use
+ * a BO after it was freed, or a device after it was closed. rdma/peer_vram.h lists all
+ * errors of the driver.
  *
- * Where a struct is filled in, its size is told: programs and libraries that do
- * not know the same fields get on with each other. Fields that the library does
- * not know are 0; a struct smaller than in its first version gives EINVAL.
+ * A function that fills in a struct with a size argument accepts structs of other
+ * versions of this library. Fields that the library does not know become zero. A
+ * struct smaller than in its first version gives EINVAL.
  */
 #ifndef INFINIBAND_PEERMEM_VRAM_H
 #define INFINIBAND_PEERMEM_VRAM_H
@@ -27,32 +28,42 @@ extern "C" {
 struct peermem_vram;
 
 /**
- * peermem_open_vram() - open a device
- * @name:  of the node in /dev; NULL: peer_vram0
- * @flags: O_RDWR, or O_RDONLY to map and to ask only
+ * peermem_open_vram() - open a VRAM device
+ * @name: name of the character device in /dev; NULL: peer_vram0
+ * @flags: O_RDWR, or O_RDONLY to only map, read and query BOs
  *
- * Return: the device; NULL: ENOENT no such device, EACCES no right to open it,
- * EINVAL other flags, ENOMEM.
+ * Return: the device, or NULL with errno:
+ *
+ * * EINVAL - other flags
+ * * ENOENT - no such device
+ * * EACCES - no permission to open it
+ * * EMFILE, ENFILE - too many open files
+ * * ENOMEM - out of memory
  */
 struct peermem_vram *peermem_open_vram(const char *name, int flags);
 
-/** peermem_close_vram() - its objects must have been freed; NULL is fine */
+/**
+ * peermem_close_vram() - close a VRAM device
+ * @vram: the device, all of whose BOs have been freed; may be NULL
+ *
+ * Return: 0, or the errno of close()
+ */
 int peermem_close_vram(struct peermem_vram *vram);
 
 /**
- * struct peermem_vram_info - of a device, in bytes if not said otherwise
- * @size:        of the video memory
- * @used:        taken by objects
- * @pinned:      cannot be evicted
- * @pinnable:    can still be pinned by memory regions
- * @creatable:   of objects that can still be made
- * @system_used: of objects that are in system memory
- * @block_size:  the unit in which video memory is given out
- * @objects:     how many there are
- * @evictions:   how often one left the video memory against its will
- * @moves:       how often one was moved, for any reason
- * @swapouts:    how often one in system memory was swapped out
- * @substituted: how often an access on demand got system pages
+ * struct peermem_vram_info - state and counters of a VRAM device
+ * @size: bytes of VRAM
+ * @used: bytes of VRAM that BOs occupy
+ * @pinned: bytes of VRAM that cannot be evicted
+ * @pinnable: bytes of VRAM that MRs can still pin
+ * @creatable: bytes of BOs that can still be created
+ * @system_used: bytes of BOs that are in system memory
+ * @block_size: allocation unit of VRAM, in bytes
+ * @objects: number of BOs
+ * @evictions: number of evictions of BOs
+ * @moves: number of moves of BOs, for any reason
+ * @swapouts: number of BOs swapped out of system memory
+ * @substituted: number of faults of on-demand MRs answered with system pages
  */
 struct peermem_vram_info {
 	uint64_t size;
@@ -69,19 +80,30 @@ struct peermem_vram_info {
 	uint64_t substituted;
 };
 
+/**
+ * peermem_query_vram() - read the state and the counters of a VRAM device
+ * @vram: the device
+ * @info: out: state and counters
+ * @info_size: ``sizeof(*info)``
+ *
+ * Return:
+ * * 0 - success
+ * * EINVAL - @info_size is too small
+ * * ENODEV - the device was removed
+ */
 int peermem_query_vram(struct peermem_vram *vram,
 		       struct peermem_vram_info *info, size_t info_size);
 
 /**
- * struct peermem_object - a buffer in video memory, and our mapping of it
- * @vram:   where it was made; closed after all its objects were freed
- * @addr:   first byte; to be read only, where the device was opened O_RDONLY
- * @length: bytes, whole pages
- * @handle: its name in the ioctls of the device
+ * struct peermem_bo - a buffer object and its mapping
+ * @vram: the device; must stay open until the BO is freed
+ * @addr: first byte of the mapping; read-only if the device was opened O_RDONLY
+ * @length: length in bytes, whole pages
+ * @handle: handle of the BO in the ioctls of the device
  *
- * Made by the library, which may put more behind.
+ * The library allocates it, and may append fields.
  */
-struct peermem_object {
+struct peermem_bo {
 	struct peermem_vram *vram;
 	void *addr;
 	size_t length;
@@ -89,92 +111,157 @@ struct peermem_object {
 };
 
 /**
- * peermem_alloc_object() - make an object, zeroed, and map it
+ * peermem_alloc_bo() - create a zeroed BO and map it
+ * @vram: the device
+ * @length: length in bytes, not 0; rounded up to pages
  * @flags: enum peer_vram_create_flags
  *
- * Return: the object; NULL: EINVAL length 0 or unknown flag, E2BIG larger than
- * the video memory, ENOMEM, EACCES the device was opened O_RDONLY.
- */
-struct peermem_object *peermem_alloc_object(struct peermem_vram *vram,
-					    size_t length, unsigned int flags);
-
-/**
- * peermem_import_object() - the object of a shared descriptor, mapped here
- * @fd: remains the caller's
+ * Return: the BO, or NULL with errno:
  *
- * Return: the object; NULL: EBADF, EINVAL a descriptor of something else, ENODEV
- * the object was destroyed.
+ * * EINVAL - @length is 0, or a flag is unknown
+ * * E2BIG - the BO would be larger than VRAM
+ * * ENOMEM - out of memory, or the limit of all BOs is reached
+ * * EACCES - the device was opened O_RDONLY
+ * * EMFILE - the device has no free handle
+ * * ENODEV - the device was removed
  */
-struct peermem_object *peermem_import_object(struct peermem_vram *vram, int fd);
+struct peermem_bo *peermem_alloc_bo(struct peermem_vram *vram, size_t length,
+				    unsigned int flags);
 
 /**
- * peermem_find_object() - the object behind an address of this process
- * @addr:   in a mapping of the device, whoever made it
- * @offset: out: where in the object; may be NULL
+ * peermem_import_bo() - map the BO of a dma-buf
+ * @vram: the device
+ * @fd: descriptor from peermem_share_bo(), in any process. It remains open
  *
- * Return: the object, with another mapping; NULL: ENOENT no object of this
- * device, EACCES.
- */
-struct peermem_object *peermem_find_object(struct peermem_vram *vram,
-					   const void *addr, uint64_t *offset);
-
-/**
- * peermem_next_object() - any object of the device, whoever made it
- * @number: in: after which one, 0: the first; out: this one's. It is the offset
- *          that /proc/<pid>/maps shows for mappings of the object
+ * Return: the BO, or NULL with errno:
  *
- * Return: the object, mapped here as well; NULL: ENOENT there is no further one,
- * EPERM no CAP_SYS_ADMIN, ENODEV it was destroyed just now: go on.
+ * * EBADF - @fd is not a descriptor
+ * * EINVAL - @fd is not a dma-buf of this device
+ * * ENODEV - the BO was destroyed, or the device was removed
+ * * EMFILE - the device has no free handle
+ * * ENOMEM - out of memory
  */
-struct peermem_object *peermem_next_object(struct peermem_vram *vram,
-					   uint64_t *number);
+struct peermem_bo *peermem_import_bo(struct peermem_vram *vram, int fd);
 
 /**
- * peermem_free_object() - unmap it, and give its name back; NULL is fine
+ * peermem_find_bo() - find the BO at an address of this process
+ * @vram: the device
+ * @addr: address in any mapping of the device
+ * @offset: out: offset of @addr in the BO, in bytes; may be NULL
  *
- * The object itself lives as long as somebody refers to it: a memory region,
- * another mapping, a shared descriptor.
- */
-int peermem_free_object(struct peermem_object *object);
-
-/**
- * peermem_share_object() - a dma-buf of it
- * @fd: out: a descriptor, close-on-exec, to be closed by the caller. It can be
- *      passed to another process, imported, mapped, and registered by
- *      ibv_reg_dmabuf_mr(). Who has it may do all with the object.
- */
-int peermem_share_object(struct peermem_object *object, int *fd);
-
-/**
- * peermem_move_object() - put it into video memory, or into system memory
+ * Return: the BO with another mapping of it, or NULL with errno:
  *
- * Return: 0; EBUSY it is pinned and not there; ENOMEM no room; ENODEV it was
- * destroyed; EACCES the device was opened O_RDONLY.
+ * * ENOENT - no BO of this device is mapped at @addr
+ * * EACCES - the mapping can never be written, and the device was opened O_RDWR
+ * * ENODEV - the BO was destroyed, or the device was removed
+ * * EMFILE - the device has no free handle
+ * * ENOMEM - out of memory
  */
-int peermem_move_object(struct peermem_object *object,
-			enum peer_vram_domain domain);
-
-/** peermem_evict_object() - put it out of video memory */
-int peermem_evict_object(struct peermem_object *object);
-
-/** peermem_revoke_object() - end its memory regions; it may be registered anew */
-int peermem_revoke_object(struct peermem_object *object);
+struct peermem_bo *peermem_find_bo(struct peermem_vram *vram, const void *addr,
+				   uint64_t *offset);
 
 /**
- * peermem_destroy_object() - end it, for everybody: mappings give SIGBUS, memory
- * regions answer with errors. What was made here is still to be freed.
+ * peermem_next_bo() - iterate over the BOs of all users of the device
+ * @vram: the device
+ * @mmap_offset: in: mmap() offset of the previous BO, 0 for the first; out: that of
+ *	this BO. /proc/<pid>/maps shows it for mappings of the BO
+ *
+ * Return: the BO with a new mapping of it, or NULL with errno:
+ *
+ * * ENOENT - there is no further BO
+ * * EPERM - the caller has no CAP_SYS_ADMIN
+ * * ENODEV - the BO was destroyed during the call (continue with the next one), or the
+ *   device was removed
+ * * EMFILE - the device has no free handle
+ * * ENOMEM - out of memory
  */
-int peermem_destroy_object(struct peermem_object *object);
+struct peermem_bo *peermem_next_bo(struct peermem_vram *vram,
+				   uint64_t *mmap_offset);
 
 /**
- * struct peermem_object_info - of an object
- * @length:  bytes
- * @domain:  where it is now, enum peer_vram_domain
- * @flags:   enum peer_vram_query_flags
- * @regions: memory regions over it
- * @pins:    how many of them pin it
+ * peermem_free_bo() - unmap a BO and close its handle
+ * @bo: the BO; may be NULL
+ *
+ * The BO itself lives as long as an MR, another mapping, a handle or a dma-buf refers
+ * to it.
+ *
+ * Return: 0, also if the device was removed; or the errno of munmap()
  */
-struct peermem_object_info {
+int peermem_free_bo(struct peermem_bo *bo);
+
+/**
+ * peermem_share_bo() - create a dma-buf of a BO
+ * @bo: the BO
+ * @fd: out: descriptor of the dma-buf, close-on-exec. The caller closes it
+ *
+ * The descriptor can be passed to another process, imported, mapped, and registered
+ * with ibv_reg_dmabuf_mr(). Its holder has all rights to the BO.
+ *
+ * Return:
+ * * 0 - *@fd is valid
+ * * EACCES - the device was opened O_RDONLY
+ * * EMFILE, ENFILE - too many open files
+ * * ENODEV - the device was removed
+ * * ENOMEM - out of memory
+ */
+int peermem_share_bo(struct peermem_bo *bo, int *fd);
+
+/**
+ * peermem_move_bo() - move a BO to VRAM or to system memory
+ * @bo: the BO
+ * @domain: where to
+ *
+ * Return:
+ * * 0 - the BO is there
+ * * EINVAL - no such domain
+ * * EBUSY - the BO is pinned in the other domain
+ * * ENOMEM - no room
+ * * ENODEV - the BO was destroyed, or the device was removed
+ * * EACCES - the device was opened O_RDONLY
+ */
+int peermem_move_bo(struct peermem_bo *bo, enum peer_vram_domain domain);
+
+/**
+ * peermem_evict_bo() - move a BO to system memory
+ * @bo: the BO
+ *
+ * Return: as peermem_move_bo()
+ */
+int peermem_evict_bo(struct peermem_bo *bo);
+
+/**
+ * peermem_revoke_bo() - revoke the MRs of a BO
+ * @bo: the BO, which may be registered again
+ *
+ * Return:
+ * * 0 - success
+ * * ENODEV - the BO was destroyed, or the device was removed
+ * * EACCES - the device was opened O_RDONLY
+ */
+int peermem_revoke_bo(struct peermem_bo *bo);
+
+/**
+ * peermem_destroy_bo() - end a BO for all its users
+ * @bo: the BO; it still needs peermem_free_bo()
+ *
+ * Accesses to mappings raise SIGBUS. Accesses through MRs fail.
+ *
+ * Return:
+ * * 0 - success
+ * * ENODEV - the BO was already destroyed, or the device was removed
+ * * EACCES - the device was opened O_RDONLY
+ */
+int peermem_destroy_bo(struct peermem_bo *bo);
+
+/**
+ * struct peermem_bo_info - state of a BO
+ * @length: length in bytes
+ * @domain: enum peer_vram_domain, where the BO is now
+ * @flags: enum peer_vram_query_flags
+ * @regions: number of RDMA regions of the BO
+ * @pins: number of these regions that pin the BO
+ */
+struct peermem_bo_info {
 	uint64_t length;
 	uint32_t domain;
 	uint32_t flags;
@@ -182,8 +269,19 @@ struct peermem_object_info {
 	uint32_t pins;
 };
 
-int peermem_query_object(struct peermem_object *object,
-			 struct peermem_object_info *info, size_t info_size);
+/**
+ * peermem_query_bo() - read the state of a BO
+ * @bo: the BO
+ * @info: out: its state
+ * @info_size: ``sizeof(*info)``
+ *
+ * Return:
+ * * 0 - success
+ * * EINVAL - @info_size is too small
+ * * ENODEV - the BO was destroyed, or the device was removed
+ */
+int peermem_query_bo(struct peermem_bo *bo, struct peermem_bo_info *info,
+		     size_t info_size);
 
 #ifdef __cplusplus
 }

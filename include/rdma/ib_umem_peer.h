@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
 /*
- * Kernel API for importers: the fourth flavour of ib_umem, over peer memory.
+ * Kernel API for importers: struct ib_umem_peer, the flavour of ib_umem for
+ * peer memory.
  *
- * A CPU importer registers with ib_umem_peer_get() and touches the memory by
- * the calls below and in no other way. Each of them may run side by side with
- * all others and with invalidation and revocation of the same memory: what they
- * return tells whether the access took place.
+ * A CPU importer registers with ib_umem_peer_get() and accesses the memory
+ * only with the functions below. Accesses may run concurrently with each
+ * other and with invalidation and revocation of the same memory; the return
+ * value says whether the access took place.
  *
  * Offsets are in bytes from the registered address, or from the registered
  * offset in the dma-buf.
@@ -29,13 +30,16 @@
 struct dma_buf;
 struct ib_peer_export;
 struct ib_peer_queue;
+struct ib_umem_peer_dma_ops;
 struct workqueue_struct;
 
 /**
- * struct ib_umem_peer_stats - what happened to an on-demand MR
- * @faults:        questions asked: one brings a page, or many
- * @invalidations: pages taken away
- * @prefetched:    pages brought by ib_umem_peer_prefetch()
+ * struct ib_umem_peer_stats - counters of an on-demand MR
+ * @faults:        faults; each makes one page or more present
+ * @invalidations: pages invalidated
+ * @prefetched:    pages prefetched with ib_umem_peer_prefetch()
+ *
+ * They only increase.
  */
 struct ib_umem_peer_stats {
 	atomic64_t faults;
@@ -45,12 +49,12 @@ struct ib_umem_peer_stats {
 
 /**
  * struct ib_umem_peer - registered peer memory
- * @umem: umem.address and umem.length as registered
- * @on_demand: pages come on access and may leave; constant
- * @stats: may be read at any time
+ * @umem:      umem.address and umem.length are as registered
+ * @on_demand: pages fault in on access, and may leave; constant
+ * @stats:     may be read at any time
  *
- * What an access reads comes first; what others write while accesses go on has
- * cache lines of its own.
+ * Fields that accesses read come first. Fields that change during accesses
+ * have separate cache lines.
  */
 struct ib_umem_peer {
 	struct ib_umem umem;
@@ -60,29 +64,30 @@ struct ib_umem_peer {
 	bool revoked;
 	bool writable;
 	bool may_write;
-	bool follows;
+	bool mmu_tracked;
 	bool charged;
-	bool stubborn;
+	bool non_revocable;
 	u32 number;
 	unsigned int first_hint;
 	unsigned long base;
 	struct mm_struct *registrant;
-	char *trial;
+	char *probe;
 	struct dma_buf *dmabuf;
 	struct ib_peer_export *export;
 	struct ib_peer_bridge *bridge;
+	const struct ib_umem_peer_dma_ops *dma_ops;
 	struct device *dma_device;
 
 	struct xarray pages ____cacheline_aligned_in_smp;
-	u64 changes; /* under xa_lock, as quiet; see readers.h */
-	u64 quiet;
+	u64 changes; /* under xa_lock, as quiesced; see umem/readers.h */
+	u64 quiesced;
 	struct rb_root_cached regions;
-	refcount_t regions_left;
-	struct completion no_regions;
+	refcount_t region_refs;
+	struct completion regions_released;
 	struct mmu_interval_notifier notifier;
-	wait_queue_head_t waiters; /* faults that wait; woken at the end */
-	atomic_t faults_under_way;
-	spinlock_t work_lock; /* guards works and prefetches */
+	wait_queue_head_t waiters; /* waits of faults; woken when the umem ends */
+	atomic_t active_faults;
+	spinlock_t work_lock; /* protects works and prefetches */
 	struct list_head works;
 	unsigned int prefetches;
 	struct ib_peer_queue *queue;
@@ -98,30 +103,32 @@ static inline struct ib_umem_peer *to_ib_umem_peer(struct ib_umem *umem)
 }
 
 /**
- * ib_umem_peer_get() - register a range that is peer memory
+ * ib_umem_peer_get() - register a range of peer memory
  * @ibdev:  the importer
  * @addr:   first byte, any alignment
  * @size:   bytes
  * @access: IB_ACCESS_xxx
  *
- * Without IB_ACCESS_ON_DEMAND: to be tried after ib_umem_get() failed. Pins the
- * memory and charges it to RLIMIT_MEMLOCK, as ib_umem_get() does.
+ * Without IB_ACCESS_ON_DEMAND: call it after ib_umem_get() has failed. Pins
+ * the memory and charges it to RLIMIT_MEMLOCK, as ib_umem_get() does.
  *
- * With it: any range of the address space, mapped or not, of whatever memory;
- * address 0 and size SIZE_MAX for all of it. Nothing is pinned and nothing
- * charged; what an access may do is found out when it comes.
+ * With IB_ACCESS_ON_DEMAND: registers any range of the address space, mapped
+ * or not, of any kind of memory. Address 0 and size SIZE_MAX register all of
+ * it. Nothing is pinned or charged. Permissions are checked at each access.
  *
- * Call it in the task that owns the range.
- *
+ * Context: may sleep. Call it in the task that owns the range.
  * Return: the umem, or ERR_PTR of
- *   -EFAULT      no client owns the whole range
- *   -EACCES      its owner refuses: policy, or the mapping's permissions
- *   -EINVAL      size 0, wrap-around, FLUSH_PERSISTENT asked (device memory
- *                is volatile)
- *   -EOPNOTSUPP  its owner does not pin
- *   -ENOMEM      out of memory, or over RLIMIT_MEMLOCK
- *   -ENODEV      the owner is going away
- *   what the client's claim(), pin() or fault() said
+ *
+ * * -EFAULT - no exporter owns the whole range
+ * * -EACCES - the exporter denies it, or the mapping does not permit it
+ * * -EINVAL - size 0; wrap-around; FLUSH_PERSISTENT requested (device memory
+ *   is volatile)
+ * * -EOPNOTSUPP - the exporter does not pin
+ * * -ENOMEM - out of memory, or above RLIMIT_MEMLOCK
+ * * -ENODEV - the exporter is being unregistered
+ * * -EINTR - the task is being killed
+ *
+ * or the error of the exporter's claim(), pin() or fault().
  */
 struct ib_umem_peer *ib_umem_peer_get(struct ib_device *ibdev,
 				      unsigned long addr, size_t size,
@@ -135,19 +142,24 @@ struct ib_umem_peer *ib_umem_peer_get(struct ib_device *ibdev,
  * @size:   bytes
  * @access: IB_ACCESS_xxx
  *
- * As an on-demand registration in all that follows: pages come on access, by the
- * exporter's own mapping for the CPU, and leave when it moves the buffer. For
- * buffers of a client it is asked as for ranges of memory.
+ * Behaves as an on-demand umem: pages fault in through the CPU mapping of the
+ * dma-buf's driver, and leave when it moves the buffer. If the dma-buf
+ * belongs to an exporter, the exporter claims it, as it claims ranges of
+ * memory.
  *
+ * Context: may sleep.
  * Return: the umem, or ERR_PTR of
- *   -EBADF       no such descriptor
- *   -ENODEV      a range of a process, and that was unmapped, or has ended
- *   -EINVAL      not a dma-buf; size 0; not all in the dma-buf; ON_DEMAND or
- *                FLUSH_PERSISTENT asked
- *   -EACCES      write access asked, and the descriptor is for reading only; or
- *                the exporter refuses
- *   -EOPNOTSUPP  the exporter has no mapping for the CPU
- *   -ENOMEM, and what the exporter said
+ *
+ * * -EBADF - not a descriptor
+ * * -ENODEV - the dma-buf is an exported range, and that was unmapped
+ * * -EINVAL - not a dma-buf; size 0; not within the dma-buf; ON_DEMAND or
+ *   FLUSH_PERSISTENT requested
+ * * -EACCES - write access requested and the descriptor is read-only; or the
+ *   exporter denies it
+ * * -EOPNOTSUPP - the dma-buf cannot be mapped for the CPU
+ * * -ENOMEM - out of memory
+ *
+ * or the error of the exporter.
  */
 struct ib_umem_peer *ib_umem_peer_get_dmabuf(struct ib_device *ibdev, int fd,
 					     u64 offset, size_t size,
@@ -155,81 +167,118 @@ struct ib_umem_peer *ib_umem_peer_get_dmabuf(struct ib_device *ibdev, int fd,
 
 /**
  * ib_umem_peer_stop() - fail all accesses from now on
+ * @peer: the umem; NULL is allowed
  *
- * For an importer that is about to wait for accesses under way: none of them
- * waits for a page any more when this returns. Faults under way are killed. May
- * sleep; waits for calls into the exporter, never for a user. NULL is fine.
+ * Call it before waiting for accesses in progress: when it returns, none of
+ * them waits for a page. Kills faults in progress.
+ *
+ * Context: may sleep. Waits for calls into the exporter, never for a user.
  */
 void ib_umem_peer_stop(struct ib_umem_peer *peer);
 
 /**
- * ib_umem_peer_release() - the end of a registration
+ * ib_umem_peer_release() - end a registration
+ * @peer: the umem; NULL is allowed
  *
- * The importer has seen to it that no access is under way. May sleep; waits
- * for calls into the exporter, never for a user. NULL is fine.
+ * The importer has made sure that no access is in progress.
+ *
+ * Context: may sleep. Waits for calls into the exporter, never for a user.
  */
 void ib_umem_peer_release(struct ib_umem_peer *peer);
 
 /**
  * ib_umem_peer_read() - copy from peer memory
+ * @peer:   the umem
+ * @offset: first byte
+ * @dst:    kernel memory
+ * @length: bytes
  *
- * Return: 0, -EFAULT revoked or outside of the registration (then part of
- * @dst may have been written). On demand also what ib_umem_peer_fault_in() says.
+ * Context: may sleep on demand.
+ * Return: 0; -EFAULT revoked, or outside of the umem (part of @dst may have
+ * been written); on demand also an error of ib_umem_peer_fault_in().
  */
 int ib_umem_peer_read(struct ib_umem_peer *peer, u64 offset, void *dst,
 		      size_t length);
 
 /**
  * ib_umem_peer_write() - copy to peer memory
+ * @peer:   the umem
+ * @offset: first byte
+ * @src:    kernel memory
+ * @length: bytes
  *
- * Return: 0, -EFAULT as above (a part up to some page may have been written),
- * -EACCES registered without write access.
+ * Context: may sleep on demand.
+ * Return: 0; -EFAULT as ib_umem_peer_read() (the first pages may have been
+ * written); -EACCES registered without write access; on demand also an error
+ * of ib_umem_peer_fault_in().
  */
 int ib_umem_peer_write(struct ib_umem_peer *peer, u64 offset, const void *src,
 		       size_t length);
 
 /**
  * ib_umem_peer_cmp_swap() - 8-byte compare and swap
- * @offset: aligned to 8 bytes in the address space
- * @orig:   what was there
+ * @peer:    the umem
+ * @offset:  such that the address is a multiple of 8
+ * @compare: value to compare with
+ * @swap:    value to store if equal
+ * @orig:    receives the previous value
  *
- * Atomic against the callers' other atomics only as far as the caller
- * serialises them: device memory has no atomic accessors. Does not sleep.
- * Return: 0, -EINVAL unaligned, -EFAULT, -EACCES as above; -EAGAIN on demand: the
- * page is not there, see ib_umem_peer_fault_in().
+ * The caller serialises its atomics: device memory has no atomic accessors.
+ *
+ * Context: any; does not sleep.
+ * Return: 0; -EINVAL unaligned; -EFAULT, -EACCES as ib_umem_peer_write();
+ * -EAGAIN the page is not present: call ib_umem_peer_fault_in() and repeat.
  */
 int ib_umem_peer_cmp_swap(struct ib_umem_peer *peer, u64 offset, u64 compare,
 			  u64 swap, u64 *orig);
 
-/** ib_umem_peer_fetch_add() - 8-byte fetch and add; as cmp_swap */
+/**
+ * ib_umem_peer_fetch_add() - 8-byte fetch and add
+ * @peer:   the umem
+ * @offset: such that the address is a multiple of 8
+ * @add:    value to add
+ * @orig:   receives the previous value
+ *
+ * Context: any; does not sleep.
+ * Return: as ib_umem_peer_cmp_swap().
+ */
 int ib_umem_peer_fetch_add(struct ib_umem_peer *peer, u64 offset, u64 add,
 			   u64 *orig);
 
 /**
- * ib_umem_peer_store64() - write 8 bytes at once, after all earlier writes
+ * ib_umem_peer_store64() - store 8 bytes at once, after all earlier writes
+ * @peer:   the umem
+ * @offset: such that the address is a multiple of 8
+ * @value:  value to store
  *
+ * Context: any; does not sleep.
  * Return: as ib_umem_peer_cmp_swap().
  */
 int ib_umem_peer_store64(struct ib_umem_peer *peer, u64 offset, u64 value);
 
 /**
- * ib_umem_peer_fault_in() - fault in what an access without sleep did not find
- * @write: for writing
- * @until: jiffies at which the access gives up; 0 at its first fault, which sets it
+ * ib_umem_peer_fault_in() - fault in pages that an atomic has missed
+ * @peer:   the umem
+ * @offset: first byte
+ * @length: bytes
+ * @write:  for writing
+ * @until:  deadline of the access in jiffies; 0 before its first fault, which
+ *          sets it
  *
- * The pages may leave again before the access repeats, which then calls again.
+ * The pages may leave again before the access repeats; then call it again.
+ *
  * Context: may sleep.
- * Return: 0; -EFAULT, -EACCES, -ENOMEM as the access would say; -ETIMEDOUT the
- * pages did not come, or did not stay, for 60 seconds; -EINTR the task is being
+ * Return: 0; -EFAULT, -EACCES, -ENOMEM as the access; -ETIMEDOUT the pages
+ * did not arrive, or did not stay, for 60 seconds; -EINTR the task is being
  * killed; -ECANCELED see ib_umem_peer_cancel().
  */
 int ib_umem_peer_fault_in(struct ib_umem_peer *peer, u64 offset, size_t length,
 			  bool write, unsigned long *until);
 
 /**
- * struct ib_umem_peer_cancel - the works of an object wait for no page
+ * struct ib_umem_peer_cancel - cancels the waits of an object's work items
  *
- * Zeroed memory is one that cancels nothing.
+ * Zeroed memory is inactive.
  */
 struct ib_umem_peer_cancel {
 	/* private: */
@@ -238,22 +287,35 @@ struct ib_umem_peer_cancel {
 };
 
 /**
- * ib_umem_peer_cancel() - end the waits of an object's works, and let none begin
- * @cancel: must stay until ib_umem_peer_cancel_end()
- * @object: accesses are done by struct work_struct in it
- * @size:   of the object
+ * ib_umem_peer_cancel() - cancel the waits of an object's work items
+ * @cancel: stays valid until ib_umem_peer_cancel_end()
+ * @object: contains the struct work_struct of the accesses
+ * @size:   of the object, in bytes
  *
- * For an importer that is about to wait for such works, as when a queue pair is
- * destroyed. Their accesses return -ECANCELED where they would wait, at once; the
- * fault goes on by itself. May be called twice. Context: any.
+ * Call it before waiting for such work items, as when a queue pair is
+ * destroyed. Their accesses return -ECANCELED instead of waiting, now and
+ * until ib_umem_peer_cancel_end(). The fault itself continues. May be called
+ * twice.
+ *
+ * Context: any.
  */
 void ib_umem_peer_cancel(struct ib_umem_peer_cancel *cancel, const void *object,
 			 size_t size);
 
-/** ib_umem_peer_cancel_end() - they may wait again; also if nothing was cancelled */
+/**
+ * ib_umem_peer_cancel_end() - allow waits again
+ * @cancel: may be inactive
+ *
+ * Context: any.
+ */
 void ib_umem_peer_cancel_end(struct ib_umem_peer_cancel *cancel);
 
-/** ib_umem_peer_is_cancelled() - do works of the object wait for no page? */
+/**
+ * ib_umem_peer_is_cancelled() - check whether waits are cancelled
+ * @cancel: of the object
+ *
+ * Return: true between ib_umem_peer_cancel() and ib_umem_peer_cancel_end().
+ */
 static inline bool
 ib_umem_peer_is_cancelled(const struct ib_umem_peer_cancel *cancel)
 {
@@ -261,13 +323,14 @@ ib_umem_peer_is_cancelled(const struct ib_umem_peer_cancel *cancel)
 }
 
 /**
- * struct ib_umem_peer_workqueues - where accesses of a process's memory may wait
- * @requesters: for works that wait as long as it takes
- * @responders: for works that answer others, and put off what takes long
+ * struct ib_umem_peer_workqueues - workqueues for accesses of one process
+ * @requesters: for work items that wait until their pages arrive
+ * @responders: for work items that postpone an access whose pages take long
  *
- * A workqueue does a number of works at a time. One that is for the works of all users
- * does none any more when a user's works all wait for pages. On these, works delay only
- * those of the same process on the same one.
+ * A workqueue runs a limited number of work items at a time. If all of them
+ * wait for pages of one user, a shared workqueue stops for all users. On
+ * these, work items delay only those of the same process on the same
+ * workqueue.
  */
 struct ib_umem_peer_workqueues {
 	struct workqueue_struct *requesters;
@@ -275,91 +338,114 @@ struct ib_umem_peer_workqueues {
 };
 
 /**
- * ib_umem_peer_get_workqueues() - those of the process that registered
+ * ib_umem_peer_get_workqueues() - get the workqueues of the process that
+ * registered
+ * @peer: the umem
  *
- * Context: may sleep. Return: them, with a reference; NULL @peer is not on demand.
+ * Context: may sleep.
+ * Return: the workqueues, with a reference; NULL if @peer is not on demand.
  */
 struct ib_umem_peer_workqueues *
 ib_umem_peer_get_workqueues(struct ib_umem_peer *peer);
 
 /**
- * ib_umem_peer_put_workqueues() - no work is queued there any more
+ * ib_umem_peer_put_workqueues() - drop a reference to workqueues
+ * @wqs: no work is queued there any more; NULL is allowed
  *
- * One may still be about to return from its function. Context: may sleep, in no such
- * work. NULL is fine.
+ * A work item may still be returning from its function.
+ *
+ * Context: may sleep; not in such a work item.
  */
 void ib_umem_peer_put_workqueues(struct ib_umem_peer_workqueues *wqs);
 
 /**
- * ib_umem_peer_deadline() - when does an access that begins now give up?
+ * ib_umem_peer_deadline() - get the deadline of an access that begins now
  *
  * Return: jiffies, 60 seconds from now; never 0.
  */
 unsigned long ib_umem_peer_deadline(void);
 
 /**
- * ib_umem_peer_prepare() - bring pages, but do not wait for long
+ * ib_umem_peer_prepare() - fault in pages, but do not wait long
+ * @peer:    the umem
+ * @offset:  first byte
+ * @length:  bytes
  * @write:   for writing
  * @timeout: jiffies
  *
- * For an access that is about to follow, by one who must not be slow. The pages
- * may leave again before it comes; then the access itself waits for them.
+ * For a caller that must not be slow and accesses the range next. The pages
+ * may leave again before that; then the access itself waits for them.
  *
- * Return: 0; -EAGAIN they are being brought, try again later; -EFAULT, -EACCES,
- * -ENOMEM, -ECANCELED as the access would say.
+ * Context: may sleep.
+ * Return: 0; -EAGAIN the fault is in progress, try again later; -EFAULT,
+ * -EACCES, -ENOMEM, -ETIMEDOUT, -EINTR, -ECANCELED as the access.
  */
 int ib_umem_peer_prepare(struct ib_umem_peer *peer, u64 offset, size_t length,
 			 bool write, unsigned long timeout);
 
 /**
- * ib_umem_peer_prefetch() - bring pages before they are needed
- * @write: for writing
- * @fault: false: take what is there already, bring nothing
- * @wait:  until it is done; else it goes on in the background, or is left out, if
- *         many of the registration are under way
+ * ib_umem_peer_prefetch() - fault in pages before they are needed
+ * @peer:   the umem
+ * @offset: first byte
+ * @length: bytes
+ * @write:  for writing
+ * @fault:  false: only use what is present already
+ * @wait:   wait for the result; otherwise the prefetch runs in the
+ *          background, or is dropped if many are in progress
  *
- * Return: 0; -ENOMEM; with @wait what an access would say.
+ * Context: may sleep.
+ * Return: 0; -ENOMEM; with @wait also an error as the access.
  */
 int ib_umem_peer_prefetch(struct ib_umem_peer *peer, u64 offset, size_t length,
 			  bool write, bool fault, bool wait);
 
 /**
- * ib_umem_peer_flush() - make earlier writes to a range visible to everybody
+ * ib_umem_peer_flush() - make earlier writes to a range visible to everyone
+ * @peer:   the umem
+ * @offset: first byte
+ * @length: bytes
  *
- * Each region of device memory that the range touches is read from once, so that
- * posted writes are in the device when this returns. Context: does not sleep.
- * Return: 0, -EFAULT revoked or outside of the registration.
+ * Reads each region of device memory in the range once, so that posted writes
+ * have reached the device.
+ *
+ * Context: any; does not sleep.
+ * Return: 0; -EFAULT revoked, or outside of the umem.
  */
 int ib_umem_peer_flush(struct ib_umem_peer *peer, u64 offset, size_t length);
 
 /**
- * ib_umem_peer_rereg() - other access flags, from now on
+ * ib_umem_peer_rereg() - change the access flags
+ * @peer:   the umem
+ * @access: IB_ACCESS_xxx
  *
- * Pinned memory was pinned for what was asked then, so it does not become
- * writable; nor does a dma-buf whose descriptor was for reading only. Other
- * memory on demand does; what an access may do is found out when it comes. To
- * refuse writes to memory that is writable is the importer's part.
+ * Pinned memory cannot become writable, since it was pinned for reading, nor
+ * can a dma-buf with a read-only descriptor. Other on-demand memory can;
+ * permissions are checked at each access. The importer itself refuses writes
+ * to an MR that it makes read-only.
  *
- * Return: 0, -EACCES it cannot become writable, -EINVAL FLUSH_PERSISTENT asked,
- * -EOPNOTSUPP ON_DEMAND would change.
+ * Return: 0; -EACCES it cannot become writable; -EINVAL FLUSH_PERSISTENT
+ * requested; -EOPNOTSUPP ON_DEMAND would change.
  */
 int ib_umem_peer_rereg(struct ib_umem_peer *peer, int access);
 
 /**
- * ib_umem_peer_add_driver() - the driver's devices reach peer memory
+ * ib_umem_peer_add_driver() - declare a driver as CPU importer
  * @id: as in struct ib_device_ops
  *
- * For programs that ask whether memory can be registered. Such a driver calls
- * ib_umem_peer_get() where ib_umem_get() failed, and for all registrations on
- * demand.
+ * Queries then report that its devices reach peer memory. Such a driver calls
+ * ib_umem_peer_get() after ib_umem_get() has failed, and for all on-demand
+ * registrations.
  */
 void ib_umem_peer_add_driver(enum rdma_driver_id id);
 
 /**
- * ib_umem_peer_remove_driver() - undoes it; the driver is about to go
+ * ib_umem_peer_remove_driver() - undo ib_umem_peer_add_driver()
+ * @id: as in struct ib_device_ops
  *
- * Its devices have gone. Waits until the works that they have queued on
+ * The devices of the driver are gone. Waits until its work items on
  * ib_umem_peer_get_workqueues() have returned.
+ *
+ * Context: may sleep.
  */
 void ib_umem_peer_remove_driver(enum rdma_driver_id id);
 

@@ -1,32 +1,31 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
 /*
- * Kernel API for exporters: drivers whose memory RDMA devices may reach.
+ * Kernel API for exporters: drivers whose memory RDMA devices may access.
  *
- * Two forms. The native one (struct ib_peer_ops) is what the core knows. The
- * PeerDirect one (struct peer_memory_client) is source and symbol compatible
- * with what vendors ship; the core serves it through an adapter.
+ * There are two forms. The core implements the native one (struct
+ * ib_peer_ops). The PeerDirect one (struct peer_memory_client) is source and
+ * symbol compatible with vendors' clients; an adapter implements it.
  *
- * Words:
- *   client   a registered exporter
- *   region   one page-aligned range of one process, or of one dma-buf, claimed
- *            from one client on behalf of one memory region (MR) of one RDMA
- *            device
- *   block    a contiguous piece of a region, as it lies somewhere right now
+ * Terms:
+ *   exporter      a driver that has registered
+ *   region        a page-aligned range of one process, or of one dma-buf,
+ *                 claimed from one exporter for one memory region (MR) of one
+ *                 RDMA device
+ *   block         a contiguous part of a region at its present location
  *   CPU importer  an RDMA device that copies with the CPU (Soft-RoCE)
- *   DMA importer  one that does DMA: any that imports dma-bufs
+ *   DMA importer  an RDMA device that does DMA and imports dma-bufs
  *
  * Life of a region:
  *
  *   claim -> [pin] -> fault ... -> [unpin] -> release
  *
- * claim() comes first, release() last, each once. pin() at most once, and
- * unpin() once if and only if pin() succeeded. fault() in between. None of them
- * is called with a lock of the core held; all may sleep; all may run in any
- * task, so they go by region->mm and never by current->mm.
+ * claim() is called first and release() last, each once; pin() at most once;
+ * unpin() once if pin() has succeeded; fault() in between. All may sleep, and
+ * may run in any task, so they use region->mm and never current->mm.
  *
- * Lock order: exporter's locks (dma_resv) -> core's locks. The core calls an
- * exporter with none of its own locks held, and an exporter calls
- * ib_peer_invalidate() and ib_peer_revoke() with its own held.
+ * Lock order: exporter's locks (dma_resv), then the core's. The core calls an
+ * exporter with none of its own locks held. An exporter calls
+ * ib_peer_invalidate() and ib_peer_revoke() with its own lock held.
  */
 #ifndef RDMA_PEER_MEM_H
 #define RDMA_PEER_MEM_H
@@ -45,7 +44,7 @@ struct device;
 struct dma_buf;
 struct file;
 struct ib_device;
-struct ib_peer_client;
+struct ib_peer_exporter;
 struct ib_peer_fault;
 struct ib_umem_peer;
 struct page;
@@ -55,25 +54,24 @@ struct pci_dev;
 
 /**
  * struct ib_peer_region - a claimed range
- * @client:   whom it was claimed from
- * @importer: the RDMA device that wants access; NULL: none yet, a claim for
- *            asking only, whether the range may be passed on as a dma-buf
- * @mm:       address space of @start. Valid as a struct until release(), and
- *            alive during claim(); whoever walks it elsewhere needs
- *            mmget_not_zero() first.
- * @dmabuf:   claimed by claim_dmabuf(): what @start is an offset in, and not in
- *            @mm, which is the one that registered. Valid until release(). Else
+ * @exporter: the exporter that is asked, or has claimed it
+ * @importer: the RDMA device that wants access; NULL: none yet, the claim
+ *            only asks whether the range may be exported as a dma-buf
+ * @mm:       address space of @start. The struct is valid until release(). It
+ *            is alive during claim(); elsewhere mmget_not_zero() comes first.
+ * @dmabuf:   for claim_dmabuf(): @start is an offset in it, not in @mm, which
+ *            is the registering process's. Valid until release(). Otherwise
  *            NULL
  * @start:    first address, page aligned
  * @length:   bytes, page aligned, not 0
- * @dma_device: does the DMA for @importer; NULL: @importer is the CPU
+ * @dma_device: does the DMA for @importer; NULL: a CPU importer
  * @writable: the importer wants to write
- * @priv:     the exporter's; set in claim()
+ * @priv:     for the exporter; set in claim()
  *
- * All but @priv are set by the core before claim() and constant.
+ * The core sets all except @priv before claim(). They are constant.
  */
 struct ib_peer_region {
-	struct ib_peer_client *client;
+	struct ib_peer_exporter *exporter;
 	struct ib_device *importer;
 	struct mm_struct *mm;
 	struct dma_buf *dmabuf;
@@ -92,22 +90,25 @@ struct ib_peer_region {
 	struct kref kref;
 	refcount_t users;
 	unsigned long seq;
-	int way;
+	int p2p_route;
 	bool pinned;
 	bool in_tree;
 	bool dead;
 };
 
-/* Flags of struct ib_peer_block. */
+/**
+ * enum ib_peer_block_flags - flags of struct ib_peer_block
+ * @IB_PEER_BLOCK_WRITE: the importer may write
+ */
 enum ib_peer_block_flags {
-	IB_PEER_BLOCK_WRITE = 1 << 0,	/* the importer may write */
+	IB_PEER_BLOCK_WRITE = 1 << 0,
 };
 
 /**
- * struct ib_peer_block - where a piece of a region is
+ * struct ib_peer_block - a contiguous part of a region
  * @offset: first byte in the region, page aligned
  * @length: bytes, page aligned
- * @where:  cookie of the exporter, e.g. an offset in its BAR; handed back to
+ * @where:  cookie of the exporter, such as an offset in its BAR; passed to
  *          cpu_map() and dma_map()
  * @flags:  enum ib_peer_block_flags
  */
@@ -118,84 +119,88 @@ struct ib_peer_block {
 	u32 flags;
 };
 
-/* Flags of struct ib_peer_ops. */
+/**
+ * enum ib_peer_ops_flags - flags of struct ib_peer_ops
+ */
 enum ib_peer_ops_flags {
-	/* Asked after all others, about what is none of theirs. */
-	IB_PEER_LAST = 1 << 0,
-	/*
-	 * Has no pages of its own, but knows them from the page table of the
-	 * process: that is what takes them back. A pinned MR ends when one of
-	 * its pages leaves the page table, or may not be written any more, but
-	 * for mprotect(), which pinned pages never heed.
+	/**
+	 * @IB_PEER_FALLBACK: Asked after all other exporters, if none of them
+	 * owns the range.
 	 */
-	IB_PEER_FOLLOWS = 1 << 1,
-	/*
-	 * What was pinned stays where it is until unpin(): ib_peer_revoke()
-	 * never comes meanwhile. Only such memory is given to RDMA devices that
-	 * pin and cannot stop. The exporter's module stays loaded as long.
+	IB_PEER_FALLBACK = 1 << 0,
+	/**
+	 * @IB_PEER_MMU_TRACKED: Has no pages of its own, but finds them in the
+	 * CPU page table, which also invalidates them. A pinned MR is revoked
+	 * when one of its pages leaves the page table or becomes read-only,
+	 * except by mprotect(), which does not affect pinned pages.
 	 */
-	IB_PEER_KEEPS = 1 << 2,
+	IB_PEER_MMU_TRACKED = 1 << 1,
+	/**
+	 * @IB_PEER_PIN_PERMANENT: Pinned memory stays in place until unpin():
+	 * ib_peer_revoke() is never called while it is pinned. Only such memory
+	 * is given to non-revocable importers. The exporter's module stays
+	 * loaded meanwhile.
+	 */
+	IB_PEER_PIN_PERMANENT = 1 << 2,
 };
 
 /**
- * struct ib_peer_ops - what an exporter offers
+ * struct ib_peer_ops - the operations of an exporter
  *
  * @flags: enum ib_peer_ops_flags
  *
- * @claim: Is [region->start, +length) of region->mm yours, as a whole, and may
- *         region->importer have it? Comes at registration, in the task that
- *         registers, for a pinned MR; and at the first access to a mapping, or
- *         to an address where the CPU has none, in any task, for one on demand.
- *         Sets region->priv on success and takes whatever references the
- *         region needs; must not take a reference on the exporter's module.
- *         Return: 0 claimed; -ENXIO not mine, the core asks the next client;
- *         -EACCES mine, and refused by policy or by the mapping's permissions;
- *         -EREMOTEIO mine, and region->importer cannot reach it: see
- *         ib_peer_p2p(), or its addresses mean something only to devices on a
- *         link of its own, and this is none of them;
- *         any other -errno mine, and failed. All but -ENXIO end the search and
- *         reach the user.
+ * @claim: Do you own all of [region->start, +length) of region->mm, and may
+ *         region->importer use it? Called at registration of a pinned MR, in
+ *         the registering task; and for an on-demand MR at the first access
+ *         to a mapping, or to an address without a CPU mapping, in any task.
+ *         Sets region->priv on success and takes the references that the
+ *         region needs, but none on the exporter's module. Returns 0 claimed;
+ *         -ENXIO not mine, the core asks the next exporter; -EACCES mine, and
+ *         denied by policy or by the mapping; -EREMOTEIO mine, and
+ *         region->importer cannot reach it (see ib_peer_p2p()), or its
+ *         addresses are valid only on a private link that region->importer is
+ *         not on; any other -errno mine, and failed. Every error except
+ *         -ENXIO ends the search and reaches the user.
  *
- * @claim_dmabuf: The same for a range of region->dmabuf: is the dma-buf yours?
- *         Comes at registration, in the task that registers; no other op asks
- *         for pinning then. The range lies in the dma-buf. May be NULL: your
- *         dma-bufs are reached as those of any driver, by dma_buf_vmap(). One of
- *         the two claims must be there.
+ * @claim_dmabuf: The same for a range of region->dmabuf. Called at
+ *                registration, in the registering task. Such a region is
+ *                never pinned. May be NULL: your dma-bufs are then accessed
+ *                with dma_buf_vmap(), as those of any driver. One of the two
+ *                claims is mandatory.
  *
- * @pin:   From now on the region stays where it is, until unpin() or until the
- *         exporter calls ib_peer_revoke(). May be NULL: pinned MRs refused with
- *         -EOPNOTSUPP. Return: 0, or -errno for the user (-ENOMEM, -ENOSPC...).
+ * @pin: Keep the region in place until unpin(), or until you call
+ *       ib_peer_revoke(). May be NULL: pinned MRs fail with -EOPNOTSUPP.
+ *       Returns 0, or -errno for the user (-ENOMEM, -ENOSPC, ...).
  *
- * @unpin: Undoes pin(). Comes also after ib_peer_revoke(), soon and by itself.
+ * @unpin: Undo pin(). Also called soon after ib_peer_revoke(), by the core.
  *
- * @fault: Make [offset, offset + length) of the region resident somewhere and
- *         report where by ib_peer_fault_add(), block by block, in any order,
- *         with no gap. More is asked for than is missing, up to 2 MiB; for a DMA
- *         importer the region as a whole.
- *         @write: for writing. Must see the effect of every
- *         ib_peer_invalidate() that the exporter began before: keep one lock of
- *         your own over "invalidate, then move", and over "report".
- *         Return: 0, -EFAULT nothing there, -EACCES no such access, -ENOMEM.
+ * @fault: Make [offset, offset + length) of the region resident and report
+ *         its blocks with ib_peer_fault_add(), in any order, without gaps.
+ *         The range is larger than what is missing, up to 2 MiB; for a DMA
+ *         importer it is the whole region. @write: for writing. Must see the
+ *         effect of every ib_peer_invalidate() that began before: hold one
+ *         lock of yours over "invalidate, then move", and over "report".
+ *         Returns 0; -EFAULT nothing there; -EACCES no such access; -ENOMEM.
  *
- * @cpu_map: Gives a kernel mapping of a block, valid until the block is
- *         invalidated, revoked or unpinned. Called from ib_peer_fault_add() for
- *         CPU importers, so with what the exporter holds in fault(). Device
- *         memory is given as iomem. Return: 0 or -errno, which
- *         ib_peer_fault_add() passes on.
+ * @cpu_map: Return a kernel mapping of a block in @map, valid until the block
+ *           is invalidated, revoked or unpinned. Device memory is iomem.
+ *           Called by ib_peer_fault_add() for CPU importers, with the locks
+ *           that you hold in fault(). Returns 0 or -errno, which
+ *           ib_peer_fault_add() passes on.
  *
- * @dma_map: Gives the address by which region->dma_device reaches a block, all
- *         of it. Called from ib_peer_fault_add() for DMA importers, as cpu_map()
- *         is. Such a device may be told to stop by what sleeps, so an exporter
- *         that has this op calls ib_peer_invalidate() and ib_peer_revoke() only
- *         where it may sleep. ib_peer_dma_map() does what most need. NULL: the
- *         memory is for CPU importers only. Return: 0, -EREMOTEIO the device
- *         cannot reach it, -EIO, -ENOMEM.
+ * @dma_map: Return the DMA address of a block for region->dma_device. Called
+ *           by ib_peer_fault_add() for DMA importers, as cpu_map(). Stopping
+ *           such a device may sleep, so an exporter with this op calls
+ *           ib_peer_invalidate() and ib_peer_revoke() only where it may
+ *           sleep. ib_peer_dma_map() implements the usual case. NULL: CPU
+ *           importers only. Returns 0; -EREMOTEIO the device cannot reach it;
+ *           -EIO; -ENOMEM.
  *
- * @dma_unmap: Undoes dma_map(), when the device has let go of the block, which
- *         may lie elsewhere by now. Comes from within ib_peer_invalidate(), too,
- *         so it takes no lock that the exporter holds over that. May be NULL.
+ * @dma_unmap: Undo dma_map(), after the device has stopped using the block,
+ *             which may have moved. Also called inside ib_peer_invalidate(),
+ *             so it takes no lock that you hold over that. May be NULL.
  *
- * @release: The last call; drop the references of claim().
+ * @release: The last call. Drop the references of claim().
  */
 struct ib_peer_ops {
 	unsigned int flags;
@@ -216,132 +221,160 @@ struct ib_peer_ops {
 };
 
 /**
- * ib_peer_register_client() - become an exporter
- * @name:    at most 63 characters, unique; the directory in sysfs
+ * ib_peer_register_exporter() - register an exporter
+ * @name:    at most 63 characters, unique; its directory in sysfs
  * @version: at most 15 characters, shown in sysfs
- * @ops:     must stay valid until unregistered
- * @priv:    for ib_peer_client_priv()
+ * @ops:     valid until unregistered
+ * @priv:    for ib_peer_exporter_priv()
  *
  * Context: may sleep. claim() may be called before this returns.
- * Return: the client, or ERR_PTR of -EINVAL, -EEXIST (name taken), -ENOMEM.
+ * Return: the exporter, or ERR_PTR of -EINVAL (name, version or ops), -EEXIST
+ * (name in use), -ENOMEM.
  */
-struct ib_peer_client *ib_peer_register_client(const char *name,
-					       const char *version,
+struct ib_peer_exporter *ib_peer_register_exporter(const char *name,
+						   const char *version,
 					       const struct ib_peer_ops *ops,
 					       void *priv);
 
 /**
- * ib_peer_unregister_client() - stop being an exporter
+ * ib_peer_unregister_exporter() - unregister an exporter
+ * @exporter: from ib_peer_register_exporter()
  *
- * Revokes every region of the client and waits until unpin() and release() of
- * each have returned; waits for no user and no network peer. The memory
- * regions live on, and answer with errors until they are deregistered.
+ * Revokes every region of the exporter and waits until unpin() and release()
+ * of each have returned. Waits for no user and no network peer. The MRs live
+ * on, and fail accesses until they are deregistered.
  *
- * Context: may sleep. Hold nothing that the ops need.
+ * Context: may sleep. Hold no lock that the ops take.
  */
-void ib_peer_unregister_client(struct ib_peer_client *client);
-
-/** ib_peer_client_priv() - what was given to ib_peer_register_client() */
-void *ib_peer_client_priv(const struct ib_peer_client *client);
+void ib_peer_unregister_exporter(struct ib_peer_exporter *exporter);
 
 /**
- * ib_peer_fault_add() - report a block from within fault()
+ * ib_peer_exporter_priv() - get the private pointer of an exporter
+ * @exporter: from ib_peer_register_exporter()
  *
- * The part of the block outside of what was asked for is ignored.
- * Return: 0, -EINVAL (not page aligned, outside of the region), or what
- * cpu_map() returned.
+ * Return: what was passed to ib_peer_register_exporter().
+ */
+void *ib_peer_exporter_priv(const struct ib_peer_exporter *exporter);
+
+/**
+ * ib_peer_fault_add() - report a block in fault()
+ * @fault: from fault()
+ * @block: a block of the region
+ *
+ * Ignores the part of the block outside of the requested range.
+ *
+ * Return: 0; -EINVAL not page aligned, or outside of the region; or the error
+ * of cpu_map() or dma_map().
  */
 int ib_peer_fault_add(struct ib_peer_fault *fault,
 		      const struct ib_peer_block *block);
 
 /**
- * ib_peer_invalidate() - a range of a region is about to leave its place
+ * ib_peer_invalidate() - invalidate a range before it moves
+ * @region: of the exporter
  * @offset: in the region, bytes
  * @length: bytes
  *
- * When this returns nobody touches the old place, also where another invalidation
- * of it began before and has not returned. On-demand MRs will call
- * fault() at the next access; a pinned MR is revoked (its pages cannot come
- * back elsewhere).
+ * When it returns, no access uses the old location, also if another
+ * invalidation of it began earlier and has not returned. On-demand MRs call
+ * fault() at the next access. A pinned MR is revoked, since its pages cannot
+ * move.
  *
- * Context: from within claim() on, to the return of release(); any task. Sleeps
- * only for DMA importers; the exporter holds the lock described at fault().
+ * Context: from claim() to the return of release(); any task. Sleeps only for
+ * DMA importers. The exporter holds the lock described at fault().
  */
 void ib_peer_invalidate(struct ib_peer_region *region, u64 offset, u64 length);
 
 /**
- * ib_peer_revoke() - a region is over
+ * ib_peer_revoke() - end all access to a region
+ * @region: of the exporter
  *
- * When this returns nobody touches the region any more, and nobody ever will;
- * that holds for each caller, if there are several. Accesses fail from now on;
- * the MR's keys stay taken until it is deregistered. unpin() and release() follow
- * soon, from a work item, not waiting for the user.
+ * When it returns, no access uses the region, and none ever will; also if
+ * another caller began earlier. Accesses fail from now on. The keys of the MR
+ * stay allocated until deregistration. A work item calls unpin() and
+ * release() soon, without waiting for the user.
  *
- * An on-demand MR asks for a new region, by claim(), when the range was unmapped
- * and something is mapped there again; where the CPU has nothing mapped, at the
- * next access.
+ * An on-demand MR claims a new region when the range is unmapped and mapped
+ * again; where the CPU has no mapping, at the next access.
  *
  * Context: as ib_peer_invalidate(). May be repeated.
  */
 void ib_peer_revoke(struct ib_peer_region *region);
 
 /**
- * ib_peer_p2p() - can a device reach memory of another one?
+ * ib_peer_p2p() - check whether a device reaches memory of another one
  * @device: does the DMA
  * @owner:  PCI device whose BAR it is
  *
- * They can below a common PCI bridge that does not send their requests upwards,
- * and across a host bridge that is known to pass them: by the kernel (where it
- * has CONFIG_PCI_P2PDMA), as part of an AMD Zen processor, or by the
- * administrator (module parameter p2p_bridges).
+ * It does below a common PCI switch that does not redirect requests upstream,
+ * and across a host bridge that is known to forward them: listed by the
+ * kernel (with CONFIG_PCI_P2PDMA), part of an AMD Zen processor, or listed by
+ * the administrator (module parameter p2p_bridges).
  *
- * Return: 0; -EREMOTEIO no, or nobody knows. May be asked again and again.
+ * Return: 0; -EREMOTEIO no P2P route is known.
  */
 int ib_peer_p2p(struct device *device, struct pci_dev *owner);
 
 /**
- * ib_peer_dma_map() - dma_map() for memory in a BAR
+ * ib_peer_dma_map() - implement dma_map() for memory in a BAR
  * @region: of a DMA importer
  * @owner:  PCI device whose BAR it is
  * @phys:   CPU physical address in that BAR
  * @length: bytes
- * @addr:   gets what region->dma_device calls it
+ * @addr:   receives the DMA address for region->dma_device
  *
- * Return: 0, -EREMOTEIO as ib_peer_p2p(), -EIO.
+ * Return: 0; -EREMOTEIO as ib_peer_p2p(); -EIO.
  */
 int ib_peer_dma_map(struct ib_peer_region *region, struct pci_dev *owner,
 		    phys_addr_t phys, size_t length, dma_addr_t *addr);
+
+/**
+ * ib_peer_dma_unmap() - implement dma_unmap() for memory in a BAR
+ * @region: of a DMA importer
+ * @addr:   from ib_peer_dma_map()
+ * @length: bytes
+ */
 void ib_peer_dma_unmap(struct ib_peer_region *region, dma_addr_t addr,
 		       size_t length);
 
 /**
- * ib_peer_dma_map_pages() - dma_map() for system memory instead
- * @page: the first of pages in a row
+ * ib_peer_dma_map_pages() - implement dma_map() for system memory
+ * @region: of a DMA importer
+ * @page:   the first of contiguous pages
+ * @length: bytes
+ * @addr:   receives the DMA address for region->dma_device
  *
- * Return: 0; -EREMOTEIO the device cannot reach these pages themselves, only
- * copies; -EIO.
+ * Return: 0; -EREMOTEIO the device can only reach a bounce buffer; -EIO.
  */
 int ib_peer_dma_map_pages(struct ib_peer_region *region, struct page *page,
 			  size_t length, dma_addr_t *addr);
+
+/**
+ * ib_peer_dma_unmap_pages() - implement dma_unmap() for system memory
+ * @region: of a DMA importer
+ * @addr:   from ib_peer_dma_map_pages()
+ * @length: bytes
+ */
 void ib_peer_dma_unmap_pages(struct ib_peer_region *region, dma_addr_t addr,
 			     size_t length);
 
 /**
- * ib_peer_find_mapping() - what does a range of addresses map?
+ * ib_peer_find_mapping() - find what the exporter has mapped at an address
  * @mm:     address space; mmap_lock not held
  * @start:  first address, page aligned
  * @length: bytes, page aligned, not 0
- * @write:  must permit writing (else only reading)
- * @ops:    of the exporter's mappings
+ * @write:  the mapping must permit writing, otherwise reading
+ * @ops:    vm_ops of the exporter's mappings
  * @get:    takes a reference; called with mmap_lock held
- * @offset: where @start lies in the mapped file, in bytes (vm_pgoff counts)
+ * @offset: receives the offset of @start in the mapped file, in bytes (from
+ *          vm_pgoff)
  *
- * For claim(): the exporter's mappings have a reference on what they map in
+ * For claim(). The exporter's mappings hold a reference to what they map in
  * vm_private_data.
  *
- * Return: vm_private_data, after @get; or ERR_PTR of -ENXIO @start is not in a
- * mapping with @ops, -EFAULT the range is not one piece of one thing, -EACCES,
- * -EINTR killed.
+ * Return: vm_private_data, after @get; or ERR_PTR of -ENXIO @start is not in
+ * a mapping with @ops, -EFAULT the range is not one contiguous object,
+ * -EACCES, -EINTR the task is being killed.
  */
 void *ib_peer_find_mapping(struct mm_struct *mm, unsigned long start,
 			   size_t length, bool write,
@@ -349,16 +382,17 @@ void *ib_peer_find_mapping(struct mm_struct *mm, unsigned long start,
 			   void (*get)(void *private_data), u64 *offset);
 
 /**
- * ib_peer_unmapped_area() - a place for a mapping of an exporter's memory
- * @filp:   what is mapped
- * @addr:   wanted address, or 0
+ * ib_peer_unmapped_area() - choose an aligned address for a mapping
+ * @filp:   the file that is mapped
+ * @addr:   requested address, or 0
  * @length: bytes, page aligned
- * @offset: of its first byte, from where the memory's blocks are aligned
+ * @offset: offset of the first byte in the memory, from where its blocks are
+ *          aligned
  * @flags:  of mmap()
  *
- * For get_unmapped_area() of file operations. With mappings that are aligned as
- * the memory is, registrations take less room and time. Wishes of the process
- * come first.
+ * For get_unmapped_area() of file operations. If mappings are aligned as the
+ * memory is, registrations need less time and memory. A requested address
+ * comes first.
  *
  * Return: the address, or -errno.
  */
@@ -366,37 +400,37 @@ unsigned long ib_peer_unmapped_area(struct file *filp, unsigned long addr,
 				    unsigned long length, u64 offset,
 				    unsigned long flags);
 
-/* ---- PeerDirect exporters --------------------------------------------- */
+/* ---- PeerDirect clients ---------------------------------------------- */
 
 #define IB_PEER_MEMORY_NAME_MAX 64
 #define IB_PEER_MEMORY_VER_MAX 16
 #define PEER_MEM_U64_CORE_CONTEXT
 
 /**
- * struct peer_memory_client - a PeerDirect exporter; layout is ABI
- *
+ * struct peer_memory_client - a PeerDirect client; the layout is ABI
  * @name:    at most 63 characters
- * @version: at most 14 characters. A last byte (version[15]) that is not 0 says
- *           that the struct is part of a struct peer_memory_client_ex.
- * @acquire: Is all of [addr, addr + size) of current->mm yours? The private
- *           arguments are NULL. Returns 1 (or more) for yes, and then release()
- *           follows; 0 for no; -ERRNO for no, too: the others are asked, and if
- *           it is nobody's that error reaches the user.
+ * @version: at most 14 characters. If the last byte (version[15]) is not 0,
+ *           the struct is part of a struct peer_memory_client_ex.
+ * @acquire: Does the client own all of [addr, addr + size) of current->mm?
+ *           The private arguments are NULL. Returns 1 (or more) for yes; then
+ *           release() follows. Returns 0 for no, and -ERRNO also for no:
+ *           other clients are asked, and if none owns the range, this error
+ *           reaches the user.
  * @get_pages: Pin. write is 1; force is 1 if the importer only reads; sg_head
- *           is NULL. core_context is what the invalidate callback wants. May be
- *           followed by that callback at any time from then on.
- * @dma_map: Allocate and fill the sg_table with addresses for dma_device; each
- *           entry starts and ends on a page; *nmap entries count. Struct pages
- *           are neither needed nor looked at.
- * @dma_unmap: Undo dma_map(); gets the very sg_table dma_map() left.
+ *             is NULL. core_context is the argument of the invalidate
+ *             callback, which may be called at any time from now on.
+ * @dma_map: Allocate and fill the sg_table with addresses for dma_device.
+ *           Each entry starts and ends at a page boundary; @nmap entries are
+ *           valid. Struct pages are not used.
+ * @dma_unmap: Undo dma_map(); gets exactly the sg_table that dma_map() left.
  * @put_pages: Undo get_pages(); same.
- * @get_page_size: Optional here. Asked once, after dma_map(); the list is not
- *           read any more when the next call comes.
- * @release: Optional here. Undo acquire().
+ * @get_page_size: Optional. Called once, after dma_map(). The list is not
+ *                 read after the next call.
+ * @release: Optional. Undo acquire().
  *
- * acquire(), get_pages(), dma_map(), dma_unmap() and put_pages() are mandatory.
- * Calls to one client may run side by side, but for one acquired range they
- * come one after the other and in this order. No lock of the core is held.
+ * acquire(), get_pages(), dma_map(), dma_unmap() and put_pages() are
+ * mandatory. Calls to one client may run concurrently; for one acquired range
+ * they are sequential and in this order. No lock of the core is held.
  */
 struct peer_memory_client {
 	char name[IB_PEER_MEMORY_NAME_MAX];
@@ -417,12 +451,15 @@ struct peer_memory_client {
 };
 
 enum {
-	/* The client unmaps by itself after the invalidate callback returns. */
+	/*
+	 * The client unmaps by itself after the invalidate callback has
+	 * returned.
+	 */
 	PEER_MEM_INVALIDATE_UNMAPS = 1 << 0,
 };
 
 /**
- * struct peer_memory_client_ex - the same with flags
+ * struct peer_memory_client_ex - a PeerDirect client with flags
  * @client:  client.version[15] must not be 0
  * @ex_size: sizeof this struct
  * @flags:   PEER_MEM_INVALIDATE_UNMAPS or 0
@@ -434,36 +471,43 @@ struct peer_memory_client_ex {
 };
 
 /**
- * typedef invalidate_peer_memory - what the core gives an invalidating client
+ * typedef invalidate_peer_memory - invalidate a range of a PeerDirect client
  * @reg_handle:   from ib_register_peer_memory_client()
  * @core_context: from get_pages()
  *
- * When it returns nobody touches the range any more. A client without
- * PEER_MEM_INVALIDATE_UNMAPS has had its dma_unmap() and put_pages() called,
- * from within or by another thread; one with the flag undoes both by itself
- * afterwards, and has its context until then: release() comes when the memory
- * region is deregistered, or on demand at the next access. May sleep. Unknown
- * contexts are fine, and so are handles of clients that left.
+ * When it returns, no access uses the range. For a client without
+ * PEER_MEM_INVALIDATE_UNMAPS, dma_unmap() and put_pages() have been called,
+ * within the callback or by another thread. A client with the flag undoes
+ * both by itself afterwards; it has its context until release(), which is
+ * called when the MR is deregistered, or on demand at the next access.
+ * Unknown contexts, and handles of clients that have unregistered, are
+ * ignored.
+ *
+ * Context: may sleep.
  * Return: 0, always.
  */
 typedef int (*invalidate_peer_memory)(void *reg_handle, u64 core_context);
 
 /**
- * ib_register_peer_memory_client() - become a PeerDirect exporter
- * @peer_client: must stay valid until unregistered
- * @invalidate_callback: where the core stores its function for the client to
- *                       call; NULL: this client never invalidates
+ * ib_register_peer_memory_client() - register a PeerDirect client
+ * @peer_client: valid until unregistered
+ * @invalidate_callback: receives the function that the client calls to
+ *                       invalidate; NULL: the client never invalidates
  *
+ * Context: may sleep.
  * Return: a handle, or NULL on any failure.
  */
 void *ib_register_peer_memory_client(const struct peer_memory_client *peer_client,
 				     invalidate_peer_memory *invalidate_callback);
 
 /**
- * ib_unregister_peer_memory_client() - stop being one
+ * ib_unregister_peer_memory_client() - unregister a PeerDirect client
+ * @reg_handle: from ib_register_peer_memory_client()
  *
- * As ib_peer_unregister_client(): dma_unmap(), put_pages() and release() of all
- * ranges have returned when this returns, and no user was waited for.
+ * As ib_peer_unregister_exporter(): when it returns, dma_unmap(), put_pages()
+ * and release() of all ranges have returned. Waits for no user.
+ *
+ * Context: may sleep.
  */
 void ib_unregister_peer_memory_client(void *reg_handle);
 

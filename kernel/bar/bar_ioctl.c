@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * The ioctls that all nodes have. See include/uapi/rdma/peer_bar.h.
+ * The ioctls of all device nodes, see include/uapi/rdma/peer_bar.h.
  */
 #include <linux/err.h>
 #include <linux/sched.h>
 #include <rdma/peer_bar.h>
 
 #include "../args.h"
-#include "bar_priv.h"
+#include "bar.h"
+#include "bar_ioctl.h"
+#include "bar_memory.h"
 
 static int bar_ioc_info(struct ib_peer_bar *bar, void __user *user)
 {
@@ -40,17 +42,17 @@ static int bar_ioc_info(struct ib_peer_bar *bar, void __user *user)
 	return peer_args_put(user, &arg, sizeof(arg), size);
 }
 
-/* The memory that the struct says, with a reference. */
-static struct ib_peer_bar_memory *bar_memory_at(struct ib_peer_bar *bar,
-						void __user *user)
+/* Return: the memory at the address in a struct peer_bar_addr, with a reference. */
+static struct ib_peer_bar_memory *bar_memory_from_user(struct ib_peer_bar *bar,
+						       void __user *user)
 {
-	struct peer_bar_at arg;
+	struct peer_bar_addr arg;
 	u64 offset;
 	u32 size;
 	int ret;
 
 	ret = peer_args_get(&arg, sizeof(arg),
-			    offsetofend(struct peer_bar_at, addr), user, &size);
+			    offsetofend(struct peer_bar_addr, addr), user, &size);
 	if (ret)
 		return ERR_PTR(ret);
 	if (arg.reserved)
@@ -60,12 +62,12 @@ static struct ib_peer_bar_memory *bar_memory_at(struct ib_peer_bar *bar,
 
 static int bar_ioc_revoke(struct ib_peer_bar *bar, void __user *user)
 {
-	struct ib_peer_bar_memory *memory = bar_memory_at(bar, user);
+	struct ib_peer_bar_memory *memory = bar_memory_from_user(bar, user);
 
 	if (IS_ERR(memory))
 		return PTR_ERR(memory);
 	mutex_lock(&memory->lock);
-	bar_regions_revoke(memory);
+	bar_memory_revoke(memory);
 	mutex_unlock(&memory->lock);
 	ib_peer_bar_memory_put(memory);
 	return 0;
@@ -73,11 +75,11 @@ static int bar_ioc_revoke(struct ib_peer_bar *bar, void __user *user)
 
 static int bar_ioc_destroy(struct ib_peer_bar *bar, void __user *user)
 {
-	struct ib_peer_bar_memory *memory = bar_memory_at(bar, user);
+	struct ib_peer_bar_memory *memory = bar_memory_from_user(bar, user);
 
 	if (IS_ERR(memory))
 		return PTR_ERR(memory);
-	bar_memory_kill(memory);
+	bar_memory_destroy(memory);
 	ib_peer_bar_memory_put(memory);
 	return 0;
 }
@@ -95,7 +97,7 @@ long bar_ioctl(struct file *filp, unsigned int nr, unsigned long arg)
 		return -ENOTTY;
 	if (!(filp->f_mode & FMODE_WRITE))
 		return -EACCES;
-	/* What others use as well is not for one to end. */
+	/* One user must not end the access of the others. */
 	if (nr == PEER_BAR_IOC_REVOKE)
 		return bar_is_shared(bar) ? -EPERM : bar_ioc_revoke(bar, user);
 	if (nr == PEER_BAR_IOC_DESTROY)

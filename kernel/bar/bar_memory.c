@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Pieces of a bar: who has which bytes, and until when.
+ * Memories: allocation of ranges of a bar, and their lifetime.
  *
- * Bytes are given back with the last reference, or at once when the bar goes;
- * a memory that is killed keeps them, so that nobody else gets what is still
- * mapped somewhere, if only to fail.
+ * The range of a memory is freed with its last reference, or when the bar is
+ * removed. A destroyed memory keeps its range while anything still maps it, so
+ * that the range is not allocated to another process meanwhile.
  */
 #include <linux/err.h>
 #include <linux/io.h>
@@ -13,7 +13,10 @@
 #include <linux/sizes.h>
 #include <linux/slab.h>
 
-#include "bar_priv.h"
+#include "bar.h"
+#include "bar_memory.h"
+
+/* ---- ranges ----------------------------------------------------------- */
 
 u64 bar_available(struct ib_peer_bar *bar)
 {
@@ -23,7 +26,7 @@ u64 bar_available(struct ib_peer_bar *bar)
 		bar->desc.ops->available(bar->desc.priv);
 }
 
-static int bar_alloc(struct ib_peer_bar *bar, u64 length, u64 *offset)
+static int bar_alloc_range(struct ib_peer_bar *bar, u64 length, u64 *offset)
 {
 	unsigned long start;
 
@@ -49,9 +52,11 @@ static void bar_free_range(struct ib_peer_bar *bar, u64 offset, u64 length)
 		bar->desc.ops->free(offset, length, bar->desc.priv);
 }
 
+/* ---- allocation ------------------------------------------------------- */
+
 /*
- * What its last owner left is nobody's business. mmap_lock may be held, so a task that
- * is being killed does not go on. Return: 0, -EINTR.
+ * Erases the data of the previous user. The caller may hold mmap_lock, so a fatal
+ * signal ends the loop. Return: 0, -EINTR.
  */
 static int bar_memory_clear(struct ib_peer_bar_memory *memory)
 {
@@ -70,14 +75,13 @@ static int bar_memory_clear(struct ib_peer_bar_memory *memory)
 	return 0;
 }
 
-/* Finds bytes for it; bar->alive is held, or the bar known to nobody yet. */
-static int bar_memory_place(struct ib_peer_bar_memory *memory)
+static int bar_memory_alloc_range(struct ib_peer_bar_memory *memory)
 {
 	struct ib_peer_bar *bar = memory->bar;
 	int ret;
 
 	mutex_lock(&bar->lock);
-	ret = bar_alloc(bar, memory->length, &memory->offset);
+	ret = bar_alloc_range(bar, memory->length, &memory->offset);
 	if (!ret) {
 		list_add_tail(&memory->node, &bar->memories);
 		bar->count++;
@@ -86,7 +90,6 @@ static int bar_memory_place(struct ib_peer_bar_memory *memory)
 	return ret;
 }
 
-/* Return: a memory with a reference, or ERR_PTR of -ENOSPC, -ENOMEM, -EINTR killed. */
 struct ib_peer_bar_memory *bar_memory_create(struct ib_peer_bar *bar,
 					     u64 length)
 {
@@ -102,7 +105,7 @@ struct ib_peer_bar_memory *bar_memory_create(struct ib_peer_bar *bar,
 	mutex_init(&memory->lock);
 	INIT_LIST_HEAD(&memory->regions);
 
-	ret = bar_memory_place(memory);
+	ret = bar_memory_alloc_range(memory);
 	if (ret) {
 		kfree(memory);
 		return ERR_PTR(ret);
@@ -116,8 +119,9 @@ struct ib_peer_bar_memory *bar_memory_create(struct ib_peer_bar *bar,
 	return memory;
 }
 
-/* With the bar's lock held. May come twice. */
-void bar_memory_give_back(struct ib_peer_bar_memory *memory)
+/* ---- references ------------------------------------------------------- */
+
+void bar_memory_free_range(struct ib_peer_bar_memory *memory)
 {
 	lockdep_assert_held(&memory->bar->lock);
 
@@ -134,7 +138,7 @@ static void bar_memory_free(struct kref *kref)
 	struct ib_peer_bar *bar = memory->bar;
 
 	mutex_lock(&bar->lock);
-	bar_memory_give_back(memory);
+	bar_memory_free_range(memory);
 	bar->count--;
 	mutex_unlock(&bar->lock);
 	kfree(memory);
@@ -152,13 +156,26 @@ void ib_peer_bar_memory_put(struct ib_peer_bar_memory *memory)
 }
 EXPORT_SYMBOL_GPL(ib_peer_bar_memory_put);
 
-/* Nobody reaches it when this returns, and nobody ever will. */
-void bar_memory_kill(struct ib_peer_bar_memory *memory)
+/* ---- end of access ---------------------------------------------------- */
+
+void bar_memory_revoke(struct ib_peer_bar_memory *memory)
+{
+	struct bar_region *reg, *next;
+
+	lockdep_assert_held(&memory->lock);
+
+	list_for_each_entry_safe(reg, next, &memory->regions, node) {
+		ib_peer_revoke(reg->region);
+		list_del_init(&reg->node);
+	}
+}
+
+void bar_memory_destroy(struct ib_peer_bar_memory *memory)
 {
 	mutex_lock(&memory->lock);
 	memory->dead = true;
-	bar_regions_revoke(memory);
-	unmap_mapping_range(memory->bar->space->f_mapping, memory->offset,
+	bar_memory_revoke(memory);
+	unmap_mapping_range(memory->bar->anon_file->f_mapping, memory->offset,
 			    memory->length, 1);
 	mutex_unlock(&memory->lock);
 }

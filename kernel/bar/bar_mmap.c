@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * CPU mappings: shared, without struct page (VM_PFNMAP), never growing.
+ * CPU mappings: shared, without struct page (VM_PFNMAP), of constant size.
  *
- * vm_pgoff says where in the bar, whatever was asked for, so that a memory's page
- * table entries are found by its place. vm_private_data is the memory, with a
- * reference.
+ * vm_pgoff is the offset from desc.start, whatever offset the process passed to
+ * mmap(). So bar_memory_destroy() finds the page table entries of a memory by its
+ * offset. vm_private_data is the memory, with a reference.
  */
 #include <linux/err.h>
 #include <linux/io.h>
 #include <linux/mm.h>
 
-#include "bar_priv.h"
+#include "bar.h"
+#include "bar_memory.h"
+#include "bar_mmap.h"
+
+/* ---- VMAs ------------------------------------------------------------- */
 
 static void bar_vm_open(struct vm_area_struct *vma)
 {
@@ -42,9 +46,9 @@ static u64 bar_vma_offset(struct vm_area_struct *vma, unsigned long addr)
 }
 
 /*
- * ptrace and /proc/<pid>/mem. They come here without a look at the rights, with
- * all they have to copy. A shared mapping is written by these as by its user: if
- * it may be written.
+ * For ptrace and /proc/<pid>/mem. The caller has not checked the permissions of
+ * the mapping, and @len may exceed it. As for the process itself, writing needs a
+ * writable mapping.
  */
 static int bar_vm_access(struct vm_area_struct *vma, unsigned long addr,
 			 void *buf, int len, int write)
@@ -75,9 +79,14 @@ static const struct vm_operations_struct bar_vm_ops = {
 	.access = bar_vm_access,
 };
 
-/* What to map: a new memory, or the one that all share, if the range is in it. */
+/* ---- mmap() ----------------------------------------------------------- */
+
+/*
+ * Return: a new memory, or the shared one, with a reference; or ERR_PTR of -EINVAL
+ * for a bad offset, or as bar_memory_create().
+ */
 static struct ib_peer_bar_memory *
-bar_mmap_memory(struct ib_peer_bar *bar, struct vm_area_struct *vma)
+bar_mmap_get_memory(struct ib_peer_bar *bar, struct vm_area_struct *vma)
 {
 	u64 length = vma->vm_end - vma->vm_start;
 	u64 offset = (u64)vma->vm_pgoff << PAGE_SHIFT;
@@ -98,13 +107,13 @@ int bar_mmap(struct file *filp, struct vm_area_struct *vma)
 	struct ib_peer_bar_memory *memory;
 	void *priv;
 
-	/* A private page of device memory would be a copy. */
+	/* A write to a private mapping would go to a copy in system memory. */
 	if (is_cow_mapping(vma->vm_flags))
 		return -EINVAL;
 	priv = ib_peer_bar_enter(bar);
 	if (IS_ERR(priv))
 		return PTR_ERR(priv);
-	memory = bar_mmap_memory(bar, vma);
+	memory = bar_mmap_get_memory(bar, vma);
 	ib_peer_bar_exit(bar);
 	if (IS_ERR(memory))
 		return PTR_ERR(memory);
@@ -112,7 +121,7 @@ int bar_mmap(struct file *filp, struct vm_area_struct *vma)
 	vma->vm_pgoff += memory->offset >> PAGE_SHIFT;
 	vma->vm_private_data = memory;
 	vma->vm_ops = &bar_vm_ops;
-	/* Not VM_IO: MADV_DOFORK would be refused, which libibverbs needs. */
+	/* Not VM_IO: madvise(MADV_DOFORK), which libibverbs needs, would fail. */
 	vm_flags_set(vma, VM_PFNMAP | VM_DONTEXPAND | VM_DONTDUMP);
 	if (bar_is_registers(bar))
 		vma->vm_page_prot = pgprot_noncached(vma->vm_page_prot);
@@ -121,7 +130,10 @@ int bar_mmap(struct file *filp, struct vm_area_struct *vma)
 	return 0;
 }
 
-/* A memory is contiguous, so it does not matter where in the bar it begins. */
+/*
+ * A memory is contiguous, so the offset in the file is enough: the offset of the
+ * memory in the bar does not matter for the alignment.
+ */
 unsigned long bar_get_unmapped_area(struct file *filp, unsigned long addr,
 				    unsigned long length, unsigned long pgoff,
 				    unsigned long flags)
@@ -130,13 +142,12 @@ unsigned long bar_get_unmapped_area(struct file *filp, unsigned long addr,
 				     (u64)pgoff << PAGE_SHIFT, flags);
 }
 
-/*
- * Return: the memory of @bar that the range maps, with a reference, and where in
- * the bar; or ERR_PTR, see ib_peer_find_mapping().
- */
-struct ib_peer_bar_memory *bar_find(struct ib_peer_bar *bar,
-				    struct mm_struct *mm, unsigned long start,
-				    size_t length, bool write, u64 *offset)
+/* ---- from an address to a memory -------------------------------------- */
+
+struct ib_peer_bar_memory *bar_find_memory(struct ib_peer_bar *bar,
+					   struct mm_struct *mm,
+					   unsigned long start, size_t length,
+					   bool write, u64 *offset)
 {
 	struct ib_peer_bar_memory *memory;
 
@@ -156,13 +167,14 @@ struct ib_peer_bar_memory *ib_peer_bar_memory_get(struct ib_peer_bar *bar,
 	unsigned long start = addr & PAGE_MASK;
 	struct ib_peer_bar_memory *memory;
 
-	/* No process's, so not this bar's, wherever the range would end. */
+	/* Not a user address: -ENXIO, also if the range wraps around. */
 	if (addr >= TASK_SIZE_MAX)
 		return ERR_PTR(-ENXIO);
 	if (!length || addr + length < addr || PAGE_ALIGN(addr + length) < addr)
 		return ERR_PTR(-EFAULT);
-	memory = bar_find(bar, current->mm, start,
-			  PAGE_ALIGN(addr + length) - start, write, offset);
+	memory = bar_find_memory(bar, current->mm, start,
+				 PAGE_ALIGN(addr + length) - start, write,
+				 offset);
 	if (IS_ERR(memory))
 		return memory;
 	if (READ_ONCE(memory->dead)) {

@@ -1,40 +1,36 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * The exporter's side of RDMA registrations (struct ib_peer_ops). Nothing ever
- * moves, so pinning is free and on demand differs by what is not there yet.
+ * RDMA registrations: the struct ib_peer_ops of all bars.
  *
- * The lock that the core wants over "revoke" and "report" is the memory's. A
- * region that was revoked is on no list any more and is never reported again.
+ * The memory never moves. So pinning costs nothing, and on-demand MRs differ only
+ * in when their pages become present.
+ *
+ * memory->lock serializes ib_peer_revoke() with ib_peer_fault_add(), as the core
+ * requires. A revoked region is not in memory->regions and is never reported.
  */
 #include <linux/err.h>
 #include <linux/pci.h>
 #include <linux/slab.h>
 
-#include "bar_priv.h"
+#include "bar.h"
+#include "bar_memory.h"
+#include "bar_mmap.h"
+#include "bar_region.h"
 
-/**
- * struct bar_region - our part of a struct ib_peer_region
- * @node:   in ib_peer_bar_memory.regions, empty once revoked; under its lock
- * @region: the core's part
- * @memory: holds a reference
- * @offset: where in the bar the region begins
- */
-struct bar_region {
-	struct list_head node;
-	struct ib_peer_region *region;
-	struct ib_peer_bar_memory *memory;
-	u64 offset;
-};
+/* ---- claim and release ------------------------------------------------ */
 
-static int bar_allows(struct ib_peer_bar *bar, struct ib_peer_region *region)
+static int bar_check_policy(struct ib_peer_bar *bar, struct ib_peer_region *region)
 {
 	const struct ib_peer_bar_ops *ops = bar->desc.ops;
 
 	return ops && ops->allow ? ops->allow(region, bar->desc.priv) : 0;
 }
 
-/* There is nothing to substitute. */
-static int bar_reaches(struct ib_peer_bar *bar, struct ib_peer_region *region)
+/*
+ * Without a P2P route the claim fails: the memory has no copy in system memory.
+ * Return: 0, -EREMOTEIO.
+ */
+static int bar_check_p2p(struct ib_peer_bar *bar, struct ib_peer_region *region)
 {
 	if (!dev_is_pci(bar->desc.device))
 		return -EREMOTEIO;
@@ -57,7 +53,7 @@ static int bar_region_add(struct bar_region *reg)
 
 static int bar_claim(struct ib_peer_region *region)
 {
-	struct ib_peer_bar *bar = ib_peer_client_priv(region->client);
+	struct ib_peer_bar *bar = ib_peer_exporter_priv(region->exporter);
 	struct bar_region *reg;
 	int ret;
 
@@ -65,15 +61,16 @@ static int bar_claim(struct ib_peer_region *region)
 	if (!reg)
 		return -ENOMEM;
 	reg->region = region;
-	reg->memory = bar_find(bar, region->mm, region->start, region->length,
-			       region->writable, &reg->offset);
+	reg->memory = bar_find_memory(bar, region->mm, region->start,
+				      region->length, region->writable,
+				      &reg->offset);
 	if (IS_ERR(reg->memory)) {
 		ret = PTR_ERR(reg->memory);
 		goto err_free;
 	}
-	ret = bar_allows(bar, region);
+	ret = bar_check_policy(bar, region);
 	if (!ret && region->dma_device)
-		ret = bar_reaches(bar, region);
+		ret = bar_check_p2p(bar, region);
 	if (ret)
 		goto err_put;
 	region->priv = reg;
@@ -87,6 +84,19 @@ err_free:
 	kfree(reg);
 	return ret;
 }
+
+static void bar_release(struct ib_peer_region *region)
+{
+	struct bar_region *reg = region->priv;
+
+	mutex_lock(&reg->memory->lock);
+	list_del_init(&reg->node);
+	mutex_unlock(&reg->memory->lock);
+	ib_peer_bar_memory_put(reg->memory);
+	kfree(reg);
+}
+
+/* ---- pages ------------------------------------------------------------ */
 
 static int bar_pin(struct ib_peer_region *region)
 {
@@ -138,7 +148,7 @@ static int bar_cpu_map(struct ib_peer_region *region,
 static int bar_dma_map(struct ib_peer_region *region,
 		       const struct ib_peer_block *block, dma_addr_t *addr)
 {
-	struct ib_peer_bar *bar = ib_peer_client_priv(region->client);
+	struct ib_peer_bar *bar = ib_peer_exporter_priv(region->exporter);
 
 	return ib_peer_dma_map(region, to_pci_dev(bar->desc.device),
 			       bar->desc.start + block->where, block->length,
@@ -151,17 +161,6 @@ static void bar_dma_unmap(struct ib_peer_region *region,
 	ib_peer_dma_unmap(region, addr, block->length);
 }
 
-static void bar_release(struct ib_peer_region *region)
-{
-	struct bar_region *reg = region->priv;
-
-	mutex_lock(&reg->memory->lock);
-	list_del_init(&reg->node);
-	mutex_unlock(&reg->memory->lock);
-	ib_peer_bar_memory_put(reg->memory);
-	kfree(reg);
-}
-
 const struct ib_peer_ops bar_region_ops = {
 	.claim = bar_claim,
 	.pin = bar_pin,
@@ -172,16 +171,3 @@ const struct ib_peer_ops bar_region_ops = {
 	.dma_unmap = bar_dma_unmap,
 	.release = bar_release,
 };
-
-/* End all regions of the memory, for ever. */
-void bar_regions_revoke(struct ib_peer_bar_memory *memory)
-{
-	struct bar_region *reg, *next;
-
-	lockdep_assert_held(&memory->lock);
-
-	list_for_each_entry_safe(reg, next, &memory->regions, node) {
-		ib_peer_revoke(reg->region);
-		list_del_init(&reg->node);
-	}
-}

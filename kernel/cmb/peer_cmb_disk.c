@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * The controller moves bytes between its memory and its disk.
+ * Transfers between the buffer and the disk of a controller that is bound to this
+ * driver.
  *
- * The commands' data pointers (PRPs) are addresses of the controller's own memory
- * buffer. It knows these as its own (CMBMSC.CBA, or its BAR), and has no need of
- * the bus: the bytes are in the memory that RDMA devices write and read, and on
- * the disk, and nowhere in between, least of all in the system's memory. An IOMMU
- * has no part in it, either.
+ * The data pointers (PRPs) of the commands are addresses of the controller's own
+ * buffer. The controller recognizes them (CMBMSC.CBA, or its BAR) and does not use
+ * the bus. So the data is only in the buffer, which RDMA devices read and write,
+ * and on the disk. It is never in system memory, and no IOMMU is involved.
  *
- * The controller is started when the disk is wanted first: its memory is of use
- * without a disk.
+ * The first call that needs the disk starts the controller. Its buffer can be used
+ * without that.
  */
 #include <linux/blk_types.h>
 #include <linux/err.h>
@@ -17,27 +17,32 @@
 #include <rdma/peer_cmb.h>
 
 #include "../args.h"
-#include "peer_cmb_priv.h"
+#include "peer_cmb_disk.h"
+#include "peer_cmb_io.h"
+#include "peer_cmb_nvme.h"
 
-/* What one list of PRPs, of a page, has room for, beside the first PRP. */
+/* Bytes that a PRP list of one page describes. The first PRP of a command is extra. */
 #define PEER_CMB_LENGTH_MAX (PEER_CMB_PRPS * PEER_CMB_PAGE)
 
-/* ---- what disk there is ----------------------------------------------- */
+/* ---- the disk --------------------------------------------------------- */
 
-static int peer_cmb_identify(struct peer_cmb_controller *ctrl, u8 what, u32 nsid)
+static int peer_cmb_identify(struct peer_cmb_controller *ctrl, u8 cns, u32 nsid)
 {
 	struct nvme_command cmd = { .identify = {
 		.opcode = nvme_admin_identify,
 		.nsid = cpu_to_le32(nsid),
-		.dptr.prp1 = cpu_to_le64(peer_cmb_bus_of(ctrl, id_ctrl)),
-		.cns = what,
+		.dptr.prp1 = cpu_to_le64(peer_cmb_shared_addr(ctrl, id_ctrl)),
+		.cns = cns,
 	} };
 
 	return peer_cmb_command(ctrl, PEER_CMB_ADMIN, &cmd);
 }
 
-/* The first namespace is the disk. */
-static int peer_cmb_find_disk(struct peer_cmb_controller *ctrl)
+/*
+ * The disk is the first active namespace. Return: as peer_cmb_command(), or
+ * -ENOMEDIUM if there is none, or none with a supported format.
+ */
+static int peer_cmb_identify_disk(struct peer_cmb_controller *ctrl)
 {
 	const struct nvme_id_ns *ns = &ctrl->shared->id_ns;
 	const struct nvme_lbaf *format;
@@ -62,7 +67,7 @@ static int peer_cmb_find_disk(struct peer_cmb_controller *ctrl)
 	return 0;
 }
 
-static int peer_cmb_find_limit(struct peer_cmb_controller *ctrl)
+static int peer_cmb_identify_max_length(struct peer_cmb_controller *ctrl)
 {
 	int ret = peer_cmb_identify(ctrl, NVME_ID_CNS_CTRL, 0);
 	u8 mdts = ctrl->shared->id_ctrl.mdts;
@@ -73,28 +78,28 @@ static int peer_cmb_find_limit(struct peer_cmb_controller *ctrl)
 	return ret;
 }
 
-/* A command that failed: what it was is in the log. */
-static int peer_cmb_errno(int status)
+/* Errno of peer_cmb_command(). The log has the status of a failed command. */
+static int peer_cmb_status_to_errno(int status)
 {
 	return status > 0 ? -EIO : status;
 }
 
-/* On return without error the disk is there, and the lock held. */
+/* Starts the controller if needed. Return: 0 with ctrl->lock held, or -errno. */
 static int peer_cmb_disk_lock(struct peer_cmb_controller *ctrl)
 {
 	int ret;
 
 	if (mutex_lock_killable(&ctrl->lock))
 		return -EINTR;
-	ret = READ_ONCE(ctrl->leaving) ? -ENODEV : 0;
+	ret = READ_ONCE(ctrl->stopping) ? -ENODEV : 0;
 	if (ret || ctrl->running)
 		goto out;
 	ret = peer_cmb_start(ctrl);
 	if (ret)
 		goto out;
-	ret = peer_cmb_find_limit(ctrl);
+	ret = peer_cmb_identify_max_length(ctrl);
 	if (!ret)
-		ret = peer_cmb_find_disk(ctrl);
+		ret = peer_cmb_identify_disk(ctrl);
 	if (!ret)
 		ret = peer_cmb_create_io_queue(ctrl);
 	if (ret)
@@ -102,7 +107,7 @@ static int peer_cmb_disk_lock(struct peer_cmb_controller *ctrl)
 out:
 	if (ret)
 		mutex_unlock(&ctrl->lock);
-	return peer_cmb_errno(ret);
+	return peer_cmb_status_to_errno(ret);
 }
 
 static void peer_cmb_disk_unlock(struct peer_cmb_controller *ctrl)
@@ -110,9 +115,9 @@ static void peer_cmb_disk_unlock(struct peer_cmb_controller *ctrl)
 	mutex_unlock(&ctrl->lock);
 }
 
-/* ---- moving bytes ----------------------------------------------------- */
+/* ---- transfers -------------------------------------------------------- */
 
-/* Tell the command of [@bus, @bus + @length), not more than max_length. */
+/* Sets the data pointer to [@bus, @bus + @length). @length: up to max_length. */
 static void peer_cmb_set_prps(struct peer_cmb_controller *ctrl,
 			      struct nvme_command *cmd, u64 bus, u32 length)
 {
@@ -129,26 +134,28 @@ static void peer_cmb_set_prps(struct peer_cmb_controller *ctrl,
 	}
 	for (n = 0; page < end; n++, page += PEER_CMB_PAGE)
 		ctrl->shared->prps[n] = cpu_to_le64(page);
-	cmd->common.dptr.prp2 = cpu_to_le64(peer_cmb_bus_of(ctrl, prps));
+	cmd->common.dptr.prp2 = cpu_to_le64(peer_cmb_shared_addr(ctrl, prps));
 }
 
-/* One command's worth. What is written is on the medium when that is answered. */
-static int peer_cmb_move(void *priv, const struct peer_cmb_part *part)
+/* One command. With FUA, written data is on the medium at its completion. */
+static int peer_cmb_rw(void *priv, const struct peer_cmb_chunk *chunk)
 {
 	struct peer_cmb_controller *ctrl = priv;
 	struct nvme_command cmd = { .rw = {
-		.opcode = part->write ? nvme_cmd_write : nvme_cmd_read,
+		.opcode = chunk->write ? nvme_cmd_write : nvme_cmd_read,
 		.nsid = cpu_to_le32(ctrl->nsid),
-		.slba = cpu_to_le64(part->offset >> ctrl->block_shift),
-		.length = cpu_to_le16((part->length >> ctrl->block_shift) - 1),
-		.control = cpu_to_le16(part->write ? NVME_RW_FUA : 0),
+		.slba = cpu_to_le64(chunk->disk_offset >> ctrl->block_shift),
+		.length = cpu_to_le16((chunk->length >> ctrl->block_shift) - 1),
+		.control = cpu_to_le16(chunk->write ? NVME_RW_FUA : 0),
 	} };
 
-	peer_cmb_set_prps(ctrl, &cmd, ctrl->cmb_bus + part->place, part->length);
-	return peer_cmb_errno(peer_cmb_command(ctrl, PEER_CMB_IO, &cmd));
+	peer_cmb_set_prps(ctrl, &cmd, ctrl->cmb_bus + chunk->bar_offset,
+			  chunk->length);
+	return peer_cmb_status_to_errno(peer_cmb_command(ctrl, PEER_CMB_IO, &cmd));
 }
 
-static int peer_cmb_do_io(void *priv, const struct peer_cmb_io *io, u64 place)
+static int peer_cmb_do_io(void *priv, const struct peer_cmb_io *io,
+			  u64 bar_offset)
 {
 	struct peer_cmb_controller *ctrl = priv;
 	int ret;
@@ -161,15 +168,15 @@ static int peer_cmb_do_io(void *priv, const struct peer_cmb_io *io, u64 place)
 	if ((io->length | io->offset) & (BIT(ctrl->block_shift) - 1))
 		ret = -EINVAL;
 	else
-		ret = peer_cmb_check_end(io, ctrl->blocks << ctrl->block_shift);
+		ret = peer_cmb_check_range(io, ctrl->blocks << ctrl->block_shift);
 	if (!ret)
-		ret = peer_cmb_each_part(io, place, ctrl->max_length,
-					 peer_cmb_move, ctrl);
+		ret = peer_cmb_split_io(io, bar_offset, ctrl->max_length,
+					peer_cmb_rw, ctrl);
 	peer_cmb_disk_unlock(ctrl);
 	return ret;
 }
 
-/* ---- calls ------------------------------------------------------------ */
+/* ---- ioctls ----------------------------------------------------------- */
 
 static int peer_cmb_ioc_disk(struct ib_peer_bar *bar, void __user *user)
 {

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * PEER_CMB_IOC_IO as far as it is the same for all disks: the struct, the rights,
- * and the memory, which stays this program's until all is done.
+ * PEER_CMB_IOC_IO, the part that is common to all disks: the checks of the struct
+ * and of the permissions.
+ *
+ * The call holds a reference to the memory, so the memory is not allocated to
+ * another user before the transfer has ended.
  */
 #include <linux/capability.h>
 #include <linux/err.h>
@@ -10,9 +13,9 @@
 #include <rdma/peer_cmb.h>
 
 #include "../args.h"
-#include "peer_cmb_priv.h"
+#include "peer_cmb_io.h"
 
-int peer_cmb_check_end(const struct peer_cmb_io *io, u64 disk_length)
+int peer_cmb_check_range(const struct peer_cmb_io *io, u64 disk_length)
 {
 	u64 end;
 
@@ -22,20 +25,20 @@ int peer_cmb_check_end(const struct peer_cmb_io *io, u64 disk_length)
 	return 0;
 }
 
-int peer_cmb_each_part(const struct peer_cmb_io *io, u64 place, u32 most,
-		       peer_cmb_part_fn fn, void *arg)
+int peer_cmb_split_io(const struct peer_cmb_io *io, u64 bar_offset,
+		      u32 max_length, peer_cmb_chunk_fn fn, void *arg)
 {
-	struct peer_cmb_part part = {
+	struct peer_cmb_chunk chunk = {
 		.write = io->flags & PEER_CMB_IO_WRITE,
 	};
 	u64 done;
 	int ret;
 
-	for (done = 0; done < io->length; done += part.length) {
-		part.place = place + done;
-		part.offset = io->offset + done;
-		part.length = min_t(u64, io->length - done, most);
-		ret = fn(arg, &part);
+	for (done = 0; done < io->length; done += chunk.length) {
+		chunk.bar_offset = bar_offset + done;
+		chunk.disk_offset = io->offset + done;
+		chunk.length = min_t(u64, io->length - done, max_length);
+		ret = fn(arg, &chunk);
 		if (ret)
 			return ret;
 		if (fatal_signal_pending(current))
@@ -44,9 +47,9 @@ int peer_cmb_each_part(const struct peer_cmb_io *io, u64 place, u32 most,
 	return 0;
 }
 
-/* With memory of the bar at hand, and the controller there until it is done. */
+/* Keeps the controller until @do_io returns. */
 static int peer_cmb_enter_io(struct ib_peer_bar *bar,
-			     const struct peer_cmb_io *io, u64 place,
+			     const struct peer_cmb_io *io, u64 bar_offset,
 			     peer_cmb_io_fn do_io)
 {
 	void *priv = ib_peer_bar_enter(bar);
@@ -54,7 +57,7 @@ static int peer_cmb_enter_io(struct ib_peer_bar *bar,
 
 	if (IS_ERR(priv))
 		return PTR_ERR(priv);
-	ret = do_io(priv, io, place);
+	ret = do_io(priv, io, bar_offset);
 	ib_peer_bar_exit(bar);
 	return ret;
 }
@@ -64,7 +67,7 @@ int peer_cmb_ioc_io(struct ib_peer_bar *bar, void __user *user,
 {
 	struct ib_peer_bar_memory *memory;
 	struct peer_cmb_io io;
-	u64 place;
+	u64 bar_offset;
 	u32 size;
 	int ret;
 
@@ -79,10 +82,11 @@ int peer_cmb_ioc_io(struct ib_peer_bar *bar, void __user *user,
 		return -EPERM;
 
 	memory = ib_peer_bar_memory_get(bar, io.addr, io.length,
-					!(io.flags & PEER_CMB_IO_WRITE), &place);
+					!(io.flags & PEER_CMB_IO_WRITE),
+					&bar_offset);
 	if (IS_ERR(memory))
 		return PTR_ERR(memory);
-	ret = peer_cmb_enter_io(bar, &io, place, do_io);
+	ret = peer_cmb_enter_io(bar, &io, bar_offset, do_io);
 	ib_peer_bar_memory_put(memory);
 	return ret;
 }

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * The kernel's nvme driver moves bytes between a pool's memory and its disk.
+ * Transfers between the memory of a p2pmem pool and a disk, by the block layer.
  *
- * That memory has struct pages, which the block layer takes for direct I/O where a
- * disk's driver can: so the caller names the disk by a descriptor. The commands'
- * data pointers are then bus addresses of the controller's own buffer. Of another
- * controller's disk the kernel finds out itself whether it reaches the buffer.
+ * The memory has struct pages. The block layer accepts them for direct I/O if the
+ * driver of the disk supports it. The user passes the disk as a file descriptor.
+ * The data pointers of the commands are PCI bus addresses of the controller's own
+ * buffer. For a disk of another controller, the kernel checks whether that one can
+ * reach the buffer.
  *
- * Removal of the pool waits for what is under way here: the driver, which is
- * bound until then, bounds that.
+ * Removal of the pool waits for transfers in progress. The nvme driver is bound
+ * until then and limits their time.
  */
 #include <linux/blkdev.h>
 #include <linux/bvec.h>
@@ -18,12 +19,14 @@
 #include <linux/uio.h>
 #include <rdma/peer_cmb.h>
 
-#include "peer_cmb_priv.h"
+#include "peer_cmb_io.h"
+#include "peer_cmb_pool.h"
+#include "peer_cmb_pool_io.h"
 
-/* So that it can be ended by a signal. */
-#define PEER_CMB_STEP SZ_16M
+/* Bytes of a request. A fatal signal ends the transfer after each request. */
+#define PEER_CMB_POOL_CHUNK SZ_16M
 
-/* A copy through the page cache would be one in the system's memory. */
+/* Needs O_DIRECT: the page cache would hold a copy in system memory. */
 static int peer_cmb_check_disk(struct file *disk, const struct peer_cmb_io *io)
 {
 	struct block_device *bdev;
@@ -35,48 +38,49 @@ static int peer_cmb_check_disk(struct file *disk, const struct peer_cmb_io *io)
 	bdev = file_bdev(disk);
 	if (!blk_queue_pci_p2pdma(bdev_get_queue(bdev)))
 		return -EOPNOTSUPP;
-	return peer_cmb_check_end(io, bdev_nr_bytes(bdev));
+	return peer_cmb_check_range(io, bdev_nr_bytes(bdev));
 }
 
 struct peer_cmb_pool_io {
-	void *priv;	/* of the bar */
+	struct peer_cmb_pool *pool;
 	struct file *disk;
 };
 
-static int peer_cmb_pool_move(void *arg, const struct peer_cmb_part *part)
+static int peer_cmb_pool_rw(void *arg, const struct peer_cmb_chunk *chunk)
 {
 	struct peer_cmb_pool_io *io = arg;
-	void *memory = peer_cmb_pool_addr(io->priv, part->place);
-	loff_t offset = part->offset;
+	void *memory = peer_cmb_pool_addr(io->pool, chunk->bar_offset);
+	loff_t offset = chunk->disk_offset;
 	struct iov_iter iter;
 	struct bio_vec bvec;
 	ssize_t done;
 
-	bvec_set_page(&bvec, virt_to_page(memory), part->length,
+	bvec_set_page(&bvec, virt_to_page(memory), chunk->length,
 		      offset_in_page(memory));
-	iov_iter_bvec(&iter, part->write ? ITER_SOURCE : ITER_DEST, &bvec, 1,
-		      part->length);
-	if (part->write)
+	iov_iter_bvec(&iter, chunk->write ? ITER_SOURCE : ITER_DEST, &bvec, 1,
+		      chunk->length);
+	if (chunk->write)
 		done = vfs_iter_write(io->disk, &iter, &offset, RWF_DSYNC);
 	else
 		done = vfs_iter_read(io->disk, &iter, &offset, 0);
 	if (done < 0)
 		return done;
-	return done == part->length ? 0 : -EIO;
+	return done == chunk->length ? 0 : -EIO;
 }
 
-static int peer_cmb_pool_do_io(void *priv, const struct peer_cmb_io *io, u64 place)
+static int peer_cmb_pool_do_io(void *priv, const struct peer_cmb_io *io,
+			       u64 bar_offset)
 {
-	struct peer_cmb_pool_io pool = { priv, fget(io->disk) };
+	struct peer_cmb_pool_io pool_io = { priv, fget(io->disk) };
 	int ret;
 
-	if (!pool.disk)
+	if (!pool_io.disk)
 		return -EBADF;
-	ret = peer_cmb_check_disk(pool.disk, io);
+	ret = peer_cmb_check_disk(pool_io.disk, io);
 	if (!ret)
-		ret = peer_cmb_each_part(io, place, PEER_CMB_STEP,
-					 peer_cmb_pool_move, &pool);
-	fput(pool.disk);
+		ret = peer_cmb_split_io(io, bar_offset, PEER_CMB_POOL_CHUNK,
+					peer_cmb_pool_rw, &pool_io);
+	fput(pool_io.disk);
 	return ret;
 }
 

@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * What the registers CMBLOC and CMBSZ say of a controller memory buffer, by the
- * NVMe specification, held against what the machine gave the controller.
+ * Decodes the registers CMBLOC and CMBSZ, as the NVMe specification defines them,
+ * and checks the result against the BARs of the controller.
  *
- * Nothing here touches a device.
+ * The code does not access the device, so a test can call it with any values.
  */
 #include <linux/align.h>
 #include <linux/math.h>
 #include <linux/minmax.h>
 #include <linux/mm.h>
 
-#include "peer_cmb_priv.h"
+#include "peer_cmb_regs.h"
 
-/* Units are 4 KiB, and each next one 16 times larger, up to 64 GiB. */
+/* CMBSZ.SZU: 0 means units of 4 KiB, each next value 16 times as much (64 GiB). */
 #define PEER_CMB_UNIT_SHIFT(szu) (12 + 4 * (szu))
 #define PEER_CMB_SZU_MAX 6
 
-/* A BAR of 64 bits takes two; 1 is the upper half of the registers'. */
+/* BAR 1 is the upper half of the 64-bit BAR 0, which has the registers. */
 static bool peer_cmb_bar_is_possible(unsigned int bar)
 {
 	return bar < PCI_STD_NUM_BARS && bar != 1;
@@ -42,11 +42,11 @@ const char *peer_cmb_decode(u32 cmbloc, u32 cmbsz, const u64 *bar_sizes,
 	cmb->offset = (u64)NVME_CMB_OFST(cmbloc) << PEER_CMB_UNIT_SHIFT(szu);
 	if (cmb->offset >= bar_sizes[cmb->bar])
 		return "the controller memory buffer begins beyond its BAR";
-	/* Whoever had that would drive the controller, to any address. */
-	if (cmb->bar == 0 && cmb->offset < PEER_CMB_REGISTERS)
+	/* A user could access the registers and start DMA to any address. */
+	if (cmb->bar == 0 && cmb->offset < PEER_CMB_REGS_SIZE)
 		return "the controller memory buffer lies over the registers";
 
-	/* A bridge may have left less room than the controller asked for. */
+	/* A bridge may leave less space for the BAR than the controller asks for. */
 	cmb->size = round_down(min(units << PEER_CMB_UNIT_SHIFT(szu),
 				   bar_sizes[cmb->bar] - cmb->offset), PAGE_SIZE);
 	if (!cmb->size || !PAGE_ALIGNED(cmb->offset))

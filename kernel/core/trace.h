@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
-/*
- * Tracepoints: what happens to registrations, by address. In tracefs below
- * events/ib_peer_mem.
- */
+/* Tracepoints of MRs, in tracefs below events/ib_peer_mem. */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM ib_peer_mem
 
@@ -12,7 +9,7 @@
 #include <linux/tracepoint.h>
 #include <rdma/ib_umem_peer.h>
 
-/* A fault is over: how long it took, and what came of it. */
+/* A fault has ended: its duration and its result. */
 TRACE_EVENT(ib_peer_fault,
 	    TP_PROTO(const struct ib_umem_peer *peer, unsigned long addr,
 		     size_t length, unsigned int flags, s64 us, int ret),
@@ -34,7 +31,7 @@ TRACE_EVENT(ib_peer_fault,
 		      __entry->flags & 1, __entry->us, __entry->ret)
 );
 
-/* Pages became accessible; or not, if the answer was old. */
+/* Pages were published, or the window was stale (ret). */
 TRACE_EVENT(ib_peer_publish,
 	    TP_PROTO(const struct ib_umem_peer *peer, unsigned long addr,
 		     unsigned long pages, bool device, int ret),
@@ -54,7 +51,7 @@ TRACE_EVENT(ib_peer_publish,
 		      __entry->device, __entry->ret)
 );
 
-/* Pages went: the last access to the old places is over. */
+/* Pages were invalidated: the last access to their old location has ended. */
 TRACE_EVENT(ib_peer_invalidate,
 	    TP_PROTO(const struct ib_umem_peer *peer, unsigned long first,
 		     unsigned long last, int event),
@@ -72,7 +69,7 @@ TRACE_EVENT(ib_peer_invalidate,
 		      __entry->event)
 );
 
-/* A region is over, for whatever reason. */
+/* A region died, for any reason. */
 TRACE_EVENT(ib_peer_region_dead,
 	    TP_PROTO(const struct ib_peer_region *region),
 	    TP_ARGS(region),

@@ -1,21 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * PCI devices: which one has a piece of physical memory, what drives it, and when
- * either goes.
- *
- * Nobody else tells: a mapping of a file of sysfs outlives the driver, and even
- * the device, and what comes to have its addresses next.
+ * PCI devices: which device has a range of physical memory, and which driver it has.
  */
 #include <linux/kernfs.h>
-#include <linux/notifier.h>
 #include <linux/pci.h>
 #include <linux/rcupdate.h>
 #include <linux/string.h>
 
-#include "maps_priv.h"
+#include "maps_device.h"
+#include "maps_pages.h"
 
-static bool device_has_memory(struct pci_dev *device,
-			      const struct maps_run *run)
+static bool device_bar_contains(struct pci_dev *device,
+				const struct maps_run *run)
 {
 	phys_addr_t last = run->phys + maps_run_size(run) - 1;
 	const struct resource *bar;
@@ -31,16 +27,15 @@ static bool device_has_memory(struct pci_dev *device,
 }
 
 /*
- * Does one BAR of the device have all of it? A file of sysfs is of one device; if
- * that has gone, another one may have its addresses by now.
+ * A file in sysfs belongs to one device. If that device was removed, another one may
+ * have its addresses now. So the directory of the file must be the device's.
  */
 bool maps_device_has(struct pci_dev *device, const struct maps_run *run)
 {
-	return device_has_memory(device, run) &&
-	       (!run->folder || run->folder == device->dev.kobj.sd);
+	return device_bar_contains(device, run) &&
+	       (!run->sysfs_dir || run->sysfs_dir == device->dev.kobj.sd);
 }
 
-/* The caller puts it. NULL: none, so the memory cannot be watched. */
 struct pci_dev *maps_device_find(const struct maps_run *run)
 {
 	struct pci_dev *device = NULL;
@@ -51,48 +46,15 @@ struct pci_dev *maps_device_find(const struct maps_run *run)
 	return device;
 }
 
-bool maps_device_is_driven_by(struct pci_dev *device, const char *driver)
+bool maps_device_has_driver(struct pci_dev *device, const char *driver)
 {
 	const struct device_driver *drv;
-	bool is;
+	bool match;
 
-	/* It may go meanwhile, and its module, but not before a grace period. */
+	/* An unbound driver and its module are freed only after a grace period. */
 	rcu_read_lock();
 	drv = READ_ONCE(device->dev.driver);
-	is = drv && !strcmp(drv->name, driver);
+	match = drv && !strcmp(drv->name, driver);
 	rcu_read_unlock();
-	return is;
-}
-
-/*
- * Before, so that the driver finds nobody there, and again after: pages may have
- * come in between.
- */
-static int device_notify(struct notifier_block *block, unsigned long action,
-			 void *data)
-{
-	switch (action) {
-	case BUS_NOTIFY_UNBIND_DRIVER:
-	case BUS_NOTIFY_UNBOUND_DRIVER:
-	case BUS_NOTIFY_DEL_DEVICE:
-	case BUS_NOTIFY_REMOVED_DEVICE:
-		maps_policy_revoke_device(to_pci_dev(data));
-		return NOTIFY_OK;
-	default:
-		return NOTIFY_DONE;
-	}
-}
-
-static struct notifier_block device_block = {
-	.notifier_call = device_notify,
-};
-
-int maps_device_init(void)
-{
-	return bus_register_notifier(&pci_bus_type, &device_block);
-}
-
-void maps_device_exit(void)
-{
-	bus_unregister_notifier(&pci_bus_type, &device_block);
+	return match;
 }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * What the page table of a process says about a device mapping, by
- * follow_pfnmap_start(). Pages that the CPU does not have are had by a fault, of
- * the driver that made the mapping.
+ * Lookup of device mappings in the page table of a process, by
+ * follow_pfnmap_start(). A page that is not present is faulted in by the driver that
+ * made the mapping.
  *
- * It is true while the page table's lock is held, which is over when these
- * functions return. The core has read the mmu notifier's sequence before, and
- * believes nothing if that has moved.
+ * The result is valid only under the page table lock, which these functions drop
+ * before they return. The core has read the sequence of the mmu notifier before. It
+ * discards the result if the sequence has changed.
  */
 #include <linux/errno.h>
 #include <linux/fs.h>
@@ -14,19 +14,19 @@
 #include <linux/magic.h>
 #include <linux/mm.h>
 
-#include "maps_priv.h"
+#include "maps_pages.h"
 
-/* One brings the page; another one tells a driver that asks for it of the write. */
+/* One makes the page present. Another makes it writable (pfn_mkwrite). */
 #define MAX_FAULTS 2
 
-/* Without a file it is the system's own. */
+/* A mapping without a file is the kernel's own, not a driver's. */
 bool maps_vma_is_device(const struct vm_area_struct *vma)
 {
 	return vma->vm_flags & (VM_IO | VM_PFNMAP) && vma->vm_file;
 }
 
-/* Where a device has its files. */
-static const void *file_folder(const struct file *file)
+/* Return: the sysfs directory of the file, which identifies a device, or NULL. */
+static const void *file_sysfs_dir(const struct file *file)
 {
 	const struct inode *inode = file_inode(file);
 	const struct kernfs_node *node = inode->i_private;
@@ -34,8 +34,8 @@ static const void *file_folder(const struct file *file)
 	return inode->i_sb->s_magic == SYSFS_MAGIC ? node->parent : NULL;
 }
 
-/* The rights, and what the CPU notes of its accesses, differ page by page. */
-static pgprot_t page_caching(pgprot_t prot)
+/* Makes the bits equal that differ page by page: write, accessed, dirty. */
+static pgprot_t page_cache_prot(pgprot_t prot)
 {
 	pte_t pte = pfn_pte(0, prot);
 
@@ -43,11 +43,11 @@ static pgprot_t page_caching(pgprot_t prot)
 }
 
 /*
- * Only what has no struct page to the page table. Return: whether there may be
- * something; of a private mapping there is nothing.
+ * Accepts only entries that the page table treats as having no struct page. Return:
+ * false if a fault cannot make the page present. Private mappings count as empty.
  */
-static bool page_look(struct mm_struct *mm, unsigned long addr,
-		      struct maps_run *page)
+static bool page_lookup(struct mm_struct *mm, unsigned long addr,
+			struct maps_run *page)
 {
 	struct follow_pfnmap_args args = { .address = addr };
 
@@ -60,27 +60,24 @@ static bool page_look(struct mm_struct *mm, unsigned long addr,
 		return false;
 	if (follow_pfnmap_start(&args))
 		return true;
-	page->there = args.special;
+	page->present = args.special;
 	page->writable = args.writable;
 	page->phys = PFN_PHYS(args.pfn);
-	page->prot = page_caching(args.pgprot);
+	page->prot = page_cache_prot(args.pgprot);
 	follow_pfnmap_end(&args);
-	page->folder = file_folder(args.vma->vm_file);
+	page->sysfs_dir = file_sysfs_dir(args.vma->vm_file);
 	return true;
 }
 
-/*
- * Return: 0, with a page or a gap; -EAGAIN it was there for a moment; -ENOMEM,
- * -EINTR.
- */
-static int page_read(struct mm_struct *mm, unsigned long addr, bool write,
-		     struct maps_run *page)
+/* Return: 0 with a page or a gap; errors as maps_pages_resolve(). */
+static int page_resolve(struct mm_struct *mm, unsigned long addr, bool write,
+			struct maps_run *page)
 {
 	bool unlocked = false;
 	int faults, ret;
 
-	for (faults = 0; page_look(mm, addr, page); faults++) {
-		if (page->there && (page->writable || !write))
+	for (faults = 0; page_lookup(mm, addr, page); faults++) {
+		if (page->present && (page->writable || !write))
 			break;
 		if (faults == MAX_FAULTS)
 			return -EAGAIN;
@@ -92,44 +89,42 @@ static int page_read(struct mm_struct *mm, unsigned long addr, bool write,
 	return 0;
 }
 
-/* Does the page go on where the run ends? */
-static bool run_goes_on(const struct maps_run *run, const struct maps_run *page)
+/* Can the page, which follows in the process, be added to the run? */
+static bool run_continues(const struct maps_run *run,
+			  const struct maps_run *page)
 {
-	return run->there == page->there && run->writable == page->writable &&
-	       run->folder == page->folder &&
+	return run->present == page->present &&
+	       run->writable == page->writable &&
+	       run->sysfs_dir == page->sysfs_dir &&
 	       pgprot_val(run->prot) == pgprot_val(page->prot) &&
-	       (!run->there || run->phys + maps_run_size(run) == page->phys);
+	       (!run->present || run->phys + maps_run_size(run) == page->phys);
 }
 
-static int run_read(struct mm_struct *mm, unsigned long end, bool write,
-		    struct maps_run *run)
+static int run_resolve(struct mm_struct *mm, unsigned long end, bool write,
+		       struct maps_run *run)
 {
 	struct maps_run page;
 	int ret;
 
-	ret = page_read(mm, run->start, write, run);
+	ret = page_resolve(mm, run->start, write, run);
 	while (!ret && run->end != end) {
-		ret = page_read(mm, run->end, write, &page);
-		if (ret || !run_goes_on(run, &page))
+		ret = page_resolve(mm, run->end, write, &page);
+		if (ret || !run_continues(run, &page))
 			break;
 		run->end = page.end;
 	}
 	return ret;
 }
 
-/*
- * The pages, or the gap, that @start begins and that ends before or at @end; not
- * empty. Return: as page_read().
- */
-int maps_pages_read(struct mm_struct *mm, unsigned long start,
-		    unsigned long end, bool write, struct maps_run *run)
+int maps_pages_resolve(struct mm_struct *mm, unsigned long start,
+		       unsigned long end, bool write, struct maps_run *run)
 {
 	int ret;
 
 	if (mmap_read_lock_killable(mm))
 		return -EINTR;
 	run->start = start;
-	ret = run_read(mm, end, write, run);
+	ret = run_resolve(mm, end, write, run);
 	mmap_read_unlock(mm);
 	return ret;
 }

@@ -1,17 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * What is allowed, and the regions there are by it. A region is claimed by one
- * entry; with the entry it goes, and with its device, or with what drives that.
+ * The policy: the allowed entries, and the regions that each allows.
  *
- * A device is watched from the moment that a region has pages of it: it is
- * looked up, and remembered, under the lock that maps_policy_revoke_device() takes.
+ * One entry allows a region. The region is revoked when that entry is removed, when
+ * its device is removed, and when the driver of the device is unbound.
+ *
+ * A region looks up its device and records it in one critical section of
+ * maps_policy_lock. maps_policy_revoke_device() takes the same lock. So it finds
+ * every region that has pages of the device.
  */
 #include <linux/errno.h>
 #include <linux/ioport.h>
 #include <linux/pci.h>
 #include <linux/string.h>
 
-#include "maps_priv.h"
+#include "maps_device.h"
+#include "maps_entry.h"
+#include "maps_pages.h"
+#include "maps_policy.h"
+#include "maps_region.h"
 
 static DEFINE_MUTEX(maps_policy_lock);
 static LIST_HEAD(maps_entries);
@@ -36,8 +43,8 @@ static struct maps_entry *policy_find(const char *spec)
 	return NULL;
 }
 
-/* The caller frees it, without the lock. NULL is fine. */
-static struct maps_entry *policy_take(struct maps_entry *entry)
+/* Revokes the regions of the entry. The caller frees it without the lock. */
+static struct maps_entry *policy_unlink(struct maps_entry *entry)
 {
 	struct maps_region *maps;
 
@@ -55,25 +62,24 @@ static struct maps_entry *policy_take(struct maps_entry *entry)
 	return entry;
 }
 
-/* One that reads the same goes: what it means may have changed since. */
+/* The same text may mean another file now, so the old entry is replaced. */
 void maps_policy_add(struct maps_entry *entry)
 {
 	struct maps_entry *old;
 
 	mutex_lock(&maps_policy_lock);
-	old = policy_take(policy_find(entry->spec));
+	old = policy_unlink(policy_find(entry->spec));
 	list_add_tail(&entry->node, &maps_entries);
 	mutex_unlock(&maps_policy_lock);
 	maps_entry_free(old);
 }
 
-/* Return: 0, -ENOENT. */
 int maps_policy_remove(const char *spec)
 {
 	struct maps_entry *entry;
 
 	mutex_lock(&maps_policy_lock);
-	entry = policy_take(policy_find(spec));
+	entry = policy_unlink(policy_find(spec));
 	mutex_unlock(&maps_policy_lock);
 	if (!entry)
 		return -ENOENT;
@@ -87,15 +93,14 @@ void maps_policy_remove_all(void)
 
 	do {
 		mutex_lock(&maps_policy_lock);
-		entry = policy_take(list_first_entry_or_null(&maps_entries,
-							     struct maps_entry,
-							     node));
+		entry = policy_unlink(list_first_entry_or_null(&maps_entries,
+							       struct maps_entry,
+							       node));
 		mutex_unlock(&maps_policy_lock);
 		maps_entry_free(entry);
 	} while (entry);
 }
 
-/* A line each, as far as there is room. */
 int maps_policy_list(char *buffer, size_t size)
 {
 	struct maps_entry *entry;
@@ -110,8 +115,8 @@ int maps_policy_list(char *buffer, size_t size)
 
 /* ---- regions ---- */
 
-static int policy_claim(struct maps_region *maps,
-			const struct maps_entry *entry)
+static int policy_add_region(struct maps_region *maps,
+			     const struct maps_entry *entry)
 {
 	lockdep_assert_held(&maps_policy_lock);
 
@@ -120,7 +125,6 @@ static int policy_claim(struct maps_region *maps,
 	return 0;
 }
 
-/* Return: 0, -ENXIO the file is not allowed. */
 int maps_policy_claim_file(struct maps_region *maps, const struct file *file)
 {
 	struct maps_entry *entry;
@@ -128,8 +132,8 @@ int maps_policy_claim_file(struct maps_region *maps, const struct file *file)
 
 	mutex_lock(&maps_policy_lock);
 	list_for_each_entry(entry, &maps_entries, node) {
-		if (maps_entry_has_file(entry, file)) {
-			ret = policy_claim(maps, entry);
+		if (maps_entry_matches_file(entry, file)) {
+			ret = policy_add_region(maps, entry);
 			break;
 		}
 	}
@@ -137,7 +141,6 @@ int maps_policy_claim_file(struct maps_region *maps, const struct file *file)
 	return ret;
 }
 
-/* Return: 0, -ENXIO no device's, or its driver is not allowed. */
 int maps_policy_claim_driver(struct maps_region *maps,
 			     const struct maps_run *run)
 {
@@ -149,8 +152,8 @@ int maps_policy_claim_driver(struct maps_region *maps,
 	device = maps_device_find(run);
 	list_for_each_entry(entry, &maps_entries, node) {
 		if (device && entry->kind == MAPS_DRIVER &&
-		    maps_device_is_driven_by(device, entry->name)) {
-			ret = policy_claim(maps, entry);
+		    maps_device_has_driver(device, entry->name)) {
+			ret = policy_add_region(maps, entry);
 			break;
 		}
 	}
@@ -159,7 +162,7 @@ int maps_policy_claim_driver(struct maps_region *maps,
 	return ret;
 }
 
-void maps_policy_forget(struct maps_region *maps)
+void maps_policy_remove_region(struct maps_region *maps)
 {
 	mutex_lock(&maps_policy_lock);
 	list_del(&maps->node);
@@ -167,7 +170,7 @@ void maps_policy_forget(struct maps_region *maps)
 	mutex_unlock(&maps_policy_lock);
 }
 
-/* The region's memory is of one device, which it is watched with. */
+/* All memory of a region is of one device, so that one can be recorded. */
 static bool policy_permits_device(struct maps_region *maps,
 				  const struct maps_run *run)
 {
@@ -178,10 +181,9 @@ static bool policy_permits_device(struct maps_region *maps,
 	if (!maps->device || !maps_device_has(maps->device, run))
 		return false;
 	return maps->entry->kind != MAPS_DRIVER ||
-	       maps_device_is_driven_by(maps->device, maps->entry->name);
+	       maps_device_has_driver(maps->device, maps->entry->name);
 }
 
-/* May the region have these pages? Finds out whether they are system memory. */
 bool maps_policy_permits(struct maps_region *maps, struct maps_run *run)
 {
 	int ram = region_intersects(run->phys, maps_run_size(run),
@@ -198,7 +200,6 @@ bool maps_policy_permits(struct maps_region *maps, struct maps_run *run)
 	return permitted;
 }
 
-/* It, or its driver, is about to go, or has gone. */
 void maps_policy_revoke_device(struct pci_dev *device)
 {
 	struct maps_region *maps;

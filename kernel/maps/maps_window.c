@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Kernel mappings of what a process has mapped: as large as what lies side by
- * side, with the caching that the process has. Of a region each page has at most
- * one, and it stays until the page has moved, or to the region's end; there are
- * never more in all than max_windows.
+ * Windows: kernel mappings of device memory that a process has mapped.
+ *
+ * A window covers a physically contiguous run, with the cache attributes of the
+ * process's mapping. Windows of a region do not overlap. A window exists until a
+ * page of it has moved, or until the end of the region. There are at most
+ * max_windows of all regions together.
  */
 #include <linux/atomic.h>
 #include <linux/errno.h>
@@ -12,23 +14,33 @@
 #include <linux/moduleparam.h>
 #include <linux/slab.h>
 
-#include "maps_priv.h"
+#include "maps_pages.h"
+#include "maps_region.h"
+#include "maps_window.h"
 
+/**
+ * struct maps_window - a kernel mapping
+ * @span: addresses in the process, in maps_region.windows
+ * @phys: CPU physical address of the first page
+ * @prot: page protection, as in struct maps_run
+ * @io:   kernel address
+ */
 struct maps_window {
 	struct interval_tree_node span;
 	phys_addr_t phys;
 	pgprot_t prot;
-	void __iomem *place;
+	void __iomem *io;
 };
 
 static unsigned int max_windows = 65536;
 module_param(max_windows, uint, 0644);
-MODULE_PARM_DESC(max_windows, "Kernel mappings in all, of up to 2 MiB each");
+MODULE_PARM_DESC(max_windows, "Maximum number of kernel mappings, of up to 2 MiB each");
 
-static atomic_t windows;
+static atomic_t nr_windows;
 
-static struct maps_window *window_at(struct maps_region *maps,
-				     const struct maps_run *run)
+/* Return: the first window that overlaps the run, or NULL. */
+static struct maps_window *window_find(struct maps_region *maps,
+				       const struct maps_run *run)
 {
 	struct interval_tree_node *node;
 
@@ -37,9 +49,9 @@ static struct maps_window *window_at(struct maps_region *maps,
 	return node ? container_of(node, struct maps_window, span) : NULL;
 }
 
-/* Is the run where it was when the window was made, and all in it? */
-static bool window_has(const struct maps_window *window,
-		       const struct maps_run *run)
+/* Does the window cover the whole run, at its present physical address? */
+static bool window_covers(const struct maps_window *window,
+			  const struct maps_run *run)
 {
 	return window->span.start <= run->start &&
 	       run->end - 1 <= window->span.last &&
@@ -50,17 +62,18 @@ static bool window_has(const struct maps_window *window,
 static void window_unmap(struct maps_region *maps, struct maps_window *window)
 {
 	interval_tree_remove(&window->span, &maps->windows);
-	iounmap(window->place);
-	atomic_dec(&windows);
+	iounmap(window->io);
+	atomic_dec(&nr_windows);
 	kfree(window);
 }
 
 /*
- * Other pages of the window may be in use. Of a pinned region none are: it is
- * asked for its pages only until all are there, and from the first on if some
- * have moved meanwhile.
+ * Removes a window that is out of date. Other pages of it may be in use, so it
+ * invalidates them first. Pages of a pinned region are not in use: the core asks for
+ * them only until all are present, and asks for all of them again if some have moved
+ * meanwhile.
  */
-static void window_retire(struct maps_region *maps, struct maps_window *window)
+static void window_discard(struct maps_region *maps, struct maps_window *window)
 {
 	struct ib_peer_region *region = maps->region;
 
@@ -70,12 +83,12 @@ static void window_retire(struct maps_region *maps, struct maps_window *window)
 	window_unmap(maps, window);
 }
 
-static struct maps_window *window_make(struct maps_region *maps,
-				       const struct maps_run *run)
+static struct maps_window *window_create(struct maps_region *maps,
+					 const struct maps_run *run)
 {
 	struct maps_window *window;
 
-	if (atomic_inc_return(&windows) > READ_ONCE(max_windows))
+	if (atomic_inc_return(&nr_windows) > READ_ONCE(max_windows))
 		goto err_count;
 	window = kzalloc(sizeof(*window), GFP_KERNEL_ACCOUNT);
 	if (!window)
@@ -84,9 +97,9 @@ static struct maps_window *window_make(struct maps_region *maps,
 	window->span.last = run->end - 1;
 	window->phys = run->phys;
 	window->prot = run->prot;
-	window->place = ioremap_prot(run->phys, maps_run_size(run),
-				     pgprot_val(run->prot));
-	if (!window->place)
+	window->io = ioremap_prot(run->phys, maps_run_size(run),
+				  pgprot_val(run->prot));
+	if (!window->io)
 		goto err_free;
 	interval_tree_insert(&window->span, &maps->windows);
 	return window;
@@ -94,11 +107,10 @@ static struct maps_window *window_make(struct maps_region *maps,
 err_free:
 	kfree(window);
 err_count:
-	atomic_dec(&windows);
+	atomic_dec(&nr_windows);
 	return NULL;
 }
 
-/* Return: 0 with the mapping of the run's first page, -ENOMEM. */
 int maps_window_map(struct maps_region *maps, const struct maps_run *run,
 		    struct iosys_map *map)
 {
@@ -106,18 +118,17 @@ int maps_window_map(struct maps_region *maps, const struct maps_run *run,
 
 	lockdep_assert_held(&maps->lock);
 
-	while ((window = window_at(maps, run)) && !window_has(window, run))
-		window_retire(maps, window);
+	while ((window = window_find(maps, run)) && !window_covers(window, run))
+		window_discard(maps, window);
 	if (!window)
-		window = window_make(maps, run);
+		window = window_create(maps, run);
 	if (!window)
 		return -ENOMEM;
-	iosys_map_set_vaddr_iomem(map, window->place +
+	iosys_map_set_vaddr_iomem(map, window->io +
 				  (run->start - window->span.start));
 	return 0;
 }
 
-/* The region is over. */
 void maps_window_unmap_all(struct maps_region *maps)
 {
 	struct rb_node *node;

@@ -2,21 +2,23 @@
 /*
  * MRs over peer memory: rxe as a CPU importer of ib_peer_mem.
  *
- * rxe asks for host memory first, as ever. Only a range that cannot be host
- * memory comes here. From then on mr->peer stands in for mr->umem and for the
- * table of pages; when the exporter revokes it, accesses fail here with what
- * rxe answers for a bad key, while the key itself stays taken until the MR is
+ * A pinned registration tries ib_umem_get() first. It comes here only if that
+ * fails with an error that peer memory can cause. mr->peer then replaces both
+ * mr->umem and the page list of rxe.
+ *
+ * After the exporter has revoked the memory, accesses fail here with the error
+ * that rxe reports for a bad key. The keys stay allocated until the MR is
  * deregistered.
  */
 #include "rxe.h"
 #include "rxe_loc.h"
 
-/* Did pinning host memory fail because it is not host memory? */
-static bool rxe_peer_maybe(long err)
+/* Can @err of ib_umem_get() mean that the range is peer memory? */
+static bool error_may_be_peer(long err)
 {
-	return err == -EFAULT ||	/* no struct pages */
-	       err == -EREMOTEIO ||	/* a PCI device's pages */
-	       err == -EOPNOTSUPP;	/* pages that must not be pinned for long */
+	return err == -EFAULT ||	/* no struct page */
+	       err == -EREMOTEIO ||	/* P2PDMA pages of a PCI device */
+	       err == -EOPNOTSUPP;	/* pages that allow no long-term pin */
 }
 
 int rxe_peer_attach(struct rxe_mr *mr, struct ib_umem_peer *peer)
@@ -35,10 +37,10 @@ int rxe_peer_init_user(struct rxe_mr *mr, u64 start, u64 length, int access,
 	struct ib_umem_peer *peer;
 	long err = PTR_ERR(failed);
 
-	if (!rxe_peer_maybe(err))
+	if (!error_may_be_peer(err))
 		return err;
 	peer = ib_umem_peer_get(mr->ibmr.device, start, length, access);
-	/* Nobody's: then what was wrong with it as host memory counts. */
+	/* No exporter: return the error of ib_umem_get(). */
 	if (PTR_ERR(peer) == -EFAULT)
 		return err;
 	return rxe_peer_attach(mr, peer);
@@ -48,7 +50,7 @@ int rxe_peer_rereg(struct rxe_mr *mr, int access)
 {
 	if (mr->peer)
 		return ib_umem_peer_rereg(mr->peer, access);
-	/* What is pinned stays so. */
+	/* A pinned MR cannot become an on-demand MR. */
 	return access & IB_ACCESS_ON_DEMAND ? -EOPNOTSUPP : 0;
 }
 
@@ -74,7 +76,7 @@ static int rxe_peer_resp_state(int err)
 	}
 }
 
-/* Waits for a word that an atomic did not find. */
+/* Faults in the 8-byte word that an atomic operation did not find. */
 static int rxe_peer_fault_word(struct rxe_mr *mr, u64 offset,
 			       unsigned long *until)
 {
@@ -125,5 +127,5 @@ int rxe_peer_flush(struct rxe_mr *mr, u64 iova, u64 length)
 	return ib_umem_peer_flush(mr->peer, iova - mr->ibmr.iova, length);
 }
 
-/* Which rxe it is, for people and for DKMS: the distribution's has none. */
-MODULE_VERSION("0.1.0");
+/* The distribution's rdma_rxe has no version. DKMS compares this one. */
+MODULE_VERSION(PEERMEM_VERSION);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * MRs over dma-bufs. Stock rxe has none, for it has no DMA device to map one
- * for; the core reaches them by the CPU. In all but its making such an MR is an
- * on-demand one.
+ * MRs over dma-bufs. Stock rxe does not support them, because it has no DMA
+ * device that could attach. The core accesses the buffer with the CPU. Except
+ * for its registration, such an MR is an on-demand MR.
  */
 #include "rxe.h"
 #include "rxe_loc.h"
@@ -47,7 +47,7 @@ struct ib_mr *rxe_peer_reg_dmabuf(struct ib_pd *ibpd, u64 offset, u64 length,
 	return &mr->ibmr;
 
 err_cleanup:
-	/* Gives the reference on the PD back. */
+	/* Drops the reference to the PD. */
 	if (rxe_cleanup(mr))
 		return ERR_PTR(err);
 err_free:

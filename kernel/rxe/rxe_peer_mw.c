@@ -1,22 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Memory windows. Stock rxe compares an access with the MR behind a window, and not
- * with the window, so that a window of some bytes opens all of the MR; with an MR of a
- * whole address space, the process. These are the checks that are missing.
+ * Memory windows (MWs): the checks that stock rxe lacks.
  *
- * A bound window of type 2 has a reference on its queue pair. When that one goes, so
- * does what is bound by it.
+ * Stock rxe compares an access with the bounds of the MR below the window, not
+ * with those of the window. A window of a few bytes would open the whole MR. For
+ * an implicit MR this is the whole address space.
+ *
+ * A bound type 2 window holds a reference to its queue pair. The windows of a
+ * queue pair are unbound when it is destroyed.
  */
 #include "rxe.h"
 #include "rxe_loc.h"
 
-/* Does the window hold all that the packet's operation is to access? */
-bool rxe_peer_mw_holds(const struct rxe_qp *qp, struct rxe_pkt_info *pkt,
-		       const struct rxe_mw *mw)
+/* Does @mw contain the whole range that the packet's operation accesses? */
+bool rxe_peer_mw_covers(const struct rxe_qp *qp, struct rxe_pkt_info *pkt,
+			const struct rxe_mw *mw)
 {
 	u64 start = qp->resp.va;
 
-	/* No bytes are meant, nor read. */
+	/* A FLUSH of the whole MR has no range, and reads no bytes. */
 	if (pkt->mask & RXE_FLUSH_MASK && feth_sel(pkt) == IB_FLUSH_MR)
 		return true;
 	if (!(mw->access & IB_ZERO_BASED)) {
@@ -27,7 +29,7 @@ bool rxe_peer_mw_holds(const struct rxe_qp *qp, struct rxe_pkt_info *pkt,
 	return start <= mw->length && qp->resp.resid <= mw->length - start;
 }
 
-/* Called under mw->lock. */
+/* Context: the caller holds mw->lock. */
 bool rxe_peer_may_bind(const struct rxe_qp *qp, const struct rxe_send_wqe *wqe)
 {
 	u64 end;
@@ -37,7 +39,7 @@ bool rxe_peer_may_bind(const struct rxe_qp *qp, const struct rxe_send_wqe *wqe)
 				   &end);
 }
 
-static void mw_drop(struct rxe_mw *mw, struct rxe_qp *qp)
+static void mw_unbind(struct rxe_mw *mw, struct rxe_qp *qp)
 {
 	struct rxe_mr *mr;
 
@@ -59,8 +61,11 @@ static void mw_drop(struct rxe_mw *mw, struct rxe_qp *qp)
 	rxe_put(qp);
 }
 
-/* Whoever binds a window meanwhile sees that the queue pair leaves, or is found. */
-void rxe_peer_drop_windows(struct rxe_qp *qp)
+/*
+ * Unbinds all windows of @qp. A concurrent bind either fails because it sees
+ * qp->leaving, or takes effect before the walk, which then unbinds the window.
+ */
+void rxe_peer_unbind_mws(struct rxe_qp *qp)
 {
 	struct rxe_pool *pool = &to_rdev(qp->ibqp.device)->mw_pool;
 	unsigned long index = 0;
@@ -70,7 +75,7 @@ void rxe_peer_drop_windows(struct rxe_qp *qp)
 	while (xa_find(&pool->xa, &index, ULONG_MAX, XA_PRESENT)) {
 		mw = rxe_pool_get_index(pool, index);
 		if (mw) {
-			mw_drop(mw, qp);
+			mw_unbind(mw, qp);
 			rxe_put(mw);
 		}
 		index++;

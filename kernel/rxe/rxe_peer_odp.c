@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * On-demand MRs in rxe: capabilities, prefetch, counters, and what a responder
- * does when pages are missing.
+ * On-demand MRs in rxe: capabilities, prefetch, counters, and how requester and
+ * responder handle missing pages.
  *
- * A requester just waits for its pages: nobody times it, and it waits in a workqueue
- * of its process (rxe_peer_qp.c). A responder must not,
- * for the requester would time out. It brings the pages of a packet before it
- * executes it; if that takes longer than PREPARE_TIMEOUT it answers "receiver not
- * ready", drops the packet, and the requester comes again after a while. Only
- * this QP waits.
+ * A requester waits for its pages. No timer runs against it, and it waits in a
+ * workqueue of its process (rxe_peer_qp.c).
+ *
+ * A responder must not wait, because the requester would time out. It faults in
+ * the pages of a packet before it executes the packet. If that takes longer than
+ * PREPARE_TIMEOUT, it sends an RNR NAK ("receiver not ready") and drops the
+ * packet. The requester sends the packet again later. No other QP is delayed.
  */
 #include <rdma/restrack.h>
 #include <rdma/rdma_netlink.h>
@@ -17,13 +18,13 @@
 #include "rxe.h"
 #include "rxe_loc.h"
 
-/* Well below the shortest time-out of a requester that is in use. */
+/* Well below the shortest ACK timeout that requesters use. */
 #define PREPARE_TIMEOUT msecs_to_jiffies(10)
 
-/* Of a long READ: the pages that must be there before the first response. */
+/* Bytes of a READ that must be present before the first response packet. */
 #define PREPARE_READ SZ_2M
 
-/* Not in the headers of this kernel yet. */
+/* The headers of Linux 6.12 do not define these. */
 #define ODP_SUPPORT_FLUSH BIT(6)
 #define ODP_SUPPORT_ATOMIC_WRITE BIT(7)
 
@@ -47,11 +48,12 @@ void rxe_peer_set_caps(struct rxe_dev *rxe)
 }
 
 /*
- * A PD counts its on-demand MRs. While there are none a responder does not look for
- * them among the buffers of a receive, so that who does not use them pays nothing.
- * From the first on its queue pairs do their work in workqueues of the process.
+ * A PD counts its on-demand MRs. While the count is 0, a responder does not look
+ * up the MRs of a receive, so programs without on-demand MRs pay nothing. From
+ * the first on-demand MR on, the tasks of the PD's queue pairs run in workqueues
+ * of the process, until the PD is deallocated.
  */
-static void peer_join_pd(struct rxe_pd *pd, struct ib_umem_peer *peer)
+static void peer_pd_add_mr(struct rxe_pd *pd, struct ib_umem_peer *peer)
 {
 	struct ib_umem_peer_workqueues *wqs;
 
@@ -63,8 +65,8 @@ static void peer_join_pd(struct rxe_pd *pd, struct ib_umem_peer *peer)
 		ib_umem_peer_put_workqueues(wqs);
 }
 
-/* No queue pair is left. */
-void rxe_peer_leave_pd(struct rxe_pd *pd)
+/* Called when the PD is deallocated: it has no queue pair any more. */
+void rxe_peer_cleanup_pd(struct rxe_pd *pd)
 {
 	ib_umem_peer_put_workqueues(pd->wqs);
 }
@@ -74,7 +76,7 @@ int rxe_peer_attach_on_demand(struct rxe_mr *mr, struct ib_umem_peer *peer)
 	int err = rxe_peer_attach(mr, peer);
 
 	if (!err)
-		peer_join_pd(mr_pd(mr), peer);
+		peer_pd_add_mr(mr_pd(mr), peer);
 	return err;
 }
 
@@ -97,30 +99,32 @@ void rxe_peer_change_pd(struct rxe_mr *mr, struct rxe_pd *pd)
 {
 	if (!mr->peer || !mr->peer->on_demand)
 		return;
-	peer_join_pd(pd, mr->peer);
+	peer_pd_add_mr(pd, mr->peer);
 	atomic_dec(&mr_pd(mr)->on_demand_mrs);
 }
 
 /* ---- the responder ---- */
 
 /*
- * A receive taken for a packet that was then put off is still there for it; to
- * take another would lose it.
+ * Returns true if qp->resp.wqe is the receive that was taken for a packet whose
+ * execution was then deferred. The repeated packet must use it: taking another
+ * one would lose it.
  */
-bool rxe_peer_recv_held(struct rxe_qp *qp)
+bool rxe_peer_reuse_held_recv(struct rxe_qp *qp)
 {
 	bool held = qp->resp.recv_held;
 
 	qp->resp.recv_held = false;
-	/* A reset of the QP drops it. */
+	/* A reset of the QP sets resp.wqe to NULL. */
 	return held && qp->resp.wqe;
 }
 
 /*
- * Return: true if the access has to be put off; of a queue pair that stops it is so for
- * good. Errors are left to it.
+ * Faults in the pages of an access. Returns true if the access must be deferred.
+ * For a queue pair that stops, it is always deferred (-ECANCELED). Other errors
+ * are ignored here: the access reports them.
  */
-static bool peer_put_off(struct rxe_mr *mr, u64 iova, size_t length, bool write)
+static bool peer_prepare(struct rxe_mr *mr, u64 iova, size_t length, bool write)
 {
 	int err;
 
@@ -132,8 +136,8 @@ static bool peer_put_off(struct rxe_mr *mr, u64 iova, size_t length, bool write)
 	return err == -EAGAIN || err == -ECANCELED;
 }
 
-/* Walks the buffers that @length more bytes of a message will go to. */
-static bool peer_put_off_recv(struct rxe_qp *qp, size_t length)
+/* The same for the receive buffers that the next @length bytes go to. */
+static bool peer_prepare_recv(struct rxe_qp *qp, size_t length)
 {
 	const struct rxe_dma_info *dma = &qp->resp.wqe->dma;
 	u32 offset = dma->sge_offset;
@@ -152,7 +156,7 @@ static bool peer_put_off_recv(struct rxe_qp *qp, size_t length)
 		if (bytes) {
 			mr = lookup_mr(qp->pd, IB_ACCESS_LOCAL_WRITE, sge->lkey,
 				       RXE_LOOKUP_LOCAL);
-			put_off = peer_put_off(mr, sge->addr + offset, bytes,
+			put_off = peer_prepare(mr, sge->addr + offset, bytes,
 					       true);
 			if (mr)
 				rxe_put(mr);
@@ -164,24 +168,29 @@ static bool peer_put_off_recv(struct rxe_qp *qp, size_t length)
 }
 
 /*
- * The peer comes again; but not for ever, if its pages leave again and again before
- * it does. The bound is that of any access.
+ * Returns RESPST_ERR_RNR until the deadline of the access, then an error: the
+ * pages may be invalidated each time before the requester sends again. The
+ * deadline is that of any access (ib_umem_peer_deadline()).
  */
-static enum resp_states peer_come_again(struct rxe_qp *qp,
-					struct rxe_pkt_info *pkt)
+static enum resp_states peer_rnr_or_error(struct rxe_qp *qp,
+					  struct rxe_pkt_info *pkt)
 {
-	if (!qp->resp.put_off_until)
-		qp->resp.put_off_until = ib_umem_peer_deadline();
-	if (time_before(jiffies, qp->resp.put_off_until)) {
+	if (!qp->resp.rnr_deadline)
+		qp->resp.rnr_deadline = ib_umem_peer_deadline();
+	if (time_before(jiffies, qp->resp.rnr_deadline)) {
 		qp->resp.recv_held = pkt->mask & RXE_RWR_MASK;
 		return RESPST_ERR_RNR;
 	}
-	qp->resp.put_off_until = 0;
+	qp->resp.rnr_deadline = 0;
 	return pkt->mask & RXE_SEND_MASK ? RESPST_ERR_MALFORMED_WQE :
 					   RESPST_ERR_RKEY_VIOLATION;
 }
 
-/* Return: RESPST_NONE go on, RESPST_ERR_RNR come again later, or the end. */
+/*
+ * Called before a packet is executed. Returns RESPST_NONE (execute it),
+ * RESPST_ERR_RNR (pages are missing; the requester must send again) or the
+ * error that ends the operation.
+ */
 enum resp_states rxe_peer_prepare(struct rxe_qp *qp, struct rxe_pkt_info *pkt)
 {
 	u64 iova = qp->resp.va + qp->resp.offset;
@@ -192,26 +201,27 @@ enum resp_states rxe_peer_prepare(struct rxe_qp *qp, struct rxe_pkt_info *pkt)
 		return RESPST_NONE;
 
 	if (pkt->mask & RXE_SEND_MASK) {
-		put_off = peer_put_off_recv(qp, payload_size(pkt));
+		put_off = peer_prepare_recv(qp, payload_size(pkt));
 	} else if (pkt->mask & RXE_WRITE_MASK) {
-		put_off = peer_put_off(mr, iova, payload_size(pkt), true);
+		put_off = peer_prepare(mr, iova, payload_size(pkt), true);
 	} else if (pkt->mask & RXE_READ_MASK) {
-		put_off = peer_put_off(mr, iova, min_t(u32, qp->resp.resid,
+		put_off = peer_prepare(mr, iova, min_t(u32, qp->resp.resid,
 						       PREPARE_READ), false);
 	} else if (pkt->mask & (RXE_ATOMIC_MASK | RXE_ATOMIC_WRITE_MASK)) {
-		put_off = peer_put_off(mr, iova, sizeof(u64), true);
+		put_off = peer_prepare(mr, iova, sizeof(u64), true);
 	}
 	if (put_off)
-		return peer_come_again(qp, pkt);
-	qp->resp.put_off_until = 0;
+		return peer_rnr_or_error(qp, pkt);
+	qp->resp.rnr_deadline = 0;
 	return RESPST_NONE;
 }
 
 /* ---- the requester ---- */
 
 /*
- * Who waits for a page keeps no address handle, whose end waits for its users, but not
- * for ever.
+ * Copies the address vector and drops the reference to the address handle. The
+ * requester may wait long for a page, and destroying an address handle waits for
+ * its users only for a limited time.
  */
 struct rxe_av *rxe_peer_copy_av(struct rxe_av *copy, struct rxe_av *av,
 				struct rxe_ah **ah)
@@ -225,8 +235,9 @@ struct rxe_av *rxe_peer_copy_av(struct rxe_av *copy, struct rxe_av *av,
 }
 
 /*
- * Where an operation that is sent again goes to, of those for which rxe forgets
- * it: behind one that was put off they all are sent again.
+ * Returns the remote address of an ATOMIC WRITE or FLUSH that is sent again.
+ * Stock rxe sets it to 0. After an RNR NAK all operations that follow the
+ * deferred one are sent again.
  */
 u64 rxe_peer_retry_va(const struct rxe_send_wqe *wqe, unsigned int mask)
 {

@@ -1,21 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * The tasks of a queue pair, which may wait for pages: where they wait, and how that
- * ends when the queue pair stops, by an error, a reset, or for good.
+ * The tasks of a queue pair may wait for pages: in which workqueue they run, and
+ * how their waits end when the queue pair stops (error, reset, destruction).
  *
- * rxe does the tasks of all queue pairs in one workqueue, so many at a time. Those of
- * a PD with on-demand MRs are done in workqueues of their process: one for requesters
- * and completers, which may wait long, and one for responders.
+ * Stock rxe runs the tasks of all queue pairs in one workqueue, which runs a
+ * limited number at a time. The tasks of a PD with on-demand MRs run in
+ * workqueues of their process instead: one for requesters and completers, which
+ * may wait long, and one for responders.
  *
- * rxe waits for the tasks of a queue pair that stops, in a loop. So the tasks' waits end
- * before that; they are told -ECANCELED, and leave what they were at, which is flushed
- * or dropped with all the rest. A task that has not begun, since others of its process
- * wait, goes to the workqueue where none does.
+ * When a queue pair stops, rxe polls until its tasks have ended. Their waits are
+ * therefore cancelled before: an access returns -ECANCELED, the task leaves the
+ * operation, and the operation is flushed or dropped like all others. A task
+ * that is queued behind waiting tasks of its process moves to rxe_wq, where no
+ * task waits for pages.
  */
 #include "rxe.h"
 #include "rxe_loc.h"
 
-/* Where its tasks are done. Called under the task's lock. */
+/* Returns the workqueue to run @task in. Context: task->lock is held. */
 struct workqueue_struct *rxe_peer_wq(struct rxe_task *task)
 {
 	struct rxe_qp *qp = task->qp;
@@ -27,8 +29,9 @@ struct workqueue_struct *rxe_peer_wq(struct rxe_task *task)
 }
 
 /*
- * It does not wait for its turn. Whoever queues it from now on sees that its waits are
- * cancelled, or that it is drained.
+ * Moves a queued task to rxe_wq, so that it does not wait for other tasks of its
+ * process. The waits of the queue pair are already cancelled, or the task is
+ * drained: nobody queues the task to a workqueue of the process any more.
  */
 void rxe_peer_requeue(struct rxe_task *task)
 {
@@ -40,7 +43,7 @@ void rxe_peer_requeue(struct rxe_task *task)
 	spin_unlock_irqrestore(&task->lock, flags);
 }
 
-/* What its tasks wait for is not done any more. Context: any. */
+/* Cancels the waits of the tasks of @qp, and lets none begin. Context: any. */
 void rxe_peer_stop_waits(struct rxe_qp *qp)
 {
 	ib_umem_peer_cancel(&qp->cancel, qp, sizeof(*qp));
@@ -48,8 +51,11 @@ void rxe_peer_stop_waits(struct rxe_qp *qp)
 	rxe_peer_requeue(&qp->send_task);
 }
 
-/* Its tasks do nothing; a responder may have found its access to be an error. */
-void rxe_peer_was_reset(struct rxe_qp *qp)
+/*
+ * End of a reset: no task of @qp runs. A responder may have set the state to an
+ * error after its access failed, so it is set to RESET again.
+ */
+void rxe_peer_reset_done(struct rxe_qp *qp)
 {
 	unsigned long flags;
 
@@ -59,9 +65,9 @@ void rxe_peer_was_reset(struct rxe_qp *qp)
 	ib_umem_peer_cancel_end(&qp->cancel);
 }
 
-/* It is about to be destroyed. */
-void rxe_peer_leave(struct rxe_qp *qp)
+/* Called first when @qp is destroyed. */
+void rxe_peer_destroy_qp(struct rxe_qp *qp)
 {
 	rxe_peer_stop_waits(qp);
-	rxe_peer_drop_windows(qp);
+	rxe_peer_unbind_mws(qp);
 }

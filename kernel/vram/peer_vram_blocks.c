@@ -1,40 +1,46 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * VRAM in blocks of 64 KiB.
+ * Allocates VRAM in blocks of 64 KiB.
  *
- * The size is that of the "big page" of many GPUs: small enough that an object
- * of some megabytes is made of many pieces, large enough that a piece is worth
- * one fault and one copy. An object takes whole blocks, wherever they are free:
- * there is no fragmentation, so an object fits whenever enough blocks are free,
- * and eviction never evicts more than it must.
+ * 64 KiB is the size of a "big page" of many GPUs. A BO of some megabytes then
+ * consists of many blocks, and a block is still worth a fault and a copy. A BO
+ * takes whole blocks from anywhere in VRAM. There is no fragmentation: an
+ * allocation succeeds whenever enough blocks are free, and eviction evicts no
+ * more than it must.
  *
- * Every 2 MiB of an object come as one aligned piece where there is one, for
- * then one fault of a device brings them and one entry of its table holds them;
- * else block by block.
+ * With the module parameter "scatter" (default), neighbouring blocks of a BO are
+ * kept apart, as on a GPU after weeks of use. Code that assumes contiguous device
+ * memory then fails at once.
  *
- * With the module parameter "scatter" (default) neighbouring blocks of an
- * object are kept apart, as on a GPU after weeks of use, so that whoever
- * believes in contiguous device memory finds out at once.
+ * Without it, each 2 MiB of a BO are one aligned run of blocks as long as there
+ * are such runs. One fault of a device resolves the whole run, and one entry of
+ * the page table holds it.
  */
+#include <drm/drm_print.h>
+#include <drm/ttm/ttm_placement.h>
 #include <linux/bitmap.h>
 #include <linux/module.h>
 #include <linux/overflow.h>
 #include <linux/slab.h>
 
-#include "peer_vram_priv.h"
+#include "peer_vram_blocks.h"
+#include "peer_vram_types.h"
 
 static bool scatter = true;
 module_param(scatter, bool, 0644);
-MODULE_PARM_DESC(scatter, "Keep neighbouring blocks of an object apart (default: Y)");
+MODULE_PARM_DESC(scatter, "Keep neighbouring blocks of a BO apart (default: Y)");
 
-/* Odd, so that it visits every block of a power of two before coming round. */
+/* Odd: visits all blocks before it repeats one, if their number is a power of 2. */
 #define PEER_VRAM_SCATTER_STRIDE 17
 
+/* Blocks of an aligned run: 2 MiB, what one page table entry covers. */
+#define PEER_VRAM_ALIGNED_BLOCKS (SZ_2M >> PEER_VRAM_BLOCK_SHIFT)
+
 /**
- * struct peer_vram_resource - a piece of VRAM for one object
+ * struct peer_vram_resource - the VRAM of one BO
  * @base:  TTM's part
  * @count: number of blocks
- * @block: their numbers, in the order of the object
+ * @block: block numbers, in the order of the BO
  */
 struct peer_vram_resource {
 	struct ttm_resource base;
@@ -53,7 +59,8 @@ static struct peer_vram_manager *to_manager(struct ttm_resource_manager *man)
 	return container_of(man, struct peer_vram_manager, base);
 }
 
-static u32 peer_vram_take_block(struct peer_vram_manager *man)
+/* The caller has checked that a block is free. */
+static u32 peer_vram_alloc_block(struct peer_vram_manager *man)
 {
 	u32 bit;
 
@@ -70,11 +77,8 @@ static u32 peer_vram_take_block(struct peer_vram_manager *man)
 	return bit;
 }
 
-/* Blocks of a piece that is worth looking for. */
-#define PEER_VRAM_PIECE (SZ_2M >> PEER_VRAM_BLOCK_SHIFT)
-
-/* PEER_VRAM_PIECE blocks side by side; false: there are none. */
-static bool peer_vram_take_piece(struct peer_vram_manager *man, u32 *block)
+/* Allocates an aligned run of blocks. Return: false if there is none. */
+static bool peer_vram_alloc_aligned(struct peer_vram_manager *man, u32 *block)
 {
 	unsigned long bit;
 	u32 i;
@@ -82,43 +86,45 @@ static bool peer_vram_take_piece(struct peer_vram_manager *man, u32 *block)
 	lockdep_assert_held(&man->lock);
 
 	bit = bitmap_find_next_zero_area(man->used, man->count, 0,
-					 PEER_VRAM_PIECE, PEER_VRAM_PIECE - 1);
+					 PEER_VRAM_ALIGNED_BLOCKS,
+					 PEER_VRAM_ALIGNED_BLOCKS - 1);
 	if (bit >= man->count)
 		return false;
-	bitmap_set(man->used, bit, PEER_VRAM_PIECE);
-	man->free -= PEER_VRAM_PIECE;
-	for (i = 0; i < PEER_VRAM_PIECE; i++)
+	bitmap_set(man->used, bit, PEER_VRAM_ALIGNED_BLOCKS);
+	man->free -= PEER_VRAM_ALIGNED_BLOCKS;
+	for (i = 0; i < PEER_VRAM_ALIGNED_BLOCKS; i++)
 		block[i] = bit + i;
 	return true;
 }
 
-/* There are enough of them. */
-static void peer_vram_take_blocks(struct peer_vram_manager *man,
-				  struct peer_vram_resource *res)
+/* The caller has checked that res->count blocks are free. */
+static void peer_vram_resource_fill(struct peer_vram_manager *man,
+				    struct peer_vram_resource *res)
 {
-	bool pieces = !scatter;
+	bool aligned = !scatter;
 	u32 i = 0;
 
 	while (i < res->count) {
-		pieces = pieces && res->count - i >= PEER_VRAM_PIECE &&
-			 peer_vram_take_piece(man, &res->block[i]);
-		if (pieces)
-			i += PEER_VRAM_PIECE;
+		aligned = aligned &&
+			  res->count - i >= PEER_VRAM_ALIGNED_BLOCKS &&
+			  peer_vram_alloc_aligned(man, &res->block[i]);
+		if (aligned)
+			i += PEER_VRAM_ALIGNED_BLOCKS;
 		else
-			res->block[i++] = peer_vram_take_block(man);
+			res->block[i++] = peer_vram_alloc_block(man);
 	}
 }
 
 static int peer_vram_blocks_alloc(struct ttm_resource_manager *base,
-				  struct ttm_buffer_object *bo,
+				  struct ttm_buffer_object *tbo,
 				  const struct ttm_place *place,
 				  struct ttm_resource **out)
 {
 	struct peer_vram_manager *man = to_manager(base);
-	u32 count = DIV_ROUND_UP_ULL(bo->base.size, PEER_VRAM_BLOCK_SIZE);
+	u32 count = DIV_ROUND_UP_ULL(tbo->base.size, PEER_VRAM_BLOCK_SIZE);
 	struct peer_vram_resource *res;
 
-	/* Without this, everything would be evicted before the failure. */
+	/* On -ENOSPC, TTM would evict all other BOs before it fails. */
 	if (count > man->count)
 		return -E2BIG;
 
@@ -133,10 +139,10 @@ static int peer_vram_blocks_alloc(struct ttm_resource_manager *base,
 		kvfree(res);
 		return -ENOSPC;
 	}
-	peer_vram_take_blocks(man, res);
+	peer_vram_resource_fill(man, res);
 	mutex_unlock(&man->lock);
 
-	ttm_resource_init(bo, place, &res->base);
+	ttm_resource_init(tbo, place, &res->base);
 	res->base.start = res->block[0] << (PEER_VRAM_BLOCK_SHIFT - PAGE_SHIFT);
 	*out = &res->base;
 	return 0;
@@ -177,7 +183,7 @@ static const struct ttm_resource_manager_func peer_vram_manager_func = {
 	.debug = peer_vram_blocks_debug,
 };
 
-/* Bytes of VRAM that objects take: whole blocks. */
+/* Bytes of VRAM that BOs occupy, in whole blocks. */
 u64 peer_vram_blocks_used(struct peer_vram_device *vram)
 {
 	struct peer_vram_manager *man = &vram->manager;
@@ -190,16 +196,17 @@ u64 peer_vram_blocks_used(struct peer_vram_device *vram)
 }
 
 /**
- * peer_vram_run() - where a byte of an object is, and how far it goes on so
- * @res:    in VRAM
- * @offset: in the object
- * @max:    bytes to look at, not 0
- * @bar:    where in the BAR
+ * peer_vram_find_run() - find the contiguous VRAM at an offset of a BO
+ * @res:    the resource of the BO, in VRAM
+ * @offset: offset in the BO, in bytes
+ * @max:    maximum length of the run, in bytes, not 0
+ * @bar:    out: offset of the run in the BAR
  *
- * Return: bytes from @offset on that are contiguous in the BAR, @max at most,
- * and not beyond the object.
+ * Return: length of the run in bytes: at most @max, and not beyond the end of
+ * the BO.
  */
-u64 peer_vram_run(const struct ttm_resource *res, u64 offset, u64 max, u64 *bar)
+u64 peer_vram_find_run(const struct ttm_resource *res, u64 offset, u64 max,
+		       u64 *bar)
 {
 	const struct peer_vram_resource *vres = to_peer_vram_resource(res);
 	u32 first = offset >> PEER_VRAM_BLOCK_SHIFT;
@@ -226,7 +233,7 @@ int peer_vram_blocks_init(struct peer_vram_device *vram)
 	if (!man->used)
 		return -ENOMEM;
 
-	/* Not use_tt: that would cost a page of RAM for each of VRAM. */
+	/* use_tt stays false: it would allocate a page of RAM for each page of VRAM. */
 	man->base.func = &peer_vram_manager_func;
 	ttm_resource_manager_init(&man->base, &vram->ttm, vram->size);
 	ttm_set_driver_manager(&vram->ttm, TTM_PL_VRAM, &man->base);

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Bytes in and out of objects.
+ * Copies of the CPU to and from BOs.
  *
- * VRAM is reached through the one kernel mapping of the BAR and by I/O
- * accessors only; system memory page by page. The caller holds resv, so the
- * object stays where it is. User memory is never touched with resv held: its
- * fault may last as long as a user likes, and may need the very object.
+ * VRAM is accessed through the kernel mapping of the BAR, with I/O accessors
+ * only. System memory is accessed page by page. The caller holds resv, so the BO
+ * does not move.
+ *
+ * User memory is never accessed with resv held: its page fault may take as long
+ * as a user likes, and may need resv of the same BO.
  */
+#include <drm/ttm/ttm_placement.h>
 #include <drm/ttm/ttm_tt.h>
 #include <linux/highmem.h>
 #include <linux/io.h>
@@ -14,7 +17,10 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
-#include "peer_vram_priv.h"
+#include "peer_vram_blocks.h"
+#include "peer_vram_copy.h"
+#include "peer_vram_lock.h"
+#include "peer_vram_types.h"
 
 #define PEER_VRAM_BOUNCE_SIZE SZ_64K
 
@@ -30,18 +36,18 @@ static void peer_vram_copy_page(struct page *page, void __iomem *io,
 	kunmap_local(vaddr);
 }
 
-/* Copy the whole object between @res in VRAM and its system pages. */
-void peer_vram_copy_all(struct peer_vram_object *obj, struct ttm_resource *res,
-			bool to_vram)
+/* Copies the whole BO between @res in VRAM and its system pages. */
+void peer_vram_copy_bo(struct peer_vram_bo *bo, struct ttm_resource *res,
+		       bool to_vram)
 {
-	struct peer_vram_device *vram = peer_vram_object_device(obj);
-	struct page **pages = obj->bo.ttm->pages;
+	struct peer_vram_device *vram = peer_vram_bo_device(bo);
+	struct page **pages = bo->tbo.ttm->pages;
 	u64 offset = 0, run, bar, i;
 
-	dma_resv_assert_held(obj->bo.base.resv);
+	dma_resv_assert_held(bo->tbo.base.resv);
 
 	while (offset < res->size) {
-		run = peer_vram_run(res, offset, SZ_1M, &bar);
+		run = peer_vram_find_run(res, offset, SZ_1M, &bar);
 		for (i = 0; i < run; i += PAGE_SIZE)
 			peer_vram_copy_page(pages[(offset + i) >> PAGE_SHIFT],
 					    vram->io + bar + i, to_vram);
@@ -51,18 +57,18 @@ void peer_vram_copy_all(struct peer_vram_object *obj, struct ttm_resource *res,
 }
 
 /*
- * Zero @res in VRAM. mmap_lock may be held, so a task that is being killed does not
- * go on. Return: 0, -EINTR.
+ * Zeroes @res in VRAM. Stops at a fatal signal, since the caller may hold
+ * mmap_lock. Return: 0, -EINTR.
  */
-int peer_vram_clear(struct peer_vram_object *obj, struct ttm_resource *res)
+int peer_vram_clear(struct peer_vram_bo *bo, struct ttm_resource *res)
 {
-	struct peer_vram_device *vram = peer_vram_object_device(obj);
+	struct peer_vram_device *vram = peer_vram_bo_device(bo);
 	u64 offset, run, bar;
 
-	dma_resv_assert_held(obj->bo.base.resv);
+	dma_resv_assert_held(bo->tbo.base.resv);
 
 	for (offset = 0; offset < res->size; offset += run) {
-		run = peer_vram_run(res, offset, SZ_1M, &bar);
+		run = peer_vram_find_run(res, offset, SZ_1M, &bar);
 		memset_io(vram->io + bar, 0, run);
 		if (fatal_signal_pending(current))
 			return -EINTR;
@@ -71,14 +77,15 @@ int peer_vram_clear(struct peer_vram_object *obj, struct ttm_resource *res)
 	return 0;
 }
 
-static void peer_vram_copy_vram(struct peer_vram_object *obj, u64 offset,
-				void *buf, size_t length, bool write)
+static void peer_vram_copy_vram(struct peer_vram_bo *bo, u64 offset, void *buf,
+				size_t length, bool write)
 {
-	struct peer_vram_device *vram = peer_vram_object_device(obj);
+	struct peer_vram_device *vram = peer_vram_bo_device(bo);
 	u64 run, bar;
 
 	for (; length; offset += run, buf += run, length -= run) {
-		run = peer_vram_run(obj->bo.resource, offset, length, &bar);
+		run = peer_vram_find_run(bo->tbo.resource, offset, length,
+					 &bar);
 		if (write)
 			memcpy_toio(vram->io + bar, buf, run);
 		else
@@ -86,19 +93,19 @@ static void peer_vram_copy_vram(struct peer_vram_object *obj, u64 offset,
 	}
 }
 
-static int peer_vram_copy_system(struct peer_vram_object *obj, u64 offset,
-				 void *buf, size_t length, bool write)
+static int peer_vram_copy_system(struct peer_vram_bo *bo, u64 offset, void *buf,
+				 size_t length, bool write)
 {
-	struct ttm_tt *tt = obj->bo.ttm;
+	struct ttm_tt *tt = bo->tbo.ttm;
 	struct ttm_operation_ctx ctx;
 	size_t in_page, part;
 	int ret;
 
-	/* Not touched yet, or swapped out. */
+	/* The BO may have no pages yet, or may be swapped out. */
 	do {
-		ctx = peer_vram_operation();
-		ret = ttm_tt_populate(obj->bo.bdev, tt, &ctx);
-	} while (peer_vram_interrupted(ret));
+		ctx = peer_vram_ttm_ctx();
+		ret = ttm_tt_populate(bo->tbo.bdev, tt, &ctx);
+	} while (peer_vram_should_retry(ret));
 	if (ret)
 		return ret;
 
@@ -115,19 +122,19 @@ static int peer_vram_copy_system(struct peer_vram_object *obj, u64 offset,
 	return 0;
 }
 
-/* Copy between @buf and a range of the object, which is not dead. */
-int peer_vram_copy_locked(struct peer_vram_object *obj, u64 offset, void *buf,
+/* Copies between @buf and a range of a BO that is not dead. */
+int peer_vram_copy_locked(struct peer_vram_bo *bo, u64 offset, void *buf,
 			  size_t length, bool write)
 {
-	dma_resv_assert_held(obj->bo.base.resv);
+	dma_resv_assert_held(bo->tbo.base.resv);
 
-	if (obj->bo.resource->mem_type == TTM_PL_SYSTEM)
-		return peer_vram_copy_system(obj, offset, buf, length, write);
-	peer_vram_copy_vram(obj, offset, buf, length, write);
+	if (bo->tbo.resource->mem_type == TTM_PL_SYSTEM)
+		return peer_vram_copy_system(bo, offset, buf, length, write);
+	peer_vram_copy_vram(bo, offset, buf, length, write);
 	return 0;
 }
 
-static int peer_vram_copy_chunk(struct peer_vram_object *obj, u64 offset,
+static int peer_vram_copy_chunk(struct peer_vram_bo *bo, u64 offset,
 				void __user *ubuf, void *bounce, size_t length,
 				bool write)
 {
@@ -136,11 +143,11 @@ static int peer_vram_copy_chunk(struct peer_vram_object *obj, u64 offset,
 	if (write && copy_from_user(bounce, ubuf, length))
 		return -EFAULT;
 
-	ret = peer_vram_object_lock(obj);
+	ret = peer_vram_bo_lock(bo);
 	if (ret)
 		return ret;
-	ret = peer_vram_copy_locked(obj, offset, bounce, length, write);
-	peer_vram_object_unlock(obj);
+	ret = peer_vram_copy_locked(bo, offset, bounce, length, write);
+	peer_vram_bo_unlock(bo);
 	if (ret)
 		return ret;
 
@@ -150,26 +157,28 @@ static int peer_vram_copy_chunk(struct peer_vram_object *obj, u64 offset,
 }
 
 /**
- * peer_vram_copy_user() - copy between user memory and an object
- * @obj:    not locked
- * @offset: in the object
+ * peer_vram_copy_user() - copy between user memory and a BO
+ * @bo:     not locked
+ * @offset: offset in the BO, in bytes
  * @buf:    user memory
- * @length: bytes, may be 0; the range lies within the object
- * @write:  into the object
+ * @length: bytes, may be 0; the caller has checked that the range is in the BO
+ * @write:  copy into the BO
  *
- * The object may move between the chunks. A fatal signal ends it early.
- * Return: 0, -EFAULT, -ENODEV, -ENOMEM, -EINTR.
+ * The BO may move between two chunks of the copy.
+ *
+ * Return: 0; -EFAULT bad user pointer; -ENODEV the BO is dead; -ENOMEM; -EINTR a
+ * fatal signal.
  */
-int peer_vram_copy_user(struct peer_vram_object *obj, u64 offset,
-			void __user *buf, u64 length, bool write)
+int peer_vram_copy_user(struct peer_vram_bo *bo, u64 offset, void __user *buf,
+			u64 length, bool write)
 {
 	size_t part;
 	void *bounce;
 	int ret = 0;
 
-	/* Whether the object is alive counts for nothing at all as well. */
+	/* A dead BO gives -ENODEV even if there is nothing to copy. */
 	if (!length)
-		return peer_vram_copy_chunk(obj, offset, buf, NULL, 0, write);
+		return peer_vram_copy_chunk(bo, offset, buf, NULL, 0, write);
 
 	bounce = kvmalloc(min_t(u64, length, PEER_VRAM_BOUNCE_SIZE),
 			  GFP_KERNEL);
@@ -178,7 +187,7 @@ int peer_vram_copy_user(struct peer_vram_object *obj, u64 offset,
 
 	while (length && !ret) {
 		part = min_t(u64, length, PEER_VRAM_BOUNCE_SIZE);
-		ret = peer_vram_copy_chunk(obj, offset, buf, bounce, part,
+		ret = peer_vram_copy_chunk(bo, offset, buf, bounce, part,
 					   write);
 		offset += part;
 		buf += part;

@@ -2,17 +2,22 @@
 /*
  * peer_vram: a GPU-like exporter for tests and development.
  *
- * The "GPU" is QEMU's ivshmem-plain PCI device; its memory BAR is the video
- * memory, managed by the kernel's own GPU memory manager, DRM/TTM. This file
- * has the module, the PCI driver and the life of the device.
+ * The "GPU" is QEMU's ivshmem-plain PCI device. Its memory BAR is the VRAM, which
+ * the kernel's GPU memory manager, DRM/TTM, manages. This file contains the
+ * module, the PCI driver, and probe and removal of the device.
  *
- * There is deliberately no MODULE_DEVICE_TABLE: ivshmem is also used for memory
- * that virtual machines share, and this driver overwrites it. Load it by name.
+ * There is no MODULE_DEVICE_TABLE on purpose: virtual machines also use ivshmem to
+ * share memory, and this driver overwrites that memory. Load it by name.
  *
- * Removal: no new opens; no new objects; every object killed (regions revoked,
- * page tables zapped, memory freed); then the BAR goes. Files, mappings and
- * regions of users may outlive that for as long as they like: they keep the
- * drm_device, and with it the memory manager, but no hardware.
+ * Order of removal:
+ * 1. The character device is removed: no new opens.
+ * 2. The drm_device is unplugged: no new BOs.
+ * 3. Every BO is killed: regions revoked, page tables zapped, memory freed.
+ * 4. The BAR is unmapped.
+ *
+ * Files, mappings and regions of users may outlive the removal. They hold
+ * references on the drm_device and so on the memory manager, but do not access the
+ * hardware any more.
  */
 #include <drm/drm_drv.h>
 #include <drm/drm_managed.h>
@@ -20,16 +25,21 @@
 #include <linux/module.h>
 #include <linux/pci.h>
 
-#include "peer_vram_priv.h"
+#include "peer_vram_blocks.h"
+#include "peer_vram_bo.h"
+#include "peer_vram_export.h"
+#include "peer_vram_file.h"
+#include "peer_vram_ttm.h"
+#include "peer_vram_types.h"
 
 #define PEER_VRAM_BAR 2
 
-/* The doorbell variant has it, and with it other users of the memory. */
+/* ivshmem-doorbell has this BAR: other virtual machines use its memory. */
 #define PEER_VRAM_MSIX_BAR 1
 
 static unsigned int pin_percent = 75;
 module_param(pin_percent, uint, 0444);
-MODULE_PARM_DESC(pin_percent, "Share of VRAM that may be pinned (default: 75)");
+MODULE_PARM_DESC(pin_percent, "Percentage of VRAM that may be pinned (default: 75)");
 
 static DEFINE_IDA(peer_vram_ida);
 
@@ -101,7 +111,7 @@ static int peer_vram_map_bar(struct peer_vram_device *vram,
 	return vram->io ? 0 : -ENOMEM;
 }
 
-static int peer_vram_add_node(struct peer_vram_device *vram)
+static int peer_vram_register_misc(struct peer_vram_device *vram)
 {
 	int ret;
 
@@ -129,8 +139,8 @@ static int peer_vram_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	if (IS_ERR(vram))
 		return PTR_ERR(vram);
 	spin_lock_init(&vram->lock);
-	INIT_LIST_HEAD(&vram->objects);
-	INIT_LIST_HEAD(&vram->dead);
+	INIT_LIST_HEAD(&vram->live_bos);
+	INIT_LIST_HEAD(&vram->dead_bos);
 	pci_set_drvdata(pdev, vram);
 
 	ret = peer_vram_map_bar(vram, pdev);
@@ -139,7 +149,7 @@ static int peer_vram_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	ret = peer_vram_memory_init(vram);
 	if (ret)
 		return ret;
-	ret = peer_vram_add_node(vram);
+	ret = peer_vram_register_misc(vram);
 	if (ret)
 		return ret;
 
@@ -155,8 +165,8 @@ static void peer_vram_remove(struct pci_dev *pdev)
 	misc_deregister(&vram->misc);
 	ida_free(&peer_vram_ida, vram->id);
 	drm_dev_unplug(&vram->drm);
-	peer_vram_objects_kill(vram);
-	/* What is left has no users and is being freed. */
+	peer_vram_kill_all(vram);
+	/* BOs that still have memory have no references and are being freed. */
 	ttm_resource_manager_evict_all(&vram->ttm, &vram->manager.base);
 	ttm_resource_manager_set_used(&vram->manager.base, false);
 }
@@ -199,5 +209,5 @@ module_exit(peer_vram_exit);
 
 MODULE_DESCRIPTION("GPU-like exporter of peer memory over ivshmem");
 MODULE_LICENSE("Dual BSD/GPL");
-MODULE_VERSION("0.1.0");
+MODULE_VERSION(PEERMEM_VERSION);
 MODULE_IMPORT_NS(DMA_BUF);

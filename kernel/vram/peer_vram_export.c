@@ -1,120 +1,48 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * The exporter's side of RDMA registrations (struct ib_peer_ops).
+ * The exporter: struct ib_peer_ops for RDMA registrations of BOs.
  *
- * One client serves all devices. A region is a range of one object, whatever
- * becomes of the mapping or the dma-buf it was found by. It refers to the object
- * and to the drm_device, but not to the module: unregistering the client revokes
- * and releases what is left.
+ * One exporter serves all devices. A region is a range of one BO. It does not
+ * depend on the mapping or dma-buf that it was claimed through. It holds
+ * references on the BO and on the drm_device, but not on the module: when the
+ * exporter is unregistered, the core revokes and releases the remaining regions.
  *
- * The lock that the core wants over "invalidate, then move" and "report" is
- * resv. A region that was revoked is on no list any more and is never reported
- * again; its pin goes at once, so that nobody waits for the core's unpin().
+ * fault() tells where the pages of an on-demand region are:
+ * - The BO is in VRAM: fault() reports its blocks.
+ * - The BO is in system memory: fault() moves it to VRAM, evicting other BOs,
+ *   unless the user wants it in place.
+ * - There is no room in VRAM soon, or the BO stays in place: fault() reports the
+ *   system pages. They remain valid until they are invalidated. Later accesses do
+ *   not check again whether there is room; MOVE brings the BO back to VRAM.
+ * - The importer cannot reach the BAR: fault() always reports system pages.
  *
- * Policy of fault(), that is, of on-demand regions (the core asks for the pages
- * of pinned ones this way as well; those are in VRAM): where the object is in
- * VRAM, that is the answer. Else it is brought there, evicting others, unless
- * its user wants it in place. If that cannot be had soon, the answer is its
- * system pages. They stay the answer until they are taken away: a later access
- * does not ask again whether there is room by now; MOVE brings it back. For a
- * device that cannot reach the BAR they are the only answer.
+ * The core calls fault() for a pinned region as well. Its BO is in VRAM.
  */
 #include <drm/drm_drv.h>
+#include <drm/ttm/ttm_placement.h>
 #include <drm/ttm/ttm_tt.h>
 #include <linux/pci.h>
 #include <linux/slab.h>
+#include <rdma/peer_mem.h>
 
-#include "peer_vram_priv.h"
+#include "peer_vram_blocks.h"
+#include "peer_vram_dmabuf.h"
+#include "peer_vram_export.h"
+#include "peer_vram_lock.h"
+#include "peer_vram_mmap.h"
+#include "peer_vram_placement.h"
+#include "peer_vram_regions.h"
+#include "peer_vram_types.h"
 
-static struct ib_peer_client *peer_vram_client;
+static struct ib_peer_exporter *peer_vram_exporter;
 
-static bool peer_vram_region_revoked(struct peer_vram_region *reg)
+/* ---- claim and pin ---------------------------------------------------- */
+
+/* Takes the caller's references on the BO and on its device, also on errors. */
+static int peer_vram_claim_bo(struct ib_peer_region *region,
+			      struct peer_vram_bo *bo, u64 offset)
 {
-	dma_resv_assert_held(reg->object->bo.base.resv);
-	return list_empty(&reg->node);
-}
-
-/* ---- pins ------------------------------------------------------------- */
-
-/* The first pin takes the whole object out of what can be pinned. */
-static int peer_vram_charge_pin(struct peer_vram_object *obj)
-{
-	struct peer_vram_device *vram = peer_vram_object_device(obj);
-	u64 bytes = peer_vram_object_footprint(obj);
-	int ret = 0;
-
-	spin_lock(&vram->lock);
-	if (vram->pinned + bytes > vram->pin_limit)
-		ret = -ENOSPC;
-	else
-		vram->pinned += bytes;
-	spin_unlock(&vram->lock);
-	return ret;
-}
-
-static void peer_vram_uncharge_pin(struct peer_vram_object *obj)
-{
-	struct peer_vram_device *vram = peer_vram_object_device(obj);
-
-	spin_lock(&vram->lock);
-	vram->pinned -= peer_vram_object_footprint(obj);
-	spin_unlock(&vram->lock);
-}
-
-static int peer_vram_pin_locked(struct peer_vram_region *reg)
-{
-	struct peer_vram_object *obj = reg->object;
-	int ret;
-
-	if (!obj->export)
-		return -EACCES;
-	if (peer_vram_region_revoked(reg))
-		return -ENODEV;
-	if (!obj->pins) {
-		ret = peer_vram_charge_pin(obj);
-		if (ret)
-			return ret;
-	}
-	obj->pins++;
-	reg->pinned = true;
-	ttm_bo_pin(&obj->bo);
-	return 0;
-}
-
-static void peer_vram_unpin_locked(struct peer_vram_region *reg)
-{
-	struct peer_vram_object *obj = reg->object;
-
-	dma_resv_assert_held(obj->bo.base.resv);
-
-	if (!reg->pinned)
-		return;
-	reg->pinned = false;
-	ttm_bo_unpin(&obj->bo);
-	if (!--obj->pins)
-		peer_vram_uncharge_pin(obj);
-}
-
-/* Refuse what cannot be pinned before others are evicted for it. */
-static bool peer_vram_pin_hopeless(struct peer_vram_object *obj)
-{
-	struct peer_vram_device *vram = peer_vram_object_device(obj);
-	bool hopeless;
-
-	spin_lock(&vram->lock);
-	hopeless = vram->pinned + peer_vram_object_footprint(obj) >
-		   vram->pin_limit;
-	spin_unlock(&vram->lock);
-	return hopeless && !READ_ONCE(obj->pins);
-}
-
-/* ---- the core's calls ------------------------------------------------- */
-
-/* Takes over the references on the object and on its device. */
-static int peer_vram_claim_object(struct ib_peer_region *region,
-				  struct peer_vram_object *obj, u64 offset)
-{
-	struct peer_vram_device *vram = peer_vram_object_device(obj);
+	struct peer_vram_device *vram = peer_vram_bo_device(bo);
 	struct peer_vram_region *reg;
 	int ret;
 
@@ -124,58 +52,58 @@ static int peer_vram_claim_object(struct ib_peer_region *region,
 		goto err_put;
 	}
 	reg->region = region;
-	reg->object = obj;
+	reg->bo = bo;
 	reg->offset = offset;
 	region->priv = reg;
 
-	ret = peer_vram_object_lock(obj);
+	ret = peer_vram_bo_lock(bo);
 	if (ret)
 		goto err_free;
-	if (obj->export)
-		list_add_tail(&reg->node, &obj->regions);
+	if (bo->export)
+		list_add_tail(&reg->node, &bo->regions);
 	else
 		ret = -EACCES;
-	/* No use yet: the place in the LRU order stays. */
-	dma_resv_unlock(obj->bo.base.resv);
+	/* A claim is not a use of the BO: it keeps its place in the LRU order. */
+	dma_resv_unlock(bo->tbo.base.resv);
 	if (!ret)
 		return 0;
 
 err_free:
 	kfree(reg);
 err_put:
-	peer_vram_object_put(obj);
+	peer_vram_bo_put(bo);
 	drm_dev_put(&vram->drm);
 	return ret;
 }
 
 static int peer_vram_claim(struct ib_peer_region *region)
 {
-	struct peer_vram_object *obj;
+	struct peer_vram_bo *bo;
 	u64 offset;
 
-	obj = peer_vram_find_range(region->mm, region->start, region->length,
-				   region->writable, &offset);
-	if (IS_ERR(obj))
-		return PTR_ERR(obj);
-	return peer_vram_claim_object(region, obj, offset);
+	bo = peer_vram_find_range(region->mm, region->start, region->length,
+				  region->writable, &offset);
+	if (IS_ERR(bo))
+		return PTR_ERR(bo);
+	return peer_vram_claim_bo(region, bo, offset);
 }
 
 static int peer_vram_claim_dmabuf(struct ib_peer_region *region)
 {
-	struct peer_vram_object *obj = peer_vram_dmabuf_object(region->dmabuf);
+	struct peer_vram_bo *bo = peer_vram_dmabuf_bo(region->dmabuf);
 
-	if (!obj)
+	if (!bo)
 		return -ENXIO;
-	drm_dev_get(&peer_vram_object_device(obj)->drm);
-	peer_vram_object_get(obj);
-	return peer_vram_claim_object(region, obj, region->start);
+	drm_dev_get(&peer_vram_bo_device(bo)->drm);
+	peer_vram_bo_get(bo);
+	return peer_vram_claim_bo(region, bo, region->start);
 }
 
-/* Does the importer reach the BAR? Who does not gets system pages. */
-static bool peer_vram_reached(struct ib_peer_region *region)
+/* Can the importer access the BAR? If not, it only gets system pages. */
+static bool peer_vram_bar_reachable(struct ib_peer_region *region)
 {
 	struct peer_vram_region *reg = region->priv;
-	struct peer_vram_device *vram = peer_vram_object_device(reg->object);
+	struct peer_vram_device *vram = peer_vram_bo_device(reg->bo);
 
 	return !region->dma_device ||
 	       !ib_peer_p2p(region->dma_device, to_pci_dev(vram->drm.dev));
@@ -186,16 +114,16 @@ static int peer_vram_pin(struct ib_peer_region *region)
 	struct peer_vram_region *reg = region->priv;
 	int ret;
 
-	if (!peer_vram_reached(region))
+	if (!peer_vram_bar_reachable(region))
 		return -EREMOTEIO;
 
-	if (peer_vram_pin_hopeless(reg->object))
+	if (peer_vram_pin_exceeds_limit(reg->bo))
 		return -ENOSPC;
-	ret = peer_vram_object_lock_in(reg->object, TTM_PL_VRAM);
+	ret = peer_vram_bo_lock_and_move(reg->bo, TTM_PL_VRAM);
 	if (ret)
 		return ret;
-	ret = peer_vram_pin_locked(reg);
-	peer_vram_object_unlock(reg->object);
+	ret = peer_vram_region_pin_locked(reg);
+	peer_vram_bo_unlock(reg->bo);
 	return ret;
 }
 
@@ -203,16 +131,18 @@ static void peer_vram_unpin(struct ib_peer_region *region)
 {
 	struct peer_vram_region *reg = region->priv;
 
-	dma_resv_lock(reg->object->bo.base.resv, NULL);
-	peer_vram_unpin_locked(reg);
-	peer_vram_object_unlock(reg->object);
+	dma_resv_lock(reg->bo->tbo.base.resv, NULL);
+	peer_vram_region_unpin_locked(reg);
+	peer_vram_bo_unlock(reg->bo);
 }
 
-/* As peer_vram_run(), for system pages; @where is their kernel address. */
-static u64 peer_vram_run_system(struct peer_vram_object *obj, u64 offset,
-				u64 max, u64 *where)
+/* ---- fault ------------------------------------------------------------ */
+
+/* As peer_vram_find_run(), for system pages; @where is their kernel address. */
+static u64 peer_vram_find_system_run(struct peer_vram_bo *bo, u64 offset,
+				     u64 max, u64 *where)
 {
-	struct page **pages = obj->bo.ttm->pages;
+	struct page **pages = bo->tbo.ttm->pages;
 	u64 first = offset >> PAGE_SHIFT;
 	u64 count = 1;
 
@@ -224,32 +154,34 @@ static u64 peer_vram_run_system(struct peer_vram_object *obj, u64 offset,
 	return count << PAGE_SHIFT;
 }
 
-/* Report the pieces of [offset, offset + length) of the region. */
-static int peer_vram_report(struct peer_vram_region *reg, u64 offset,
-			    u64 length, struct ib_peer_fault *fault)
+/* Reports the blocks of a range of the region. */
+static int peer_vram_report_blocks(struct peer_vram_region *reg, u64 offset,
+				   u64 length, struct ib_peer_fault *fault)
 {
 	struct ib_peer_block block = {
 		.flags = reg->region->writable ? IB_PEER_BLOCK_WRITE : 0,
 	};
-	struct peer_vram_object *obj = reg->object;
-	struct ttm_resource *res = obj->bo.resource;
+	struct peer_vram_bo *bo = reg->bo;
+	struct ttm_resource *res = bo->tbo.resource;
 	u64 end = offset + length;
 	int ret;
 
-	reg->told = true;
+	reg->reported = true;
 	if (res->mem_type == TTM_PL_SYSTEM)
-		atomic64_inc(&peer_vram_object_device(obj)->substituted);
+		atomic64_inc(&peer_vram_bo_device(bo)->substituted);
 	for (; offset < end; offset += block.length) {
 		block.offset = offset;
 		if (res->mem_type == TTM_PL_SYSTEM)
-			block.length = peer_vram_run_system(obj,
-							    reg->offset + offset,
-							    end - offset,
-							    &block.where);
+			block.length =
+				peer_vram_find_system_run(bo,
+							  reg->offset + offset,
+							  end - offset,
+							  &block.where);
 		else
-			block.length = peer_vram_run(res, reg->offset + offset,
-						     end - offset,
-						     &block.where);
+			block.length = peer_vram_find_run(res,
+							  reg->offset + offset,
+							  end - offset,
+							  &block.where);
 		ret = ib_peer_fault_add(fault, &block);
 		if (ret)
 			return ret;
@@ -266,52 +198,52 @@ static int peer_vram_fault(struct ib_peer_region *region, u64 offset,
 	if (write && !region->writable)
 		return -EACCES;
 
-	if (peer_vram_reached(region))
-		ret = peer_vram_object_lock_resident(reg->object);
+	if (peer_vram_bar_reachable(region))
+		ret = peer_vram_bo_lock_resident(reg->bo);
 	else
-		ret = peer_vram_object_lock_pages(reg->object);
+		ret = peer_vram_bo_lock_system(reg->bo);
 	if (ret == -ENODEV)
 		return -EFAULT;
 	if (ret)
 		return ret;
 	if (peer_vram_region_revoked(reg))
 		ret = -EFAULT;
-	else if (!reg->object->export && !reg->pinned)
+	else if (!reg->bo->export && !reg->pinned)
 		ret = -EACCES;
 	else
-		ret = peer_vram_report(reg, offset, length, fault);
-	peer_vram_object_unlock(reg->object);
+		ret = peer_vram_report_blocks(reg, offset, length, fault);
+	peer_vram_bo_unlock(reg->bo);
 	return ret;
 }
 
-/* Called from peer_vram_report(), so with resv held. */
+/* The core calls it from peer_vram_report_blocks(), so resv is held. */
 static int peer_vram_cpu_map(struct ib_peer_region *region,
 			     const struct ib_peer_block *block,
 			     struct iosys_map *map)
 {
 	struct peer_vram_region *reg = region->priv;
-	struct peer_vram_device *vram = peer_vram_object_device(reg->object);
+	struct peer_vram_device *vram = peer_vram_bo_device(reg->bo);
 
-	dma_resv_assert_held(reg->object->bo.base.resv);
+	dma_resv_assert_held(reg->bo->tbo.base.resv);
 
-	if (reg->object->bo.resource->mem_type == TTM_PL_SYSTEM)
+	if (reg->bo->tbo.resource->mem_type == TTM_PL_SYSTEM)
 		iosys_map_set_vaddr(map, (void *)(uintptr_t)block->where);
 	else
 		iosys_map_set_vaddr_iomem(map, vram->io + block->where);
 	return 0;
 }
 
-/* As above. */
+/* The core calls it from peer_vram_report_blocks(), so resv is held. */
 static int peer_vram_dma_map(struct ib_peer_region *region,
 			     const struct ib_peer_block *block,
 			     dma_addr_t *addr)
 {
 	struct peer_vram_region *reg = region->priv;
-	struct peer_vram_device *vram = peer_vram_object_device(reg->object);
+	struct peer_vram_device *vram = peer_vram_bo_device(reg->bo);
 
-	dma_resv_assert_held(reg->object->bo.base.resv);
+	dma_resv_assert_held(reg->bo->tbo.base.resv);
 
-	if (reg->object->bo.resource->mem_type == TTM_PL_SYSTEM)
+	if (reg->bo->tbo.resource->mem_type == TTM_PL_SYSTEM)
 		return ib_peer_dma_map_pages(region,
 					     virt_to_page(block->where),
 					     block->length, addr);
@@ -319,13 +251,13 @@ static int peer_vram_dma_map(struct ib_peer_region *region,
 			       vram->bar + block->where, block->length, addr);
 }
 
-/* No lock; the object may be elsewhere by now. */
+/* Called without resv: the BO may have moved, so only @block tells where it was. */
 static void peer_vram_dma_unmap(struct ib_peer_region *region,
 				const struct ib_peer_block *block,
 				dma_addr_t addr)
 {
 	struct peer_vram_region *reg = region->priv;
-	struct peer_vram_device *vram = peer_vram_object_device(reg->object);
+	struct peer_vram_device *vram = peer_vram_bo_device(reg->bo);
 
 	if (block->where < vram->size)
 		ib_peer_dma_unmap(region, addr, block->length);
@@ -336,14 +268,14 @@ static void peer_vram_dma_unmap(struct ib_peer_region *region,
 static void peer_vram_release(struct ib_peer_region *region)
 {
 	struct peer_vram_region *reg = region->priv;
-	struct peer_vram_object *obj = reg->object;
-	struct peer_vram_device *vram = peer_vram_object_device(obj);
+	struct peer_vram_bo *bo = reg->bo;
+	struct peer_vram_device *vram = peer_vram_bo_device(bo);
 
-	dma_resv_lock(obj->bo.base.resv, NULL);
+	dma_resv_lock(bo->tbo.base.resv, NULL);
 	list_del_init(&reg->node);
-	dma_resv_unlock(obj->bo.base.resv);
+	dma_resv_unlock(bo->tbo.base.resv);
 
-	peer_vram_object_put(obj);
+	peer_vram_bo_put(bo);
 	drm_dev_put(&vram->drm);
 	kfree(reg);
 }
@@ -360,62 +292,14 @@ static const struct ib_peer_ops peer_vram_ops = {
 	.release = peer_vram_release,
 };
 
-/* ---- calls to the core ------------------------------------------------ */
-
-/* End all regions of the object, for ever. */
-void peer_vram_regions_revoke(struct peer_vram_object *obj)
-{
-	struct peer_vram_region *reg, *next;
-
-	dma_resv_assert_held(obj->bo.base.resv);
-
-	list_for_each_entry_safe(reg, next, &obj->regions, node) {
-		ib_peer_revoke(reg->region);
-		list_del_init(&reg->node);
-		peer_vram_unpin_locked(reg);
-	}
-}
-
-/*
- * The object is about to leave its place, or may not be accessed on demand any
- * more. Pinned regions are not concerned: with one of these it does not move.
- * Who was never told of the place need not be told that it is over: a
- * registration under way would take that for its end.
- */
-void peer_vram_regions_invalidate(struct peer_vram_object *obj)
-{
-	struct peer_vram_region *reg;
-
-	dma_resv_assert_held(obj->bo.base.resv);
-
-	list_for_each_entry(reg, &obj->regions, node) {
-		if (!reg->told || reg->pinned)
-			continue;
-		reg->told = false;
-		ib_peer_invalidate(reg->region, 0, reg->region->length);
-	}
-}
-
-u32 peer_vram_regions_count(struct peer_vram_object *obj)
-{
-	struct peer_vram_region *reg;
-	u32 count = 0;
-
-	dma_resv_assert_held(obj->bo.base.resv);
-
-	list_for_each_entry(reg, &obj->regions, node)
-		count++;
-	return count;
-}
-
 int peer_vram_export_init(void)
 {
-	peer_vram_client = ib_peer_register_client("peer_vram", "1.0",
-						   &peer_vram_ops, NULL);
-	return PTR_ERR_OR_ZERO(peer_vram_client);
+	peer_vram_exporter = ib_peer_register_exporter("peer_vram", "1.0",
+						       &peer_vram_ops, NULL);
+	return PTR_ERR_OR_ZERO(peer_vram_exporter);
 }
 
 void peer_vram_export_exit(void)
 {
-	ib_peer_unregister_client(peer_vram_client);
+	ib_peer_unregister_exporter(peer_vram_exporter);
 }

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * The ioctls of the node.
+ * The ioctls of the character device.
  *
- * Each gets its struct copied in by peer_vram_ioctl(), where what this kernel
- * does not know must be zero, and answers by peer_vram_respond(). What makes
- * something for the user (a handle, a descriptor) tells first and publishes
- * last, so that a bad pointer leaves nothing behind.
+ * peer_vram_ioctl() copies the user's struct in; bytes that this kernel does not
+ * know must be zero. peer_vram_respond() copies the struct out. An ioctl that
+ * creates a handle or a descriptor copies out first and publishes last, so that a
+ * bad user pointer leaves nothing behind.
  */
 #include <drm/drm_drv.h>
 #include <drm/drm_vma_manager.h>
+#include <drm/ttm/ttm_bo.h>
+#include <drm/ttm/ttm_placement.h>
+#include <drm/ttm/ttm_resource.h>
 #include <linux/capability.h>
 #include <linux/dma-buf.h>
 #include <linux/file.h>
@@ -17,17 +20,28 @@
 #include <linux/overflow.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
+#include <rdma/peer_vram.h>
 
 #include "../args.h"
-#include "peer_vram_priv.h"
+#include "peer_vram_blocks.h"
+#include "peer_vram_bo.h"
+#include "peer_vram_copy.h"
+#include "peer_vram_dmabuf.h"
+#include "peer_vram_handle.h"
+#include "peer_vram_ioctl.h"
+#include "peer_vram_lock.h"
+#include "peer_vram_mmap.h"
+#include "peer_vram_placement.h"
+#include "peer_vram_regions.h"
+#include "peer_vram_types.h"
 
 /**
- * struct peer_vram_cmd - an ioctl under way
+ * struct peer_vram_cmd - an ioctl in progress
  * @file:  the open file
  * @user:  the user's struct
- * @usize: its size
- * @ksize: size of ours
- * @arg:   our copy
+ * @usize: its size, in bytes
+ * @ksize: size of the struct in this kernel, in bytes
+ * @arg:   the kernel's copy of the struct
  */
 struct peer_vram_cmd {
 	struct peer_vram_file *file;
@@ -54,40 +68,40 @@ static int peer_vram_respond(struct peer_vram_cmd *cmd)
 	return peer_args_put(cmd->user, &cmd->arg, cmd->ksize, cmd->usize);
 }
 
-/* Tell the user of a new handle; takes the caller's reference in any case. */
+/* Returns a new handle to the user. Takes the caller's reference, also on errors. */
 static int peer_vram_respond_handle(struct peer_vram_cmd *cmd,
-				    struct peer_vram_object *obj, u32 *handle)
+				    struct peer_vram_bo *bo, u32 *handle)
 {
 	int ret;
 
-	ret = peer_vram_handle_reserve(cmd->file, obj, handle);
+	ret = peer_vram_handle_reserve(cmd->file, bo, handle);
 	if (ret)
 		goto err_put;
 	ret = peer_vram_respond(cmd);
 	if (ret)
 		goto err_abort;
-	peer_vram_handle_publish(cmd->file, obj, *handle);
+	peer_vram_handle_publish(cmd->file, bo, *handle);
 	return 0;
 
 err_abort:
-	peer_vram_handle_abort(cmd->file, obj, *handle);
+	peer_vram_handle_abort(cmd->file, bo, *handle);
 err_put:
-	peer_vram_object_put(obj);
+	peer_vram_bo_put(bo);
 	return ret;
 }
 
-static u64 peer_vram_mmap_offset(struct peer_vram_object *obj)
+static u64 peer_vram_mmap_offset(struct peer_vram_bo *bo)
 {
-	return drm_vma_node_offset_addr(&obj->bo.base.vma_node);
+	return drm_vma_node_offset_addr(&bo->tbo.base.vma_node);
 }
 
-static u32 peer_vram_domain(struct peer_vram_object *obj)
+static u32 peer_vram_domain(struct peer_vram_bo *bo)
 {
-	return obj->bo.resource->mem_type == TTM_PL_VRAM ?
+	return bo->tbo.resource->mem_type == TTM_PL_VRAM ?
 		PEER_VRAM_DOMAIN_VRAM : PEER_VRAM_DOMAIN_SYSTEM;
 }
 
-/* ---- one function an ioctl -------------------------------------------- */
+/* ---- one function for each ioctl -------------------------------------- */
 
 static int peer_vram_ioc_info(struct peer_vram_cmd *cmd)
 {
@@ -98,7 +112,7 @@ static int peer_vram_ioc_info(struct peer_vram_cmd *cmd)
 		return -EINVAL;
 
 	spin_lock(&vram->lock);
-	arg->objects = vram->nr_objects;
+	arg->objects = vram->nr_bos;
 	arg->vram_pinned = vram->pinned;
 	spin_unlock(&vram->lock);
 	arg->vram_pinnable = vram->pin_limit - arg->vram_pinned;
@@ -108,7 +122,7 @@ static int peer_vram_ioc_info(struct peer_vram_cmd *cmd)
 	arg->block_size = PEER_VRAM_BLOCK_SIZE;
 	arg->evictions = atomic64_read(&vram->evictions);
 	arg->moves = atomic64_read(&vram->moves);
-	arg->creatable = peer_vram_creatable();
+	arg->creatable = peer_vram_limit_remaining();
 	arg->swapouts = atomic64_read(&vram->swapouts);
 	arg->substituted = atomic64_read(&vram->substituted);
 	return peer_vram_respond(cmd);
@@ -117,19 +131,19 @@ static int peer_vram_ioc_info(struct peer_vram_cmd *cmd)
 static int peer_vram_ioc_create(struct peer_vram_cmd *cmd)
 {
 	struct peer_vram_create *arg = &cmd->arg.create;
-	struct peer_vram_object *obj;
+	struct peer_vram_bo *bo;
 
 	if (arg->reserved || arg->flags & ~(PEER_VRAM_CREATE_NO_EXPORT |
 					    PEER_VRAM_CREATE_SYSTEM |
 					    PEER_VRAM_CREATE_IN_PLACE))
 		return -EINVAL;
 
-	obj = peer_vram_object_create(cmd->file->vram, arg->length, arg->flags);
-	if (IS_ERR(obj))
-		return PTR_ERR(obj);
-	arg->length = peer_vram_object_size(obj);
-	arg->mmap_offset = peer_vram_mmap_offset(obj);
-	return peer_vram_respond_handle(cmd, obj, &arg->handle);
+	bo = peer_vram_bo_create(cmd->file->vram, arg->length, arg->flags);
+	if (IS_ERR(bo))
+		return PTR_ERR(bo);
+	arg->length = peer_vram_bo_size(bo);
+	arg->mmap_offset = peer_vram_mmap_offset(bo);
+	return peer_vram_respond_handle(cmd, bo, &arg->handle);
 }
 
 static int peer_vram_ioc_close(struct peer_vram_cmd *cmd)
@@ -139,111 +153,112 @@ static int peer_vram_ioc_close(struct peer_vram_cmd *cmd)
 
 static int peer_vram_ioc_destroy(struct peer_vram_cmd *cmd)
 {
-	struct peer_vram_object *obj;
+	struct peer_vram_bo *bo;
 	int ret;
 
-	obj = peer_vram_handle_get(cmd->file, cmd->arg.handle.handle);
-	if (IS_ERR(obj))
-		return PTR_ERR(obj);
-	ret = peer_vram_object_kill(obj);
-	peer_vram_object_put(obj);
+	bo = peer_vram_handle_get(cmd->file, cmd->arg.handle.handle);
+	if (IS_ERR(bo))
+		return PTR_ERR(bo);
+	ret = peer_vram_bo_kill(bo);
+	peer_vram_bo_put(bo);
 	return ret;
 }
 
 static int peer_vram_ioc_revoke(struct peer_vram_cmd *cmd)
 {
-	struct peer_vram_object *obj;
+	struct peer_vram_bo *bo;
 	int ret;
 
-	obj = peer_vram_handle_get(cmd->file, cmd->arg.handle.handle);
-	if (IS_ERR(obj))
-		return PTR_ERR(obj);
-	ret = peer_vram_object_lock(obj);
+	bo = peer_vram_handle_get(cmd->file, cmd->arg.handle.handle);
+	if (IS_ERR(bo))
+		return PTR_ERR(bo);
+	ret = peer_vram_bo_lock(bo);
 	if (!ret) {
-		peer_vram_regions_revoke(obj);
-		peer_vram_object_unlock(obj);
+		peer_vram_regions_revoke(bo);
+		peer_vram_bo_unlock(bo);
 	}
-	peer_vram_object_put(obj);
+	peer_vram_bo_put(bo);
 	return ret;
 }
 
 static int peer_vram_ioc_lookup(struct peer_vram_cmd *cmd)
 {
 	struct peer_vram_lookup *arg = &cmd->arg.lookup;
-	struct peer_vram_object *obj;
+	struct peer_vram_bo *bo;
 
-	obj = peer_vram_find_addr(cmd->file->vram, arg->addr,
-				  cmd->file->writable, &arg->offset);
-	if (IS_ERR(obj))
-		return PTR_ERR(obj);
-	return peer_vram_respond_handle(cmd, obj, &arg->handle);
+	bo = peer_vram_find_addr(cmd->file->vram, arg->addr,
+				 cmd->file->writable, &arg->offset);
+	if (IS_ERR(bo))
+		return PTR_ERR(bo);
+	return peer_vram_respond_handle(cmd, bo, &arg->handle);
 }
 
 static int peer_vram_ioc_move(struct peer_vram_cmd *cmd)
 {
 	struct peer_vram_move *arg = &cmd->arg.move;
-	struct peer_vram_object *obj;
+	struct peer_vram_bo *bo;
 	int ret;
 
 	if (arg->reserved || arg->domain > PEER_VRAM_DOMAIN_VRAM)
 		return -EINVAL;
 
-	obj = peer_vram_handle_get(cmd->file, arg->handle);
-	if (IS_ERR(obj))
-		return PTR_ERR(obj);
-	ret = peer_vram_object_lock_in(obj, arg->domain == PEER_VRAM_DOMAIN_VRAM ?
-				       TTM_PL_VRAM : TTM_PL_SYSTEM);
+	bo = peer_vram_handle_get(cmd->file, arg->handle);
+	if (IS_ERR(bo))
+		return PTR_ERR(bo);
+	ret = peer_vram_bo_lock_and_move(bo,
+					 arg->domain == PEER_VRAM_DOMAIN_VRAM ?
+					 TTM_PL_VRAM : TTM_PL_SYSTEM);
 	if (!ret)
-		peer_vram_object_unlock(obj);
-	peer_vram_object_put(obj);
+		peer_vram_bo_unlock(bo);
+	peer_vram_bo_put(bo);
 	return ret;
 }
 
 static int peer_vram_ioc_query(struct peer_vram_cmd *cmd)
 {
 	struct peer_vram_query *arg = &cmd->arg.query;
-	struct peer_vram_object *obj;
+	struct peer_vram_bo *bo;
 	int ret;
 
-	obj = peer_vram_handle_get(cmd->file, arg->handle);
-	if (IS_ERR(obj))
-		return PTR_ERR(obj);
-	ret = peer_vram_object_lock(obj);
+	bo = peer_vram_handle_get(cmd->file, arg->handle);
+	if (IS_ERR(bo))
+		return PTR_ERR(bo);
+	ret = peer_vram_bo_lock(bo);
 	if (ret)
 		goto out_put;
-	arg->domain = peer_vram_domain(obj);
-	arg->flags = (obj->export ? PEER_VRAM_QUERY_EXPORTABLE : 0) |
-		     (obj->in_place ? PEER_VRAM_QUERY_IN_PLACE : 0);
-	arg->length = peer_vram_object_size(obj);
-	arg->mmap_offset = peer_vram_mmap_offset(obj);
-	arg->regions = peer_vram_regions_count(obj);
-	arg->pins = obj->pins;
-	/* Looking is no use: the place in the LRU order stays. */
-	dma_resv_unlock(obj->bo.base.resv);
+	arg->domain = peer_vram_domain(bo);
+	arg->flags = (bo->export ? PEER_VRAM_QUERY_EXPORTABLE : 0) |
+		     (bo->in_place ? PEER_VRAM_QUERY_IN_PLACE : 0);
+	arg->length = peer_vram_bo_size(bo);
+	arg->mmap_offset = peer_vram_mmap_offset(bo);
+	arg->regions = peer_vram_regions_count(bo);
+	arg->pins = bo->pins;
+	/* A query is not a use of the BO: it keeps its place in the LRU order. */
+	dma_resv_unlock(bo->tbo.base.resv);
 	ret = peer_vram_respond(cmd);
 out_put:
-	peer_vram_object_put(obj);
+	peer_vram_bo_put(bo);
 	return ret;
 }
 
 static int peer_vram_rw(struct peer_vram_cmd *cmd, bool write)
 {
 	struct peer_vram_rw *arg = &cmd->arg.rw;
-	struct peer_vram_object *obj;
+	struct peer_vram_bo *bo;
 	u64 end;
 	int ret;
 
-	obj = peer_vram_handle_get(cmd->file, arg->handle);
-	if (IS_ERR(obj))
-		return PTR_ERR(obj);
+	bo = peer_vram_handle_get(cmd->file, arg->handle);
+	if (IS_ERR(bo))
+		return PTR_ERR(bo);
 	if (check_add_overflow(arg->offset, arg->length, &end) ||
-	    end > peer_vram_object_size(obj))
+	    end > peer_vram_bo_size(bo))
 		ret = -ERANGE;
 	else
-		ret = peer_vram_copy_user(obj, arg->offset,
+		ret = peer_vram_copy_user(bo, arg->offset,
 					  u64_to_user_ptr(arg->buffer),
 					  arg->length, write);
-	peer_vram_object_put(obj);
+	peer_vram_bo_put(bo);
 	return ret;
 }
 
@@ -257,19 +272,20 @@ static int peer_vram_ioc_write(struct peer_vram_cmd *cmd)
 	return peer_vram_rw(cmd, true);
 }
 
-/* List the pieces: @room of them, if there are as many. Returns their number. */
-static u32 peer_vram_list_blocks(struct peer_vram_object *obj,
+/* Lists at most @room blocks. Return: the number of blocks that the BO has. */
+static u32 peer_vram_list_blocks(struct peer_vram_bo *bo,
 				 struct peer_vram_block *blocks, u32 room)
 {
-	u64 size = peer_vram_object_size(obj);
+	u64 size = peer_vram_bo_size(bo);
 	struct peer_vram_block block = {};
 	u32 count = 0;
 
-	if (obj->bo.resource->mem_type != TTM_PL_VRAM)
+	if (bo->tbo.resource->mem_type != TTM_PL_VRAM)
 		return 0;
 	for (; block.offset < size; block.offset += block.length) {
-		block.length = peer_vram_run(obj->bo.resource, block.offset,
-					     size - block.offset, &block.bar);
+		block.length = peer_vram_find_run(bo->tbo.resource, block.offset,
+						  size - block.offset,
+						  &block.bar);
 		if (count < room)
 			blocks[count] = block;
 		count++;
@@ -278,24 +294,24 @@ static u32 peer_vram_list_blocks(struct peer_vram_object *obj,
 }
 
 static int peer_vram_copy_blocks(struct peer_vram_cmd *cmd,
-				 struct peer_vram_object *obj)
+				 struct peer_vram_bo *bo)
 {
 	struct peer_vram_blocks *arg = &cmd->arg.blocks;
 	struct peer_vram_block *blocks;
 	u32 room, count;
 	int ret;
 
-	room = min_t(u64, arg->count, peer_vram_object_footprint(obj) >>
+	room = min_t(u64, arg->count, peer_vram_bo_vram_size(bo) >>
 		     PEER_VRAM_BLOCK_SHIFT);
 	blocks = kvcalloc(room, sizeof(*blocks), GFP_KERNEL);
 	if (!blocks && room)
 		return -ENOMEM;
 
-	ret = peer_vram_object_lock(obj);
+	ret = peer_vram_bo_lock(bo);
 	if (ret)
 		goto out_free;
-	count = peer_vram_list_blocks(obj, blocks, room);
-	dma_resv_unlock(obj->bo.base.resv);
+	count = peer_vram_list_blocks(bo, blocks, room);
+	dma_resv_unlock(bo->tbo.base.resv);
 
 	arg->count = count;
 	if (copy_to_user(u64_to_user_ptr(arg->blocks), blocks,
@@ -311,7 +327,7 @@ out_free:
 static int peer_vram_ioc_blocks(struct peer_vram_cmd *cmd)
 {
 	struct peer_vram_blocks *arg = &cmd->arg.blocks;
-	struct peer_vram_object *obj;
+	struct peer_vram_bo *bo;
 	int ret;
 
 	if (arg->reserved)
@@ -319,16 +335,16 @@ static int peer_vram_ioc_blocks(struct peer_vram_cmd *cmd)
 	if (!capable(CAP_SYS_ADMIN))
 		return -EPERM;
 
-	obj = peer_vram_handle_get(cmd->file, arg->handle);
-	if (IS_ERR(obj))
-		return PTR_ERR(obj);
-	ret = peer_vram_copy_blocks(cmd, obj);
-	peer_vram_object_put(obj);
+	bo = peer_vram_handle_get(cmd->file, arg->handle);
+	if (IS_ERR(bo))
+		return PTR_ERR(bo);
+	ret = peer_vram_copy_blocks(cmd, bo);
+	peer_vram_bo_put(bo);
 	return ret;
 }
 
-static int peer_vram_install_share(struct peer_vram_cmd *cmd,
-				   struct peer_vram_object *obj)
+static int peer_vram_install_dmabuf(struct peer_vram_cmd *cmd,
+				    struct peer_vram_bo *bo)
 {
 	struct peer_vram_share *arg = &cmd->arg.share;
 	struct dma_buf *dmabuf;
@@ -337,7 +353,7 @@ static int peer_vram_install_share(struct peer_vram_cmd *cmd,
 	fd = get_unused_fd_flags(O_CLOEXEC);
 	if (fd < 0)
 		return fd;
-	dmabuf = peer_vram_dmabuf_export(obj);
+	dmabuf = peer_vram_dmabuf_export(bo);
 	ret = PTR_ERR_OR_ZERO(dmabuf);
 	if (ret)
 		goto err_fd;
@@ -358,74 +374,76 @@ err_fd:
 static int peer_vram_ioc_share(struct peer_vram_cmd *cmd)
 {
 	struct peer_vram_share *arg = &cmd->arg.share;
-	struct peer_vram_object *obj;
+	struct peer_vram_bo *bo;
 	int ret;
 
 	if (arg->reserved)
 		return -EINVAL;
-	obj = peer_vram_handle_get(cmd->file, arg->handle);
-	if (IS_ERR(obj))
-		return PTR_ERR(obj);
-	ret = peer_vram_install_share(cmd, obj);
-	peer_vram_object_put(obj);
+	bo = peer_vram_handle_get(cmd->file, arg->handle);
+	if (IS_ERR(bo))
+		return PTR_ERR(bo);
+	ret = peer_vram_install_dmabuf(cmd, bo);
+	peer_vram_bo_put(bo);
 	return ret;
 }
 
 static int peer_vram_ioc_import(struct peer_vram_cmd *cmd)
 {
 	struct peer_vram_share *arg = &cmd->arg.share;
-	struct peer_vram_object *obj;
+	struct peer_vram_bo *bo;
 
 	if (arg->reserved)
 		return -EINVAL;
-	obj = peer_vram_import(cmd->file->vram, arg->fd);
-	if (IS_ERR(obj))
-		return PTR_ERR(obj);
-	return peer_vram_respond_handle(cmd, obj, &arg->handle);
+	bo = peer_vram_dmabuf_import(cmd->file->vram, arg->fd);
+	if (IS_ERR(bo))
+		return PTR_ERR(bo);
+	return peer_vram_respond_handle(cmd, bo, &arg->handle);
 }
 
 static int peer_vram_ioc_set_flags(struct peer_vram_cmd *cmd)
 {
 	struct peer_vram_set_flags *arg = &cmd->arg.set_flags;
-	struct peer_vram_object *obj;
+	struct peer_vram_bo *bo;
 	int ret;
 
 	if (arg->reserved || arg->flags & ~(PEER_VRAM_CREATE_NO_EXPORT |
 					    PEER_VRAM_CREATE_IN_PLACE))
 		return -EINVAL;
 
-	obj = peer_vram_handle_get(cmd->file, arg->handle);
-	if (IS_ERR(obj))
-		return PTR_ERR(obj);
-	ret = peer_vram_object_lock(obj);
+	bo = peer_vram_handle_get(cmd->file, arg->handle);
+	if (IS_ERR(bo))
+		return PTR_ERR(bo);
+	ret = peer_vram_bo_lock(bo);
 	if (!ret) {
-		obj->in_place = arg->flags & PEER_VRAM_CREATE_IN_PLACE;
-		obj->export = !(arg->flags & PEER_VRAM_CREATE_NO_EXPORT);
-		if (!obj->export)
-			peer_vram_regions_invalidate(obj);
-		dma_resv_unlock(obj->bo.base.resv);
+		bo->in_place = arg->flags & PEER_VRAM_CREATE_IN_PLACE;
+		bo->export = !(arg->flags & PEER_VRAM_CREATE_NO_EXPORT);
+		if (!bo->export)
+			peer_vram_regions_invalidate(bo);
+		dma_resv_unlock(bo->tbo.base.resv);
 	}
-	peer_vram_object_put(obj);
+	peer_vram_bo_put(bo);
 	return ret;
 }
 
-/* The object with the lowest offset above @after, with a reference; or NULL. */
-static struct peer_vram_object *peer_vram_next(struct peer_vram_device *vram,
-					       u64 after)
+/*
+ * Return: the BO with the lowest mmap() offset above @after, with a reference; NULL
+ * if there is none; ERR_PTR(-EAGAIN) if its last reference has just been dropped.
+ */
+static struct peer_vram_bo *peer_vram_next_bo(struct peer_vram_device *vram,
+					      u64 after)
 {
-	struct peer_vram_object *obj, *next = NULL;
+	struct peer_vram_bo *bo, *next = NULL;
 
 	spin_lock(&vram->lock);
-	list_for_each_entry(obj, &vram->objects, node) {
-		u64 offset = peer_vram_mmap_offset(obj);
+	list_for_each_entry(bo, &vram->live_bos, node) {
+		u64 offset = peer_vram_mmap_offset(bo);
 
-		if (offset <= after || !kref_read(&obj->bo.kref))
+		if (offset <= after || !kref_read(&bo->tbo.kref))
 			continue;
 		if (!next || offset < peer_vram_mmap_offset(next))
-			next = obj;
+			next = bo;
 	}
-	/* Its last user may have gone just now. */
-	if (next && !ttm_bo_get_unless_zero(&next->bo))
+	if (next && !ttm_bo_get_unless_zero(&next->tbo))
 		next = ERR_PTR(-EAGAIN);
 	spin_unlock(&vram->lock);
 	return next;
@@ -434,26 +452,26 @@ static struct peer_vram_object *peer_vram_next(struct peer_vram_device *vram,
 static int peer_vram_ioc_next(struct peer_vram_cmd *cmd)
 {
 	struct peer_vram_next *arg = &cmd->arg.next;
-	struct peer_vram_object *obj;
+	struct peer_vram_bo *bo;
 
 	if (!capable(CAP_SYS_ADMIN))
 		return -EPERM;
 	do {
-		obj = peer_vram_next(cmd->file->vram, arg->mmap_offset);
-	} while (obj == ERR_PTR(-EAGAIN));
-	if (!obj)
+		bo = peer_vram_next_bo(cmd->file->vram, arg->mmap_offset);
+	} while (bo == ERR_PTR(-EAGAIN));
+	if (!bo)
 		return -ENOENT;
-	arg->mmap_offset = peer_vram_mmap_offset(obj);
-	return peer_vram_respond_handle(cmd, obj, &arg->handle);
+	arg->mmap_offset = peer_vram_mmap_offset(bo);
+	return peer_vram_respond_handle(cmd, bo, &arg->handle);
 }
 
 /* ---- dispatch --------------------------------------------------------- */
 
 /**
- * struct peer_vram_ioctl - a row of the table
- * @fn:       does it
- * @ksize:    size of the struct in this version
- * @min_size: size of the struct in its first version
+ * struct peer_vram_ioctl - describes one ioctl
+ * @fn:       performs the ioctl; returns 0 or -errno
+ * @ksize:    size of the struct in this kernel, in bytes
+ * @min_size: size of the struct in its first version, in bytes
  * @write:    the file must have been opened for writing
  */
 struct peer_vram_ioctl {

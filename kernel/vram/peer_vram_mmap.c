@@ -1,33 +1,41 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * CPU mappings.
+ * CPU mappings of BOs.
  *
  * All mappings of a device share the address_space of the drm_device's inode
- * (the node's open() sees to that), in which every object has a range of its
- * own: vm_pgoff says which object and where in it, and TTM finds all page table
- * entries of an object when it moves. Mappings are shared, without struct page
- * (VM_PFNMAP) even where the object is in system memory, and never grow.
+ * (peer_vram_file.c). Each BO has a range of offsets of its own in it: vm_pgoff
+ * tells the BO and the offset in the BO. TTM finds all page table entries of a BO
+ * by this range when the BO moves.
  *
- * vm_private_data is the TTM object, with a reference.
+ * Mappings are shared and never grow. They have no struct pages (VM_PFNMAP), even
+ * while the BO is in system memory.
+ *
+ * vm_private_data is the TTM buffer object, with a reference.
  */
 #include <drm/drm_drv.h>
 #include <drm/drm_vma_manager.h>
 #include <linux/mm.h>
+#include <rdma/peer_mem.h>
 
-#include "peer_vram_priv.h"
+#include "peer_vram_bo.h"
+#include "peer_vram_copy.h"
+#include "peer_vram_handle.h"
+#include "peer_vram_lock.h"
+#include "peer_vram_mmap.h"
+#include "peer_vram_types.h"
 
 static const struct vm_operations_struct peer_vram_vm_ops;
 
-static struct peer_vram_object *peer_vram_vma_object(struct vm_area_struct *vma)
+static struct peer_vram_bo *peer_vram_vma_bo(struct vm_area_struct *vma)
 {
-	return to_peer_vram_object(vma->vm_private_data);
+	return to_peer_vram_bo(vma->vm_private_data);
 }
 
-/* Where in the object @addr, an address in @vma, lies. */
+/* Offset in the BO, in bytes, of an address in @vma. */
 static u64 peer_vram_vma_offset(struct vm_area_struct *vma, unsigned long addr)
 {
-	struct ttm_buffer_object *bo = vma->vm_private_data;
-	u64 first = vma->vm_pgoff - drm_vma_node_start(&bo->base.vma_node);
+	struct ttm_buffer_object *tbo = vma->vm_private_data;
+	u64 first = vma->vm_pgoff - drm_vma_node_start(&tbo->base.vma_node);
 
 	return (first << PAGE_SHIFT) + (addr - vma->vm_start);
 }
@@ -36,35 +44,35 @@ static u64 peer_vram_vma_offset(struct vm_area_struct *vma, unsigned long addr)
 
 static vm_fault_t peer_vram_vm_fault(struct vm_fault *vmf)
 {
-	struct peer_vram_object *obj = peer_vram_vma_object(vmf->vma);
+	struct peer_vram_bo *bo = peer_vram_vma_bo(vmf->vma);
 	vm_fault_t ret;
 
-	ret = ttm_bo_vm_reserve(&obj->bo, vmf);
+	ret = ttm_bo_vm_reserve(&bo->tbo, vmf);
 	if (ret)
 		return ret;
 
-	if (obj->dead)
+	if (bo->dead)
 		ret = VM_FAULT_SIGBUS;
 	else
 		ret = ttm_bo_vm_fault_reserved(vmf, vmf->vma->vm_page_prot,
 					       TTM_BO_VM_NUM_PREFAULT);
 
-	/* With RETRY, TTM has dropped resv unless it was told not to wait. */
+	/* On RETRY, TTM has unlocked resv unless the fault must not wait. */
 	if (ret == VM_FAULT_RETRY && !(vmf->flags & FAULT_FLAG_RETRY_NOWAIT))
 		return ret;
-	dma_resv_unlock(obj->bo.base.resv);
+	dma_resv_unlock(bo->tbo.base.resv);
 	return ret;
 }
 
 /*
- * ptrace and /proc/<pid>/mem. They come here without a look at the rights, with
- * all they have to copy. A shared mapping is written by these as by its user: if
- * it may be written.
+ * For ptrace and /proc/<pid>/mem. The caller checks neither the access rights nor
+ * the end of the mapping. As for the user of a shared mapping, a write needs
+ * VM_WRITE.
  */
 static int peer_vram_vm_access(struct vm_area_struct *vma, unsigned long addr,
 			       void *buf, int len, int write)
 {
-	struct peer_vram_object *obj = peer_vram_vma_object(vma);
+	struct peer_vram_bo *bo = peer_vram_vma_bo(vma);
 	u64 offset = peer_vram_vma_offset(vma, addr);
 	int ret;
 
@@ -73,11 +81,11 @@ static int peer_vram_vm_access(struct vm_area_struct *vma, unsigned long addr,
 	if (write && !(vma->vm_flags & VM_WRITE))
 		return -EACCES;
 	len = min_t(unsigned long, len, vma->vm_end - addr);
-	ret = peer_vram_object_lock(obj);
+	ret = peer_vram_bo_lock(bo);
 	if (ret)
 		return ret;
-	ret = peer_vram_copy_locked(obj, offset, buf, len, write);
-	peer_vram_object_unlock(obj);
+	ret = peer_vram_copy_locked(bo, offset, buf, len, write);
+	peer_vram_bo_unlock(bo);
 	return ret ?: len;
 }
 
@@ -90,56 +98,56 @@ static const struct vm_operations_struct peer_vram_vm_ops = {
 
 /* ---- mmap ------------------------------------------------------------- */
 
-/* The object that a range of the offset space belongs to, with a reference. */
-static struct peer_vram_object *
-peer_vram_object_at(struct peer_vram_device *vram, unsigned long pgoff,
-		    unsigned long pages)
+/* Return: the BO at a range of mmap() offsets, with a reference; NULL. */
+static struct peer_vram_bo *peer_vram_lookup_bo(struct peer_vram_device *vram,
+						unsigned long pgoff,
+						unsigned long pages)
 {
 	struct drm_vma_offset_manager *mgr = vram->drm.vma_offset_manager;
 	struct drm_vma_offset_node *node;
-	struct ttm_buffer_object *bo = NULL;
+	struct ttm_buffer_object *tbo = NULL;
 
 	drm_vma_offset_lock_lookup(mgr);
 	node = drm_vma_offset_lookup_locked(mgr, pgoff, pages);
 	if (node) {
-		bo = container_of(node, struct ttm_buffer_object, base.vma_node);
-		bo = ttm_bo_get_unless_zero(bo);
+		tbo = container_of(node, struct ttm_buffer_object,
+				   base.vma_node);
+		tbo = ttm_bo_get_unless_zero(tbo);
 	}
 	drm_vma_offset_unlock_lookup(mgr);
-	return bo ? to_peer_vram_object(bo) : NULL;
+	return tbo ? to_peer_vram_bo(tbo) : NULL;
 }
 
-/* The same, if the file may map it; else -EINVAL. */
-static struct peer_vram_object *
-peer_vram_object_mappable(struct peer_vram_file *file, unsigned long pgoff,
-			  unsigned long pages)
+/* The same, for a BO that the file may map; else ERR_PTR(-EINVAL). */
+static struct peer_vram_bo *
+peer_vram_lookup_mappable_bo(struct peer_vram_file *file, unsigned long pgoff,
+			     unsigned long pages)
 {
-	struct peer_vram_object *obj;
+	struct peer_vram_bo *bo;
 
-	obj = peer_vram_object_at(file->vram, pgoff, pages);
-	if (!obj)
+	bo = peer_vram_lookup_bo(file->vram, pgoff, pages);
+	if (!bo)
 		return ERR_PTR(-EINVAL);
-	if (!peer_vram_may_map(file, obj)) {
-		peer_vram_object_put(obj);
+	if (!peer_vram_may_map(file, bo)) {
+		peer_vram_bo_put(bo);
 		return ERR_PTR(-EINVAL);
 	}
-	return obj;
+	return bo;
 }
 
-/* The object to map: a new one at offset 0, else one that the file may map. */
-static struct peer_vram_object *
-peer_vram_mmap_object(struct peer_vram_file *file, struct vm_area_struct *vma)
+/* Creates a BO for a mapping at offset 0; else finds one the file may map. */
+static struct peer_vram_bo *peer_vram_mmap_get_bo(struct peer_vram_file *file,
+						  struct vm_area_struct *vma)
 {
-	struct peer_vram_object *obj;
+	struct peer_vram_bo *bo;
 
 	if (vma->vm_pgoff)
-		return peer_vram_object_mappable(file, vma->vm_pgoff,
-						 vma_pages(vma));
-	obj = peer_vram_object_create(file->vram, vma->vm_end - vma->vm_start,
-				      0);
-	if (!IS_ERR(obj))
-		vma->vm_pgoff = drm_vma_node_start(&obj->bo.base.vma_node);
-	return obj;
+		return peer_vram_lookup_mappable_bo(file, vma->vm_pgoff,
+						    vma_pages(vma));
+	bo = peer_vram_bo_create(file->vram, vma->vm_end - vma->vm_start, 0);
+	if (!IS_ERR(bo))
+		vma->vm_pgoff = drm_vma_node_start(&bo->tbo.base.vma_node);
+	return bo;
 }
 
 static int peer_vram_mmap_check(struct peer_vram_device *vram,
@@ -147,164 +155,164 @@ static int peer_vram_mmap_check(struct peer_vram_device *vram,
 {
 	if (drm_dev_is_unplugged(&vram->drm))
 		return -ENODEV;
-	/* TTM would refuse it as well, after an object was made for it. */
+	/* TTM checks this as well, but only after a BO has been created. */
 	return is_cow_mapping(vma->vm_flags) ? -EINVAL : 0;
 }
 
 /*
- * A mapping of I/O (VM_IO) could be kept out of children for as long as it is
- * registered, as libibverbs does, but could not be let in again (MADV_DOFORK). That
- * it has no struct pages is said by VM_PFNMAP.
+ * Clears VM_IO: libibverbs excludes registered memory from child processes
+ * (MADV_DONTFORK), and MADV_DOFORK, which undoes that, fails for VM_IO.
+ * VM_PFNMAP already says that the mapping has no struct pages.
  */
-static int peer_vram_mmap_as(struct peer_vram_object *obj,
+static int peer_vram_mmap_bo(struct peer_vram_bo *bo,
 			     struct vm_area_struct *vma)
 {
 	int ret;
 
 	vma->vm_ops = &peer_vram_vm_ops;
-	ret = ttm_bo_mmap_obj(vma, &obj->bo);
+	ret = ttm_bo_mmap_obj(vma, &bo->tbo);
 	if (!ret)
 		vm_flags_clear(vma, VM_IO);
 	return ret;
 }
 
-/* By a dma-buf, which has checked the range; vm_pgoff counts from its begin. */
-int peer_vram_mmap_shared(struct peer_vram_object *obj,
-			  struct vm_area_struct *vma)
+/* mmap() of a dma-buf, which has checked the range. vm_pgoff begins at the BO. */
+int peer_vram_mmap_dmabuf(struct peer_vram_bo *bo, struct vm_area_struct *vma)
 {
 	int ret;
 
-	ret = peer_vram_mmap_check(peer_vram_object_device(obj), vma);
+	ret = peer_vram_mmap_check(peer_vram_bo_device(bo), vma);
 	if (ret)
 		return ret;
-	vma->vm_pgoff += drm_vma_node_start(&obj->bo.base.vma_node);
-	return peer_vram_mmap_as(obj, vma);
+	vma->vm_pgoff += drm_vma_node_start(&bo->tbo.base.vma_node);
+	return peer_vram_mmap_bo(bo, vma);
 }
 
 int peer_vram_mmap(struct file *filp, struct vm_area_struct *vma)
 {
 	struct peer_vram_file *file = filp->private_data;
-	struct peer_vram_object *obj;
+	struct peer_vram_bo *bo;
 	int ret;
 
 	ret = peer_vram_mmap_check(file->vram, vma);
 	if (ret)
 		return ret;
 
-	obj = peer_vram_mmap_object(file, vma);
-	if (IS_ERR(obj))
-		return PTR_ERR(obj);
+	bo = peer_vram_mmap_get_bo(file, vma);
+	if (IS_ERR(bo))
+		return PTR_ERR(bo);
 
-	ret = peer_vram_mmap_as(obj, vma);
-	peer_vram_object_put(obj);
+	ret = peer_vram_mmap_bo(bo, vma);
+	peer_vram_bo_put(bo);
 	return ret;
 }
 
-/* ---- where in the address space --------------------------------------- */
+/* ---- address of a mapping --------------------------------------------- */
 
-/* Where in its object a mapping would begin; what cannot be mapped: 0. */
-static u64 peer_vram_area_offset(struct peer_vram_file *file,
-				 unsigned long pgoff, unsigned long length)
+/* Offset in the BO at which a mapping would begin; 0 if it cannot be mapped. */
+static u64 peer_vram_mapping_offset(struct peer_vram_file *file,
+				    unsigned long pgoff, unsigned long length)
 {
-	struct peer_vram_object *obj;
+	struct peer_vram_bo *bo;
 	u64 first;
 
 	if (!pgoff)
 		return 0;
-	obj = peer_vram_object_mappable(file, pgoff, length >> PAGE_SHIFT);
-	if (IS_ERR(obj))
+	bo = peer_vram_lookup_mappable_bo(file, pgoff, length >> PAGE_SHIFT);
+	if (IS_ERR(bo))
 		return 0;
-	first = pgoff - drm_vma_node_start(&obj->bo.base.vma_node);
-	peer_vram_object_put(obj);
+	first = pgoff - drm_vma_node_start(&bo->tbo.base.vma_node);
+	peer_vram_bo_put(bo);
 	return first << PAGE_SHIFT;
 }
 
-/* Blocks are aligned in their object. */
+/* Aligns addresses as the blocks of a BO are aligned in the BO. */
 unsigned long peer_vram_get_unmapped_area(struct file *filp, unsigned long addr,
 					  unsigned long length,
 					  unsigned long pgoff,
 					  unsigned long flags)
 {
 	return ib_peer_unmapped_area(filp, addr, length,
-				     peer_vram_area_offset(filp->private_data,
-							   pgoff, length),
+				     peer_vram_mapping_offset(filp->private_data,
+							      pgoff, length),
 				     flags);
 }
 
-/* ---- from addresses to objects ---------------------------------------- */
+/* ---- from addresses to BOs -------------------------------------------- */
 
-static bool peer_vram_vma_ours(struct vm_area_struct *vma, unsigned long addr)
+static bool peer_vram_vma_is_ours(struct vm_area_struct *vma,
+				  unsigned long addr)
 {
 	return vma && vma->vm_start <= addr && vma->vm_ops == &peer_vram_vm_ops;
 }
 
 static void peer_vram_mapping_get(void *private_data)
 {
-	struct peer_vram_object *obj = to_peer_vram_object(private_data);
+	struct peer_vram_bo *bo = to_peer_vram_bo(private_data);
 
-	drm_dev_get(&peer_vram_object_device(obj)->drm);
-	peer_vram_object_get(obj);
+	drm_dev_get(&peer_vram_bo_device(bo)->drm);
+	peer_vram_bo_get(bo);
 }
 
 /**
- * peer_vram_find_range() - which object does a range of addresses map?
+ * peer_vram_find_range() - find the BO that a range of addresses maps
  * @mm:     address space; mmap_lock not held
  * @start:  first address, page aligned
  * @length: bytes, page aligned
- * @write:  write access is wanted, too
- * @offset: where in the object @start lies
+ * @write:  the mapping must permit writes
+ * @offset: out: offset of @start in the BO, in bytes
  *
- * Return: the object, with a reference on it and one on its device, or ERR_PTR
- * of -ENXIO @start is not in a mapping of this driver, -EFAULT the range is not
- * one contiguous piece of one object, -EACCES the mapping does not permit the
- * access, -EINTR killed.
+ * Return: the BO, with a reference on it and one on its device; or ERR_PTR of
+ * -ENXIO @start is not in a mapping of this driver; -EFAULT the range does not map
+ * one contiguous range of one BO; -EACCES the mapping does not permit the access;
+ * -EINTR a fatal signal.
  */
-struct peer_vram_object *peer_vram_find_range(struct mm_struct *mm,
-					      unsigned long start,
-					      size_t length, bool write,
-					      u64 *offset)
+struct peer_vram_bo *peer_vram_find_range(struct mm_struct *mm,
+					  unsigned long start, size_t length,
+					  bool write, u64 *offset)
 {
-	struct ttm_buffer_object *bo;
+	struct ttm_buffer_object *tbo;
 
-	bo = ib_peer_find_mapping(mm, start, length, write, &peer_vram_vm_ops,
-				  peer_vram_mapping_get, offset);
-	if (IS_ERR(bo))
-		return ERR_CAST(bo);
-	*offset -= drm_vma_node_offset_addr(&bo->base.vma_node);
-	return to_peer_vram_object(bo);
+	tbo = ib_peer_find_mapping(mm, start, length, write, &peer_vram_vm_ops,
+				   peer_vram_mapping_get, offset);
+	if (IS_ERR(tbo))
+		return ERR_CAST(tbo);
+	*offset -= drm_vma_node_offset_addr(&tbo->base.vma_node);
+	return to_peer_vram_bo(tbo);
 }
 
 /**
- * peer_vram_find_addr() - which object of a device does an address map?
+ * peer_vram_find_addr() - find the BO of a device that an address maps
  * @vram:   the device
- * @addr:   in current->mm
- * @write:  the mapping must be one that can be made writable
- * @offset: where in the object @addr lies
+ * @addr:   address in current->mm
+ * @write:  the mapping must have VM_MAYWRITE
+ * @offset: out: offset of @addr in the BO, in bytes
  *
- * Return: the object with a reference, or ERR_PTR of -ENOENT, -EACCES, -EINTR.
+ * Return: the BO with a reference; or ERR_PTR of -ENOENT no BO of this device is
+ * mapped there; -EACCES the mapping can never be written; -EINTR a fatal signal.
  */
-struct peer_vram_object *peer_vram_find_addr(struct peer_vram_device *vram,
-					     unsigned long addr, bool write,
-					     u64 *offset)
+struct peer_vram_bo *peer_vram_find_addr(struct peer_vram_device *vram,
+					 unsigned long addr, bool write,
+					 u64 *offset)
 {
 	struct mm_struct *mm = current->mm;
-	struct peer_vram_object *obj;
+	struct peer_vram_bo *bo;
 	struct vm_area_struct *vma;
 
 	if (mmap_read_lock_killable(mm))
 		return ERR_PTR(-EINTR);
 
 	vma = vma_lookup(mm, addr);
-	if (!peer_vram_vma_ours(vma, addr) ||
-	    peer_vram_object_device(peer_vram_vma_object(vma)) != vram) {
-		obj = ERR_PTR(-ENOENT);
+	if (!peer_vram_vma_is_ours(vma, addr) ||
+	    peer_vram_bo_device(peer_vram_vma_bo(vma)) != vram) {
+		bo = ERR_PTR(-ENOENT);
 	} else if (write && !(vma->vm_flags & VM_MAYWRITE)) {
-		obj = ERR_PTR(-EACCES);
+		bo = ERR_PTR(-EACCES);
 	} else {
-		obj = peer_vram_vma_object(vma);
+		bo = peer_vram_vma_bo(vma);
 		*offset = peer_vram_vma_offset(vma, addr);
-		peer_vram_object_get(obj);
+		peer_vram_bo_get(bo);
 	}
 	mmap_read_unlock(mm);
-	return obj;
+	return bo;
 }

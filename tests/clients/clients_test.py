@@ -1,25 +1,25 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 #
-# The distribution's own programs on on-demand MRs, unmodified: perftest, the
-# pingpong programs of rdma-core, UCX. Runs in the guest.
+# Unmodified programs of the distribution with on-demand MRs: perftest, the pingpong
+# programs of rdma-core, UCX. Runs in the guest.
 #
-# Some of these programs would go on without on-demand paging, by copying, and
-# succeed. So an exit status proves nothing here: for each run the kernel must
-# have brought pages to an on-demand MR on either side; and a run without the
-# option must show nothing of the kind, else the evidence would be worth
-# nothing. Where a program can tell that data is wrong, it is asked to; where
-# its buffers can be files, the files are compared.
+# Without on-demand paging, some of these programs copy the data and still succeed,
+# so the exit status is not enough. Trace events must show that the kernel has
+# faulted pages in for an on-demand MR on each side. Control runs without the option
+# must have no such events. If a program can check its data, the test enables that;
+# if its buffers can be files, the test compares the files.
 
 import os
 import subprocess
 import sys
 import time
+from mmap import PAGESIZE
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, '..'))
 
-from evidence import Trace, client_counters, mr_statistics  # noqa: E402
+from evidence import Trace, exporter_counters, mr_statistics  # noqa: E402
 from points import Tap  # noqa: E402
 from nvme import nvme_memory  # noqa: E402
 from programs import Pair, run_pair  # noqa: E402
@@ -29,16 +29,17 @@ VRAM = '--mmap=/dev/peer_vram0'
 
 PERFTEST_PORT = 18515
 UCX_PORT = 13337
+UCX_SIZE = 1 << 20  # bytes of a message
 
 tap = Tap()
 
 
 def on_demand(name, good, text, trace, device=False, mrs=2, pages=2):
-    """The point of a run that must have used on-demand MRs."""
+    """A test case: the run succeeded and has used on-demand MRs."""
     tap.point(name, good and trace.mrs_with_faults() >= mrs and
               trace.pages(device) >= pages,
               f'succeeded: {good}, on-demand MRs that faulted: '
-              f'{trace.mrs_with_faults()}, pages brought: '
+              f'{trace.mrs_with_faults()}, pages faulted in: '
               f'{trace.pages(device)}', text)
 
 
@@ -50,15 +51,14 @@ def perftest(program, *options, server=(), client=()):
 
 
 def memories():
-    """(name, options of perftest, whose it is) of each kind"""
+    """Return (name, options of perftest, exporter) of each kind."""
     node = nvme_memory()
-    return (('host memory', [], None), ('video memory', [VRAM], 'peer_vram'),
-            ('memory of an NVMe controller', ['--mmap=' + node],
-             os.path.basename(node)))
+    return (('system memory', [], None), ('VRAM', [VRAM], 'peer_vram'),
+            ('CMB', ['--mmap=' + node], os.path.basename(node)))
 
 
 def test_perftest():
-    for memory, options, client in memories():
+    for memory, options, exporter in memories():
         for verb in 'write', 'read', 'send':
             for what in 'bw', 'lat':
                 program = f'ib_{verb}_{what}'
@@ -66,27 +66,27 @@ def test_perftest():
                     good, text = perftest(program, '--odp', *options)
                 on_demand(f'{program} --odp on {memory}', good, text, trace,
                           device=bool(options))
-        if client:
-            counters = client_counters(client)
-            tap.equal(f'every region of {memory} was given back',
+        if exporter:
+            counters = exporter_counters(exporter)
+            tap.equal(f'all regions of {memory} are released',
                       counters['num_alloc_mrs'], counters['num_dealloc_mrs'])
 
 
-def registered(client):
-    return client_counters(client)['num_alloc_mrs'] if client else 0
+def registered(exporter):
+    return exporter_counters(exporter)['num_alloc_mrs'] if exporter else 0
 
 
 def test_without_odp():
-    for memory, options, client in memories():
-        before = registered(client)
+    for memory, options, exporter in memories():
+        before = registered(exporter)
         with Trace() as trace:
             good, text = perftest('ib_write_bw', *options)
-        tap.point(f'without --odp, on {memory}, nothing is on demand',
+        tap.point(f'ib_write_bw without --odp on {memory} has no faults',
                   good and not trace.named('ib_peer_fault'), text,
                   trace.events)
-        if client:
-            tap.equal(f'and both sides registered {memory}',
-                      registered(client) - before, 2)
+        if exporter:
+            tap.equal(f'ib_write_bw without --odp: MRs of {memory}',
+                      registered(exporter) - before, 2)
 
 
 def halves(path):
@@ -95,9 +95,9 @@ def halves(path):
     return data[:len(data) // 2], data[len(data) // 2:]
 
 
-# A buffer of perftest is two messages: the first half is the client's side of
-# an operation, the second the server's. It fills them with random bytes when it
-# begins, so the two are different unless they should be the same.
+# A buffer of perftest has room for two messages: the first half is for the
+# client's side of an operation, the second for the server's. perftest fills them
+# with random bytes, so equal halves prove a transfer.
 def test_bytes():
     paths = {'server': '/dev/shm/server', 'client': '/dev/shm/client'}
     for program in 'ib_write_bw', 'ib_send_bw', 'ib_read_bw':
@@ -111,8 +111,8 @@ def test_bytes():
         client, server = halves(paths['client']), halves(paths['server'])
         unlike = server if program == 'ib_read_bw' else client
         good = good and client[0] == server[1] and unlike[0] != unlike[1]
-        on_demand(f'{program} --odp between two files: the bytes arrived',
-                  good, text, trace, pages=32)
+        on_demand(f'{program} --odp between two files transfers the data',
+                  good, text, trace, pages=2 * 65536 // PAGESIZE)
         for path in paths.values():
             os.unlink(path)
 
@@ -123,37 +123,37 @@ def both_have_faults(seen):
 
 
 def test_statistics():
-    """While they run, rdma(8) shows the MRs of both, with their faults."""
-    for memory, options in (('host memory', []), ('video memory', [VRAM])):
+    """rdma(8) shows the MRs of both running programs, with their faults."""
+    for memory, options in (('system memory', []), ('VRAM', [VRAM])):
         command = ['ib_write_bw', '-d', 'rxe0', '-F', '--odp', '-D', '1',
                    '--run_infinitely', *options]
-        before = client_counters()['num_faults']
+        before = exporter_counters()['num_faults']
         pair = Pair(command, command, PERFTEST_PORT)
         seen, faults = {}, 0
         for _ in range(300):
             seen = mr_statistics()
-            faults = client_counters()['num_faults'] - before
-            # An MR's count comes when a question is asked, its owner's later.
+            faults = exporter_counters()['num_faults'] - before
+            # The exporter's counters may increase later than those of the MRs.
             if both_have_faults(seen) and (faults >= 2 or not options):
                 break
             time.sleep(0.1)
         pair.stop()
         text = pair.finish()[1]
-        tap.point(f'rdma statistic shows the faults of two MRs on {memory}',
+        tap.point(f'rdma statistic shows faults of two MRs on {memory}',
                   both_have_faults(seen), seen, text)
-        tap.point(f'and the counters of peer_vram fit, on {memory}',
+        tap.point(f'counters of peer_vram match, on {memory}',
                   faults >= 2 if options else faults == 0, faults)
 
 
 # ---- rdma-core ----
 
-PREFETCHED_NOT = "Couldn't prefetch MR"
+PREFETCH_FAILED = "Couldn't prefetch MR"
 
 
 def pingpong(program, *options):
     command = [program, '-d', 'rxe0', '-g', '1', '-n', '100', '-c', *options]
     good, text = run_pair(command, command, PERFTEST_PORT)
-    # It says so, and succeeds.
+    # The exit status is 0 even if the data is invalid.
     return good and 'invalid data' not in text, text
 
 
@@ -162,7 +162,7 @@ def test_pingpong():
             ('explicit', 'ibv_rc_pingpong', ['-o']),
             ('implicit', 'ibv_rc_pingpong', ['-O']),
             ('explicit, new post send API', 'ibv_rc_pingpong', ['-o', '-N']),
-            ('explicit, by events', 'ibv_rc_pingpong', ['-o', '-e']),
+            ('explicit, events', 'ibv_rc_pingpong', ['-o', '-e']),
             ('explicit, SRQ', 'ibv_srq_pingpong', ['-o'])):
         with Trace() as trace:
             good, text = pingpong(program, *options)
@@ -171,23 +171,23 @@ def test_pingpong():
 
 
 def test_pingpong_prefetch():
-    """Prefetches, or says that its provider cannot, and goes on."""
+    """The program continues if its provider cannot prefetch."""
     for option in '-o', '-O':
         with Trace() as trace:
             good, text = pingpong('ibv_rc_pingpong', option, '-P')
         on_demand(f'ibv_rc_pingpong {option} -P (prefetch), data checked',
                   good, text, trace)
-        if PREFETCHED_NOT in text:
+        if PREFETCH_FAILED in text:
             print('# the userspace provider has no ibv_advise_mr()')
 
 
 # ---- UCX ----
 
 def ucx(*options, **settings):
-    # rxe with IPv4 GIDs needs the check switched off until UCX 1.19.
+    # With rxe and IPv4 GIDs, UCX before 1.19 needs this check disabled.
     env = dict(os.environ, UCX_NET_DEVICES='rxe0:1', UCX_TLS='rc_v,ud_v,self',
                UCX_UD_VERBS_ETH_DGID_CHECK='n', **settings)
-    command = ['ucx_perftest', '-n', '20', '-w', '2', '-s', '1048576',
+    command = ['ucx_perftest', '-n', '20', '-w', '2', '-s', str(UCX_SIZE),
                *options]
     return run_pair(command, command, UCX_PORT, env)
 
@@ -200,39 +200,39 @@ def test_ucx():
     for test in UCX_TESTS:
         with Trace() as trace:
             good, text = ucx('-B', '-t', test, **EXPLICIT)
-        # The message at least: 1 MiB.
+        # At least the pages of one message.
         on_demand(f'ucx_perftest {test}, explicit', good, text, trace,
-                  pages=256)
+                  pages=UCX_SIZE // PAGESIZE)
     with Trace() as trace:
         good, text = ucx('-t', 'tag_bw')
-    tap.point('without its settings nothing of UCX is on demand',
+    tap.point('UCX without settings for on-demand paging has no faults',
               good and not trace.named('ib_peer_fault'), text, trace.events)
 
 
 def test_ucx_implicit():
     with Trace() as trace:
         good, text = ucx('-t', 'tag_bw', UCX_IB_REG_METHODS='odp')
-    # How it ends is not looked at: UCX 1.13 ends an implicit MR by taking its handle
-    # for a struct of arguments, whose flags are then the MR's key; with an odd one it
-    # dies, all work done.
+    # The exit status is ignored. UCX 1.13 passes the handle of an implicit MR where
+    # a struct is expected, and so uses the key as flags. With an odd key it crashes
+    # after the transfers.
     del good
-    on_demand('ucx_perftest tag_bw, implicit, up to its result',
-              'Final:' in text, text, trace, pages=256)
+    on_demand('ucx_perftest tag_bw, implicit, result is printed',
+              'Final:' in text, text, trace, pages=UCX_SIZE // PAGESIZE)
 
 
-# ---- the same on the distribution's rxe: fails ----
+# ---- the stock rxe has no on-demand paging ----
 
 def test_stock():
     subprocess.run([RXE, 'stock'], check=True)
     try:
         good, text = perftest('ib_write_bw', '--odp')
-        tap.point('the stock rxe: ib_write_bw --odp is refused',
+        tap.point('stock rxe: ib_write_bw --odp fails',
                   not good and 'not supported' in text, text)
         good, text = pingpong('ibv_rc_pingpong', '-o')
-        tap.point('the stock rxe: ibv_rc_pingpong -o is refused',
+        tap.point('stock rxe: ibv_rc_pingpong -o fails',
                   not good and 'support' in text, text)
         good, text = ucx('-B', '-t', 'tag_bw', **EXPLICIT)
-        tap.point('the stock rxe: UCX cannot register on demand',
+        tap.point('stock rxe: UCX on-demand registration fails',
                   not good and 'Operation not supported' in text, text)
     finally:
         subprocess.run([RXE, 'extended'], check=True)

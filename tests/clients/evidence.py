@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 #
-# What the kernel says about registrations, for tests that do not believe a
-# program which says that it used an on-demand one.
+# What the kernel reports about registrations: trace events, the kernel log and
+# counters. Tests use it to prove that a program has used an on-demand MR.
 
 import json
 import os
@@ -15,7 +15,7 @@ EVENT = re.compile(r'.*: (ib_peer_\w+): (.*)')
 
 
 class Trace:
-    """The core's tracepoints while a "with" block runs, in .events: a list of
+    """Records the core's trace events in a "with" block. .events is a list of
     (name, {field: text})."""
 
     def __enter__(self):
@@ -40,13 +40,13 @@ class Trace:
         return [fields for got, fields in self.events if got == name]
 
     def mrs_with_faults(self):
-        """How many on-demand MRs got pages because somebody came for them.
-        Others never fault."""
+        """Return the number of MRs with successful faults. Only on-demand MRs
+        fault."""
         return len({fields['umem'] for fields in self.named('ib_peer_fault')
                     if fields['ret'] == '0'})
 
     def pages(self, device):
-        """Pages that became accessible, of device or of system memory."""
+        """Return the number of published pages, of device or system memory."""
         return sum(int(fields['pages'])
                    for fields in self.named('ib_peer_publish')
                    if fields['ret'] == '0' and
@@ -54,7 +54,7 @@ class Trace:
 
 
 class KernelLog:
-    """The kernel's log while a "with" block runs, in .lines."""
+    """Records the kernel log in a "with" block. .lines is a list of lines."""
 
     def __enter__(self):
         self.log = os.open('/dev/kmsg', os.O_RDONLY | os.O_NONBLOCK)
@@ -69,25 +69,25 @@ class KernelLog:
         except BlockingIOError:
             os.close(self.log)
 
-    def refused(self):
-        """Registrations that failed; that some did, if they were many."""
+    def failed_registrations(self):
+        """Return the messages of failed registrations. Their rate is limited."""
         return [line for line in self.lines
                 if 'rxe_reg_user_mr: returned err' in line]
 
 
 def mr_statistics():
-    """{MR number: {counter: value}} of the on-demand MRs there are."""
+    """Return {MR number: {counter: value}} of all on-demand MRs."""
     text = subprocess.run(['rdma', '-j', 'statistic', 'show', 'mr'], text=True,
                           capture_output=True, check=True).stdout
     return {entry['mrn']: entry for entry in json.loads(text or '[]')
             if 'page_faults' in entry}
 
 
-def client_counters(client='peer_vram'):
-    folder = f'{COUNTERS}/{client}'
+def exporter_counters(exporter='peer_vram'):
+    directory = f'{COUNTERS}/{exporter}'
     counters = {}
-    for name in os.listdir(folder):
+    for name in os.listdir(directory):
         if name.startswith('num_'):
-            with open(f'{folder}/{name}', encoding='ascii') as file:
+            with open(f'{directory}/{name}', encoding='ascii') as file:
                 counters[name] = int(file.read())
     return counters

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 #
-# The memory of an NVMe controller, as whoever runs the machine would offer it.
+# Binds an NVMe controller to peer_cmb, as an administrator would.
 
 import glob
 import os
@@ -11,7 +11,7 @@ CLASS_NVME = '0x010802'
 
 
 def controllers():
-    """Addresses of those that have no driver, or ours."""
+    """Yield the addresses of controllers without a driver or with peer_cmb."""
     for path in sorted(glob.glob(f'{PCI}/devices/*')):
         with open(f'{path}/class', encoding='ascii') as file:
             if file.read().strip() != CLASS_NVME:
@@ -27,7 +27,7 @@ def write(path, text):
 
 
 def nvme_memory():
-    """The node of the first controller that has a buffer."""
+    """Return the device file of the first controller that has a CMB."""
     subprocess.run(['modprobe', 'peer_cmb'], check=True)
     for address in controllers():
         device = f'{PCI}/devices/{address}'
@@ -35,4 +35,4 @@ def nvme_memory():
         write(f'{PCI}/drivers_probe', address)
         for node in glob.glob(f'{device}/misc/peer_cmb*'):
             return '/dev/' + os.path.basename(node)
-    raise OSError('no NVMe controller has a buffer')
+    raise OSError('no NVMe controller has a CMB')

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 #
-# The commands of a page of the documentation, to be run as somebody would who
-# copies them, one block after the other, into a shell.
+# Runs the commands of a page of the documentation, as a user who copies one block
+# after the other into a shell.
 
 import os
 import re
@@ -15,8 +15,8 @@ BLOCK = re.compile(r'^## (?P<section>.*)$|'
 
 
 def blocks(path):
-    """(section, name, commands) of each block marked as "sh". Its name is its
-    first line, a comment; the section is the headline it stands below."""
+    """Yield (section, name, commands) of each block marked as "sh". The name is
+    its first line, a comment. The section is the heading above it."""
     with open(path, encoding='utf-8') as page:
         text = page.read()
     section = None
@@ -28,15 +28,15 @@ def blocks(path):
 
 
 class Shell:
-    """A shell that is copied into: what a block exports is there for the next
-    one. The first command that fails ends a block."""
+    """A shell that keeps exported variables from one block to the next. The first
+    command that fails ends a block."""
 
     def __init__(self, timeout):
         self.timeout = timeout
         self.env = dict(os.environ)
 
     def run(self, commands, **settings):
-        """(status, what it said); status is None if it took too long."""
+        """Return (status, output). The status is None after a timeout."""
         with tempfile.NamedTemporaryFile() as left:
             program = subprocess.Popen(
                 ['bash', '-ec', f'{commands}\nenv -0 > {left.name}'],
@@ -44,11 +44,11 @@ class Shell:
                 start_new_session=True, stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
             try:
-                said = program.communicate(timeout=self.timeout)[0]
+                output = program.communicate(timeout=self.timeout)[0]
             except subprocess.TimeoutExpired:
                 os.killpg(program.pid, signal.SIGKILL)
                 return None, program.communicate()[0] + 'timed out\n'
             if program.returncode == 0 and not settings:
                 env = left.read().decode().split('\0')[:-1]
                 self.env = dict(entry.split('=', 1) for entry in env)
-        return program.returncode, said
+        return program.returncode, output

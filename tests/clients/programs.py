@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 #
-# Runs a program as server and as client, over 10.0.0.1, to its end or until it
-# is stopped.
+# Runs a program as server and as client, over 10.0.0.1, until it exits or is
+# stopped.
 
 import subprocess
 import time
 
-# Under emulation, with everything else that runs.
+# Seconds, for emulation on a busy host.
 TIMEOUT = 90
 
 
@@ -16,7 +16,7 @@ def is_listening(port):
 
 
 class Pair:
-    """server and client: the arguments; the client gets the address, too."""
+    """A server and a client. The address is added to the client's arguments."""
 
     def __init__(self, server, client, port, env=None):
         self.server = self.start(server, env)
@@ -38,18 +38,18 @@ class Pair:
         self.server.kill()
 
     def finish(self):
-        """(both succeeded, what they said). A server whose client has failed
-        may wait for ever: it does not get the chance."""
+        """Return (both succeeded, output). If the client has failed, the server
+        is killed after 2 s, because it may wait forever."""
         text = ''
         good = True
         for program in (self.client, self.server):
             try:
-                said = program.communicate(timeout=TIMEOUT if good else 2)[0]
+                output = program.communicate(timeout=TIMEOUT if good else 2)[0]
             except subprocess.TimeoutExpired:
                 program.kill()
-                said = program.communicate()[0] + 'timed out\n'
+                output = program.communicate()[0] + 'timed out\n'
             good = good and program.returncode == 0
-            text += f'{program.args}: status {program.returncode}\n{said}'
+            text += f'{program.args}: status {program.returncode}\n{output}'
         return good, text
 
 

@@ -39,7 +39,7 @@ const char *cmb_address(enum cmb_controller which)
 	glob_t found;
 	size_t i;
 
-	/* Known from the first time on: a test may remove one. */
+	/* Cache the addresses, because a test may remove a controller. */
 	if (address[which][0])
 		return address[which];
 	if (glob(DEVICES "/*/class", 0, NULL, &found))
@@ -74,7 +74,7 @@ int cmb_load(void)
 	return vt_run(MODULE_TIMEOUT_MS, argv);
 }
 
-bool cmb_belongs_to(enum cmb_controller which, const char *driver)
+bool cmb_is_bound(enum cmb_controller which, const char *driver)
 {
 	char path[PATH_MAX], link[PATH_MAX];
 	ssize_t n;
@@ -87,13 +87,13 @@ bool cmb_belongs_to(enum cmb_controller which, const char *driver)
 	return driver && !strcmp(strrchr(link, '/') + 1, driver);
 }
 
-int cmb_give(enum cmb_controller which, const char *driver)
+int cmb_bind(enum cmb_controller which, const char *driver)
 {
 	int ret = 0;
 
-	if (cmb_belongs_to(which, driver))
+	if (cmb_is_bound(which, driver))
 		return 0;
-	if (!cmb_belongs_to(which, NULL))
+	if (!cmb_is_bound(which, NULL))
 		ret = cmb_sysfs_write(which, "driver/unbind",
 				      cmb_address(which));
 	if (!ret)
@@ -102,7 +102,7 @@ int cmb_give(enum cmb_controller which, const char *driver)
 	if (!ret && driver)
 		ret = vt_write_file("/sys/bus/pci/drivers_probe",
 				    cmb_address(which));
-	if (!ret && !cmb_belongs_to(which, driver))
+	if (!ret && !cmb_is_bound(which, driver))
 		ret = -ENODEV;
 	return ret;
 }
@@ -122,7 +122,7 @@ int cmb_find(enum cmb_controller which, const char *pattern, char *node,
 	return 0;
 }
 
-/* The kernel looks for disks after the driver was bound. */
+/* The kernel scans for disks asynchronously after the driver was bound. */
 int cmb_open_disk(enum cmb_controller which, int flags)
 {
 	int fd = -ENOENT, tries;
@@ -135,7 +135,7 @@ int cmb_open_disk(enum cmb_controller which, int flags)
 	return fd;
 }
 
-/* ---- the node --------------------------------------------------------- */
+/* ---- device file ------------------------------------------------------ */
 
 int cmb_node(enum cmb_controller which, char *node, size_t size)
 {

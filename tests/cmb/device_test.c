@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * The controller goes away and comes back under its users: unbound, reset,
- * removed from the bus, unplugged, with memory regions and RDMA traffic alive and
- * the disk at work. Nobody waits for a user; what users have left answers with errors for
- * good; and what comes back is empty and works.
+ * Removal of the controller while it is in use, and its return: unbind, reset,
+ * removal from the bus and hot unplug, with MRs, RDMA traffic and disk transfers.
+ * Removal does not wait for users. Old files, mappings and MRs fail from then
+ * on. The controller that returns is empty and works.
  */
 #include <kselftest_harness.h>
 
@@ -25,28 +25,28 @@
 
 #define LENGTH (4 * MIB)
 
-/* What no call may take, on a busy emulated machine. */
-#define BOUND_MS 30000
+/* Time limit of each step on a busy emulated machine. */
+#define MAX_MS 30000
 
-/* ---- ways to go, and to come back ------------------------------------- */
+/* ---- removing and restoring ------------------------------------------- */
 
-static int unbind(void)
+static int unbind_driver(void)
 {
-	return cmb_give(CMB_LARGE, NULL);
+	return cmb_bind(CMB_LARGE, NULL);
 }
 
-static int bind_again(void)
+static int bind_driver(void)
 {
-	return cmb_give(CMB_LARGE, "peer_cmb");
+	return cmb_bind(CMB_LARGE, "peer_cmb");
 }
 
-/* The driver's reset_prepare() and reset_done() are called in it. */
-static int reset(void)
+/* This calls reset_prepare() and reset_done() of the driver. */
+static int reset_device(void)
 {
 	return cmb_sysfs_write(CMB_LARGE, "reset", "1");
 }
 
-static int nothing(void)
+static int no_op(void)
 {
 	return 0;
 }
@@ -60,27 +60,27 @@ static int rescan(void)
 {
 	int ret = vt_write_file("/sys/bus/pci/rescan", "1");
 
-	return ret ? ret : bind_again();
+	return ret ? ret : bind_driver();
 }
 
-/* As by a hand; the kernel gives it five seconds to think better of it. */
-static int unplug(void)
+/* Presses the attention button. The kernel removes the device after 5 s. */
+static int hot_unplug(void)
 {
-	return vt_unplug("nvme", BOUND_MS);
+	return vt_unplug("nvme", MAX_MS);
 }
 
-static int plug(void)
+static int hot_plug(void)
 {
 	int ret = vt_plug("\"driver\": \"nvme\", \"id\": \"nvme\", "
 			  "\"bus\": \"bay\", \"serial\": \"peermem\", "
 			  "\"drive\": \"disk\", \"cmb_size_mb\": 64");
-	int64_t until = vt_now_ms() + BOUND_MS;
+	int64_t until = vt_now_ms() + MAX_MS;
 
 	if (ret)
 		return ret;
 	do {
 		usleep(100000);
-		ret = bind_again();
+		ret = bind_driver();
 	} while (ret && vt_now_ms() < until);
 	return ret;
 }
@@ -104,16 +104,26 @@ FIXTURE(device)
 
 FIXTURE_VARIANT(device)
 {
-	int (*go)(void);
-	int (*come)(void);
+	int (*remove)(void);
+	int (*restore)(void);
 };
 
-FIXTURE_VARIANT_ADD(device, unbind) { .go = unbind, .come = bind_again };
-FIXTURE_VARIANT_ADD(device, reset) { .go = reset, .come = nothing };
-FIXTURE_VARIANT_ADD(device, removal) { .go = remove_device, .come = rescan };
-FIXTURE_VARIANT_ADD(device, unplugging) { .go = unplug, .come = plug };
-
-/* Into the memory, from it to the disk, and by the processor. */
+FIXTURE_VARIANT_ADD(device, unbind)
+{
+	.remove = unbind_driver, .restore = bind_driver,
+};
+FIXTURE_VARIANT_ADD(device, reset)
+{
+	.remove = reset_device, .restore = no_op,
+};
+FIXTURE_VARIANT_ADD(device, remove)
+{
+	.remove = remove_device, .restore = rescan,
+};
+FIXTURE_VARIANT_ADD(device, hot_unplug)
+{
+	.remove = hot_unplug, .restore = hot_plug,
+};
 
 static int use_rdma(void *what)
 {
@@ -138,22 +148,22 @@ static int use_mapping(void *what)
 	return touch_write(d->map + MIB);
 }
 
-static struct ibv_mr *reg(struct device *d, int more)
+static struct ibv_mr *reg_mr(struct device *d, int access_flags)
 {
 	return ibv_reg_mr(d->dev.pd, d->map, LENGTH,
 			  IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_READ |
-			  IBV_ACCESS_REMOTE_WRITE | more);
+			  IBV_ACCESS_REMOTE_WRITE | access_flags);
 }
 
 FIXTURE_SETUP(device)
 {
 	struct device *d = &self->d;
 
-	/* It takes its own locks in two orders, which that kernel reports. */
-	if (variant->go == unplug && vt_slow_kernel())
-		SKIP(return, "the kernel's pciehp");
+	/* pciehp of that kernel takes its locks in two orders; lockdep warns. */
+	if (variant->remove == hot_unplug && vt_slow_kernel())
+		SKIP(return, "lockdep warning in the kernel's pciehp");
 	ASSERT_EQ(0, cmb_load());
-	ASSERT_EQ(0, bind_again());
+	ASSERT_EQ(0, bind_driver());
 	d->fd = cmb_open(CMB_LARGE, O_RDWR);
 	ASSERT_LE(0, d->fd);
 	d->map = cmb_map(d->fd, LENGTH);
@@ -161,9 +171,9 @@ FIXTURE_SETUP(device)
 	ASSERT_EQ(0, vt_dev_open(&d->dev));
 	ASSERT_EQ(0, vt_pair_open(&d->pair, &d->dev, NULL));
 	ASSERT_EQ(0, vt_buf_open(&d->host, &d->dev, &vt_mem_host, MIB, NULL));
-	d->mr = reg(d, 0);
+	d->mr = reg_mr(d, 0);
 	ASSERT_NE(NULL, d->mr);
-	d->on_demand = reg(d, IBV_ACCESS_ON_DEMAND);
+	d->on_demand = reg_mr(d, IBV_ACCESS_ON_DEMAND);
 	ASSERT_NE(NULL, d->on_demand);
 }
 
@@ -182,12 +192,12 @@ FIXTURE_TEARDOWN(device)
 
 /* ---- tests ------------------------------------------------------------ */
 
-/* All that users have left of what went away. */
-static void expect_gone(struct __test_metadata *_metadata, struct device *d)
+/* Checks that all accesses to the removed controller fail. */
+static void expect_removed(struct __test_metadata *_metadata, struct device *d)
 {
 	struct vt_remote pinned = { (uintptr_t)d->map, d->mr->rkey };
 	struct vt_remote on_demand = { (uintptr_t)d->map, d->on_demand->rkey };
-	struct ibv_sge sge = vt_sge(&d->host, 0, 4096);
+	struct ibv_sge sge = vt_sge(&d->host, 0, PAGE);
 	struct peer_cmb_disk disk;
 	struct peer_bar_info info;
 
@@ -198,7 +208,7 @@ static void expect_gone(struct __test_metadata *_metadata, struct device *d)
 	EXPECT_EQ(-ENODEV, cmb_write_disk(d->fd, d->map, PAGE, 0));
 	EXPECT_EQ(NULL, cmb_map(d->fd, PAGE));
 	EXPECT_EQ(ENODEV, errno);
-	EXPECT_EQ(NULL, reg(d, 0));
+	EXPECT_EQ(NULL, reg_mr(d, 0));
 	EXPECT_EQ(0, vt_pair_renew(&d->pair));
 	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR,
 		  vt_rdma_write(&d->pair.end[0], &sge, 1, pinned));
@@ -207,7 +217,7 @@ static void expect_gone(struct __test_metadata *_metadata, struct device *d)
 		  vt_rdma_read(&d->pair.end[0], &sge, 1, on_demand));
 }
 
-/* What came back has no memory of what was, and all of it is free. */
+/* Checks that the restored controller works, is zeroed, and has no allocations. */
 static void expect_new(struct __test_metadata *_metadata)
 {
 	struct peer_bar_info info;
@@ -229,7 +239,7 @@ static void expect_new(struct __test_metadata *_metadata)
 	close(fd);
 }
 
-TEST_F_TIMEOUT(device, goes_under_its_users, 120)
+TEST_F_TIMEOUT(device, removed_while_in_use, 120)
 {
 	struct device *d = &self->d;
 	struct user users[] = {
@@ -239,23 +249,23 @@ TEST_F_TIMEOUT(device, goes_under_its_users, 120)
 	};
 	int64_t start;
 
-	ASSERT_EQ(0, users_start(users, 3, BOUND_MS));
+	ASSERT_EQ(0, users_start(users, 3, MAX_MS));
 	start = vt_now_ms();
-	ASSERT_EQ(0, variant->go());
-	EXPECT_GT(BOUND_MS, vt_now_ms() - start);
+	ASSERT_EQ(0, variant->remove());
+	EXPECT_GT(MAX_MS, vt_now_ms() - start);
 	ASSERT_EQ(0, users_join(users, 3));
 	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, users[0].last);
 	EXPECT_EQ(-ENODEV, users[1].last);
 	EXPECT_EQ(SIGBUS, users[2].last);
-	expect_gone(_metadata, d);
-	ASSERT_EQ(0, variant->come());
+	expect_removed(_metadata, d);
+	ASSERT_EQ(0, variant->restore());
 	expect_new(_metadata);
-	/* The old ones stay dead. */
-	expect_gone(_metadata, d);
+	/* The old file, mapping and MRs still fail. */
+	expect_removed(_metadata, d);
 }
 
-/* Devices that do DMA, which follow and which pin, have to let go of it, too. */
-TEST_F_TIMEOUT(device, goes_under_dma, 120)
+/* DMA importers, dynamic and revocable ones, lose access, too. */
+TEST_F_TIMEOUT(device, removed_during_dma, 120)
 {
 	static const enum edu_rdma_device devices[] = {
 		EDU_RDMA_DYNAMIC, EDU_RDMA_REVOCABLE
@@ -264,18 +274,18 @@ TEST_F_TIMEOUT(device, goes_under_dma, 120)
 	char byte;
 
 	ASSERT_EQ(0, en_load());
-	ASSERT_EQ(0, en_bridges("all"));
+	ASSERT_EQ(0, en_set_bridges("all"));
 	ASSERT_EQ(0, vt_mem_prepare(&vt_mem_cmb));
 	for (buf = b; buf < b + 2; buf++) {
 		ASSERT_EQ(0, en_buf_open(buf, devices[buf - b], IM_WRITE,
 					 &vt_mem_cmb, 2 * PAGE));
-		EXPECT_EQ(0, en_put(buf, PAGE - 50, 100, 2));
+		EXPECT_EQ(0, en_buf_write(buf, PAGE - 50, 100, 2));
 	}
-	ASSERT_EQ(0, variant->go());
+	ASSERT_EQ(0, variant->remove());
 	for (buf = b; buf < b + 2; buf++)
 		EXPECT_NE(0, en_access(buf->engine, buf->device, buf->mr.rkey,
 				       buf->buf.iova, &byte, 1, 0));
-	ASSERT_EQ(0, variant->come());
+	ASSERT_EQ(0, variant->restore());
 	expect_new(_metadata);
 	for (buf = b; buf < b + 2; buf++) {
 		EXPECT_NE(0, en_access(buf->engine, buf->device, buf->mr.rkey,
@@ -283,7 +293,7 @@ TEST_F_TIMEOUT(device, goes_under_dma, 120)
 		EXPECT_EQ(0, en_buf_close(buf));
 		ASSERT_EQ(0, en_buf_open(buf, devices[buf - b], IM_WRITE,
 					 &vt_mem_cmb, 2 * PAGE));
-		EXPECT_EQ(0, en_put(buf, PAGE - 50, 100, 3));
+		EXPECT_EQ(0, en_buf_write(buf, PAGE - 50, 100, 3));
 		EXPECT_EQ(0, vt_buf_check_all(&buf->buf));
 		EXPECT_EQ(0, en_buf_close(buf));
 	}
@@ -294,14 +304,14 @@ static int unload_module(void)
 	return syscall(SYS_delete_module, "peer_cmb", O_NONBLOCK) ? -errno : 0;
 }
 
-/* Open files and mappings keep the module. */
+/* Open files and mappings hold references to the module. */
 TEST(unload)
 {
 	void *map;
 	int fd;
 
 	ASSERT_EQ(0, cmb_load());
-	ASSERT_EQ(0, bind_again());
+	ASSERT_EQ(0, bind_driver());
 	fd = cmb_open(CMB_LARGE, O_RDWR);
 	ASSERT_LE(0, fd);
 	map = cmb_map(fd, MIB);
@@ -311,7 +321,7 @@ TEST(unload)
 	EXPECT_EQ(-EWOULDBLOCK, unload_module());
 	ASSERT_EQ(0, munmap(map, MIB));
 	EXPECT_EQ(0, unload_module());
-	EXPECT_EQ(true, cmb_belongs_to(CMB_LARGE, NULL));
+	EXPECT_EQ(true, cmb_is_bound(CMB_LARGE, NULL));
 	EXPECT_EQ(0, cmb_load());
 }
 

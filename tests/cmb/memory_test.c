@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * The node: memory of the buffer is given out, taken back and given out clean; and
- * the calls, as tables: sizes of structs, fields that must be zero, numbers, bad
- * pointers. Each row says what the headers promise.
+ * Memory of the device file: it is allocated, freed and zeroed. Tables check what
+ * all ioctls have in common: struct sizes, reserved fields, ioctl numbers, bad
+ * pointers. The headers document the expected values.
  */
 #include <kselftest_harness.h>
 
@@ -29,7 +29,7 @@ FIXTURE_SETUP(memory)
 	struct peer_bar_info info;
 
 	ASSERT_EQ(0, cmb_load());
-	ASSERT_EQ(0, cmb_give(CMB_LARGE, "peer_cmb"));
+	ASSERT_EQ(0, cmb_bind(CMB_LARGE, "peer_cmb"));
 	self->fd = cmb_open(CMB_LARGE, O_RDWR);
 	ASSERT_LE(0, self->fd);
 	ASSERT_EQ(0, cmb_info(self->fd, &info));
@@ -45,9 +45,9 @@ FIXTURE_TEARDOWN(memory)
 	close(self->fd);
 }
 
-/* ---- giving out and taking back --------------------------------------- */
+/* ---- allocation ------------------------------------------------------- */
 
-TEST_F(memory, numbers)
+TEST_F(memory, accounting)
 {
 	struct peer_bar_info info;
 	void *one, *two;
@@ -59,7 +59,7 @@ TEST_F(memory, numbers)
 	ASSERT_EQ(0, cmb_info(self->fd, &info));
 	EXPECT_EQ(self->total - MIB - 2 * PAGE, info.available);
 	EXPECT_EQ(2, info.allocations);
-	/* A part of a mapping keeps all of the memory. */
+	/* One mapped page keeps the whole allocation. */
 	ASSERT_EQ(0, munmap(one, MIB - PAGE));
 	ASSERT_EQ(0, cmb_info(self->fd, &info));
 	EXPECT_EQ(2, info.allocations);
@@ -70,7 +70,7 @@ TEST_F(memory, numbers)
 	EXPECT_EQ(0, info.allocations);
 }
 
-TEST_F(memory, all_of_it_and_no_more)
+TEST_F(memory, allocate_all)
 {
 	void *all;
 
@@ -86,7 +86,7 @@ TEST_F(memory, all_of_it_and_no_more)
 	munmap(all, self->total);
 }
 
-TEST_F(memory, next_owner_sees_nothing)
+TEST_F(memory, allocations_are_zeroed)
 {
 	uint8_t *map = cmb_map(self->fd, self->total);
 
@@ -98,7 +98,7 @@ TEST_F(memory, next_owner_sees_nothing)
 	EXPECT_EQ(-1, zero_check(map, self->total));
 }
 
-TEST_F(memory, apart)
+TEST_F(memory, allocations_do_not_overlap)
 {
 	uint8_t *map[8];
 	unsigned int n;
@@ -116,18 +116,20 @@ TEST_F(memory, apart)
 	}
 }
 
-/* ---- calls ------------------------------------------------------------ */
+/* ---- ioctls ----------------------------------------------------------- */
+
+#define MAX_PAGE (64 * KIB)	/* largest page size of any architecture */
 
 union any {
 	uint32_t size;
 	struct peer_bar_info info;
-	struct peer_bar_at at;
+	struct peer_bar_addr at;
 	struct peer_cmb_disk disk;
 	struct peer_cmb_io io;
-	char bytes[2 * 4096];
+	char bytes[2 * MAX_PAGE];
 };
 
-/* @zero: where the bytes begin that must be zero, after the size */
+/* @zero: offset from which on all input bytes must be zero */
 struct call {
 	const char *name;
 	unsigned long nr;
@@ -138,21 +140,21 @@ struct call {
 #define CALL(_nr, _struct, _zero)					\
 	{ #_nr, _nr, sizeof(struct _struct), offsetof(struct _struct, _zero) }
 
-/* In an order in which each finds the memory alive. */
+/* DESTROY is last, so that the other ioctls find the memory. */
 static const struct call calls[] = {
 	CALL(PEER_BAR_IOC_INFO, peer_bar_info, flags),
 	CALL(PEER_CMB_IOC_DISK, peer_cmb_disk, block_size),
 	CALL(PEER_CMB_IOC_IO, peer_cmb_io, reserved),
 	{ "PEER_BAR_IOC_REVOKE", PEER_BAR_IOC_REVOKE,
-	  sizeof(struct peer_bar_at), sizeof(struct peer_bar_at) },
+	  sizeof(struct peer_bar_addr), sizeof(struct peer_bar_addr) },
 	{ "PEER_BAR_IOC_DESTROY", PEER_BAR_IOC_DESTROY,
-	  sizeof(struct peer_bar_at), sizeof(struct peer_bar_at) },
+	  sizeof(struct peer_bar_addr), sizeof(struct peer_bar_addr) },
 };
 
 #define CALLS (sizeof(calls) / sizeof(calls[0]))
 
-/* What makes the call succeed. */
-static void fill_in(union any *arg, const struct call *call, const void *map)
+/* Fills the struct with values with which the ioctl succeeds. */
+static void fill_args(union any *arg, const struct call *call, const void *map)
 {
 	memset(arg, 0, sizeof(*arg));
 	arg->size = call->size;
@@ -167,7 +169,7 @@ static void fill_in(union any *arg, const struct call *call, const void *map)
 	}
 }
 
-TEST_F(memory, sizes_of_structs)
+TEST_F(memory, struct_sizes)
 {
 	static union any arg;
 	size_t i, size;
@@ -178,12 +180,12 @@ TEST_F(memory, sizes_of_structs)
 
 		ASSERT_NE(NULL, map);
 		for (size = 0; size < call->size; size++) {
-			fill_in(&arg, call, map);
+			fill_args(&arg, call, map);
 			arg.size = size;
 			EXPECT_EQ(-EINVAL, cmb_ioctl(self->fd, call->nr, &arg))
 				TH_LOG("%s, size %zu", call->name, size);
 		}
-		fill_in(&arg, call, map);
+		fill_args(&arg, call, map);
 		arg.size = PAGE + 1;
 		EXPECT_EQ(-E2BIG, cmb_ioctl(self->fd, call->nr, &arg))
 			TH_LOG("%s", call->name);
@@ -198,7 +200,7 @@ TEST_F(memory, sizes_of_structs)
 	}
 }
 
-TEST_F(memory, fields_that_must_be_zero)
+TEST_F(memory, reserved_fields)
 {
 	void *map = cmb_map(self->fd, PAGE);
 	static union any arg;
@@ -209,7 +211,7 @@ TEST_F(memory, fields_that_must_be_zero)
 		const struct call *call = &calls[i];
 
 		for (at = call->zero; at < call->size; at++) {
-			fill_in(&arg, call, map);
+			fill_args(&arg, call, map);
 			arg.bytes[at] = 1;
 			EXPECT_EQ(-EINVAL, cmb_ioctl(self->fd, call->nr, &arg))
 				TH_LOG("%s, byte %zu", call->name, at);
@@ -225,14 +227,14 @@ TEST_F(memory, unknown_flags)
 
 	ASSERT_NE(NULL, map);
 	for (bit = 2; bit; bit <<= 1) {
-		fill_in(&arg, &calls[2], map);
+		fill_args(&arg, &calls[2], map);
 		arg.io.flags = bit;
 		EXPECT_EQ(-EINVAL, cmb_ioctl(self->fd, PEER_CMB_IOC_IO, &arg))
 			TH_LOG("flag %x", bit);
 	}
 }
 
-/* Not even its owner does anything with it, and nobody else gets it. */
+/* Destroyed memory cannot be used, and is not free until it is unmapped. */
 TEST_F(memory, destroyed)
 {
 	void *map = cmb_map(self->fd, PAGE);
@@ -241,10 +243,10 @@ TEST_F(memory, destroyed)
 	size_t i;
 
 	ASSERT_NE(NULL, map);
-	fill_in(&arg, &calls[CALLS - 1], map);
+	fill_args(&arg, &calls[CALLS - 1], map);
 	ASSERT_EQ(0, cmb_ioctl(self->fd, PEER_BAR_IOC_DESTROY, &arg));
 	for (i = 2; i < CALLS; i++) {
-		fill_in(&arg, &calls[i], map);
+		fill_args(&arg, &calls[i], map);
 		EXPECT_EQ(-ENODEV, cmb_ioctl(self->fd, calls[i].nr, &arg))
 			TH_LOG("%s", calls[i].name);
 	}
@@ -255,10 +257,10 @@ TEST_F(memory, destroyed)
 	EXPECT_EQ(info.total, info.available);
 }
 
-/* Every page that the CPU has mapped is gone, the first and the last. */
-TEST_F(memory, destroyed_under_the_cpu)
+/* DESTROY removes all pages from the CPU page tables, the first to the last. */
+TEST_F(memory, destroyed_while_mapped)
 {
-	struct peer_bar_at at = { .size = sizeof(at) };
+	struct peer_bar_addr at = { .size = sizeof(at) };
 	uint8_t *map = cmb_map(self->fd, 4 * PAGE);
 	int i;
 
@@ -272,34 +274,34 @@ TEST_F(memory, destroyed_under_the_cpu)
 	ASSERT_EQ(0, munmap(map, 4 * PAGE));
 }
 
-/* As a debugger does it: what the mapping permits. */
+/* Accesses as a debugger does; the permissions of the mapping apply. */
 TEST_F(memory, proc_mem)
 {
-	struct peer_bar_at at = { .size = sizeof(at) };
+	struct peer_bar_addr at = { .size = sizeof(at) };
 	int mem = open("/proc/self/mem", O_RDWR | O_CLOEXEC);
 	uint8_t *map = cmb_map(self->fd, 2 * PAGE);
 	uint64_t word = 0x1122334455667788;
-	off_t place = (uintptr_t)map + PAGE - 4;
-	uint64_t seen = 0;
+	off_t pos = (uintptr_t)map + PAGE - 4;
+	uint64_t value = 0;
 
 	ASSERT_LE(0, mem);
 	ASSERT_NE(NULL, map);
-	EXPECT_EQ(8, pwrite(mem, &word, 8, place));
+	EXPECT_EQ(8, pwrite(mem, &word, 8, pos));
 	EXPECT_EQ(0, memcmp(map + PAGE - 4, &word, 8));
 	ASSERT_EQ(0, mprotect(map, 2 * PAGE, PROT_READ));
 	word++;
-	EXPECT_EQ(-1, pwrite(mem, &word, 8, place));
-	EXPECT_EQ(8, pread(mem, &seen, 8, place));
-	EXPECT_EQ(word - 1, seen);
+	EXPECT_EQ(-1, pwrite(mem, &word, 8, pos));
+	EXPECT_EQ(8, pread(mem, &value, 8, pos));
+	EXPECT_EQ(word - 1, value);
 	at.addr = (uintptr_t)map;
 	ASSERT_EQ(0, cmb_ioctl(self->fd, PEER_BAR_IOC_DESTROY, &at));
-	EXPECT_EQ(-1, pread(mem, &seen, 8, place));
+	EXPECT_EQ(-1, pread(mem, &value, 8, pos));
 	close(mem);
 	ASSERT_EQ(0, munmap(map, 2 * PAGE));
 }
 
-/* Host memory, nothing, and what no process can have, up to the last byte. */
-TEST_F(memory, addresses_of_others)
+/* System memory, unmapped addresses, and kernel addresses, up to the last byte. */
+TEST_F(memory, foreign_addresses)
 {
 	const uintptr_t addresses[] = {
 		(uintptr_t)self, 0, PAGE, 1UL << 47, (1UL << 56) - PAGE,
@@ -310,14 +312,14 @@ TEST_F(memory, addresses_of_others)
 
 	for (i = 2; i < CALLS; i++)
 		for (n = 0; n < sizeof(addresses) / sizeof(addresses[0]); n++) {
-			fill_in(&arg, &calls[i], (void *)addresses[n]);
+			fill_args(&arg, &calls[i], (void *)addresses[n]);
 			EXPECT_EQ(-ENXIO, cmb_ioctl(self->fd, calls[i].nr,
 						    &arg))
 				TH_LOG("%s, %#lx", calls[i].name, addresses[n]);
 		}
 }
 
-TEST_F(memory, unknown_calls_and_bad_pointers)
+TEST_F(memory, unknown_ioctls_and_bad_pointers)
 {
 	static union any arg;
 	unsigned int nr;

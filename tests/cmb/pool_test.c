@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * A controller that the kernel's nvme driver has, on a kernel with P2PDMA: memory
- * from its pool beside a disk in use; RDMA into that memory, to the disk and back;
- * unbinding the driver under all of that; and what is not possible by the kernel's
- * own way to the same memory.
+ * A controller bound to the kernel's nvme driver, on a kernel with P2PDMA. Memory
+ * comes from the P2P pool of the controller, whose disk stays in use. The tests
+ * run RDMA into that memory and transfers to the disk and back, unbind the driver
+ * meanwhile, and check that RDMA to the kernel's own mapping of the pool fails.
  */
 #include <kselftest_harness.h>
 
@@ -22,12 +22,12 @@
 
 #define DISK (64 * MIB)
 #define LENGTH (1 * MIB)
-#define BOUND_MS 60000
+#define MAX_MS 60000
 
 FIXTURE(pool)
 {
 	int fd;
-	int nvme;	/* the disk */
+	int nvme;	/* block device of the disk */
 	uint8_t *map;
 	uint8_t *pages;
 	struct vt_dev dev;
@@ -37,7 +37,7 @@ FIXTURE(pool)
 	struct ibv_mr *on_demand;
 };
 
-/* What the kernel says of the pool. */
+/* Return: free bytes of the pool as reported in sysfs, 0 on error. */
 static uint64_t pool_available(void)
 {
 	char path[256], text[32] = "";
@@ -51,17 +51,17 @@ static uint64_t pool_available(void)
 	return strtoull(text, NULL, 10);
 }
 
-static struct ibv_mr *reg(struct ibv_pd *pd, void *addr, int more)
+static struct ibv_mr *reg_mr(struct ibv_pd *pd, void *addr, int access_flags)
 {
 	return ibv_reg_mr(pd, addr, LENGTH,
 			  IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_READ |
-			  IBV_ACCESS_REMOTE_WRITE | more);
+			  IBV_ACCESS_REMOTE_WRITE | access_flags);
 }
 
 FIXTURE_SETUP(pool)
 {
 	ASSERT_EQ(0, cmb_load());
-	ASSERT_EQ(0, cmb_give(CMB_LARGE, "nvme"));
+	ASSERT_EQ(0, cmb_bind(CMB_LARGE, "nvme"));
 	self->nvme = cmb_open_disk(CMB_LARGE, O_RDWR | O_DIRECT);
 	ASSERT_LE(0, self->nvme);
 	self->fd = cmb_open(CMB_LARGE, O_RDWR);
@@ -75,9 +75,9 @@ FIXTURE_SETUP(pool)
 	ASSERT_EQ(0, vt_pair_open(&self->pair, &self->dev, NULL));
 	ASSERT_EQ(0, vt_buf_open(&self->host, &self->dev, &vt_mem_host, LENGTH,
 				 NULL));
-	self->mr = reg(self->dev.pd, self->map, 0);
+	self->mr = reg_mr(self->dev.pd, self->map, 0);
 	ASSERT_NE(NULL, self->mr);
-	self->on_demand = reg(self->dev.pd, self->map, IBV_ACCESS_ON_DEMAND);
+	self->on_demand = reg_mr(self->dev.pd, self->map, IBV_ACCESS_ON_DEMAND);
 	ASSERT_NE(NULL, self->on_demand);
 }
 
@@ -95,21 +95,21 @@ FIXTURE_TEARDOWN(pool)
 
 static int rdma(FIXTURE_DATA(pool) *self, struct ibv_mr *mr, bool write)
 {
-	struct vt_remote there = { (uintptr_t)self->map, mr->rkey };
+	struct vt_remote remote = { (uintptr_t)self->map, mr->rkey };
 	struct ibv_sge sge = vt_sge(&self->host, 0, LENGTH);
 
-	return write ? vt_rdma_write(&self->pair.end[0], &sge, 1, there) :
-		       vt_rdma_read(&self->pair.end[0], &sge, 1, there);
+	return write ? vt_rdma_write(&self->pair.end[0], &sge, 1, remote) :
+		       vt_rdma_read(&self->pair.end[0], &sge, 1, remote);
 }
 
-TEST_F(pool, numbers)
+TEST_F(pool, accounting)
 {
 	uint64_t available = pool_available();
 	struct peer_bar_info before, info;
 	void *map;
 
 	ASSERT_EQ(0, cmb_info(self->fd, &before));
-	/* The driver may have queues in it. */
+	/* The driver may have its queues there. */
 	EXPECT_GE(64 * MIB, before.total);
 	EXPECT_LE(63 * MIB, before.total);
 	EXPECT_EQ(before.total - LENGTH, before.available);
@@ -127,33 +127,36 @@ TEST_F(pool, numbers)
 	EXPECT_EQ(available, pool_available());
 }
 
-/* To the disk by the kernel's driver, and its word about what is there. */
-static void through_the_disk(struct __test_metadata *_metadata,
-			     FIXTURE_DATA(pool) *self, struct ibv_mr *mr,
-			     uint64_t place)
+/*
+ * Writes by RDMA, copies to the disk, checks the disk with pread(), and copies
+ * everything back.
+ */
+static void copy_through_disk(struct __test_metadata *_metadata,
+			      FIXTURE_DATA(pool) *self, struct ibv_mr *mr,
+			     uint64_t offset)
 {
-	vt_buf_fill(&self->host, place);
+	vt_buf_fill(&self->host, offset);
 	ASSERT_EQ(0, rdma(self, mr, true));
 	ASSERT_EQ(0, cmb_write_to(self->fd, self->nvme, self->map, LENGTH,
-				  place));
-	ASSERT_EQ(LENGTH, pread(self->nvme, self->pages, LENGTH, place));
+				  offset));
+	ASSERT_EQ(LENGTH, pread(self->nvme, self->pages, LENGTH, offset));
 	EXPECT_EQ(-1, vt_first_diff(self->pages, self->host.shadow, LENGTH));
 
 	memset(self->map, 0, LENGTH);
 	ASSERT_EQ(0, cmb_read_from(self->fd, self->nvme, self->map, LENGTH,
-				   place));
+				   offset));
 	memset(self->host.mem.addr, 0, LENGTH);
 	ASSERT_EQ(0, rdma(self, mr, false));
 	EXPECT_EQ(0, vt_buf_check_all(&self->host));
 }
 
-TEST_F_TIMEOUT(pool, remote_to_the_disk_and_back, 120)
+TEST_F_TIMEOUT(pool, rdma_to_disk_and_back, 120)
 {
-	through_the_disk(_metadata, self, self->mr, 8 * MIB);
-	through_the_disk(_metadata, self, self->on_demand, 16 * MIB);
+	copy_through_disk(_metadata, self, self->mr, 8 * MIB);
+	copy_through_disk(_metadata, self, self->on_demand, 16 * MIB);
 }
 
-TEST_F(pool, what_is_not_possible)
+TEST_F(pool, invalid_requests)
 {
 	struct peer_cmb_disk disk;
 	int other, cached, file;
@@ -181,8 +184,14 @@ TEST_F(pool, what_is_not_possible)
 	EXPECT_EQ(0, cmb_read_from(self->fd, file, self->map, PAGE, 0));
 	close(file);
 
-	/* Behind a host bridge that is not known to let it through. */
-	ASSERT_EQ(0, cmb_give(CMB_OLD, "nvme"));
+	/* A disk that P2PDMA does not support. */
+	other = open("/dev/loop0", O_RDWR | O_DIRECT | O_CLOEXEC);
+	ASSERT_LE(0, other);
+	EXPECT_EQ(-EOPNOTSUPP, cmb_write_to(self->fd, other, self->map, PAGE, 0));
+	close(other);
+
+	/* P2PDMA does not allow DMA through this host bridge. */
+	ASSERT_EQ(0, cmb_bind(CMB_OLD, "nvme"));
 	other = cmb_open_disk(CMB_OLD, O_RDWR | O_DIRECT);
 	ASSERT_LE(0, other);
 	EXPECT_EQ(-EREMOTEIO, cmb_write_to(self->fd, other, self->map, PAGE, 0));
@@ -205,7 +214,7 @@ static int use_disk(void *what)
 	return cmb_write_to(pool->fd, pool->nvme, pool->map, LENGTH, 0);
 }
 
-TEST_F_TIMEOUT(pool, the_driver_is_unbound, 180)
+TEST_F_TIMEOUT(pool, driver_unbound, 180)
 {
 	struct user users[] = {
 		{ .use = use_rdma, .what = self },
@@ -214,10 +223,10 @@ TEST_F_TIMEOUT(pool, the_driver_is_unbound, 180)
 	int64_t start;
 	int fd;
 
-	ASSERT_EQ(0, users_start(users, 2, BOUND_MS));
+	ASSERT_EQ(0, users_start(users, 2, MAX_MS));
 	start = vt_now_ms();
-	ASSERT_EQ(0, cmb_give(CMB_LARGE, NULL));
-	EXPECT_GT(BOUND_MS, vt_now_ms() - start);
+	ASSERT_EQ(0, cmb_bind(CMB_LARGE, NULL));
+	EXPECT_GT(MAX_MS, vt_now_ms() - start);
 	ASSERT_EQ(0, users_join(users, 2));
 	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, users[0].last);
 	EXPECT_EQ(-ENODEV, users[1].last);
@@ -227,20 +236,20 @@ TEST_F_TIMEOUT(pool, the_driver_is_unbound, 180)
 	ASSERT_EQ(0, vt_pair_renew(&self->pair));
 	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, rdma(self, self->on_demand, true));
 
-	/* As a controller of its own, and again as the kernel's. */
-	ASSERT_EQ(0, cmb_give(CMB_LARGE, "peer_cmb"));
-	ASSERT_EQ(0, cmb_give(CMB_LARGE, "nvme"));
+	/* Bind peer_cmb, then the kernel's driver again. */
+	ASSERT_EQ(0, cmb_bind(CMB_LARGE, "peer_cmb"));
+	ASSERT_EQ(0, cmb_bind(CMB_LARGE, "nvme"));
 	fd = cmb_open(CMB_LARGE, O_RDWR);
 	ASSERT_LE(0, fd);
 	EXPECT_NE(NULL, cmb_map(fd, MIB));
 	EXPECT_EQ(SIGBUS, touch_read(self->map));
 }
 
-/* ---- the kernel's own way to that memory ------------------------------ */
+/* ---- the kernel's own mapping of the pool ----------------------------- */
 
-TEST_F(pool, the_kernels_own_mapping)
+TEST_F(pool, p2pdma_mapping)
 {
-	struct vt_remote there;
+	struct vt_remote remote;
 	struct ibv_sge sge = vt_sge(&self->host, 0, PAGE);
 	struct ibv_mr *mr;
 	char path[256];
@@ -252,19 +261,19 @@ TEST_F(pool, the_kernels_own_mapping)
 	ASSERT_LE(0, fd);
 	map = mmap(NULL, LENGTH, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	ASSERT_NE(MAP_FAILED, map);
-	/* Direct I/O from it works, as upstream has it since 6.2. */
+	/* Direct I/O from such pages works upstream since 6.2. */
 	vt_pattern_fill(map, 4, 0, LENGTH);
 	EXPECT_EQ(LENGTH, pwrite(self->nvme, map, LENGTH, 32 * MIB));
 	ASSERT_EQ(LENGTH, pread(self->nvme, self->pages, LENGTH, 32 * MIB));
 	EXPECT_EQ(0, memcmp(self->pages, map, LENGTH));
 
-	/* RDMA does not: its pages must not be kept for long, nor copied. */
-	EXPECT_EQ(NULL, reg(self->dev.pd, map, 0));
-	mr = reg(self->dev.pd, map, IBV_ACCESS_ON_DEMAND);
+	/* RDMA fails: P2PDMA pages allow neither long-term pins nor CPU copies. */
+	EXPECT_EQ(NULL, reg_mr(self->dev.pd, map, 0));
+	mr = reg_mr(self->dev.pd, map, IBV_ACCESS_ON_DEMAND);
 	ASSERT_NE(NULL, mr);
-	there = (struct vt_remote){ (uintptr_t)map, mr->rkey };
+	remote = (struct vt_remote){ (uintptr_t)map, mr->rkey };
 	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR,
-		  vt_rdma_write(&self->pair.end[0], &sge, 1, there));
+		  vt_rdma_write(&self->pair.end[0], &sge, 1, remote));
 	EXPECT_EQ(0, ibv_dereg_mr(mr));
 	munmap(map, LENGTH);
 	close(fd);

@@ -6,7 +6,7 @@
 #include "lib/proc.h"
 #include "users.h"
 
-static void *use(void *arg)
+static void *run_user(void *arg)
 {
 	struct user *user = arg;
 
@@ -17,14 +17,14 @@ static void *use(void *arg)
 	return NULL;
 }
 
-/* The first time may be one that only sets things up. */
-static int count_idle(struct user *users, int count)
+/* Does not count the first call, which may only set things up. */
+static int count_starting(struct user *users, int count)
 {
-	int n, idle = 0;
+	int n, starting = 0;
 
 	for (n = 0; n < count; n++)
-		idle += atomic_load(&users[n].rounds) < 2;
-	return idle;
+		starting += atomic_load(&users[n].rounds) < 2;
+	return starting;
 }
 
 int users_start(struct user *users, int count, int timeout_ms)
@@ -33,11 +33,11 @@ int users_start(struct user *users, int count, int timeout_ms)
 	int n, ret;
 
 	for (n = 0; n < count; n++) {
-		ret = pthread_create(&users[n].thread, NULL, use, &users[n]);
+		ret = pthread_create(&users[n].thread, NULL, run_user, &users[n]);
 		if (ret)
 			return -ret;
 	}
-	while (count_idle(users, count)) {
+	while (count_starting(users, count)) {
 		if (vt_now_ms() > until)
 			return -ETIMEDOUT;
 		usleep(10000);

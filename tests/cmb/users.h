@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
 /*
- * Users that go on until they fail, each a thread: for what goes away under them.
+ * Threads that use a device until the use fails, because a test removes the
+ * device.
  */
 #ifndef TESTS_CMB_USERS_H
 #define TESTS_CMB_USERS_H
@@ -9,10 +10,12 @@
 #include <stdatomic.h>
 
 /**
- * struct user - one of them
- * @use:  what it does again and again, until that is not 0
- * @what: for @use
- * @last: what @use returned last
+ * struct user - a thread that uses a device
+ * @use:    called in a loop until it does not return 0
+ * @what:   argument of @use
+ * @last:   out: last return value of @use
+ * @rounds: number of calls of @use so far
+ * @thread: the thread
  */
 struct user {
 	int (*use)(void *what);
@@ -23,11 +26,11 @@ struct user {
 };
 
 /*
- * Starts all, and waits until each is at work.
- * Return: 0, -errno, or -ETIMEDOUT: one is not.
+ * Starts all threads and waits until each has called @use twice.
+ * Return: 0, -errno, or -ETIMEDOUT.
  */
 int users_start(struct user *users, int count, int timeout_ms);
-/* Until all have failed. Return: 0 or -errno. */
+/* Waits until all threads have ended. Return: 0 or -errno. */
 int users_join(struct user *users, int count);
 
 #endif

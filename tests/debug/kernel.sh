@@ -1,29 +1,29 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 #
-# kernel.sh LANE TARBALL
+# kernel.sh CONFIG TARBALL
 #
-# Builds the kernel of a lane ("debug" or "kcsan": LANE.config on top of
-# machine.config) out of a kernel source tarball, unless that was done before,
-# and prints its folder, which has
+# Builds the kernel of a kernel configuration (debug or kcsan) from a kernel source
+# tarball, with the options of machine.config and CONFIG.config. Does nothing if it
+# exists. Prints its root folder, which has
 #   boot/vmlinuz-VERSION
-#   lib/modules/VERSION    build in it is what modules are built against
+#   lib/modules/VERSION    its link "build" is the tree to build modules against
 #
-# The folder is outside of the project, in $PEERMEM_CACHE (default: peermem in
-# the user's cache folder), by a hash of all that goes in: what changes makes
-# another one. A build that was interrupted goes on where it was.
+# The folder is outside of the project: in $PEERMEM_CACHE (default: ~/.cache/peermem).
+# Its name contains a hash of the tarball, the option files and this script, so a
+# change of one of them builds another kernel. An interrupted build is continued.
 
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
-lane=$1
+config=$1
 tarball=$2
-fragments=("$here/machine.config" "$here/$lane.config")
+fragments=("$here/machine.config" "$here/$config.config")
 cache=${PEERMEM_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/peermem}
 
 say()
 {
-	echo "$lane kernel: $*" >&2
+	echo "$config kernel: $*" >&2
 }
 
 die()
@@ -32,7 +32,7 @@ die()
 	exit 1
 }
 
-# Runs make; shows how far it is, and what went wrong if it does.
+# Runs make. Prints its progress, and the end of its output if it fails.
 run_make()
 {
 	local log=$work/log
@@ -40,11 +40,11 @@ run_make()
 	# shellcheck disable=SC2024
 	if ! make -C "$work/source" -j "$(nproc)" "$@" 2>&1 < /dev/null |
 			tee -a "$log" |
-			awk -v lane="$lane" '/^  [A-Z]+ /{ if (++n % 250 == 0)
-				print lane " kernel: " n " files"
+			awk -v config="$config" '/^  [A-Z]+ /{ if (++n % 250 == 0)
+				print config " kernel: " n " files"
 				fflush() }' >&2; then
 		tail -n 20 "$log" >&2
-		die "make $* failed; the whole log is $log"
+		die "make $* failed; the complete log is $log"
 	fi
 }
 
@@ -59,8 +59,8 @@ extract()
 	touch "$work/extracted"
 }
 
-# Every line of the fragments is in the configuration, or the kernel would be
-# another one than asked for.
+# Configures the kernel. Fails if an option of the fragments is not set as
+# requested.
 configure()
 {
 	local missing
@@ -73,18 +73,19 @@ configure()
 	missing=$(grep -hE '^(CONFIG_|# CONFIG_)' "${fragments[@]}" | sort |
 		comm -23 - <(sort "$work/source/.config") |
 		while read -r line; do
-			# What does not exist at all is not set either.
+			# "is not set" also holds if the option does not exist.
 			case $line in
 			'# CONFIG_'*) grep -q "^${line:2:-11}=" \
 				"$work/source/.config" || continue ;;
 			esac
 			echo "$line"
 		done)
-	[ -z "$missing" ] || die "the configuration lacks: ${missing//$'\n'/ }"
+	[ -z "$missing" ] ||
+		die "the kernel does not accept these options: ${missing//$'\n'/ }"
 	touch "$work/configured"
 }
 
-# A tree to build modules against needs no objects of the kernel.
+# Removes the object files: modules can be built without them.
 prune()
 {
 	find "$work/source" \( -path '*/scripts' -o -path '*/tools' \) -prune -o \
@@ -99,7 +100,7 @@ build()
 
 	extract
 	configure
-	say "building; on two processors it takes ten minutes or more, once"
+	say "building; this takes ten minutes or more on two processors, once"
 	run_make "${options[@]}" bzImage modules
 	version=$(< "$work/source/include/config/kernel.release")
 	mkdir -p "$work/boot"
@@ -110,11 +111,11 @@ build()
 }
 
 options=()
-# The races looked for are those of our modules. Without this, the kernel would
-# report its own, and take three times as long for all it does.
-[ "$lane" != kcsan ] || options=(KCSAN_SANITIZE=n)
+# Instrument only modules. Otherwise KCSAN would also report races of the kernel
+# itself, and the kernel would be slower by a factor of three.
+[ "$config" != kcsan ] || options=(KCSAN_SANITIZE=n)
 key=$(cat "$tarball" "${fragments[@]}" "${BASH_SOURCE[0]}" | sha256sum)
-folder=$cache/$lane-${key:0:16}
+folder=$cache/$config-${key:0:16}
 work=$folder.new
 mkdir -p "$cache"
 exec {lock}> "$folder.lock"
@@ -123,6 +124,6 @@ if [ ! -d "$folder" ]; then
 	mkdir -p "$work"
 	build
 	mv "$work" "$folder"
-	say "it is in $folder"
+	say "built in $folder"
 fi
 echo "$folder"

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 #
-# Tests of a lane's kernel: it has what was asked for, and what it is there to
-# find comes out as a failure of the run.
+# Tests of the kernel of a kernel configuration: it has all requested options, and
+# what it detects makes a run fail.
 #
-# usage: lane_test.py VM LANE PROVOKE
+# usage: lane_test.py VM CONFIG PROVOKE
 #   VM       tests/vm/vm.sh
-#   LANE     debug or kcsan
-#   PROVOKE  provoke.ko, which makes the guest's kernel misbehave
+#   CONFIG   debug or kcsan
+#   PROVOKE  provoke.ko, which provokes a leak or a data race in the guest
 
 import os
 import subprocess
@@ -18,21 +18,21 @@ sys.path.insert(0, os.path.join(HERE, '..'))
 
 from points import Tap  # noqa: E402
 
-VM, LANE, PROVOKE = sys.argv[1:]
+VM, CONFIG, PROVOKE = sys.argv[1:]
 
-KERNEL = 123    # vm.sh's own exit status
+KERNEL = 123    # exit status of vm.sh: kernel warnings
 
-# What to provoke, and the words of the report that must be shown.
+# What to provoke, and the words that the report must contain.
 PROVOKED = {'debug': ('leak', 'kmemleak found', 'provoke_leak'),
             'kcsan': ('race', 'BUG: KCSAN: data-race', 'provoke_race')}
 
 
 def missing_options(options):
-    """The lines of the lane's fragments that do not hold."""
+    """Returns the lines of the option files that the kernel does not have."""
     have = dict(line.split('=', 1) for line in options.splitlines()
                 if line.startswith('CONFIG_'))
     missing = []
-    for name in 'machine', LANE:
+    for name in 'machine', CONFIG:
         with open(f'{HERE}/{name}.config', encoding='ascii') as fragment:
             for line in fragment.read().splitlines():
                 if line.startswith('CONFIG_'):
@@ -45,19 +45,19 @@ def missing_options(options):
 
 
 tap = Tap()
-what, headline, function = PROVOKED[LANE]
+what, headline, function = PROVOKED[CONFIG]
 done = subprocess.run(
     [VM, '--timeout', '500', '--', 'bash', '-c',
      'zcat /proc/config.gz; grep -s debug_locks: /proc/lockdep_stats;'
      f'insmod {PROVOKE} what={what}'],
     text=True, errors='replace', capture_output=True, check=False)
 
-tap.equal('every option asked for is there', missing_options(done.stdout), [])
-if LANE == 'debug':
-    # Lockdep switches itself off at its first report.
-    tap.point('lockdep is at work',
+tap.equal('kernel has all requested options', missing_options(done.stdout), [])
+if CONFIG == 'debug':
+    # lockdep disables itself at its first report.
+    tap.point('lockdep is enabled',
               done.stdout.rstrip().endswith(' 1'), done.stdout[-200:])
 tap.equal(f'a {what} is a failure', done.returncode, KERNEL, done.stderr)
-tap.point('and it is named', headline in done.stderr and
+tap.point(f'report of the {what} is printed', headline in done.stderr and
           function in done.stderr, done.stderr)
 tap.done()

@@ -1,17 +1,17 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 #
-# The memory buffer of an NVMe controller at work, in the guest: "./run demo --cmb"
-# runs this.
+# Demonstrates the controller memory buffer (CMB) of an NVMe controller, in the
+# guest. "./run demo --cmb" runs this.
 #
-#   give      a controller to peer_cmb, which offers its memory buffer
-#   perftest  the distribution's own, between two processes, both in that memory
-#   disk      a remote side writes into that memory, the controller writes it to its
-#             disk, and all the way back (storage.c)
+#   bind      binds a controller to peer_cmb, which exports its CMB
+#   perftest  the distribution's perftest between two processes, both with that CMB
+#   disk      a remote side writes to the CMB, the controller writes it to its disk,
+#             and the way back (storage.c)
 #
-# Exits 0 only if each of these is as it should be.
+# Exits 0 only if all steps succeed.
 #
-# usage: cmb.sh STORAGE
+# usage: cmb.sh STORAGE, the program built from storage.c
 
 set -u
 
@@ -23,36 +23,37 @@ report=()
 # shellcheck source=lib.sh
 . "$here/lib.sh"
 
-give()
+bind_controller()
 {
 	local address
 
-	# The last is the one with the large buffer; see tests/vm/vm.sh.
+	# The last controller has the large CMB; see tests/vm/vm.sh.
 	address=$(grep -l '^0x010802' /sys/bus/pci/devices/*/class |
 		tail -n 1 | cut -d/ -f6)
-	say "Give: controller $address to peer_cmb"
+	say "Bind: controller $address to peer_cmb"
 	say "  \$ modprobe peer_cmb controllers=$address"
-	modprobe peer_cmb "controllers=$address" || die "cannot load it"
+	modprobe peer_cmb "controllers=$address" || die "cannot load peer_cmb"
 	node=$(echo "/sys/bus/pci/devices/$address/misc"/peer_cmb*)
 	node=/dev/${node##*/}
-	[ -c "$node" ] || die "it was not taken; dmesg says why"
+	[ -c "$node" ] ||
+		die "peer_cmb did not bind to the controller; see dmesg"
 	counters=/sys/kernel/mm/memory_peers/${node##*/}
 	say "  $(dmesg | grep -o "${node##*/}: .*" | tail -n 1)"
 }
 
 disk()
 {
-	say "Disk: from a remote side into the buffer, to the disk, and back"
+	say "Disk: from a remote side into the CMB, to the disk, and back"
 	"$storage" "$node" | tee "$work/storage"
-	[ "${PIPESTATUS[0]}" = 0 ] || die "that was not as it should be"
+	[ "${PIPESTATUS[0]}" = 0 ] || die "the transfer failed"
 	report+=("$(sed -n 's/^  total: /disk    /p' "$work/storage")")
 }
 
 trap 'rm -rf "$work"' EXIT
-give
-say "Perftest: in the buffer, at both ends"
+bind_controller
+say "Perftest: both sides use the CMB"
 for program in ib_write_bw ib_read_bw; do
-	show_perftest "$program" buffer "both ends in $node"
+	show_perftest "$program" cmb "both sides in $node"
 done
 disk
 say ""

@@ -1,20 +1,20 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 #
-# Peer memory at work, in the guest: "./run demo" runs this.
+# Demonstrates peer memory, in the guest. "./run demo" runs this.
 #
-#   before  the distribution's own rdma_rxe refuses video memory
-#   after   with ib_peer_mem and the extended rdma_rxe, the distribution's own
-#           perftest moves data between two processes, both on video memory
+#   before  the distribution's rdma_rxe cannot register video memory
+#   after   with ib_peer_mem and the extended rdma_rxe, the distribution's perftest
+#           transfers data between two processes, both with video memory
 #   data    tests/verbs/data_test compares every byte of every operation
-#   paging  an on-demand registration of video memory, whose pages are moved and
-#           evicted under traffic (moving.c), with live counters
+#   paging  an on-demand MR on video memory, whose pages are moved and evicted under
+#           traffic (moving.c), with live counters
 #
-# Exits 0 only if each of the four is as it should be. That a registration was
-# served is read from the exporter's counters and the core's tracepoints: a
-# completion alone proves nothing.
+# Exits 0 only if all four steps succeed. Counters of the exporter and tracepoints
+# of the core show that the exporter served the registrations: a successful
+# completion alone does not prove it.
 #
-# usage: demo.sh DATA_TEST MOVING
+# usage: demo.sh DATA_TEST MOVING, the programs
 
 set -u
 
@@ -35,18 +35,18 @@ report=()
 before()
 {
 	say "Before: the distribution's rdma_rxe"
-	"$rxe" stock || die "cannot load it"
+	"$rxe" stock || die "cannot load the distribution's rdma_rxe"
 	if perftest ib_write_bw; then
-		die "video memory was registered: that is not the stock module"
+		die "video memory was registered: this is not the stock module"
 	fi
 	grep -q "allocate MR" "$work/client" || {
 		cat "$work/client"
-		die "it failed, but not when registering"
+		die "ib_write_bw failed, but not at the registration"
 	}
 	say "  $(grep -m 1 "allocate MR" "$work/client"):" \
 		"$(dmesg | grep -o 'rxe_reg_user_mr: returned err = .*' |
 			tail -n 1)"
-	report+=("before  ib_write_bw  refused: $(grep -m 1 "allocate MR" \
+	report+=("before  ib_write_bw  failed: $(grep -m 1 "allocate MR" \
 		"$work/client")")
 }
 
@@ -55,12 +55,12 @@ after()
 	local program
 
 	say "After: ib_peer_mem and the extended rdma_rxe"
-	"$rxe" extended || die "cannot load them"
+	"$rxe" extended || die "cannot load the modules"
 	for program in ib_write_bw ib_read_bw ib_send_bw; do
-		show_perftest "$program" after "both ends in video memory"
+		show_perftest "$program" after "both sides in video memory"
 	done
 	[ "$(counter num_alloc_mrs)" = "$(counter num_dealloc_mrs)" ] ||
-		die "registrations are left over"
+		die "not all registrations were released"
 }
 
 data()
@@ -74,12 +74,12 @@ data()
 			die "the data check failed"
 		}
 	passed=$(grep -c '^ok ' "$work/data")
-	[ "$passed" -gt 0 ] || die "nothing was checked"
-	say "  $passed checks, all bytes right"
-	report+=("data    $passed checks, all bytes right")
+	[ "$passed" -gt 0 ] || die "the data check ran no tests"
+	say "  $passed tests passed, all bytes correct"
+	report+=("data    $passed tests passed, all bytes correct")
 }
 
-# Times that pages were brought on access. Pinned registrations never do that.
+# Prints the number of successful faults. Pinned MRs never fault.
 faults()
 {
 	grep -c 'ib_peer_fault: .* ret=0$' "$tracing/trace"
@@ -89,22 +89,22 @@ paging()
 {
 	local invalidations
 
-	say "Paging: registered on demand, moved and evicted under traffic"
+	say "Paging: on-demand MR; its pages move and are evicted under traffic"
 	echo 1 > "$tracing/events/ib_peer_mem/ib_peer_fault/enable"
 	perftest ib_write_bw --odp || {
 		cat "$work/client"
 		die "ib_write_bw --odp failed"
 	}
 	echo 0 > "$tracing/events/ib_peer_mem/ib_peer_fault/enable"
-	[ "$(faults)" -ge 2 ] || die "no pages were brought: not on demand"
-	say "  pages were brought on access, by $(faults) page faults"
+	[ "$(faults)" -ge 2 ] || die "no page faults: the MR is not on demand"
+	say "  pages were faulted in on access, by $(faults) page faults"
 
 	invalidations=$(counter num_invalidations)
 	"$moving" "$seconds" | tee "$work/moving"
-	[ "${PIPESTATUS[0]}" = 0 ] || die "that was not as it should be"
+	[ "${PIPESTATUS[0]}" = 0 ] || die "the traffic failed"
 	invalidations=$(($(counter num_invalidations) - invalidations))
-	[ "$invalidations" -gt 0 ] || die "peer_vram took nothing away"
-	say "  peer_vram took its pages away $invalidations times"
+	[ "$invalidations" -gt 0 ] || die "peer_vram invalidated no pages"
+	say "  peer_vram sent $invalidations invalidations"
 	report+=("$(awk '$1 ~ /^[0-9]+$/ && NF == 8 { faults = $4; moves = $6
 			evictions = $7 }
 		/bytes compared/ { printf "paging  %d page faults, %d moves, " \

@@ -1,11 +1,13 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 #
-# What the demonstrations share; source it. Needs $node, the device node with the
-# memory; $counters, its client's folder in sysfs; $work, a folder; and the array
-# report, for lines to show at the end.
+# Functions of the demonstrations. Sourced. The sourcing script sets:
+#   node      device file with the memory
+#   counters  sysfs folder of its exporter
+#   work      folder for temporary files
+#   report    array, lines to print at the end
 #
-# shellcheck disable=SC2154 # these are set by who sources it
+# shellcheck disable=SC2154 # set by the sourcing script
 
 say()
 {
@@ -25,8 +27,9 @@ counter()
 	read -r value < "$counters/$1" && echo "$value"
 }
 
-# Runs perftest program $1 with options, server and client, both on $node;
-# their output goes to $work/server and $work/client. Fails if either fails.
+# Runs perftest program $1 with the options that follow, as server and as client,
+# both with the memory of $node. The output is in $work/server and $work/client.
+# Fails if one of them fails.
 perftest()
 {
 	local command=("$1" -d rxe0 -F -n 1000 --mmap="$node" "${@:2}")
@@ -44,28 +47,29 @@ perftest()
 	wait "$server" && [ "$1" = 0 ]
 }
 
-# Prints size and average bandwidth of the last run.
+# Prints message size and average bandwidth of the last run.
 bandwidth()
 {
 	awk '$1 ~ /^[0-9]+$/ && NF == 5 { print $1, $4 }' "$work/client"
 }
 
-# Runs perftest program $1 and reports it under $2, with $3 about the memory. The
-# exporter's counters must say that it served both registrations.
+# Runs perftest program $1 and adds a line to the report: $2 is its label, $3
+# describes the memory. The counters of the exporter must show both registrations.
 show_perftest()
 {
-	local client=${counters##*/} size rate mrs
+	local exporter=${counters##*/} size rate mrs
 
 	mrs=$(counter num_alloc_mrs)
 	if ! perftest "$1"; then
 		cat "$work/client"
 		die "$1 failed"
 	fi
-	read -r size rate < <(bandwidth) || die "$1 said nothing"
+	read -r size rate < <(bandwidth) || die "$1 printed no bandwidth"
 	mrs=$(($(counter num_alloc_mrs) - mrs))
-	[ "$mrs" -ge 2 ] || die "$client served $mrs registrations"
+	[ "$mrs" -ge 2 ] ||
+		die "$exporter has $mrs registrations, expected 2 or more"
 	say "  $rate MB/s with messages of $size bytes;" \
-		"$client served $mrs registrations"
+		"$mrs registrations with $exporter"
 	report+=("$(printf '%-7s %-11s  %8s MB/s, %s bytes, %s' "$2" "$1" \
 		"$rate" "$size" "$3")")
 }

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Part of the demo: an on-demand MR over video memory under steady traffic,
- * while its pages are moved and evicted. Every byte is compared, as a peer reads
- * it over RDMA and as the video memory's own driver sees it.
+ * Part of the demo: an on-demand MR on video memory under steady traffic, while
+ * its pages are moved and evicted. Every byte is compared twice: as RDMA READ
+ * returns it, and as peer_vram reads it.
  *
- * Three threads: one writes, reads back and compares, one moves, one reports,
- * a line a second. Ends after the seconds given, when there also were enough
- * moves and evictions; fails if that takes five times as long, if a byte was
- * wrong, or an operation failed.
+ * Three threads: one writes, reads back and compares; one moves and evicts; the
+ * main thread prints the counters once a second. The program ends after SECONDS,
+ * if there were enough moves and evictions by then. It fails if it takes five
+ * times as long, if a byte is wrong, or if an operation fails.
  *
  * usage: moving SECONDS
  */
@@ -35,7 +35,7 @@
 #define ENOUGH_MOVES 50
 #define ENOUGH_EVICTIONS 10
 
-/* What fills the video memory up, to have others evicted. */
+/* Buffers that fill the VRAM, so that other BOs are evicted. */
 #define HOG (32 * MIB)
 #define MAX_HOGS 64
 
@@ -43,8 +43,8 @@ struct moving {
 	struct vt_dev dev;
 	struct vt_pair pair;
 	struct vt_buf paged;	/* video memory, on demand */
-	struct vt_buf source;	/* host memory, pinned: what is written */
-	struct vt_buf back;	/* and read back */
+	struct vt_buf source;	/* host memory, pinned: source of WRITE */
+	struct vt_buf back;	/* host memory, pinned: target of READ */
 	pthread_t threads[2];
 	int have_threads;
 	atomic_bool stop;
@@ -64,7 +64,7 @@ static void fail(struct moving *self, const char *what, int status)
 	atomic_store(&self->stop, true);
 }
 
-/* ---- traffic, as ib_write_bw does it: always some messages under way ---- */
+/* ---- traffic, with several messages in flight, as in ib_write_bw ---- */
 
 static int post(struct moving *self, enum ibv_wr_opcode opcode,
 		struct vt_buf *local, uint64_t offset)
@@ -85,7 +85,7 @@ static int post(struct moving *self, enum ibv_wr_opcode opcode,
 	return vt_post_send(&self->pair.end[0], &wr);
 }
 
-/* All of the object, in one direction. */
+/* Transfers the whole BO in one direction. */
 static int stream(struct moving *self, enum ibv_wr_opcode opcode,
 		  struct vt_buf *local)
 {
@@ -182,7 +182,7 @@ static int evictions(struct moving *self, uint64_t *count)
 	return ret;
 }
 
-/* Fills the video memory with other objects until something was evicted. */
+/* Fills the VRAM with other BOs until a BO is evicted. */
 static int evict(struct moving *self)
 {
 	struct peer_vram_handle hogs[MAX_HOGS];
@@ -370,7 +370,7 @@ int main(int argc, char **argv)
 	}
 	ret = open_all(&self);
 	if (ret) {
-		printf("moving: cannot begin: %s\n", strerror(-ret));
+		printf("moving: setup failed: %s\n", strerror(-ret));
 		return 1;
 	}
 	watch(&self, seconds);

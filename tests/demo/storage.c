@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Storage over RDMA, without a byte in the server's memory: a client writes into
- * the memory buffer of an NVMe controller, which writes it to its disk; the buffer
- * is cleared; the controller reads its disk into the buffer again, and the client
- * reads it from there and compares. Once with a pinned memory region, once with
- * one on demand.
+ * Storage over RDMA without a copy in the server's system memory:
  *
- * Client and server are two processes that know nothing of each other but what
- * they say through a socket: addresses, a key, and "done".
+ *   1. the client writes to the CMB of an NVMe controller with RDMA WRITE
+ *   2. the controller writes the CMB to its disk; the server clears the CMB
+ *   3. the controller reads its disk into the CMB
+ *   4. the client reads the CMB with RDMA READ and compares
+ *
+ * Once with a pinned MR, once with an on-demand MR. Client and server are two
+ * processes. They exchange addresses, a key and notifications through a socket.
  *
  * usage: storage NODE
  */
@@ -32,7 +33,7 @@
 #define LENGTH (16UL << 20)
 #define MESSAGE (1UL << 20)
 
-/* What is said through the socket, after the greeting of both sides. */
+/* Messages on the socket, after the greeting of both sides. */
 enum word { WRITTEN = 'w', STORED = 's', WRONG = 'x' };
 
 struct greeting {
@@ -40,7 +41,7 @@ struct greeting {
 	struct vt_remote memory;	/* of the server */
 };
 
-/* A side: its device, its end of the connection, and its socket. */
+/* One side: its device, its end of the connection, and its socket. */
 struct side {
 	int socket;
 	struct vt_dev dev;
@@ -53,13 +54,13 @@ static const struct vt_pair_opts options;
 static void say_bytes(struct side *side, const void *bytes, size_t length)
 {
 	if (send(side->socket, bytes, length, MSG_NOSIGNAL) != (ssize_t)length)
-		errx(1, "the other side is gone");
+		errx(1, "the other side closed the connection");
 }
 
 static void hear_bytes(struct side *side, void *bytes, size_t length)
 {
 	if (recv(side->socket, bytes, length, MSG_WAITALL) != (ssize_t)length)
-		errx(1, "the other side is gone");
+		errx(1, "the other side closed the connection");
 }
 
 static void say(struct side *side, enum word word)
@@ -75,7 +76,7 @@ static void hear(struct side *side, enum word word)
 
 	hear_bytes(side, &byte, 1);
 	if (byte != (char)word)
-		errx(1, "the other side says '%c', not '%c'", byte, word);
+		errx(1, "received message '%c', expected '%c'", byte, word);
 }
 
 static void must(int ret, const char *what)
@@ -130,7 +131,7 @@ static uint64_t count_wrong(const struct vt_buf *buf)
 	return wrong;
 }
 
-/* Return: bytes that came back wrong. */
+/* Returns the number of wrong bytes. */
 static uint64_t client(int socket, int seed)
 {
 	struct side side = { .socket = socket };
@@ -144,7 +145,7 @@ static uint64_t client(int socket, int seed)
 
 	vt_buf_fill(&buf, seed);
 	transfer(&side, &buf, vt_rdma_write);
-	printf("  client: RDMA WRITE of %lu bytes into the buffer\n", LENGTH);
+	printf("  client: RDMA WRITE of %lu bytes into the CMB\n", LENGTH);
 	say(&side, WRITTEN);
 
 	hear(&side, STORED);
@@ -174,7 +175,7 @@ static void move(int fd, void *buffer, uint64_t place, uint32_t flags)
 		err(1, "disk");
 }
 
-/* @place: on the disk */
+/* @place: byte offset on the disk */
 static void serve(int socket, int fd, void *buffer, uint64_t place, int on_demand)
 {
 	struct side side = { .socket = socket };
@@ -190,12 +191,12 @@ static void serve(int socket, int fd, void *buffer, uint64_t place, int on_deman
 
 	hear(&side, WRITTEN);
 	move(fd, buffer, place, PEER_CMB_IO_WRITE);
-	printf("  server: the controller wrote them to its disk, at %llu\n",
+	printf("  server: the controller wrote the CMB to its disk, at %llu\n",
 	       (unsigned long long)place);
 	memset(buffer, 0, LENGTH);
-	printf("  server: the buffer is cleared\n");
+	printf("  server: the CMB is cleared\n");
 	move(fd, buffer, place, 0);
-	printf("  server: the controller read them from its disk\n");
+	printf("  server: the controller read its disk into the CMB\n");
 	say(&side, STORED);
 	hear(&side, WRITTEN);
 	must(ibv_dereg_mr(mr), "deregistering the buffer");
@@ -203,7 +204,7 @@ static void serve(int socket, int fd, void *buffer, uint64_t place, int on_deman
 	vt_dev_close(&side.dev);
 }
 
-/* Return: did all bytes come back? */
+/* Returns true if all bytes are correct. */
 static bool round_trip(int fd, void *buffer, int seed, int on_demand)
 {
 	int sockets[2], status;
@@ -239,13 +240,13 @@ int main(int argc, char **argv)
 	if (buffer == MAP_FAILED)
 		err(1, "%s: mmap", argv[1]);
 
-	printf("  with a pinned memory region\n");
+	printf("  with a pinned MR\n");
 	if (!round_trip(fd, buffer, 1, 0))
 		return 1;
-	printf("  with a memory region on demand\n");
+	printf("  with an on-demand MR\n");
 	if (!round_trip(fd, buffer, 2, IBV_ACCESS_ON_DEMAND))
 		return 1;
-	printf("  total: %lu bytes, remote -> buffer -> disk -> buffer -> remote, all right\n",
+	printf("  total: %lu bytes, remote -> CMB -> disk -> CMB -> remote, all correct\n",
 	       2 * LENGTH);
 	return 0;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
 /*
- * Memory of the exporter of docs/clients.md (examples/exporter), whose module is
+ * Memory of the exporter of docs/exporter-guide.md (examples/exporter), whose module is
  * named by PEERMEM_EXAMPLE in the environment.
  */
 #ifndef EXAMPLE_H

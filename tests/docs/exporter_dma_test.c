@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * The exporter of docs/clients.md (examples/exporter) under a device that does DMA:
+ * The exporter of docs/exporter-guide.md (examples/exporter) under a device that does DMA:
  * its memory moves under an MR of one that follows, and stays under one that pins.
  */
 #include <kselftest_harness.h>
@@ -49,9 +49,9 @@ TEST_F_TIMEOUT(exporter, moves_under_an_mr, 120)
 	int round;
 
 	for (round = 0; round < 3; round++) {
-		EXPECT_EQ(0, en_put(&self->b, PAGE - 100, 300, 2 + round));
+		EXPECT_EQ(0, en_buf_write(&self->b, PAGE - 100, 300, 2 + round));
 		EXPECT_EQ(variant->move, vt_mem_move(&self->b.buf.mem, false));
-		EXPECT_EQ(0, en_get(&self->b, PAGE - 200, 500));
+		EXPECT_EQ(0, en_buf_read(&self->b, PAGE - 200, 500));
 		EXPECT_EQ(0, vt_buf_check_all(&self->b.buf));
 	}
 }
@@ -61,7 +61,7 @@ TEST_F_TIMEOUT(exporter, unloaded_under_an_mr, 60)
 {
 	char byte;
 
-	EXPECT_EQ(0, en_put(&self->b, 0, 100, 2));
+	EXPECT_EQ(0, en_buf_write(&self->b, 0, 100, 2));
 	vt_mem_free(&self->b.buf.mem);
 	EXPECT_EQ(0, vt_rmmod("peer_example"));
 	EXPECT_NE(0, en_access(self->b.engine, self->b.device,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * The exporter of docs/clients.md (examples/exporter): its memory is written over
+ * The exporter of docs/exporter-guide.md (examples/exporter): its memory is written over
  * the network, moves, and is read; pinned it stays.
  */
 #include <kselftest_harness.h>

@@ -35,5 +35,5 @@ tap_is "it does what it says" "$("$work/place" 2>&1)" \
 sed -i 's/ |= IBV_ACCESS_ON_DEMAND/ = ACCESS/' "$work/place.c"
 tap_run "a pinned one compiles" build
 tap_is "it is not to be evicted" "$("$work/place" 2>&1 > /dev/null)" \
-	"place: peermem_evict_object: Device or resource busy"
+	"place: peermem_evict_bo: Device or resource busy"
 tap_done

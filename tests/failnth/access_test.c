@@ -1,29 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Operations on memory that is not there yet, while the faults that bring it
- * lack memory. Soft-RoCE's and the core's workers do them, so it is their
- * allocations that fail.
+ * Operations on absent pages while their faults lack memory. Work items of
+ * Soft-RoCE and the core run the faults, so the allocations of kworkers fail.
  */
 #include <kselftest_harness.h>
 
+#include "page_size.h"
 #include "lib/pattern.h"
 #include "sweep.h"
-#include "world.h"
+#include "env.h"
 
 #define LENGTH 6000UL
 
-/* Where the operation meets the region, and where the other side's bytes are. */
-#define AT (3 * PAGE + 100)
+/* Offset of the operation in the MR. The other side uses offset 0. */
+#define AT (3 * page_size() + 100)
 
 FIXTURE(access)
 {
-	struct world w;
+	struct env w;
 };
 
-/* @brief: not all operations: they differ only in who faults */
+/* @brief: skips operations that differ only in which side faults */
 FIXTURE_VARIANT(access)
 {
-	struct world w;
+	struct env w;
 	bool brief;
 };
 
@@ -46,18 +46,18 @@ ACCESS_VARIANT(vram_implicit, vram_system, true, .implicit = true);
 FIXTURE_SETUP(access)
 {
 	self->w = variant->w;
-	ASSERT_EQ(0, world_open(&self->w));
+	ASSERT_EQ(0, env_open(&self->w));
 }
 
 FIXTURE_TEARDOWN(access)
 {
-	EXPECT_EQ(0, world_close(&self->w));
+	EXPECT_EQ(0, env_close(&self->w));
 }
 
-/* The bytes that are to arrive, on the side that they come from. */
-static int arrange(struct world *w, bool from_region)
+/* Stores the data to transfer on the side that sends it. */
+static int prepare(struct env *w, bool from_region)
 {
-	int ret = world_make(w);
+	int ret = env_create(w);
 
 	if (ret)
 		return ret;
@@ -68,17 +68,17 @@ static int arrange(struct world *w, bool from_region)
 	return 0;
 }
 
-static int arrange_into(void *world)
+static int prepare_into(void *env)
 {
-	return arrange(world, false);
+	return prepare(env, false);
 }
 
-static int arrange_from(void *world)
+static int prepare_from(void *env)
 {
-	return arrange(world, true);
+	return prepare(env, true);
 }
 
-/* An error of the memory on this side or the other is what may come of it. */
+/* The operation may fail with an error of the local or the remote memory. */
 static int result(int status)
 {
 	switch (status) {
@@ -86,84 +86,85 @@ static int result(int status)
 	case IBV_WC_REM_OP_ERR:
 	case IBV_WC_LOC_PROT_ERR:
 	case IBV_WC_LOC_QP_OP_ERR:
-	/* In the place of LOC_PROT_ERR, as Soft-RoCE reports it. */
+	/* Soft-RoCE reports this instead of LOC_PROT_ERR. */
 	case IBV_WC_WR_FLUSH_ERR:
 		return -EIO;
 	}
 	return status > 0 ? -EPROTO : status;
 }
 
-/* ---- the operations ---- */
+/* ---- operations ---- */
 
-static int call_write(void *world)
+static int call_write(void *env)
 {
-	struct world *w = world;
+	struct env *w = env;
 	struct ibv_sge sge = vt_sge(&w->other, 0, LENGTH);
 
 	return result(vt_rdma_write(&w->pair.end[0], &sge, 1,
-				    world_at(w, AT)));
+				    env_remote(w, AT)));
 }
 
-static int call_read(void *world)
+static int call_read(void *env)
 {
-	struct world *w = world;
+	struct env *w = env;
 	struct ibv_sge sge = vt_sge(&w->other, 0, LENGTH);
 
-	return result(vt_rdma_read(&w->pair.end[0], &sge, 1, world_at(w, AT)));
+	return result(vt_rdma_read(&w->pair.end[0], &sge, 1,
+				   env_remote(w, AT)));
 }
 
-static int call_local_write(void *world)
+static int call_local_write(void *env)
 {
-	struct world *w = world;
-	struct ibv_sge sge = world_sge(w, AT, LENGTH);
+	struct env *w = env;
+	struct ibv_sge sge = env_sge(w, AT, LENGTH);
 
 	return result(vt_rdma_write(&w->pair.end[0], &sge, 1,
 				    vt_remote(&w->other, 0)));
 }
 
-static int call_local_read(void *world)
+static int call_local_read(void *env)
 {
-	struct world *w = world;
-	struct ibv_sge sge = world_sge(w, AT, LENGTH);
+	struct env *w = env;
+	struct ibv_sge sge = env_sge(w, AT, LENGTH);
 
 	return result(vt_rdma_read(&w->pair.end[0], &sge, 1,
 				   vt_remote(&w->other, 0)));
 }
 
-static int call_receive(void *world)
+static int call_receive(void *env)
 {
-	struct world *w = world;
+	struct env *w = env;
 	struct ibv_sge from = vt_sge(&w->other, 0, LENGTH);
-	struct ibv_sge to = world_sge(w, AT, LENGTH);
+	struct ibv_sge to = env_sge(w, AT, LENGTH);
 	struct ibv_wc wc = {};
 
 	return result(vt_send_recv(&w->pair, &from, 1, &to, 1, &wc));
 }
 
-static int compare(struct world *w, const uint8_t *have, size_t length)
+static int compare(struct env *w, const uint8_t *have, size_t length)
 {
 	ssize_t at = vt_first_diff(have, w->other.shadow, length);
 
 	if (at < 0)
 		return 0;
-	fprintf(stderr, "# byte %zd is %02x, not %02x\n", at, have[at],
+	fprintf(stderr, "# byte %zd is %02x, want %02x\n", at, have[at],
 		w->other.shadow[at]);
 	return -EILSEQ;
 }
 
-/* Afterwards all works, by new queue pairs if an error has ended these. */
-static int finish(struct world *w, int ret, bool renew)
+/* Everything works afterwards. Renews the queue pairs after an error. */
+static int finish(struct env *w, int ret, bool renew)
 {
 	if (!ret && renew)
 		ret = vt_pair_renew(&w->pair);
 	if (!ret)
-		ret = world_use(w);
-	return ret ? ret : world_unmake(w);
+		ret = env_check_access(w);
+	return ret ? ret : env_destroy(w);
 }
 
-static int settle_into(void *world, int ret)
+static int verify_into(void *env, int ret)
 {
-	struct world *w = world;
+	struct env *w = env;
 	uint8_t have[LENGTH];
 	bool failed = ret;
 
@@ -173,34 +174,34 @@ static int settle_into(void *world, int ret)
 	return finish(w, ret, failed);
 }
 
-static int settle_from(void *world, int ret)
+static int verify_from(void *env, int ret)
 {
-	struct world *w = world;
+	struct env *w = env;
 	bool failed = ret;
 
 	ret = failed ? 0 : compare(w, w->other.mem.addr, LENGTH);
 	return finish(w, ret, failed);
 }
 
-/* Adds to a word that is known, and gets it. */
-static int call_fetch_add(void *world)
+/* Adds to a word with known content, and reads it. */
+static int call_fetch_add(void *env)
 {
-	struct world *w = world;
+	struct env *w = env;
 	struct ibv_sge sge = vt_sge(&w->other, 0, 8);
 
 	return result(vt_fetch_add(&w->pair.end[0], &sge,
-				   world_at(w, AT + 4), 1));
+				   env_remote(w, AT + 4), 1));
 }
 
-static int settle_fetch_add(void *world, int ret)
+static int verify_fetch_add(void *env, int ret)
 {
-	struct world *w = world;
+	struct env *w = env;
 	uint64_t have, want;
 	bool failed = ret;
 
 	memcpy(&want, w->other.shadow + 4, 8);
 	ret = vt_mem_read(&w->mem, AT + 4, &have, 8);
-	/* Done once, or not at all. */
+	/* The operation was done once, or not at all. */
 	if (!ret && have != want + !failed)
 		ret = -EILSEQ;
 	if (!ret && !failed && memcmp(w->other.mem.addr, &want, 8))
@@ -210,16 +211,16 @@ static int settle_fetch_add(void *world, int ret)
 
 #define SWEEP_ACCESS(_name, _arrange, _settle, _always)			\
 	SWEEP_IF(access, _name, _always || !variant->brief,		\
-		 "done with other memory",				\
-		 .arrange = _arrange, .call = call_##_name,		\
-		 .settle = _settle, .errors = { EIO },			\
-		 .whom = INJECT_WORKERS_IN_CORE, .at_least = 2)
+		 "covered by other variants",				\
+		 .prepare = _arrange, .call = call_##_name,		\
+		 .verify = _settle, .errors = { EIO },			\
+		 .target = INJECT_WORKERS_IN_CORE, .min_failures = 2)
 
-SWEEP_ACCESS(write, arrange_into, settle_into, true)
-SWEEP_ACCESS(read, arrange_from, settle_from, false)
-SWEEP_ACCESS(local_write, arrange_from, settle_from, true)
-SWEEP_ACCESS(local_read, arrange_into, settle_into, false)
-SWEEP_ACCESS(receive, arrange_into, settle_into, false)
-SWEEP_ACCESS(fetch_add, arrange_from, settle_fetch_add, false)
+SWEEP_ACCESS(write, prepare_into, verify_into, true)
+SWEEP_ACCESS(read, prepare_from, verify_from, false)
+SWEEP_ACCESS(local_write, prepare_from, verify_from, true)
+SWEEP_ACCESS(local_read, prepare_into, verify_into, false)
+SWEEP_ACCESS(receive, prepare_into, verify_into, false)
+SWEEP_ACCESS(fetch_add, prepare_from, verify_fetch_add, false)
 
 TEST_HARNESS_MAIN

@@ -9,7 +9,7 @@
 #include "client.h"
 #include "lib/proc.h"
 
-int client_load(void)
+int load_client(void)
 {
 	char path[PATH_MAX];
 	int ret = vt_find_test_module("peerdirect_test.ko", path, sizeof(path));
@@ -25,7 +25,7 @@ int client_load(void)
 	return ret;
 }
 
-int client_unload(void)
+int unload_client(void)
 {
 	return syscall(SYS_delete_module, "peerdirect_test", O_NONBLOCK) ?
 	       -errno : 0;

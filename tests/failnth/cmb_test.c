@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * The node of a controller's memory while allocations fail: its calls, and bytes
- * that the controller moves.
+ * The device file of a controller memory buffer while allocations fail: ioctls,
+ * and data that the controller transfers.
  */
 #include <kselftest_harness.h>
 
@@ -10,30 +10,32 @@
 #include "../cmb/cmb.h"
 #include "lib/pattern.h"
 #include "sweep.h"
-#include "world.h"
+#include "env.h"
+
+#define LENGTH 4096
 
 /**
- * struct place - what the calls are about
- * @w:     with a region over the memory, where a sweep wants one
- * @disk:  of the controller, by the kernel's driver
- * @bytes: that the memory has, or has to have
+ * struct cmb_env - state of a sweep
+ * @w:     memory, with an MR of it if the sweep needs one
+ * @disk:  the controller's disk, through the kernel's driver
+ * @bytes: expected content of the memory
  */
-struct place {
-	struct world w;
+struct cmb_env {
+	struct env w;
 	int disk;
-	uint8_t bytes[PAGE];
+	uint8_t bytes[LENGTH];
 };
 
 FIXTURE(memory)
 {
-	struct place w;
+	struct cmb_env w;
 };
 
 FIXTURE_SETUP(memory)
 {
 	self->w.w.kind = &vt_mem_cmb;
 	self->w.w.access = VT_ACCESS_ALL;
-	ASSERT_EQ(0, world_open(&self->w.w));
+	ASSERT_EQ(0, env_open(&self->w.w));
 	self->w.disk = cmb_open_disk(CMB_LARGE, O_RDWR | O_DIRECT);
 	ASSERT_LE(0, self->w.disk);
 }
@@ -41,160 +43,161 @@ FIXTURE_SETUP(memory)
 FIXTURE_TEARDOWN(memory)
 {
 	close(self->w.disk);
-	EXPECT_EQ(0, world_close(&self->w.w));
+	EXPECT_EQ(0, env_close(&self->w.w));
 }
 
-static int put(struct place *p)
+static int put(struct cmb_env *p)
 {
-	return vt_mem_write(&p->w.mem, 0, p->bytes, PAGE);
+	return vt_mem_write(&p->w.mem, 0, p->bytes, LENGTH);
 }
 
-static int check(struct place *p)
+static int check(struct cmb_env *p)
 {
-	uint8_t have[PAGE];
-	int ret = vt_mem_read(&p->w.mem, 0, have, PAGE);
+	uint8_t have[LENGTH];
+	int ret = vt_mem_read(&p->w.mem, 0, have, LENGTH);
 
 	if (ret)
 		return ret;
-	return memcmp(have, p->bytes, PAGE) ? -EILSEQ : 0;
+	return memcmp(have, p->bytes, LENGTH) ? -EILSEQ : 0;
 }
 
-/* ---- the node's calls ---- */
+/* ---- ioctls of the device file ---- */
 
-static int call_alloc(void *place)
+static int call_alloc(void *env)
 {
-	struct place *p = place;
+	struct cmb_env *p = env;
 
 	return vt_mem_alloc(&p->w.mem, p->w.kind, p->w.length, 0);
 }
 
-/* Cleared, whatever the one before has left there. */
-static int settle_alloc(void *place, int ret)
+/* The memory is cleared, whatever the previous owner has stored there. */
+static int verify_alloc(void *env, int ret)
 {
-	struct place *p = place;
+	struct cmb_env *p = env;
 
 	if (ret)
 		return 0;
-	memset(p->bytes, 0, PAGE);
+	memset(p->bytes, 0, LENGTH);
 	ret = check(p);
-	memset(p->bytes, 0xa5, PAGE);
+	memset(p->bytes, 0xa5, LENGTH);
 	if (!ret)
 		ret = put(p);
-	world_free(&p->w);
+	env_free(&p->w);
 	return ret;
 }
 
-SWEEP(memory, alloc, .call = call_alloc, .settle = settle_alloc, .at_least = 3)
+SWEEP(memory, alloc, .call = call_alloc, .verify = verify_alloc,
+      .min_failures = 3)
 
-static int arrange_region(void *place)
+static int prepare_region(void *env)
 {
-	int ret = world_make(place);
+	int ret = env_create(env);
 
-	return ret ? ret : world_use(place);
+	return ret ? ret : env_check_access(env);
 }
 
-static int call_info(void *place)
+static int call_info(void *env)
 {
-	struct place *p = place;
+	struct cmb_env *p = env;
 	struct peer_bar_info info;
 	int ret = cmb_info(p->w.mem.fd, &info);
 
 	return !ret && info.allocations != 1 ? -EPROTO : ret;
 }
 
-static int settle_used(void *place, int ret)
+static int verify_used(void *env, int ret)
 {
-	ret = world_use(place);
-	return ret ? ret : world_unmake(place);
+	ret = env_check_access(env);
+	return ret ? ret : env_destroy(env);
 }
 
-SWEEP(memory, info, .arrange = arrange_region, .call = call_info,
-      .settle = settle_used)
+SWEEP(memory, info, .prepare = prepare_region, .call = call_info,
+      .verify = verify_used)
 
-static int call_revoke(void *place)
+static int call_revoke(void *env)
 {
-	return vt_mem_revoke(&((struct place *)place)->w.mem);
+	return vt_mem_revoke(&((struct cmb_env *)env)->w.mem);
 }
 
-static int settle_revoke(void *place, int ret)
+static int verify_revoke(void *env, int ret)
 {
-	ret = ret ? world_use(place) : world_refused(place, 0, true);
-	return ret ? ret : world_unmake(place);
+	ret = ret ? env_check_access(env) : env_check_denied(env, 0, true);
+	return ret ? ret : env_destroy(env);
 }
 
-SWEEP(memory, revoke, .arrange = arrange_region, .call = call_revoke,
-      .settle = settle_revoke)
+SWEEP(memory, revoke, .prepare = prepare_region, .call = call_revoke,
+      .verify = verify_revoke)
 
-static int call_destroy(void *place)
+static int call_destroy(void *env)
 {
-	return vt_mem_destroy(&((struct place *)place)->w.mem);
+	return vt_mem_destroy(&((struct cmb_env *)env)->w.mem);
 }
 
-SWEEP(memory, destroy, .arrange = arrange_region, .call = call_destroy,
-      .settle = settle_revoke)
+SWEEP(memory, destroy, .prepare = prepare_region, .call = call_destroy,
+      .verify = verify_revoke)
 
-/* ---- its disk ---- */
+/* ---- the disk of the controller ---- */
 
-static int arrange_filled(void *place)
+static int prepare_filled(void *env)
 {
-	struct place *p = place;
+	struct cmb_env *p = env;
 	int ret = call_alloc(p);
 
-	vt_pattern_fill(p->bytes, ++p->w.seed, 0, PAGE);
+	vt_pattern_fill(p->bytes, ++p->w.seed, 0, LENGTH);
 	return ret ? ret : put(p);
 }
 
-static int call_write_disk(void *place)
+static int call_write_disk(void *env)
 {
-	struct place *p = place;
+	struct cmb_env *p = env;
 
-	return cmb_write_to(p->w.mem.fd, p->disk, p->w.mem.addr, PAGE, 0);
+	return cmb_write_to(p->w.mem.fd, p->disk, p->w.mem.addr, LENGTH, 0);
 }
 
-static int call_read_disk(void *place)
+static int call_read_disk(void *env)
 {
-	struct place *p = place;
+	struct cmb_env *p = env;
 
-	return cmb_read_from(p->w.mem.fd, p->disk, p->w.mem.addr, PAGE, 0);
+	return cmb_read_from(p->w.mem.fd, p->disk, p->w.mem.addr, LENGTH, 0);
 }
 
-static int clear(struct place *p)
+static int clear(struct cmb_env *p)
 {
-	static const uint8_t zeroes[PAGE];
+	static const uint8_t zeroes[LENGTH];
 
-	return vt_mem_write(&p->w.mem, 0, zeroes, PAGE);
+	return vt_mem_write(&p->w.mem, 0, zeroes, LENGTH);
 }
 
-/* What is said to be on the disk is there. */
-static int settle_write_disk(void *place, int ret)
+/* If the call succeeded, the data is on the disk. */
+static int verify_write_disk(void *env, int ret)
 {
-	struct place *p = place;
+	struct cmb_env *p = env;
 
 	if (ret)
 		ret = 0;
 	else
 		ret = clear(p) ?: call_read_disk(p) ?: check(p);
-	world_free(&p->w);
+	env_free(&p->w);
 	return ret;
 }
 
-static int arrange_written(void *place)
+static int prepare_written(void *env)
 {
-	return arrange_filled(place) ?: call_write_disk(place) ?: clear(place);
+	return prepare_filled(env) ?: call_write_disk(env) ?: clear(env);
 }
 
-static int settle_read_disk(void *place, int ret)
+static int verify_read_disk(void *env, int ret)
 {
-	struct place *p = place;
+	struct cmb_env *p = env;
 
 	ret = ret ? 0 : check(p);
-	world_free(&p->w);
+	env_free(&p->w);
 	return ret;
 }
 
-SWEEP(memory, write_disk, .arrange = arrange_filled, .call = call_write_disk,
-      .settle = settle_write_disk)
-SWEEP(memory, read_disk, .arrange = arrange_written, .call = call_read_disk,
-      .settle = settle_read_disk, .at_least = 1)
+SWEEP(memory, write_disk, .prepare = prepare_filled, .call = call_write_disk,
+      .verify = verify_write_disk)
+SWEEP(memory, read_disk, .prepare = prepare_written, .call = call_read_disk,
+      .verify = verify_read_disk, .min_failures = 1)
 
 TEST_HARNESS_MAIN

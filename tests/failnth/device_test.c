@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * The exporter's device, and a client, that go while allocations fail and there
- * are regions: want of memory keeps neither from going. (A device that comes is
- * no test of ours: drm_dev_init() oopses if its node has no memory.)
+ * Unbinds the device of an exporter and unloads a PeerDirect client while
+ * allocations fail and regions exist. Both must succeed without memory.
+ * (Binding is not tested: drm_dev_init() oopses if it cannot allocate its
+ * minor.)
  */
 #include <kselftest_harness.h>
 
@@ -12,7 +13,7 @@
 #include "lib/proc.h"
 #include "client.h"
 #include "sweep.h"
-#include "world.h"
+#include "env.h"
 
 #define DRIVER "/sys/bus/pci/drivers/peer_vram"
 
@@ -20,7 +21,7 @@
 
 FIXTURE(device)
 {
-	struct world w;
+	struct env w;
 	char id[64];
 };
 
@@ -33,69 +34,71 @@ FIXTURE_SETUP(device)
 	snprintf(self->id, sizeof(self->id), "%s", strrchr(path, '/') + 1);
 	self->w.kind = &vt_mem_vram;
 	self->w.access = VT_ACCESS_ALL;
-	ASSERT_EQ(0, world_open(&self->w));
+	ASSERT_EQ(0, env_open(&self->w));
 }
 
 FIXTURE_TEARDOWN(device)
 {
-	EXPECT_EQ(0, world_close(&self->w));
+	EXPECT_EQ(0, env_close(&self->w));
 }
 
 typedef FIXTURE_DATA(device) device_t;
 
-static int unbind_device(void *world)
+static int unbind_device(void *env)
 {
-	return vt_write_file(DRIVER "/unbind", ((device_t *)world)->id);
+	return vt_write_file(DRIVER "/unbind", ((device_t *)env)->id);
 }
 
-static int bind_device(void *world)
+static int bind_device(void *env)
 {
-	return vt_write_file(DRIVER "/bind", ((device_t *)world)->id);
+	return vt_write_file(DRIVER "/bind", ((device_t *)env)->id);
 }
 
-static int arrange_used(void *world)
+static int prepare_used(void *env)
 {
-	device_t *self = world;
-	int ret = world_make(&self->w);
+	device_t *self = env;
+	int ret = env_create(&self->w);
 
-	return ret ? ret : world_use(&self->w);
+	return ret ? ret : env_check_access(&self->w);
 }
 
-/* The region ended with its owner, whose file is gone. */
-static int settle_gone(struct world *w, const char *owner, int ret)
+/*
+ * The region was revoked with its exporter, whose device file no longer exists.
+ */
+static int verify_revoked(struct env *w, const char *owner, int ret)
 {
 	if (ret)
 		return ret;
 	if (!access(owner, F_OK))
 		return -EEXIST;
-	ret = world_refused(w, 0, false);
-	return ret ? ret : world_unmake(w);
+	ret = env_check_denied(w, 0, false);
+	return ret ? ret : env_destroy(w);
 }
 
-static int settle_unbind(void *world, int ret)
+static int verify_unbind(void *env, int ret)
 {
-	device_t *self = world;
+	device_t *self = env;
 
-	ret = settle_gone(&self->w, VRAM_NODE, ret);
-	return ret ? ret : bind_device(world);
+	ret = verify_revoked(&self->w, VRAM_NODE, ret);
+	return ret ? ret : bind_device(env);
 }
 
-TEST_F_TIMEOUT(device, goes, 300)
+TEST_F_TIMEOUT(device, unbind, 300)
 {
 	struct sweep sweep = {
-		.name = "device.goes", .arrange = arrange_used,
-		.call = unbind_device, .settle = settle_unbind,
-		.whom = INJECT_SELF_IN_VRAM,
+		.name = "device.unbind", .prepare = prepare_used,
+		.call = unbind_device, .verify = verify_unbind,
+		.target = INJECT_SELF_IN_VRAM,
 	};
 
 	EXPECT_EQ(0, sweep_run(&sweep, self));
 }
 
-/* ---- clients ---- */
+/* ---- PeerDirect clients ---- */
 
 FIXTURE(client)
 {
-	struct world w;
+	struct env w;
 };
 
 FIXTURE_VARIANT(client)
@@ -110,36 +113,36 @@ FIXTURE_SETUP(client)
 {
 	self->w.kind = &vt_mem_peerdirect;
 	self->w.access = variant->access;
-	ASSERT_EQ(0, world_open(&self->w));
+	ASSERT_EQ(0, env_open(&self->w));
 }
 
 FIXTURE_TEARDOWN(client)
 {
-	EXPECT_EQ(0, world_close(&self->w));
+	EXPECT_EQ(0, env_close(&self->w));
 }
 
-static int call_unload(void *world)
+static int call_unload(void *env)
 {
-	(void)world;
-	return client_unload();
+	(void)env;
+	return unload_client();
 }
 
-static int arrange_region(void *world)
+static int prepare_region(void *env)
 {
-	int ret = access(CLIENT, F_OK) ? client_load() : 0;
+	int ret = access(CLIENT, F_OK) ? load_client() : 0;
 
 	if (!ret)
-		ret = world_make(world);
-	return ret ? ret : world_use(world);
+		ret = env_create(env);
+	return ret ? ret : env_check_access(env);
 }
 
-static int settle_unload(void *world, int ret)
+static int verify_unload(void *env, int ret)
 {
-	ret = settle_gone(world, CLIENT, ret);
-	return ret ? ret : client_load();
+	ret = verify_revoked(env, CLIENT, ret);
+	return ret ? ret : load_client();
 }
 
-SWEEP(client, goes, .arrange = arrange_region, .call = call_unload,
-      .settle = settle_unload, .whom = INJECT_SELF_IN_CORE)
+SWEEP(client, unload, .prepare = prepare_region, .call = call_unload,
+      .verify = verify_unload, .target = INJECT_SELF_IN_CORE)
 
 TEST_HARNESS_MAIN

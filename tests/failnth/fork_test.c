@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * fork() with a mapping of an object while allocations fail. A program of its
- * own, linked statically: a fork allocates for each mapping that the process has,
- * and libraries have many.
+ * fork() of a process that maps a BO, while allocations fail. It is a separate,
+ * statically linked program: fork() allocates for each mapping of the process,
+ * and shared libraries have many.
  */
 #include <kselftest_harness.h>
 
@@ -22,9 +22,9 @@ struct forker {
 	pid_t child;
 };
 
-static int call_fork(void *world)
+static int call_fork(void *env)
 {
-	struct forker *f = world;
+	struct forker *f = env;
 
 	f->child = fork();
 	if (f->child < 0)
@@ -34,9 +34,9 @@ static int call_fork(void *world)
 	return 0;
 }
 
-static int settle_fork(void *world, int ret)
+static int verify_fork(void *env, int ret)
 {
-	struct forker *f = world;
+	struct forker *f = env;
 	int status = 0;
 
 	if (!ret && waitpid(f->child, &status, 0) != f->child)
@@ -69,7 +69,7 @@ FIXTURE_TEARDOWN(mapping)
 	EXPECT_EQ(0, vram_wait_empty(10));
 }
 
-SWEEP(mapping, fork, .call = call_fork, .settle = settle_fork,
-      .errors = { EAGAIN }, .at_least = 20)
+SWEEP(mapping, fork, .call = call_fork, .verify = verify_fork,
+      .errors = { EAGAIN }, .min_failures = 20)
 
 TEST_HARNESS_MAIN

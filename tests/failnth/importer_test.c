@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Devices that do DMA (kernel/core/bridge.c) while allocations fail: regions of
- * theirs over peer memory, and accesses after it moved.
+ * DMA importers (kernel/core/importers/dma_bridge.c) while allocations fail:
+ * MRs of peer memory, and accesses after the memory has moved.
  */
 #include <kselftest_harness.h>
 
 #include "../importers/engine.h"
+#include "page_size.h"
 #include "sweep.h"
-#include "world.h"
+#include "env.h"
 
-/* The engine is slow: no more than one line of a page at a time. */
+/* The engine is slow: it transfers only one cache line of a page. */
 #define LENGTH 64
-#define AT (PAGE + 100)
+#define AT (page_size() + 100)
 
 struct importing {
 	const struct vt_mem_kind *kind;
@@ -48,7 +49,7 @@ FIXTURE_SETUP(region)
 {
 	self->w = variant->w;
 	ASSERT_EQ(0, en_load());
-	ASSERT_EQ(0, en_bridges("all"));
+	ASSERT_EQ(0, en_set_bridges("all"));
 	ASSERT_EQ(0, vt_mem_prepare(self->w.kind));
 }
 
@@ -56,27 +57,27 @@ FIXTURE_TEARDOWN(region)
 {
 }
 
-static int arrange_memory(void *world)
+static int prepare_memory(void *env)
 {
-	struct importing *w = world;
+	struct importing *w = env;
 
 	return en_buf_prepare(&w->b, w->device, IM_WRITE, w->kind, SIZE);
 }
 
-static int arrange_region(void *world)
+static int prepare_region(void *env)
 {
-	struct importing *w = world;
+	struct importing *w = env;
 
 	return en_buf_open(&w->b, w->device, IM_WRITE, w->kind, SIZE);
 }
 
-/* Both ways; no byte elsewhere has changed. */
-static int use(struct importing *w)
+/* Writes and reads. No other byte may change. */
+static int check_access(struct importing *w)
 {
-	int ret = en_put(&w->b, AT, LENGTH, ++w->seed);
+	int ret = en_buf_write(&w->b, AT, LENGTH, ++w->seed);
 
 	if (!ret)
-		ret = en_get(&w->b, AT - 10, LENGTH);
+		ret = en_buf_read(&w->b, AT - 10, LENGTH);
 	return ret ? ret : vt_buf_check_all(&w->b.buf);
 }
 
@@ -87,67 +88,67 @@ static int finish(struct importing *w, int ret)
 	return ret ? ret : end;
 }
 
-static int call_register(void *world)
+static int call_register(void *env)
 {
-	return en_buf_register(&((struct importing *)world)->b);
+	return en_buf_register(&((struct importing *)env)->b);
 }
 
-static int settle_register(void *world, int ret)
+static int verify_register(void *env, int ret)
 {
-	return finish(world, ret ? 0 : use(world));
+	return finish(env, ret ? 0 : check_access(env));
 }
 
-SWEEP(region, reg_mr, .arrange = arrange_memory, .call = call_register,
-      .settle = settle_register, .at_least = 10)
+SWEEP(region, reg_mr, .prepare = prepare_memory, .call = call_register,
+      .verify = verify_register, .min_failures = 10)
 
-static int call_deregister(void *world)
+static int call_deregister(void *env)
 {
-	return en_buf_deregister(&((struct importing *)world)->b);
+	return en_buf_deregister(&((struct importing *)env)->b);
 }
 
-/* Where it could not be deregistered, it is there, and works. */
-static int settle_deregister(void *world, int ret)
+/* If deregistration failed, the MR exists and works. */
+static int verify_deregister(void *env, int ret)
 {
-	return finish(world, ret ? use(world) : 0);
+	return finish(env, ret ? check_access(env) : 0);
 }
 
-SWEEP(region, dereg_mr, .arrange = arrange_region, .call = call_deregister,
-      .settle = settle_deregister)
+SWEEP(region, dereg_mr, .prepare = prepare_region, .call = call_deregister,
+      .verify = verify_deregister)
 
 /* ---- the first access after a move ---- */
 
-static int arrange_moved(void *world)
+static int prepare_moved(void *env)
 {
-	struct importing *w = world;
-	int ret = arrange_region(w);
+	struct importing *w = env;
+	int ret = prepare_region(w);
 
 	return ret ? ret : vt_mem_move(&w->b.buf.mem, false);
 }
 
-static int call_access(void *world)
+static int call_access(void *env)
 {
-	struct importing *w = world;
+	struct importing *w = env;
 
-	return en_put(&w->b, AT, LENGTH, ++w->seed);
+	return en_buf_write(&w->b, AT, LENGTH, ++w->seed);
 }
 
-static int settle_access(void *world, int ret)
+static int verify_access(void *env, int ret)
 {
-	struct importing *w = world;
+	struct importing *w = env;
 
 	ret = vt_buf_check_all(&w->b.buf);
-	return finish(w, ret ? ret : use(w));
+	return finish(w, ret ? ret : check_access(w));
 }
 
 #define SWEEP_ACCESS(_name, _whom, _at_least)				\
 	SWEEP_IF(region, _name, self->w.device == EDU_RDMA_DYNAMIC &&	\
-		 self->w.kind->move, "it does not move",		\
-		 .arrange = arrange_moved, .call = call_access,		\
-		 .settle = settle_access, .whom = _whom,		\
-		 .at_least = _at_least)
+		 self->w.kind->move, "memory cannot move",		\
+		 .prepare = prepare_moved, .call = call_access,		\
+		 .verify = verify_access, .target = _whom,		\
+		 .min_failures = _at_least)
 
 SWEEP_ACCESS(access, INJECT_SELF, 1)
-/* The worker that asks the owner. */
-SWEEP_ACCESS(access_asked, INJECT_WORKERS_IN_CORE, 3)
+/* The kworker that resolves. */
+SWEEP_ACCESS(access_resolve, INJECT_WORKERS_IN_CORE, 3)
 
 TEST_HARNESS_MAIN

@@ -2,9 +2,9 @@
 /*
  * See inject.h.
  *
- * Work of an unbound workqueue may be done by any kworker, so all of them are
- * armed, each with a count of its own. They do other work too: only allocations
- * that have a function of ib_peer_mem on the stack count.
+ * Any kworker may run the work of an unbound workqueue. All kworkers are armed,
+ * each with its own counter. They also do other work, so only allocations with
+ * a function of ib_peer_mem on the stack count.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -23,7 +23,7 @@ static const char *const faults[] = {
 	DEBUGFS "failslab", DEBUGFS "fail_page_alloc",
 };
 
-/* Of both kinds of failures. */
+/* Writes the attribute for both failslab and fail_page_alloc. */
 static int write_knob(const char *name, const char *value)
 {
 	char path[128];
@@ -37,8 +37,8 @@ static int write_knob(const char *name, const char *value)
 	return ret;
 }
 
-/* Only allocations below functions in this range, by the script's variables. */
-static int only_below(const char *start, const char *end)
+/* Limits failures to allocations below the functions from @start to @end. */
+static int set_range(const char *start, const char *end)
 {
 	int ret;
 
@@ -72,7 +72,7 @@ static int write_nth(int fd, unsigned int n)
 	return pwrite(fd, text, length, 0) == length ? 0 : -errno;
 }
 
-/* What is left of the count. */
+/* Reads the number of allocations that are left. */
 static int read_nth(int fd, unsigned int *n)
 {
 	char text[16] = "";
@@ -110,7 +110,7 @@ static int add_worker(struct inject *in, pid_t pid)
 		return -ENOSPC;
 	snprintf(task, sizeof(task), "%d", pid);
 	fd = open_nth(task);
-	/* Gone by now. */
+	/* The kworker has exited. */
 	if (fd == -ENOENT || fd == -ESRCH)
 		return 0;
 	if (fd < 0)
@@ -121,7 +121,7 @@ static int add_worker(struct inject *in, pid_t pid)
 	return 1;
 }
 
-/* Finds those that are new. Return: how many, or -errno. */
+/* Finds new kworkers. Return: how many, or -errno. */
 static int find_workers(struct inject *in)
 {
 	DIR *proc = opendir("/proc");
@@ -191,7 +191,7 @@ static int disarm_workers(struct inject *in)
 	return ret > 0 ? -EAGAIN : ret;
 }
 
-/* ---- what the sweeps call ---- */
+/* ---- interface ---- */
 
 int inject_open(struct inject *in)
 {
@@ -199,7 +199,7 @@ int inject_open(struct inject *in)
 	if (!getenv("FAILNTH_CORE_START"))
 		return -EOPNOTSUPP;
 	in->self = open_nth("thread-self");
-	return in->self < 0 ? in->self : inject_aim(in, INJECT_SELF);
+	return in->self < 0 ? in->self : inject_set_target(in, INJECT_SELF);
 }
 
 void inject_close(struct inject *in)
@@ -209,21 +209,21 @@ void inject_close(struct inject *in)
 	close(in->self);
 }
 
-int inject_aim(struct inject *in, enum inject_whom whom)
+int inject_set_target(struct inject *in, enum inject_target target)
 {
-	in->whom = whom;
-	if (whom == INJECT_SELF)
-		return only_below("0x0", "0xffffffffffffffff");
-	if (whom == INJECT_SELF_IN_VRAM)
-		return only_below(getenv("FAILNTH_VRAM_START"),
-				  getenv("FAILNTH_VRAM_END"));
-	return only_below(getenv("FAILNTH_CORE_START"),
-			  getenv("FAILNTH_CORE_END"));
+	in->target = target;
+	if (target == INJECT_SELF)
+		return set_range("0x0", "0xffffffffffffffff");
+	if (target == INJECT_SELF_IN_VRAM)
+		return set_range(getenv("FAILNTH_VRAM_START"),
+				 getenv("FAILNTH_VRAM_END"));
+	return set_range(getenv("FAILNTH_CORE_START"),
+			 getenv("FAILNTH_CORE_END"));
 }
 
 int inject_arm(struct inject *in, unsigned int n)
 {
-	if (in->whom == INJECT_WORKERS_IN_CORE)
+	if (in->target == INJECT_WORKERS_IN_CORE)
 		return arm_workers(in, n);
 	return write_nth(in->self, n);
 }
@@ -233,7 +233,7 @@ int inject_disarm(struct inject *in)
 	unsigned int left;
 	int ret;
 
-	if (in->whom == INJECT_WORKERS_IN_CORE)
+	if (in->target == INJECT_WORKERS_IN_CORE)
 		return disarm_workers(in);
 	ret = read_nth(in->self, &left);
 	if (!ret)

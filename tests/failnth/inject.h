@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
 /*
- * Allocations of the kernel that fail on purpose: number n of a task, by
- * /proc/<pid>/fail-nth.
- *
- * with_injection.sh has set the knobs; without it nothing here works.
+ * Fault injection: makes allocation number n of a task fail, through
+ * /proc/<pid>/fail-nth. It needs the settings of with_injection.sh.
  */
 #ifndef FN_INJECT_H
 #define FN_INJECT_H
@@ -12,23 +10,26 @@
 #include <sys/types.h>
 
 #define INJECT_WORKERS 256
-/* Descriptors of this module; a caller that looks for lost ones looks below. */
+/*
+ * Lowest file descriptor of this module. A caller that looks for leaked
+ * descriptors looks below it.
+ */
 #define INJECT_FIRST_FD 512
 
-/* Whose allocations. */
-enum inject_whom {
-	INJECT_SELF,		/* the calling thread's, all of them */
-	INJECT_SELF_IN_CORE,	/* its, below functions of ib_peer_mem */
-	INJECT_SELF_IN_VRAM,	/* its, below functions of peer_vram */
-	INJECT_WORKERS_IN_CORE,	/* kworkers', below functions of ib_peer_mem */
+/* The tasks whose allocations fail. */
+enum inject_target {
+	INJECT_SELF,		/* the calling thread, all allocations */
+	INJECT_SELF_IN_CORE,	/* the calling thread, below functions of ib_peer_mem */
+	INJECT_SELF_IN_VRAM,	/* the calling thread, below functions of peer_vram */
+	INJECT_WORKERS_IN_CORE,	/* kworkers, below functions of ib_peer_mem */
 };
 
 /*
- * @self:    of the thread that called inject_open()
- * @workers: kworkers that are known, up to process @newest
+ * @self:    fail-nth of the thread that called inject_open()
+ * @workers: known kworkers, up to process ID @newest
  */
 struct inject {
-	enum inject_whom whom;
+	enum inject_target target;
 	int self;
 	struct {
 		pid_t pid;
@@ -38,19 +39,23 @@ struct inject {
 	pid_t newest;
 };
 
-/* Return: 0, -EOPNOTSUPP the kernel cannot or the knobs are not set, -errno. */
+/*
+ * Return: 0, -EOPNOTSUPP if the kernel has no fault injection or the settings
+ * are missing, or -errno.
+ */
 int inject_open(struct inject *in);
 void inject_close(struct inject *in);
 
-/* Who is meant from now on. */
-int inject_aim(struct inject *in, enum inject_whom whom);
+/* Selects the tasks whose allocations fail from now on. */
+int inject_set_target(struct inject *in, enum inject_target target);
 
-/* Allocation number @n from now on fails. Return: 0 or -errno. */
+/* Makes allocation number @n from now on fail. Return: 0 or -errno. */
 int inject_arm(struct inject *in, unsigned int n);
 
 /*
- * No more of that. Return: 1 an allocation did fail, 0 there were not so many,
- * -EAGAIN there is a worker that was not aimed at, so who knows; -errno.
+ * Stops the injection. Return: 1 if an allocation has failed, 0 if there were
+ * fewer than @n, -EAGAIN if a kworker was not armed and the result is unknown,
+ * -errno.
  */
 int inject_disarm(struct inject *in);
 

@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Memory that is taken away from below a memory region while allocations fail:
- * what failed has taken nothing away, what did not is gone for the region.
+ * Invalidation of memory below an MR while allocations fail. A call that failed
+ * must not have invalidated pages. A call that succeeded must have ended access
+ * to them.
  */
 #include <sys/mman.h>
 
 #include "../vram/vram.h"
+#include "page_size.h"
 #include "client.h"
 #include "mr.h"
 
-/* A page in the middle, which world_use() does not touch. */
-#define AT (6 * PAGE)
+/* A page in the middle, which env_check_access() does not access. */
+#define AT (6 * page_size())
 
 MR_VARIANT(vram, vram, VT_ACCESS_ALL);
 MR_VARIANT(vram_on_demand, vram, ON_DEMAND);
@@ -18,79 +20,79 @@ MR_VARIANT(host_on_demand, host, ON_DEMAND);
 MR_VARIANT(peerdirect, peerdirect, VT_ACCESS_ALL);
 MR_VARIANT(peerdirect_on_demand, peerdirect, ON_DEMAND);
 
-/* With its pages in the page table. */
-static int arrange(void *world)
+/* Makes the pages present in the page table. */
+static int prepare(void *env)
 {
-	struct world *w = world;
+	struct env *w = env;
 	struct ibv_sge sge = vt_sge(&w->other, 0, 8);
-	int ret = world_make(w);
+	int ret = env_create(w);
 
 	if (!ret)
-		ret = world_use(w);
+		ret = env_check_access(w);
 	return ret ? ret :
-		vt_rdma_read(&w->pair.end[0], &sge, 1, world_at(w, AT));
+		vt_rdma_read(&w->pair.end[0], &sge, 1, env_remote(w, AT));
 }
 
-/* All of it is as it was. */
-static int finish_used(struct world *w)
+/* Everything is as before. */
+static int finish_unchanged(struct env *w)
 {
 	struct ibv_sge sge = vt_sge(&w->other, 0, 8);
-	int ret = vt_rdma_read(&w->pair.end[0], &sge, 1, world_at(w, AT));
+	int ret = vt_rdma_read(&w->pair.end[0], &sge, 1, env_remote(w, AT));
 
 	if (ret)
 		return ret < 0 ? ret : -EPROTO;
-	ret = world_use(w);
-	return ret ? ret : world_unmake(w);
+	ret = env_check_access(w);
+	return ret ? ret : env_destroy(w);
 }
 
-/* That page is gone; the others only if the region was a pinned one. */
-static int finish_gone(struct world *w, bool write)
+/* The page is inaccessible. A pinned MR is revoked as a whole. */
+static int finish_revoked(struct env *w, bool write)
 {
-	int ret = world_refused(w, AT, write);
+	int ret = env_check_denied(w, AT, write);
 
 	if (!ret && on_demand(w))
-		ret = world_use(w);
+		ret = env_check_access(w);
 	else if (!ret)
-		ret = world_refused(w, 0, false);
-	return ret ? ret : world_unmake(w);
+		ret = env_check_denied(w, 0, false);
+	return ret ? ret : env_destroy(w);
 }
 
-/* ---- by the process ---- */
+/* ---- calls of the process ---- */
 
-static int call_munmap(void *world)
+static int call_munmap(void *env)
 {
-	struct world *w = world;
+	struct env *w = env;
 
-	return munmap(w->mem.addr + AT, PAGE) ? -errno : 0;
+	return munmap(w->mem.addr + AT, page_size()) ? -errno : 0;
 }
 
-static int settle_munmap(void *world, int ret)
+static int verify_munmap(void *env, int ret)
 {
-	return ret ? finish_used(world) : finish_gone(world, false);
+	return ret ? finish_unchanged(env) : finish_revoked(env, false);
 }
 
-SWEEP(mr, munmap, .arrange = arrange, .call = call_munmap,
-      .settle = settle_munmap, .at_least = 1)
+SWEEP(mr, munmap, .prepare = prepare, .call = call_munmap,
+      .verify = verify_munmap, .min_failures = 1)
 
-static int call_mprotect(void *world)
+static int call_mprotect(void *env)
 {
-	struct world *w = world;
+	struct env *w = env;
 
-	return mprotect(w->mem.addr + AT, PAGE, PROT_READ) ? -errno : 0;
+	return mprotect(w->mem.addr + AT, page_size(), PROT_READ) ? -errno : 0;
 }
 
-static int settle_mprotect(void *world, int ret)
+static int verify_mprotect(void *env, int ret)
 {
-	return ret ? finish_used(world) : finish_gone(world, true);
+	return ret ? finish_unchanged(env) : finish_revoked(env, true);
 }
 
-SWEEP_IF(mr, mprotect, on_demand(&self->w), "does not concern pinned pages",
-	 .arrange = arrange, .call = call_mprotect, .settle = settle_mprotect,
-	 .at_least = 1)
+SWEEP_IF(mr, mprotect, on_demand(&self->w), "no effect on pinned pages",
+	 .prepare = prepare, .call = call_mprotect, .verify = verify_mprotect,
+	 .min_failures = 1)
 
-static int call_mremap(void *world)
+static int call_mremap(void *env)
 {
-	struct world *w = world;
+	struct env *w = env;
 	void *to = (void *)0x300000000000;
 
 	to = mremap(w->mem.addr, w->length, w->length,
@@ -99,111 +101,113 @@ static int call_mremap(void *world)
 }
 
 /*
- * mremap() says to mmu notifiers that the old place is unmapped, and only then
- * finds that it has no memory for page tables of the new one, and turns back: a
- * pinned region cannot know, and ends. If so, all of it.
+ * mremap() first reports an unmap of the old address to mmu notifiers. If it
+ * then has no memory for the new page tables, it moves the mapping back. A
+ * pinned MR cannot detect that, and is revoked. It must be revoked as a whole.
  */
-static int finish_failed_mremap(struct world *w)
+static int finish_failed_mremap(struct env *w)
 {
 	struct ibv_sge sge = vt_sge(&w->other, 0, 8);
 	int ret;
 
-	if (!vt_rdma_read(&w->pair.end[0], &sge, 1, world_at(w, AT)))
-		return finish_used(w);
+	if (!vt_rdma_read(&w->pair.end[0], &sge, 1, env_remote(w, AT)))
+		return finish_unchanged(w);
 	ret = vt_pair_renew(&w->pair);
-	return ret ? ret : finish_gone(w, false);
+	return ret ? ret : finish_revoked(w, false);
 }
 
-static int settle_mremap(void *world, int ret)
+static int verify_mremap(void *env, int ret)
 {
-	struct world *w = world;
+	struct env *w = env;
 
 	if (ret)
-		return on_demand(w) ? finish_used(w) : finish_failed_mremap(w);
-	ret = world_refused(w, AT, false);
+		return on_demand(w) ? finish_unchanged(w) :
+				      finish_failed_mremap(w);
+	ret = env_check_denied(w, AT, false);
 	if (ret)
 		return ret;
 	w->mem.addr = (void *)0x300000000000;
-	return world_unmake(w);
+	return env_destroy(w);
 }
 
-SWEEP(mr, mremap, .arrange = arrange, .call = call_mremap,
-      .settle = settle_mremap, .at_least = 1)
+SWEEP(mr, mremap, .prepare = prepare, .call = call_mremap,
+      .verify = verify_mremap, .min_failures = 1)
 
-/* Shared memory keeps its bytes, wherever they are. */
-static int call_dontneed(void *world)
+/* Shared memory keeps its data when pages move. */
+static int call_dontneed(void *env)
 {
-	struct world *w = world;
+	struct env *w = env;
 
 	return madvise(w->mem.addr, w->length, MADV_DONTNEED) ? -errno : 0;
 }
 
-static int settle_used(void *world, int ret)
+static int verify_used(void *env, int ret)
 {
 	(void)ret;
-	return finish_used(world);
+	return finish_unchanged(env);
 }
 
 SWEEP_IF(mr, dontneed, self->w.kind == &vt_mem_host,
-	 "not for mappings of devices",
-	 .arrange = arrange, .call = call_dontneed, .settle = settle_used)
+	 "only for system memory",
+	 .prepare = prepare, .call = call_dontneed, .verify = verify_used)
 
-/* ---- by the owner ---- */
+/* ---- calls of the exporter ---- */
 
-static int call_revoke(void *world)
+static int call_revoke(void *env)
 {
-	struct world *w = world;
+	struct env *w = env;
 
 	return vt_mem_revoke(&w->mem);
 }
 
-/* A PeerDirect client that invalidates may be asked again. */
-static int settle_revoke(void *world, int ret)
+/* A PeerDirect client that has invalidated memory can be asked for it again. */
+static int verify_revoke(void *env, int ret)
 {
-	struct world *w = world;
+	struct env *w = env;
 
 	if (ret || (w->kind == &vt_mem_peerdirect && on_demand(w)))
-		return finish_used(w);
-	ret = world_refused(w, AT, false);
-	return ret ? ret : world_unmake(w);
+		return finish_unchanged(w);
+	ret = env_check_denied(w, AT, false);
+	return ret ? ret : env_destroy(w);
 }
 
-SWEEP_IF(mr, revoke, self->w.kind->revoke, "host memory has no owner to do so",
-	 .arrange = arrange, .call = call_revoke, .settle = settle_revoke)
+SWEEP_IF(mr, revoke, self->w.kind->revoke, "system memory cannot be revoked",
+	 .prepare = prepare, .call = call_revoke, .verify = verify_revoke)
 
-static int call_destroy(void *world)
+static int call_destroy(void *env)
 {
-	struct world *w = world;
+	struct env *w = env;
 
 	return vt_mem_destroy(&w->mem);
 }
 
-static int settle_destroy(void *world, int ret)
+static int verify_destroy(void *env, int ret)
 {
-	struct world *w = world;
+	struct env *w = env;
 
 	if (ret)
-		return finish_used(w);
-	ret = world_refused(w, AT, false);
-	return ret ? ret : world_unmake(w);
+		return finish_unchanged(w);
+	ret = env_check_denied(w, AT, false);
+	return ret ? ret : env_destroy(w);
 }
 
-SWEEP_IF(mr, destroy, self->w.kind->destroy, "nothing to destroy",
-	 .arrange = arrange, .call = call_destroy, .settle = settle_destroy)
+SWEEP_IF(mr, destroy, self->w.kind->destroy,
+	 "system memory cannot be destroyed",
+	 .prepare = prepare, .call = call_destroy, .verify = verify_destroy)
 
-static int call_move_out(void *world)
+static int call_move_out(void *env)
 {
-	struct world *w = world;
+	struct env *w = env;
 
 	return vram_move(w->mem.fd, w->mem.handle, PEER_VRAM_DOMAIN_SYSTEM);
 }
 
 SWEEP_IF(mr, move_out, self->w.kind == &vt_mem_vram && on_demand(&self->w),
-	 "does not move",
-	 .arrange = arrange, .call = call_move_out, .settle = settle_used,
-	 .at_least = 3)
+	 "memory cannot move",
+	 .prepare = prepare, .call = call_move_out, .verify = verify_used,
+	 .min_failures = 3)
 
-/* ---- clients that come ---- */
+/* ---- loading a PeerDirect client ---- */
 
 FIXTURE(client)
 {
@@ -212,36 +216,36 @@ FIXTURE(client)
 FIXTURE_SETUP(client)
 {
 	ASSERT_EQ(0, vt_mem_prepare(&vt_mem_peerdirect));
-	ASSERT_EQ(0, client_unload());
+	ASSERT_EQ(0, unload_client());
 }
 
 FIXTURE_TEARDOWN(client)
 {
 }
 
-static int call_client(void *world)
+static int call_client(void *env)
 {
-	(void)world;
-	return client_load();
+	(void)env;
+	return load_client();
 }
 
-static int settle_client(void *world, int ret)
+static int verify_client(void *env, int ret)
 {
-	(void)world;
+	(void)env;
 	if (ret)
 		return access(CLIENT, F_OK) ? 0 : -EEXIST;
 	if (access(CLIENT "/num_alloc_mrs", R_OK))
 		return -errno;
-	return client_unload();
+	return unload_client();
 }
 
-/* EINVAL: the module's word for "not registered", whatever the reason. */
-TEST_F_TIMEOUT(client, comes, 300)
+/* EINVAL: the module returns it if registration failed, for any reason. */
+TEST_F_TIMEOUT(client, load, 300)
 {
 	struct sweep sweep = {
-		.name = "client.comes", .call = call_client,
-		.settle = settle_client, .errors = { EINVAL },
-		.whom = INJECT_SELF_IN_CORE, .at_least = 5,
+		.name = "client.load", .call = call_client,
+		.verify = verify_client, .errors = { EINVAL },
+		.target = INJECT_SELF_IN_CORE, .min_failures = 5,
 	};
 
 	EXPECT_EQ(0, sweep_run(&sweep, NULL));

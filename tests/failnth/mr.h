@@ -1,23 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
-/*
- * A memory region of each kind, for sweeps of what is done to it.
- */
+/* A fixture with MRs of each kind of memory. */
 #ifndef FN_MR_H
 #define FN_MR_H
 
 #include <kselftest_harness.h>
 
 #include "sweep.h"
-#include "world.h"
+#include "env.h"
 
 FIXTURE(mr)
 {
-	struct world w;
+	struct env w;
 };
 
 FIXTURE_VARIANT(mr)
 {
-	struct world w;
+	struct env w;
 };
 
 #define MR_VARIANT(_name, _kind, _access, ...)				\
@@ -33,15 +31,15 @@ FIXTURE_VARIANT(mr)
 FIXTURE_SETUP(mr)
 {
 	self->w = variant->w;
-	ASSERT_EQ(0, world_open(&self->w));
+	ASSERT_EQ(0, env_open(&self->w));
 }
 
 FIXTURE_TEARDOWN(mr)
 {
-	EXPECT_EQ(0, world_close(&self->w));
+	EXPECT_EQ(0, env_close(&self->w));
 }
 
-static inline bool on_demand(const struct world *w)
+static inline bool on_demand(const struct env *w)
 {
 	return w->access & IBV_ACCESS_ON_DEMAND;
 }

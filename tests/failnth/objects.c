@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * How many objects of RDMA devices there are, of any kind: what "rdma resource
- * show" adds up, but without a program that takes longer than all the rest.
+ * Counts the objects of all RDMA devices, as "rdma resource show" does. Running
+ * that program would receive_counts longer than the rest of the test.
  */
 #include <errno.h>
 #include <linux/netlink.h>
@@ -34,8 +34,8 @@ static const void *end_of(const struct nlattr *attr)
 	return (const char *)attr + attr->nla_len;
 }
 
-/* Adds up the counts in attributes, nested as they are. */
-static void add_up(const void *data, const void *end, uint64_t *count)
+/* Adds up the counters in nested attributes. */
+static void add_counts(const void *data, const void *end, uint64_t *count)
 {
 	const struct nlattr *attr;
 
@@ -45,7 +45,7 @@ static void add_up(const void *data, const void *end, uint64_t *count)
 		switch (TYPE(attr)) {
 		case RDMA_NLDEV_ATTR_RES_SUMMARY:
 		case RDMA_NLDEV_ATTR_RES_SUMMARY_ENTRY:
-			add_up(payload(attr), end_of(attr), count);
+			add_counts(payload(attr), end_of(attr), count);
 			break;
 		case RDMA_NLDEV_ATTR_RES_SUMMARY_ENTRY_CURR:
 			*count += *(const uint64_t *)payload(attr);
@@ -54,7 +54,7 @@ static void add_up(const void *data, const void *end, uint64_t *count)
 	}
 }
 
-static int ask(int netlink)
+static int send_request(int netlink)
 {
 	struct nlmsghdr request = {
 		.nlmsg_len = sizeof(request),
@@ -66,8 +66,8 @@ static int ask(int netlink)
 	return send(netlink, &request, sizeof(request), 0) < 0 ? -errno : 0;
 }
 
-/* Return: 1 there is more to come, 0, -errno. */
-static int take(int netlink, uint64_t *count)
+/* Return: 1 if there is more to receive, 0 at the end, or -errno. */
+static int receive_counts(int netlink, uint64_t *count)
 {
 	static _Alignas(NLMSG_ALIGNTO) char buf[1 << 16];
 	const struct nlmsghdr *msg;
@@ -75,13 +75,14 @@ static int take(int netlink, uint64_t *count)
 
 	if (got < 0)
 		return -errno;
-	for (msg = (void *)buf; NLMSG_OK(msg, got); msg = NLMSG_NEXT(msg, got)) {
+	for (msg = (void *)buf; NLMSG_OK(msg, got);
+	     msg = NLMSG_NEXT(msg, got)) {
 		if (msg->nlmsg_type == NLMSG_DONE)
 			return 0;
 		if (msg->nlmsg_type == NLMSG_ERROR)
 			return -EPROTO;
-		add_up(NLMSG_DATA(msg), (const char *)msg + msg->nlmsg_len,
-		       count);
+		add_counts(NLMSG_DATA(msg), (const char *)msg + msg->nlmsg_len,
+			   count);
 	}
 	return 1;
 }
@@ -94,10 +95,10 @@ int count_rdma_objects(uint64_t *count)
 	*count = 0;
 	if (netlink < 0)
 		return -errno;
-	ret = ask(netlink);
+	ret = send_request(netlink);
 	if (!ret)
 		do {
-			ret = take(netlink, count);
+			ret = receive_counts(netlink, count);
 		} while (ret > 0);
 	close(netlink);
 	return ret;

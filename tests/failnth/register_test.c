@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Registering, changing, advising and deregistering memory regions while
+ * Registration, reregistration, advice and deregistration of MRs while
  * allocations fail.
  */
 #include <fcntl.h>
+#include <sys/ioctl.h>
 
 #include <rdma/peer_mem.h>
 
@@ -12,9 +13,9 @@
 #include "mr.h"
 #include "state.h"
 
-/* ---- injection itself ---- */
+/* ---- fault injection itself ---- */
 
-/* What is made to fail does, and nothing else. */
+/* Only the selected allocation fails. */
 TEST(injection_works)
 {
 	struct inject in;
@@ -34,70 +35,70 @@ TEST(injection_works)
 	inject_close(&in);
 }
 
-static int just_say_so(void *world)
+static int return_eio(void *env)
 {
 	char *buf = malloc(1 << 20);
 	int fd = open("/", O_RDONLY | O_CLOEXEC);
 
-	(void)world;
+	(void)env;
 	free(buf);
 	if (fd >= 0)
 		close(fd);
 	return -EIO;
 }
 
-static int ignore(void *world, int ret)
+static int ignore(void *env, int ret)
 {
-	(void)world;
+	(void)env;
 	(void)ret;
 	return 0;
 }
 
-/* A wrong errno, too few failures, and what is left behind are noticed. */
-TEST(sweep_notices)
+/* A sweep detects a wrong errno, too few failures, and leaks. */
+TEST(sweep_detects_wrong_errno)
 {
 	struct sweep sweep = {
-		.name = "(must fail)", .call = just_say_so, .settle = ignore,
+		.name = "(must fail)", .call = return_eio, .verify = ignore,
 	};
 
 	EXPECT_EQ(-EIO, sweep_run(&sweep, NULL));
 }
 
-static int do_nothing(void *world)
+static int do_nothing(void *env)
 {
-	(void)world;
+	(void)env;
 	return 0;
 }
 
-TEST(sweep_notices_that_nothing_failed)
+TEST(sweep_detects_no_failure)
 {
 	struct sweep sweep = {
-		.name = "(must fail)", .call = do_nothing, .settle = ignore,
-		.at_least = 1,
+		.name = "(must fail)", .call = do_nothing, .verify = ignore,
+		.min_failures = 1,
 	};
 
 	EXPECT_EQ(-ENODATA, sweep_run(&sweep, NULL));
 }
 
-static int lose_descriptor(void *world)
+static int leak_descriptor(void *env)
 {
 	int fd = open("/", O_RDONLY | O_CLOEXEC);
 
-	(void)world;
+	(void)env;
 	return fd < 0 ? -errno : 0;
 }
 
-TEST(sweep_notices_what_is_left)
+TEST(sweep_detects_leak)
 {
 	struct sweep sweep = {
-		.name = "(must fail)", .call = lose_descriptor,
-		.settle = ignore,
+		.name = "(must fail)", .call = leak_descriptor,
+		.verify = ignore,
 	};
 
 	EXPECT_EQ(-EBUSY, sweep_run(&sweep, NULL));
 }
 
-/* ---- regions ---- */
+/* ---- MRs ---- */
 
 MR_VARIANT(vram, vram, VT_ACCESS_ALL);
 MR_VARIANT(vram_system, vram_system, VT_ACCESS_ALL);
@@ -115,82 +116,82 @@ MR_VARIANT(vram_dmabuf, vram_dmabuf, VT_ACCESS_DMABUF);
 MR_VARIANT(moving_dmabuf, moving, VT_ACCESS_DMABUF);
 MR_VARIANT(vram_range, vram_range, VT_ACCESS_DMABUF);
 MR_VARIANT(peerdirect_range, peerdirect_range, VT_ACCESS_DMABUF);
-/* These take the device from peer_vram, for good: see CMakeLists.txt. */
+/* These take the device from peer_vram permanently: see CMakeLists.txt. */
 MR_VARIANT(mapped, allowed, VT_ACCESS_ALL);
 MR_VARIANT(mapped_on_demand, allowed, ON_DEMAND);
 
-/* Memory of its own each time: nothing may keep it when it is over. */
-static int arrange_memory(void *world)
+/* Allocates new memory each time: nothing may hold it afterwards. */
+static int prepare_memory(void *env)
 {
-	return world_alloc(world);
+	return env_alloc(env);
 }
 
-static int call_register(void *world)
+static int call_register(void *env)
 {
-	return world_register(world);
+	return env_register(env);
 }
 
-static int settle_register(void *world, int ret)
+static int verify_register(void *env, int ret)
 {
-	ret = ret ? 0 : world_use(world);
-	return ret ? ret : world_unmake(world);
+	ret = ret ? 0 : env_check_access(env);
+	return ret ? ret : env_destroy(env);
 }
 
-SWEEP(mr, reg_mr, .arrange = arrange_memory, .call = call_register,
-      .settle = settle_register, .at_least = on_demand(&self->w) ? 3 : 5)
+SWEEP(mr, reg_mr, .prepare = prepare_memory, .call = call_register,
+      .verify = verify_register, .min_failures = on_demand(&self->w) ? 3 : 5)
 
-/* With its pages in the page table. */
-static int arrange_used(void *world)
+/* With pages in the page table. */
+static int prepare_used(void *env)
 {
-	int ret = world_make(world);
+	int ret = env_create(env);
 
-	return ret ? ret : world_use(world);
+	return ret ? ret : env_check_access(env);
 }
 
-static int call_deregister(void *world)
+static int call_deregister(void *env)
 {
-	return world_deregister(world);
+	return env_deregister(env);
 }
 
-/* Where it could not be deregistered, it is there, and works. */
-static int settle_deregister(void *world, int ret)
+/* If deregistration failed, the MR exists and works. */
+static int verify_deregister(void *env, int ret)
 {
 	if (ret)
-		ret = world_use(world);
-	return ret ? ret : world_unmake(world);
+		ret = env_check_access(env);
+	return ret ? ret : env_destroy(env);
 }
 
-SWEEP(mr, dereg_mr, .arrange = arrange_used, .call = call_deregister,
-      .settle = settle_deregister)
+SWEEP(mr, dereg_mr, .prepare = prepare_used, .call = call_deregister,
+      .verify = verify_deregister)
 
-static int call_reregister(void *world)
+static int call_reregister(void *env)
 {
-	struct world *w = world;
+	struct env *w = env;
 
 	return vt_rereg_mr(w->mr, IBV_REREG_MR_CHANGE_ACCESS, NULL, w->access);
 }
 
-static int settle_used(void *world, int ret)
+static int verify_used(void *env, int ret)
 {
-	ret = world_use(world);
-	return ret ? ret : world_unmake(world);
+	ret = env_check_access(env);
+	return ret ? ret : env_destroy(env);
 }
 
-SWEEP(mr, rereg_mr, .arrange = arrange_used, .call = call_reregister,
-      .settle = settle_used)
+SWEEP(mr, rereg_mr, .prepare = prepare_used, .call = call_reregister,
+      .verify = verify_used)
 
-/* ---- ranges as dma-bufs ---- */
+/* ---- ranges exported as dma-bufs ---- */
 
-static bool is_range(const struct world *w)
+static bool is_range(const struct env *w)
 {
 	return w->kind == &vt_mem_vram_range ||
 	       w->kind == &vt_mem_peerdirect_range;
 }
 
-static int arrange_without_dmabuf(void *world)
+static int prepare_without_dmabuf(void *env)
 {
-	struct world *w = world;
-	int ret = world_alloc(w);
+	struct env *w = env;
+	int ret = env_alloc(w);
 
 	if (!ret)
 		close(w->mem.dmabuf);
@@ -198,65 +199,124 @@ static int arrange_without_dmabuf(void *world)
 	return ret;
 }
 
-static int call_export(void *world)
+static int call_export(void *env)
 {
-	struct world *w = world;
+	struct env *w = env;
 	int fd = vt_export(w->mem.addr, w->length, PEER_MEM_EXPORT_WRITE);
 
 	w->mem.dmabuf = fd < 0 ? -1 : fd;
 	return fd < 0 ? fd : 0;
 }
 
-static int settle_export(void *world, int ret)
+static int verify_export(void *env, int ret)
 {
 	if (ret) {
-		world_free(world);
+		env_free(env);
 		return 0;
 	}
-	ret = world_register(world);
+	ret = env_register(env);
 	if (!ret)
-		ret = world_use(world);
-	return ret ? ret : world_unmake(world);
+		ret = env_check_access(env);
+	return ret ? ret : env_destroy(env);
 }
 
 SWEEP_IF(mr, export, is_range(&self->w), "not a range",
-	 .arrange = arrange_without_dmabuf, .call = call_export,
-	 .settle = settle_export, .at_least = 5)
+	 .prepare = prepare_without_dmabuf, .call = call_export,
+	 .verify = verify_export, .min_failures = 5)
+
+/* ---- /dev/peer_mem ---- */
+
+/* Return: 0 or -errno. */
+static int call_node(unsigned long request, void *arg)
+{
+	int fd = open("/dev/peer_mem", O_RDWR | O_CLOEXEC);
+	int ret;
+
+	if (fd < 0)
+		return -errno;
+	ret = ioctl(fd, request, arg) ? -errno : 0;
+	close(fd);
+	return ret;
+}
+
+/* A result of the query may have the error. */
+static int call_query(void *env)
+{
+	struct env *w = env;
+	struct peer_mem_query query = {
+		.size = sizeof(query),
+		.access = VT_ACCESS_ALL,
+		.addr = (uintptr_t)w->mem.addr,
+		.length = w->length,
+	};
+	int ret;
+
+	strcpy(query.device, ibv_get_device_name(w->dev.ctx->device));
+	ret = call_node(PEER_MEM_IOC_QUERY, &query);
+	if (!ret && query.pinned.error)
+		ret = -(int)query.pinned.error;
+	if (!ret && query.on_demand.status == PEER_MEM_EXPORTER_FAILED)
+		ret = -ENOMEM;
+	return ret;
+}
+
+static int verify_memory(void *env, int ret)
+{
+	(void)ret;
+	env_free(env);
+	return 0;
+}
+
+SWEEP_IF(mr, query, self->w.kind == &vt_mem_vram, "not a variant of vram",
+	 .prepare = prepare_memory, .call = call_query, .verify = verify_memory,
+	 .min_failures = 2)
+
+static int call_next_mr(void *env)
+{
+	struct peer_mem_mr mr = { .size = sizeof(mr) };
+
+	(void)env;
+	return call_node(PEER_MEM_IOC_NEXT_MR, &mr);
+}
+
+SWEEP_IF(mr, next_mr, self->w.kind == &vt_mem_vram, "not a variant of vram",
+	 .prepare = prepare_used, .call = call_next_mr, .verify = verify_used,
+	 .min_failures = 1)
 
 /* ---- advice ---- */
 
-static int arrange_fresh(void *world)
+static int prepare_fresh(void *env)
 {
-	return world_make(world);
+	return env_create(env);
 }
 
-static int advise(struct world *w, int advice, uint32_t flags)
+static int advise(struct env *w, int advice, uint32_t flags)
 {
-	struct ibv_sge sge = world_sge(w, 0, w->length);
+	struct ibv_sge sge = env_sge(w, 0, w->length);
 
 	return vt_advise_mr(w->dev.pd, advice, flags, &sge, 1);
 }
 
-static int call_prefetch_write(void *world)
+static int call_prefetch_write(void *env)
 {
-	return advise(world, IBV_ADVISE_MR_ADVICE_PREFETCH_WRITE,
+	return advise(env, IBV_ADVISE_MR_ADVICE_PREFETCH_WRITE,
 		      IBV_ADVISE_MR_FLAG_FLUSH);
 }
 
-static int call_prefetch(void *world)
+static int call_prefetch(void *env)
 {
-	return advise(world, IBV_ADVISE_MR_ADVICE_PREFETCH,
+	return advise(env, IBV_ADVISE_MR_ADVICE_PREFETCH,
 		      IBV_ADVISE_MR_FLAG_FLUSH);
 }
 
-static int call_prefetch_later(void *world)
+static int call_prefetch_async(void *env)
 {
-	return advise(world, IBV_ADVISE_MR_ADVICE_PREFETCH_WRITE, 0);
+	return advise(env, IBV_ADVISE_MR_ADVICE_PREFETCH_WRITE, 0);
 }
 
-static int call_prefetch_no_fault(void *world)
+static int call_prefetch_no_fault(void *env)
 {
-	return advise(world, IBV_ADVISE_MR_ADVICE_PREFETCH_NO_FAULT,
+	return advise(env, IBV_ADVISE_MR_ADVICE_PREFETCH_NO_FAULT,
 		      IBV_ADVISE_MR_FLAG_FLUSH);
 }
 
@@ -273,36 +333,37 @@ static int read_faults(uint64_t *faults)
 	return n == 1 ? 0 : -EIO;
 }
 
-/* When it says that the pages are there, nobody asks for them again. */
-static int settle_prefetch_write(void *world, int ret)
+/* If the prefetch succeeded, no page faults again. */
+static int verify_prefetch_write(void *env, int ret)
 {
 	uint64_t before, after;
 	int err = read_faults(&before);
 
 	if (!err)
-		err = world_use(world);
+		err = env_check_access(env);
 	if (!err)
 		err = read_faults(&after);
 	if (!err && !ret && before != after)
 		err = -ESTALE;
-	return err ? err : world_unmake(world);
+	return err ? err : env_destroy(env);
 }
 
-/* EFAULT: what hmm_range_fault() makes of VM_FAULT_OOM. */
+/* EFAULT: hmm_range_fault() returns it for VM_FAULT_OOM. */
 #define SWEEP_ADVICE(_name, _call, _settle, _whom)			\
 	SWEEP_IF(mr, _name, on_demand(&self->w), "not on demand",	\
-		 .arrange = arrange_fresh, .call = call_##_call,	\
-		 .settle = _settle, .whom = _whom, .at_least = 1,	\
+		 .prepare = prepare_fresh, .call = call_##_call,	\
+		 .verify = _settle, .target = _whom, .min_failures = 1,	\
 		 .errors = { self->w.kind == &vt_mem_host ? EFAULT : 0 })
 
-SWEEP_ADVICE(prefetch_write, prefetch_write, settle_prefetch_write,
+SWEEP_ADVICE(prefetch_write, prefetch_write, verify_prefetch_write,
 	     INJECT_SELF)
-SWEEP_ADVICE(prefetch, prefetch, settle_used, INJECT_SELF)
-SWEEP_ADVICE(prefetch_later, prefetch_later, settle_used, INJECT_SELF)
-SWEEP_ADVICE(prefetch_no_fault, prefetch_no_fault, settle_used, INJECT_SELF)
-/* A worker does the fault. */
-SWEEP_ADVICE(fault_of_prefetch_write, prefetch_write, settle_prefetch_write,
+SWEEP_ADVICE(prefetch, prefetch, verify_used, INJECT_SELF)
+SWEEP_ADVICE(prefetch_async, prefetch_async, verify_used, INJECT_SELF)
+SWEEP_ADVICE(prefetch_no_fault, prefetch_no_fault, verify_used, INJECT_SELF)
+/* A kworker runs the fault. */
+SWEEP_ADVICE(prefetch_write_by_worker, prefetch_write,
+	     verify_prefetch_write, INJECT_WORKERS_IN_CORE)
+SWEEP_ADVICE(prefetch_by_worker, prefetch, verify_used,
 	     INJECT_WORKERS_IN_CORE)
-SWEEP_ADVICE(fault_of_prefetch, prefetch, settle_used, INJECT_WORKERS_IN_CORE)
 
 TEST_HARNESS_MAIN

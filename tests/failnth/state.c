@@ -18,20 +18,21 @@
 #include "inject.h"
 #include "state.h"
 
-/* For work items, on an emulated machine with all processors busy. */
-#define PATIENCE_MS 5000
+/* Time for work items, on an emulated machine with all processors busy. */
+#define SETTLE_MS 5000
 
 static const char *const names[STATE_ITEMS] = {
-	"objects", "video memory used", "video memory pinned",
-	"system memory of objects", "creatable", "regions of peer_vram",
+	"buffer objects", "VRAM used", "VRAM pinned",
+	"system memory used", "creatable", "regions of peer_vram",
 	"pages of peer_vram", "bytes of peer_vram",
 	"regions of the PeerDirect client", "pages of the PeerDirect client",
-	"bytes of the PeerDirect client", "memory of the controller used",
-	"its pieces", "regions of peer_cmb", "pages of peer_cmb",
+	"bytes of the PeerDirect client", "controller memory used",
+	"controller memory allocations", "regions of peer_cmb",
+	"pages of peer_cmb",
 	"bytes of peer_cmb", "regions of peer_maps", "pages of peer_maps",
 	"bytes of peer_maps", "RDMA objects",
 	"pinned memory", "descriptors",
-	"next descriptor",
+	"lowest free descriptor",
 };
 
 static int read_vram(struct state *state)
@@ -40,7 +41,7 @@ static int read_vram(struct state *state)
 	int fd = vram_open(O_RDWR);
 	int ret;
 
-	/* The device may be another driver's. */
+	/* Another driver may use the device. */
 	if (fd == -ENOENT)
 		return 0;
 	if (fd < 0)
@@ -55,7 +56,7 @@ static int read_vram(struct state *state)
 	return ret;
 }
 
-/* Of the node that the tests' memory is of, if there is one. */
+/* Reads the state of the device file that the tests use, if it exists. */
 static int read_cmb(struct state *state)
 {
 	struct peer_bar_info info = { .size = sizeof(info) };
@@ -76,7 +77,7 @@ static int read_client(const struct vt_mem_kind *kind, uint64_t *items)
 	struct vt_counters c;
 	int ret = vt_counters_read(kind, &c);
 
-	/* The module of a client that is not needed is not there. */
+	/* The module of an exporter that is not needed is not loaded. */
 	if (ret == -ENOENT)
 		return 0;
 	items[0] = c.alloc_mrs - c.dealloc_mrs;
@@ -135,19 +136,20 @@ int state_read(struct state *state)
 	return ret;
 }
 
-static void tell(const struct state *before, const struct state *now)
+static void print_differences(const struct state *before,
+			      const struct state *now)
 {
 	int i;
 
 	for (i = 0; i < STATE_ITEMS; i++)
 		if (before->item[i] != now->item[i])
-			fprintf(stderr, "# %s: %" PRIu64 ", not %" PRIu64 "\n",
+			fprintf(stderr, "# %s: %" PRIu64 ", want %" PRIu64 "\n",
 				names[i], now->item[i], before->item[i]);
 }
 
 int state_same(const struct state *before)
 {
-	int64_t until = vt_now_ms() + PATIENCE_MS;
+	int64_t until = vt_now_ms() + SETTLE_MS;
 	struct state now;
 	int ret;
 
@@ -157,6 +159,6 @@ int state_same(const struct state *before)
 			return ret;
 		usleep(2000);
 	} while (vt_now_ms() < until);
-	tell(before, &now);
+	print_differences(before, &now);
 	return -EBUSY;
 }

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
-/*
- * What must be the same before and after a call that failed.
- */
+/* The state that a failed call must not change. */
 #ifndef FN_STATE_H
 #define FN_STATE_H
 
@@ -13,7 +11,7 @@ enum state_item {
 	STATE_VRAM_PINNED,
 	STATE_VRAM_SYSTEM_USED,
 	STATE_VRAM_CREATABLE,
-	STATE_VRAM_MRS,		/* regions of the client, now */
+	STATE_VRAM_MRS,		/* current regions of the exporter */
 	STATE_VRAM_PAGES,
 	STATE_VRAM_BYTES,
 	STATE_PEERDIRECT_MRS,
@@ -30,7 +28,7 @@ enum state_item {
 	STATE_RDMA_OBJECTS,
 	STATE_PINNED,		/* VmPin of the process */
 	STATE_DESCRIPTORS,
-	STATE_NEXT_DESCRIPTOR,	/* a number may be taken and name nothing */
+	STATE_NEXT_DESCRIPTOR,	/* detects a reserved descriptor number that has no file */
 	STATE_ITEMS,
 };
 
@@ -42,12 +40,12 @@ struct state {
 int state_read(struct state *state);
 
 /*
- * Is it now as it was, or soon? (Regions and objects end from work items.) Says
- * on stderr what is not. Return: 0, -EBUSY, -errno.
+ * Waits until the state is the same as @before: work items release regions and
+ * BOs. Prints the differences to stderr. Return: 0, -EBUSY, or -errno.
  */
 int state_same(const struct state *before);
 
-/* MRs, PDs, QPs... of all RDMA devices. Return: 0 or -errno. */
+/* Counts the MRs, PDs, QPs, ... of all RDMA devices. Return: 0 or -errno. */
 int count_rdma_objects(uint64_t *count);
 
 #endif

@@ -8,9 +8,9 @@
 #include "state.h"
 #include "sweep.h"
 
-/* More than any call makes; a sweep that comes here does not end. */
+/* More than the allocations of any call: the sweep does not end. */
 #define ROUNDS 5000
-/* For a worker that came into being meanwhile. */
+/* Retries for the case that a new kworker has started meanwhile. */
 #define TRIES 20
 
 struct count {
@@ -18,7 +18,7 @@ struct count {
 	unsigned int errors;
 };
 
-static bool may_fail_so(const struct sweep *sweep, int ret)
+static bool is_expected_error(const struct sweep *sweep, int ret)
 {
 	int i;
 
@@ -28,7 +28,7 @@ static bool may_fail_so(const struct sweep *sweep, int ret)
 	return ret == -ENOMEM;
 }
 
-static int complain(const struct sweep *sweep, unsigned int n,
+static int sweep_error(const struct sweep *sweep, unsigned int n,
 		    const char *what, int ret)
 {
 	fprintf(stderr, "# %s, allocation %u: %s: %s\n", sweep->name, n, what,
@@ -36,86 +36,92 @@ static int complain(const struct sweep *sweep, unsigned int n,
 	return ret < 0 ? ret : -EPROTO;
 }
 
-/* @n: 0: nothing fails. Return: as inject_disarm(), or -errno. */
-static int round_once(const struct sweep *sweep, struct inject *in,
-		      void *world, unsigned int n, int *result)
+/* @n: 0 if no allocation fails. Return: as inject_disarm(), or -errno. */
+static int run_once(const struct sweep *sweep, struct inject *in,
+		      void *env, unsigned int n, int *result)
 {
 	int injected = 0;
 	int ret = 0;
 
-	if (sweep->arrange)
-		ret = sweep->arrange(world);
+	if (sweep->prepare)
+		ret = sweep->prepare(env);
 	if (ret)
-		return complain(sweep, n, "before the call", ret);
+		return sweep_error(sweep, n, "setup", ret);
 	if (n)
 		ret = inject_arm(in, n);
 	if (ret)
-		return complain(sweep, n, "injection", ret);
-	*result = sweep->call(world);
+		return sweep_error(sweep, n, "injection", ret);
+	*result = sweep->call(env);
 	if (n)
 		injected = inject_disarm(in);
 	if (injected < 0 && injected != -EAGAIN)
-		return complain(sweep, n, "injection", injected);
+		return sweep_error(sweep, n, "injection", injected);
 	if (*result && !injected)
-		return complain(sweep, n, "fails for no reason", *result);
-	if (*result && !may_fail_so(sweep, *result))
-		return complain(sweep, n, "fails with", *result);
-	ret = sweep->settle(world, *result);
+		return sweep_error(sweep, n, "failed without injection",
+				   *result);
+	if (*result && !is_expected_error(sweep, *result))
+		return sweep_error(sweep, n, "unexpected error", *result);
+	ret = sweep->verify(env, *result);
 	if (ret)
-		return complain(sweep, n, "after the call", ret);
+		return sweep_error(sweep, n, "verification", ret);
 	return injected;
 }
 
-/* Return: 1 an allocation failed, 0 there is no such, -errno. */
-static int round_failing(const struct sweep *sweep, struct inject *in,
-			 void *world, unsigned int n, int *result)
+/*
+ * Return: 1 if an allocation failed, 0 if there is no such allocation, -errno.
+ */
+static int run_with_failure(const struct sweep *sweep, struct inject *in,
+			 void *env, unsigned int n, int *result)
 {
 	int tries, ret = -EAGAIN;
 
 	for (tries = 0; ret == -EAGAIN && tries < TRIES; tries++)
-		ret = round_once(sweep, in, world, n, result);
+		ret = run_once(sweep, in, env, n, result);
 	return ret;
 }
 
-static int round_plain(const struct sweep *sweep, struct inject *in,
-		       void *world, const struct state *before, unsigned int n)
+static int run_without_failure(const struct sweep *sweep, struct inject *in,
+		       void *env, const struct state *before, unsigned int n)
 {
 	int result, ret;
 
 	ret = state_same(before);
 	if (ret)
-		return complain(sweep, n, "left behind", ret);
-	ret = round_once(sweep, in, world, 0, &result);
+		return sweep_error(sweep, n, "state has changed", ret);
+	ret = run_once(sweep, in, env, 0, &result);
 	if (ret)
-		return complain(sweep, n, "the call after it", ret);
+		return sweep_error(sweep, n, "next call", ret);
 	return 0;
 }
 
-static int rounds(const struct sweep *sweep, struct inject *in, void *world,
+static int run_rounds(const struct sweep *sweep, struct inject *in, void *env,
 		  struct count *count)
 {
 	struct state before;
 	unsigned int n;
 	int result, ret;
 
-	/* Once as it is: what comes once and stays is there from now on. */
-	ret = round_once(sweep, in, world, 0, &result);
+	/*
+	 * The first call may make permanent allocations. It is not part of the
+	 * sweep.
+	 */
+	ret = run_once(sweep, in, env, 0, &result);
 	if (!ret)
 		ret = state_read(&before);
 	for (n = 1; !ret && n < ROUNDS; n++) {
-		ret = round_failing(sweep, in, world, n, &result);
+		ret = run_with_failure(sweep, in, env, n, &result);
 		if (ret <= 0)
 			break;
 		count->allocations++;
 		count->errors += !!result;
-		ret = round_plain(sweep, in, world, &before, n);
+		ret = run_without_failure(sweep, in, env, &before, n);
 	}
 	if (n == ROUNDS)
 		ret = -E2BIG;
 	return ret ? ret : state_same(&before);
 }
 
-int sweep_run(const struct sweep *sweep, void *world)
+int sweep_run(const struct sweep *sweep, void *env)
 {
 	int64_t begin = vt_now_ms();
 	struct count count = {};
@@ -125,16 +131,17 @@ int sweep_run(const struct sweep *sweep, void *world)
 	ret = inject_open(&in);
 	if (ret)
 		return ret;
-	ret = inject_aim(&in, sweep->whom);
+	ret = inject_set_target(&in, sweep->target);
 	if (!ret)
-		ret = rounds(sweep, &in, world, &count);
-	inject_aim(&in, INJECT_SELF);
+		ret = run_rounds(sweep, &in, env, &count);
+	inject_set_target(&in, INJECT_SELF);
 	inject_close(&in);
-	printf("# %s: %u allocations failed, so did %u calls (%lld ms)\n",
+	printf("# %s: %u allocations failed, %u calls failed (%lld ms)\n",
 	       sweep->name, count.allocations, count.errors,
 	       (long long)(vt_now_ms() - begin));
 	fflush(stdout);
-	if (!ret && count.allocations < sweep->at_least)
-		ret = complain(sweep, count.allocations, "too few", -ENODATA);
+	if (!ret && count.allocations < sweep->min_failures)
+		ret = sweep_error(sweep, count.allocations,
+				  "too few failures", -ENODATA);
 	return ret;
 }

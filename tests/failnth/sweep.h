@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
 /*
- * One call, with its first, its second, ... allocation failing, until it makes
- * no more. After each: it did all or nothing, everything is as before, and the
- * same call works when nothing fails.
+ * A sweep repeats one call. Its first allocation fails, then its second, and so
+ * on, until the call makes no more allocations. After each call the sweep
+ * checks that the call did everything or nothing, that the state is as before,
+ * and that the same call succeeds when no allocation fails.
  */
 #ifndef FN_SWEEP_H
 #define FN_SWEEP_H
@@ -12,36 +13,37 @@
 #define SWEEP_ERRORS 4
 
 /**
- * struct sweep - what to do
- * @name:    for the report
- * @arrange: before each call; nothing fails. NULL: nothing to do
- * @call:    0 or -errno
- * @settle:  after each call, with what it returned: was that true, and is the
- *           data right? Then undoes it all. Return: 0 or -errno
- * @errors:  beside -ENOMEM, what the call may fail with
- * @whom:    whose allocations fail
- * @at_least: so many must have failed, or the sweep proves nothing
+ * struct sweep - description of a sweep
+ * @name:         name in messages
+ * @prepare:      runs before each call, without failures. NULL: nothing to do
+ * @call:         the call. Return: 0 or -errno
+ * @verify:       runs after each call and gets its return value. Checks the
+ *                result and the data, and undoes the call. Return: 0 or -errno
+ * @errors:       errnos that the call may return besides ENOMEM
+ * @target:       the tasks whose allocations fail
+ * @min_failures: the sweep fails if fewer allocations have failed
  */
 struct sweep {
 	const char *name;
-	int (*arrange)(void *world);
-	int (*call)(void *world);
-	int (*settle)(void *world, int ret);
+	int (*prepare)(void *env);
+	int (*call)(void *env);
+	int (*verify)(void *env, int ret);
 	int errors[SWEEP_ERRORS];
-	enum inject_whom whom;
-	unsigned int at_least;
+	enum inject_target target;
+	unsigned int min_failures;
 };
 
-/* Says on stdout how many allocations failed. Return: 0 or -errno. */
-int sweep_run(const struct sweep *sweep, void *world);
+/* Prints the number of failed allocations to stdout. Return: 0 or -errno. */
+int sweep_run(const struct sweep *sweep, void *env);
 
 /*
- * A test that is a sweep of the fixture's world, self->w; what follows the names
- * are members of struct sweep. And one that is, unless it is not for a variant.
+ * Define a test case that is a sweep over self->w. Arguments after the names
+ * are initializers of struct sweep. SWEEP_IF skips the test case unless @_has
+ * is true.
  */
 #define SWEEP(_fixture, _test, ...)					\
 	SWEEP_IF(_fixture, _test, true, "never", __VA_ARGS__)
-#define SWEEP_IF(_fixture, _test, _has, _why_not, ...)			\
+#define SWEEP_IF(_fixture, _test, _has, _reason, ...)			\
 TEST_F_TIMEOUT(_fixture, _test, 300)					\
 {									\
 	struct sweep sweep = {						\
@@ -50,7 +52,7 @@ TEST_F_TIMEOUT(_fixture, _test, 300)					\
 	};								\
 									\
 	if (!(_has))							\
-		SKIP(return, _why_not);					\
+		SKIP(return, _reason);					\
 	EXPECT_EQ(0, sweep_run(&sweep, &self->w));			\
 }
 

@@ -1,26 +1,27 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 #
-# Runs a command in the virtual machine with the kernel's fault injection ready
-# for /proc/<pid>/fail-nth: every allocation may fail, one that may sleep too.
+# Runs a command in the virtual machine with fault injection enabled for
+# /proc/<pid>/fail-nth. Every allocation may fail, also one that may sleep.
 #
-# But for those that come now and then and would shift the numbers of the others,
-# so that some are never the one that fails: kmemleak's, for which it has a
-# reserve, and pages for slabs, for the object that needs one can fail itself.
+# Two kinds of allocations are excluded. They happen irregularly, shift the numbers of
+# other allocations, and so would keep some of those from ever failing: those of kmemleak,
+# which has a reserve, and pages for slabs. An allocation that needs a new slab page can
+# fail itself.
 #
 # usage: with_injection.sh COMMAND...
 
 set -eu
 
-ranges=/run/peermem-failnth	# found once: it takes a while
+ranges=/run/peermem-failnth	# cached, because the search takes a while
 
 if ! [ -d /sys/kernel/debug/failslab ] || ! [ -e /proc/self/fail-nth ]; then
 	echo "1..0 # SKIP this kernel has no fault injection"
 	exit 4
 fi
 
-# Prints where the functions are that make these, and those of ib_peer_mem and
-# peer_vram, as shell variables.
+# Prints the address ranges of the functions that make these allocations, and of
+# ib_peer_mem and peer_vram, as shell variables.
 find_ranges()
 {
 	awk '
@@ -52,7 +53,8 @@ find_ranges()
 . $ranges
 export FAILNTH_CORE_START FAILNTH_CORE_END FAILNTH_VRAM_START FAILNTH_VRAM_END
 
-# What may fail: folder, range of functions that do not make it fail.
+# Sets what may fail. Arguments: directory, and the range of functions below which
+# allocations do not fail.
 set_knobs()
 {
 	echo N > "$1/ignore-gfp-wait"
@@ -67,15 +69,15 @@ set_knobs $faults/failslab "${KMEMLEAK_START:?}" "${KMEMLEAK_END:?}"
 set_knobs $faults/fail_page_alloc "${SLAB_START:?}" "${SLAB_END:?}"
 echo N > $faults/fail_page_alloc/ignore-gfp-highmem
 echo 0 > $faults/fail_page_alloc/min-order
-# Copies from and to user space are no allocations, and no function is below 2.
+# Copies from and to user space must not fail: no function has an address below 2.
 if [ -d $faults/fail_usercopy ]; then
 	echo 1 > $faults/fail_usercopy/require-start
 	echo 2 > $faults/fail_usercopy/require-end
 	echo 32 > $faults/fail_usercopy/stacktrace-depth
 fi
 
-# The kernel writes to the C library's restartable sequence when a task has lost
-# the processor, and ends it by SIGSEGV if it cannot: after a fork(), for want of
-# a page for the copy.
+# The kernel writes to the restartable sequence area of the C library when a task is
+# preempted, and kills the task by SIGSEGV if it cannot: after fork(), if it has no page
+# for the copy.
 export GLIBC_TUNABLES=glibc.pthread.rseq=0
 exec "$@"

@@ -2,17 +2,17 @@
 /*
  * fuzz --seed S --count N [--threads T] [--user UID] [--time S] [-v]
  *
- * Does N operations in each thread, and looks at the end whether all of it is
- * gone again. One thread: each answer is compared with what it must be, and the
- * hash of two runs with the same seed is the same. Several threads race for the
- * same things. With --user the operations are done without privileges.
+ * Runs N random operations in each thread, and checks for leaks at the end. With
+ * one thread each result is compared with the expected one, and two runs with the
+ * same seed have the same hash. Several threads race for the same resources. With
+ * --user the operations run without privileges.
  *
- *   fuzz --seed 1 --count 20000                  short
- *   fuzz --seed $RANDOM --count 5000000 --time 3600              by hand
+ *   fuzz --seed 1 --count 20000                  short run
+ *   fuzz --seed $RANDOM --count 5000000 --time 3600              long runs
  *   fuzz --seed $RANDOM --count 200000 --threads 4 --time 3600
  *
- * It says which seed failed, at which operation, and what came before; "-v" says
- * everything. Exit status: 0, 1 something was wrong, 2 wrong usage.
+ * On failure it prints the seed, the operation, and the operations before it; with
+ * -v it prints all operations. Exit status: 0 success, 1 failure, 2 wrong usage.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -56,18 +56,18 @@ static const struct fz_op *const tables[] = {
 
 #define TABLES (sizeof(tables) / sizeof(tables[0]))
 
-static const struct fz_op *draw_op(struct fz_rng *rng)
+static const struct fz_op *random_op(struct fz_rng *rng)
 {
 	const struct fz_op *op;
 	uint64_t total = 0, at;
 	size_t i;
 
 	for (i = 0; i < TABLES; i++)
-		for (op = tables[i]; op->go; op++)
+		for (op = tables[i]; op->func; op++)
 			total += op->weight;
 	at = fz_below(rng, total);
 	for (i = 0; i < TABLES; i++)
-		for (op = tables[i]; op->go; op++) {
+		for (op = tables[i]; op->func; op++) {
 			if (at < op->weight)
 				return op;
 			at -= op->weight;
@@ -75,9 +75,9 @@ static const struct fz_op *draw_op(struct fz_rng *rng)
 	return NULL;
 }
 
-/* ---- a thread ---- */
+/* ---- threads ---- */
 
-static void *pages_at(uintptr_t addr, size_t length)
+static void *map_pages(uintptr_t addr, size_t length)
 {
 	void *got = mmap((void *)addr, length, PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
@@ -90,9 +90,9 @@ static void run_open(struct fz_run *run, unsigned int number)
 	run->world = &world;
 	run->trace = &traces[number];
 	run->trace->verbose = options.verbose;
-	run->rng.state = fz_stir(options.seed) + fz_stir(number + 1);
-	run->scratch = pages_at(FZ_THREAD(number), FZ_SCRATCH);
-	run->args = pages_at(FZ_THREAD(number) + (1UL << 29), FZ_PAGE);
+	run->rng.state = fz_hash(options.seed) + fz_hash(number + 1);
+	run->scratch = map_pages(FZ_THREAD(number), FZ_SCRATCH);
+	run->args = map_pages(FZ_THREAD(number) + (1UL << 29), FZ_PAGE);
 	if (!run->scratch || !run->args)
 		fz_fail(run, "out of memory");
 	run->scratch_mr = ibv_reg_mr(world.dev.pd, run->scratch, FZ_SCRATCH,
@@ -100,14 +100,14 @@ static void run_open(struct fz_run *run, unsigned int number)
 				     IBV_ACCESS_REMOTE_WRITE |
 				     IBV_ACCESS_REMOTE_READ);
 	if (!run->scratch_mr || vt_pair_open(&run->pair, &world.dev, NULL))
-		fz_fail(run, "no memory region, or no queue pair");
+		fz_fail(run, "cannot create MR or queue pair");
 }
 
 static void run_close(struct fz_run *run)
 {
 	vt_pair_close(&run->pair);
 	if (ibv_dereg_mr(run->scratch_mr))
-		fz_fail(run, "the scratch cannot be deregistered");
+		fz_fail(run, "cannot deregister the scratch buffer");
 }
 
 static void *run_thread(void *arg)
@@ -116,11 +116,11 @@ static void *run_thread(void *arg)
 	uint64_t n;
 
 	for (n = 0; n < options.count; n++)
-		draw_op(&run->rng)->go(run);
+		random_op(&run->rng)->func(run);
 	return NULL;
 }
 
-/* ---- the process that is tested ---- */
+/* ---- process under test ---- */
 
 static void dma_open(struct fz_run *run)
 {
@@ -129,14 +129,14 @@ static void dma_open(struct fz_run *run)
 
 	world.engine = en_open();
 	if (world.engine < 0)
-		fz_fail(run, "no engine");
+		fz_fail(run, "cannot open the DMA engine");
 	for (i = 0; i < EDU_RDMA_DEVICES; i++) {
 		snprintf(name, sizeof(name), "edu%d", i);
 		if (im_open(&world.dma_devs[i], name, IM_IOCTL))
-			fz_fail(run, "no device %s", name);
+			fz_fail(run, "cannot open device %s", name);
 	}
 	for (i = 0; i < FZ_DMA_MRS; i++)
-		world.dma_mrs[i].mr.object = FZ_NO_OBJECT;
+		world.dma_mrs[i].mr.bo = FZ_NO_BO;
 }
 
 static void dma_close(struct fz_run *run)
@@ -146,7 +146,7 @@ static void dma_close(struct fz_run *run)
 	for (i = 0; i < FZ_DMA_MRS; i++)
 		if (world.dma_mrs[i].mr.used &&
 		    im_dereg_mr(&world.dma_mrs[i].im))
-			fz_fail(run, "DMA region %d cannot be deregistered", i);
+			fz_fail(run, "cannot deregister DMA MR %d", i);
 	for (i = 0; i < EDU_RDMA_DEVICES; i++)
 		im_close(&world.dma_devs[i]);
 	close(world.engine);
@@ -159,20 +159,20 @@ static void world_open(struct fz_run *run)
 
 	for (i = 0; i < FZ_FILES; i++)
 		world.files[i].fd = -1;
-	for (i = 0; i < FZ_SHARES; i++)
-		world.shares[i].fd = -1;
+	for (i = 0; i < FZ_DMABUFS; i++)
+		world.dmabufs[i].fd = -1;
 	for (i = 0; i < FZ_MRS; i++)
-		world.mrs[i].object = FZ_NO_OBJECT;
+		world.mrs[i].bo = FZ_NO_BO;
 	world.racing = options.threads > 1;
 	world.privileged = !options.user;
-	/* Dumpable, as who has always been that user is. */
+	/* setuid() clears "dumpable"; a normal process of the user has it. */
 	if (options.user &&
 	    (setuid(options.user) || prctl(PR_SET_DUMPABLE, 1)))
 		fz_fail(run, "cannot become user %u", options.user);
 	fd = open("/dev/peer_vram0", O_RDWR | O_CLOEXEC);
 	if (fd < 0 || ioctl(fd, PEER_VRAM_IOC_INFO, &info) ||
 	    vt_dev_open(&world.dev) || vt_dev_open(&world.victim))
-		fz_fail(run, "no node, or no RDMA device");
+		fz_fail(run, "cannot open /dev/peer_vram0 or RDMA device");
 	close(fd);
 	world.vram_size = info.vram_size;
 	dma_open(run);
@@ -189,21 +189,21 @@ static void world_close(struct fz_run *run)
 		cmd.mr_handle = world.mrs[i].handle;
 		if (fz_verbs(world.dev.ctx, IB_USER_VERBS_CMD_DEREG_MR, &cmd,
 			     sizeof(cmd), NULL, 0))
-			fz_fail(run, "region %d cannot be deregistered", i);
+			fz_fail(run, "cannot deregister MR %d", i);
 	}
 	dma_close(run);
 	munmap((void *)FZ_ARENA, FZ_PAGES * FZ_PAGE);
 	for (i = 0; i < FZ_FILES; i++)
 		if (world.files[i].fd >= 0)
 			close(world.files[i].fd);
-	for (i = 0; i < FZ_SHARES; i++)
-		if (world.shares[i].fd >= 0)
-			close(world.shares[i].fd);
+	for (i = 0; i < FZ_DMABUFS; i++)
+		if (world.dmabufs[i].fd >= 0)
+			close(world.dmabufs[i].fd);
 	vt_dev_close(&world.victim);
 	vt_dev_close(&world.dev);
 }
 
-static int test(void)
+static int run_fuzzer(void)
 {
 	static struct fz_run runs[FZ_THREADS];
 	pthread_t threads[FZ_THREADS];
@@ -215,7 +215,7 @@ static int test(void)
 		run_open(&runs[i], i);
 	for (i = 0; i < options.threads; i++)
 		if (pthread_create(&threads[i], NULL, run_thread, &runs[i]))
-			fz_fail(&runs[0], "no thread");
+			fz_fail(&runs[0], "cannot create thread");
 	for (i = 0; i < options.threads; i++)
 		pthread_join(threads[i], NULL);
 	for (i = 0; i < options.threads; i++)
@@ -224,7 +224,7 @@ static int test(void)
 	return 0;
 }
 
-/* ---- from outside ---- */
+/* ---- supervisor ---- */
 
 struct state {
 	struct peer_vram_info info;
@@ -242,7 +242,7 @@ static int info_read(const char *node, unsigned long nr, void *info)
 	return ret;
 }
 
-/* Return: how many DMA regions there are, or -errno. */
+/* Return: the number of MRs of all DMA importers, or -errno. */
 static int dma_mrs(void)
 {
 	struct edu_rdma_stats stats;
@@ -279,7 +279,7 @@ static int state_read(struct state *state)
 	return ret;
 }
 
-static bool state_same(const struct state *a, const struct state *b)
+static bool states_equal(const struct state *a, const struct state *b)
 {
 	return a->info.objects == b->info.objects &&
 	       a->info.vram_used == b->info.vram_used &&
@@ -292,7 +292,7 @@ static bool state_same(const struct state *a, const struct state *b)
 	       a->pds == b->pds && a->dma_mrs == b->dma_mrs;
 }
 
-/* Things may end from work items, a moment later. */
+/* Retries, because work items release some resources later. */
 static int check_leaks(const struct state *before)
 {
 	struct state after;
@@ -301,12 +301,12 @@ static int check_leaks(const struct state *before)
 	for (tries = 0; tries < 50; tries++) {
 		if (state_read(&after))
 			return -ENODEV;
-		if (state_same(before, &after))
+		if (states_equal(before, &after))
 			return vt_counters_balanced(&vt_mem_vram) ?:
 			       vt_counters_balanced(&vt_mem_cmb);
 		usleep(100000);
 	}
-	fprintf(stderr, "# left: %lld objects, %lld bytes of VRAM, %lld pinned, %lld of the system, %lld of the controller, %d MRs, %d QPs, %d CQs, %d PDs, %d DMA MRs\n",
+	fprintf(stderr, "# leaked: %lld BOs, %lld bytes of VRAM, %lld bytes pinned, %lld bytes of system memory, %lld bytes of CMB, %d MRs, %d QPs, %d CQs, %d PDs, %d DMA MRs\n",
 		(long long)(after.info.objects - before->info.objects),
 		(long long)(after.info.vram_used - before->info.vram_used),
 		(long long)(after.info.vram_pinned - before->info.vram_pinned),
@@ -318,7 +318,7 @@ static int check_leaks(const struct state *before)
 	return -EBUSY;
 }
 
-static void explain(void)
+static void print_traces(void)
 {
 	const struct fz_trace *trace;
 	unsigned int i;
@@ -327,14 +327,14 @@ static void explain(void)
 	for (i = 0; i < options.threads; i++) {
 		trace = &traces[i];
 		fprintf(stderr, "# thread %u, operation %" PRIu64 ": %s\n", i,
-			trace->count, trace->verdict);
+			trace->count, trace->message);
 		n = trace->count > FZ_RING ? trace->count - FZ_RING : 0;
 		for (; n < trace->count; n++)
 			fz_print_record(&trace->ring[n % FZ_RING]);
 	}
 }
 
-static uint64_t hash_of_all(uint64_t *count)
+static uint64_t combined_hash(uint64_t *count)
 {
 	uint64_t hash = 0;
 	unsigned int i;
@@ -355,27 +355,27 @@ static int supervise(void)
 	pid_t pid;
 	int ret;
 
-	if (en_load() || en_bridges("all")) {
-		fprintf(stderr, "no edu_rdma.ko: build the test modules\n");
+	if (en_load() || en_set_bridges("all")) {
+		fprintf(stderr, "cannot load edu_rdma.ko: build the test modules\n");
 		return 1;
 	}
 	if (vt_mem_prepare(&vt_mem_cmb) || state_read(&before)) {
-		fprintf(stderr, "no /dev/peer_vram0 or /dev/peer_cmb0: modprobe peer_vram peer_cmb\n");
+		fprintf(stderr, "cannot open /dev/peer_vram0 or /dev/peer_cmb0: modprobe peer_vram peer_cmb\n");
 		return 1;
 	}
 	pid = fork();
 	if (!pid)
-		_exit(test());
+		_exit(run_fuzzer());
 	ret = pid < 0 ? -errno :
 	      vt_wait_child(pid, options.seconds * 1000 *
 				 (vt_slow_kernel() ? 4 : 1));
 	if (ret)
-		explain();
+		print_traces();
 	if (ret == -ETIMEDOUT)
-		fprintf(stderr, "# not ready after %u s\n", options.seconds);
+		fprintf(stderr, "# timeout after %u s\n", options.seconds);
 	if (!ret)
 		ret = check_leaks(&before);
-	hash = hash_of_all(&count);
+	hash = combined_hash(&count);
 	printf("# seed %" PRIu64 ", threads %u, user %u: %" PRIu64 " calls in %" PRId64 " ms, hash %016" PRIx64 ": %s (%d)\n",
 	       options.seed, options.threads, options.user, count,
 	       vt_now_ms() - begin, hash, ret ? "failed" : "good", ret);

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
 /*
- * A fuzzer of the nodes of device memory and of memory regions over it.
+ * A fuzzer of the device files of device memory, and of MRs of such memory.
  *
- * Every operation is drawn from a table by a stream of numbers that the seed
- * fixes. What it works on is drawn from the world: open nodes, handles,
- * descriptors, a stretch of the address space page by page, memory regions. The
- * world is also the model: it tells what an operation must answer, and which
- * bytes must be where.
+ * A pseudo-random sequence, which the seed determines, selects each operation from
+ * a table. The operation selects its arguments from the world: open files, handles,
+ * dma-bufs, the pages of a part of the address space, MRs. The world is also the
+ * model: it predicts the result of an operation, and the data of each BO.
  *
- * With several threads the world only says what there is. Nobody can tell then
- * what an operation must answer, and nothing but survival and the end is
- * checked. Its lock covers the tables and is not held over a system call.
+ * With several threads the world only lists what exists. Results depend on races,
+ * so the fuzzer only checks that nothing hangs and nothing is left at the end.
+ *
+ * fz_world.lock guards the tables. It is not held during the system calls under
+ * test, except short ones whose results change the tables.
  */
 #ifndef FUZZ_H
 #define FUZZ_H
@@ -23,13 +24,15 @@
 #include <rdma/peer_vram.h>
 
 #include "../importers/engine.h"
+#include "../page_size.h"
 #include "lib/verbs.h"
 #include "rng.h"
 
-#define FZ_PAGE 4096UL
+#define FZ_PAGE page_size()
+#define FZ_MAX_PAGE 65536UL	/* largest page size of any architecture */
 #define FZ_SCRATCH 65536UL
 
-/* ---- what was done ---- */
+/* ---- trace of operations ---- */
 
 #define FZ_ARGS 5
 #define FZ_RING 48
@@ -41,32 +44,32 @@ struct fz_record {
 	bool done;
 };
 
-/* In memory that outlives the process that is tested. */
+/* In shared memory, which outlives the process under test. */
 struct fz_trace {
 	bool verbose;
 	uint64_t count;
 	uint64_t hash;
 	struct fz_record ring[FZ_RING];
-	char verdict[256];
+	char message[256];
 };
 
 /* ---- the world ---- */
 
 #define FZ_FILES 6
 #define FZ_HANDLES 40
-#define FZ_SHARES 10
-#define FZ_OBJECTS 40
+#define FZ_DMABUFS 10
+#define FZ_BOS 40
 #define FZ_MRS 20
 #define FZ_DMA_MRS 12
 #define FZ_THREADS 16
 
-/* Fixed, so that addresses are the same each time; nobody else maps there. */
+/* Fixed addresses, so that runs are reproducible. Nothing else is mapped there. */
 #define FZ_ARENA 0x100000000000UL
 #define FZ_THREAD(n) (0x0f0000000000UL + (n) * (1UL << 30))
 #define FZ_PAGES 1024
 
-/* Larger ones are closed again at once. */
-#define FZ_OBJECT_PAGES 96
+/* The model does not record larger BOs; they are closed immediately. */
+#define FZ_BO_PAGES 96
 
 struct fz_file {
 	int fd;			/* -1: none */
@@ -76,16 +79,16 @@ struct fz_file {
 struct fz_handle {
 	uint32_t handle;	/* 0: none */
 	int file;
-	int object;
+	int bo;
 };
 
-struct fz_share {
+struct fz_dmabuf {
 	int fd;			/* -1: none */
-	int object;
+	int bo;
 };
 
-/* @known: the shadow is what is in it */
-struct fz_object {
+/* @known: @shadow has the content of the BO */
+struct fz_bo {
 	bool used, dead, no_export, revoked, known;
 	uint64_t length;
 	uint64_t offset;
@@ -96,24 +99,24 @@ enum fz_kind { FZ_HOLE, FZ_HOST, FZ_VRAM };
 
 struct fz_page {
 	enum fz_kind kind;
-	int object;
-	uint32_t index;		/* in the object */
+	int bo;
+	uint32_t index;		/* page number in the BO */
 	int prot;
 	bool may_write;
 };
 
-/* @object: that it pins, -1: none. @dead: it must not answer any more */
+/* @bo: the BO that it pins, or FZ_NO_BO; @dead: all accesses must fail */
 struct fz_mr {
 	bool used, dead;
 	uint32_t handle, lkey, rkey;
 	uint64_t addr, length, iova;
 	int access;
-	int object;
+	int bo;
 };
 
 /*
- * Of a device that does DMA. @ending: the process has unmapped some of it; what the
- * region was made of stays reachable for a moment.
+ * MR of a DMA importer. @ending: a part of it was unmapped. The MR ends
+ * asynchronously, so its old memory may stay reachable for a short time.
  */
 struct fz_dma_mr {
 	struct fz_mr mr;
@@ -128,12 +131,12 @@ struct fz_world {
 	bool privileged;
 	uint64_t vram_size;
 	struct vt_dev dev;
-	/* Another open device, for calls that may hit anything in it. */
+	/* A separate context, for corrupted calls that may destroy its objects. */
 	struct vt_dev victim;
 	struct fz_file files[FZ_FILES];
 	struct fz_handle handles[FZ_HANDLES];
-	struct fz_share shares[FZ_SHARES];
-	struct fz_object objects[FZ_OBJECTS];
+	struct fz_dmabuf dmabufs[FZ_DMABUFS];
+	struct fz_bo bos[FZ_BOS];
 	struct fz_page pages[FZ_PAGES];
 	struct fz_mr mrs[FZ_MRS];
 	struct im_dev dma_devs[EDU_RDMA_DEVICES];
@@ -141,7 +144,7 @@ struct fz_world {
 	struct fz_dma_mr dma_mrs[FZ_DMA_MRS];
 };
 
-/* A thread. @scratch: FZ_SCRATCH bytes, @args: a page; nothing is behind them. */
+/* A thread. @scratch: FZ_SCRATCH bytes; @args: a page; no memory follows either */
 struct fz_run {
 	struct fz_world *world;
 	struct fz_trace *trace;
@@ -151,47 +154,47 @@ struct fz_run {
 	uint8_t *scratch, *args;
 };
 
-#define FZ_NO_OBJECT (-1)
+#define FZ_NO_BO (-1)
 
 void fz_lock(struct fz_run *run);
 void fz_unlock(struct fz_run *run);
 
-/* Of what a table has, one; -1: nothing. Call with the lock held. */
+/* Return: a random used index of the table, or -1. Call with the lock held. */
 int fz_pick_file(struct fz_run *run);
 int fz_pick_handle(struct fz_run *run);
-int fz_pick_share(struct fz_run *run);
+int fz_pick_dmabuf(struct fz_run *run);
 int fz_pick_mr(struct fz_run *run);
 int fz_pick_dma_mr(struct fz_run *run);
 
 int fz_free_handle(struct fz_world *world);
-int fz_free_object(struct fz_world *world);
+int fz_free_bo(struct fz_world *world);
 int fz_find_handle(struct fz_world *world, int file, uint32_t handle);
-bool fz_file_has(struct fz_world *world, int file, int object);
-void fz_new_object(struct fz_run *run, int object, uint64_t length,
-		   uint64_t offset);
-void fz_kill_object(struct fz_world *world, int object);
-/* Regions over it end. */
-void fz_revoke_object(struct fz_world *world, int object);
-/* The pages do not show what they showed. */
+bool fz_file_has(struct fz_world *world, int file, int bo);
+void fz_new_bo(struct fz_run *run, int bo, uint64_t length,
+	       uint64_t offset);
+void fz_kill_bo(struct fz_world *world, int bo);
+/* Marks its pinned MRs as dead. */
+void fz_revoke_bo(struct fz_world *world, int bo);
+/* The pages of the arena were unmapped. */
 void fz_unmapped(struct fz_world *world, size_t first, size_t pages);
 
-/* Bytes that were nowhere before. */
+/* Fills the scratch buffer with a new pattern. */
 void fz_fill_scratch(struct fz_run *run, size_t length);
 
-/* The page at an address of the arena, or NULL. */
+/* Return: the page at the address, or NULL if it is outside of the arena. */
 struct fz_page *fz_page_at(struct fz_world *world, uint64_t addr);
-/* Can the CPU do that to all of the range? */
+/* Return: true if the CPU can access the whole range with @prot. */
 bool fz_accessible(struct fz_world *world, uint64_t addr, uint64_t length,
 		   int prot);
-/* What is written there is not known any more. */
-void fz_forget_bytes(struct fz_world *world, uint64_t addr, uint64_t length);
+/* The content of the BOs in the range is unknown from now on. */
+void fz_mark_unknown(struct fz_world *world, uint64_t addr, uint64_t length);
 
-/* ---- regions, and accesses to them ---- */
+/* ---- MRs and accesses ---- */
 
-/* What a device may ignore, now or later. */
+/* Optional access flags, which a device may ignore. */
 #define FZ_ACCESS_OPTIONAL 0x3ff00000
 
-/* @out: from the region into the scratch. @remote: the peer names the region */
+/* @out: from the MR to the scratch buffer; @remote: uses the rkey, not the lkey */
 struct fz_access {
 	struct fz_mr mr;
 	uint64_t iova;
@@ -199,56 +202,56 @@ struct fz_access {
 	bool out, remote, bad_key, atomic;
 };
 
-/* Any part of the arena, or of nothing, with any rights. */
-void fz_draw_mr(struct fz_run *run, struct fz_mr *mr);
-/* One piece of one object, or all host memory; sets the object. */
-bool fz_one_owner(struct fz_world *world, struct fz_mr *mr);
-/* By its key and rights, to bytes of the region. */
+/* Any range of the arena or elsewhere, with any access flags. */
+void fz_random_mr(struct fz_run *run, struct fz_mr *mr);
+/* Is the range a contiguous part of one BO, or system memory only? Sets mr->bo. */
+bool fz_has_one_exporter(struct fz_world *world, struct fz_mr *mr);
+/* Are key, access flags and range valid for the access? */
 bool fz_is_allowed(const struct fz_access *a);
-/* Compares with the model what was read, or writes into it what was written. */
-void fz_settle(struct fz_run *run, const struct fz_access *a, bool worked);
+/* Compares data that was read with the model; stores written data in the model. */
+void fz_update_model(struct fz_run *run, const struct fz_access *a, bool worked);
 
-/* ---- what must come out ---- */
+/* ---- expected results ---- */
 
-/* Sets of errnos. */
+/* Sets of errnos, as bitmaps. */
 struct fz_want {
 	uint64_t must[3];
 	uint64_t may[3];
 };
 
-/* The operation has to fail, with one of these. */
+/* The operation must fail, with one of the errnos added so far. */
 void fz_must(struct fz_want *want, int err);
-/* It may, with one of these. */
+/* The operation may fail with this errno. */
 void fz_may(struct fz_want *want, int err);
-/* What becomes of the rights of a registration. */
+/* Adds the errnos for the access flags of a registration. */
 void fz_want_access(int access, struct fz_want *want);
-/* Only with one thread. @ret: 0 or more, or -errno */
+/* Checks a result (0 or more, or -errno). No check with several threads. */
 void fz_check(struct fz_run *run, const struct fz_want *want, long ret);
-/* Ends the program. */
+/* Stores the message and exits. */
 void __attribute__((format(printf, 2, 3), noreturn))
 fz_fail(struct fz_run *run, const char *format, ...);
 
-/* Around each system call that is under test. */
+/* Record each system call under test, before and after it. */
 void fz_begin(struct fz_run *run, const char *op, uint64_t a, uint64_t b,
 	      uint64_t c, uint64_t d, uint64_t e);
 void fz_end(struct fz_run *run, long ret);
-/* The same of what depends on work in the background: not part of the hash. */
-void fz_end_either_way(struct fz_run *run, long ret);
+/* The same, but not part of the hash: the result depends on background work. */
+void fz_end_unhashed(struct fz_run *run, long ret);
 void fz_print_record(const struct fz_record *record);
 
-/* ---- the operations ---- */
+/* ---- operations ---- */
 
 struct fz_op {
 	const char *name;
 	unsigned int weight;
-	void (*go)(struct fz_run *run);
+	void (*func)(struct fz_run *run);
 };
 
 extern const struct fz_op fz_ops_cmb[], fz_ops_dma[], fz_ops_fd[],
 	fz_ops_ioctl[], fz_ops_map[], fz_ops_mr[], fz_ops_node[], fz_ops_raw[],
 	fz_ops_rdma[];
 
-/* Reads or writes 8 bytes. Return: 0 or the signal. */
+/* Reads or writes 8 bytes. Return: 0 or the signal that this raised. */
 int fz_touch(uint64_t addr, uint64_t *value, bool write);
 
 #endif

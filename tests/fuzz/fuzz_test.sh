@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 #
-# fuzz_test.sh FUZZ: the short form. Some seeds with one thread, one of them
-# twice: the same calls, the same answers. Then threads that race, and a user
+# fuzz_test.sh FUZZ: quick run of the fuzzer. Some seeds with one thread, one of
+# them twice, with the same calls and results. Then threads that race, and a user
 # without privileges.
 #
 # shellcheck disable=SC2317 # tap_run calls them
@@ -14,7 +14,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/../tap.sh"
 fuzz=$1
 count=1000
-# A kernel that looks at everything takes its time.
+# Kernels with debug checks are slower.
 case $(uname -r) in
 *-peermem-*) count=700 ;;
 esac
@@ -53,8 +53,8 @@ as_nobody()
 	return "$result"
 }
 
-tap_run "one seed twice" same_twice --seed 1 --count "$count"
-tap_run "other seeds do other things" other_seeds_differ
+tap_run "one seed gives the same hash twice" same_twice --seed 1 --count "$count"
+tap_run "different seeds give different hashes" other_seeds_differ
 for seed in 2 3 4; do
 	tap_run "seed $seed" "$fuzz" --seed "$seed" --count "$count"
 done

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Each ioctl of the node: what makes it work, what the header says can be wrong
- * with it, and what it does.
+ * For each ioctl of /dev/peer_vram0: valid arguments, the errors that the header
+ * documents, and the effect on the model.
  */
 #include <errno.h>
 #include <string.h>
@@ -11,39 +11,39 @@
 
 #include "ioctls.h"
 
-static struct fz_object *object_of(struct fz_run *run, const struct fz_try *try)
+static struct fz_bo *find_bo(struct fz_run *run, const struct fz_try *try)
 {
-	return try->object < 0 ? NULL : &run->world->objects[try->object];
+	return try->bo < 0 ? NULL : &run->world->bos[try->bo];
 }
 
-/* An address in the arena, or anywhere. */
-static uint64_t some_address(struct fz_run *run)
+/* An address in the arena, sometimes elsewhere. */
+static uint64_t random_address(struct fz_run *run)
 {
 	if (fz_chance(&run->rng, 10))
 		return fz_boundary(&run->rng);
 	return FZ_ARENA + fz_below(&run->rng, FZ_PAGES * FZ_PAGE);
 }
 
-/* ---- handles that come ---- */
+/* ---- new handles ---- */
 
 static void add_handle(struct fz_run *run, struct fz_try *try, uint32_t handle,
-		       int object)
+		       int bo)
 {
 	struct peer_vram_handle close = { .size = sizeof(close),
 					  .handle = handle };
 	int slot = fz_free_handle(run->world);
 
-	if (slot < 0 || object < 0) {
+	if (slot < 0 || bo < 0) {
 		if (ioctl(try->fd, PEER_VRAM_IOC_CLOSE, &close) &&
 		    !run->world->racing)
-			fz_fail(run, "a new handle cannot be closed");
+			fz_fail(run, "cannot close a new handle");
 		return;
 	}
 	if (!run->world->racing &&
 	    fz_find_handle(run->world, try->file, handle) >= 0)
-		fz_fail(run, "handle %u was given twice", handle);
+		fz_fail(run, "handle %u was returned twice", handle);
 	run->world->handles[slot] = (struct fz_handle){
-		.handle = handle, .file = try->file, .object = object,
+		.handle = handle, .file = try->file, .bo = bo,
 	};
 }
 
@@ -51,15 +51,15 @@ static void add_handle(struct fz_run *run, struct fz_try *try, uint32_t handle,
 
 static void fill_create(struct fz_run *run, struct fz_try *try)
 {
-	try->as.create.length = 1 + fz_below(&run->rng, FZ_OBJECT_PAGES * FZ_PAGE);
-	try->as.create.flags = fz_below(&run->rng, 8);
+	try->in.create.length = 1 + fz_below(&run->rng, FZ_BO_PAGES * FZ_PAGE);
+	try->in.create.flags = fz_below(&run->rng, 8);
 	if (fz_chance(&run->rng, 60))
-		try->as.create.flags &= ~PEER_VRAM_CREATE_NO_EXPORT;
+		try->in.create.flags &= ~PEER_VRAM_CREATE_NO_EXPORT;
 }
 
 static void want_create(struct fz_run *run, struct fz_try *try)
 {
-	const struct peer_vram_create *arg = &try->as.create;
+	const struct peer_vram_create *arg = &try->in.create;
 
 	if (arg->reserved || arg->flags > 7 || !arg->length)
 		fz_must(&try->want, EINVAL);
@@ -71,23 +71,23 @@ static void want_create(struct fz_run *run, struct fz_try *try)
 static void done_create(struct fz_run *run, struct fz_try *try,
 			const union fz_arg *arg)
 {
-	uint64_t length = (try->as.create.length + FZ_PAGE - 1) & -FZ_PAGE;
-	int object = -1;
+	uint64_t length = (try->in.create.length + FZ_PAGE - 1) & -FZ_PAGE;
+	int bo = -1;
 
 	if (!arg->create.handle || arg->create.length != length ||
 	    !arg->create.mmap_offset)
-		fz_fail(run, "CREATE says handle %u, length %#llx, offset %#llx",
+		fz_fail(run, "CREATE returns handle %u, length %#llx, offset %#llx",
 			arg->create.handle, arg->create.length,
 			arg->create.mmap_offset);
-	if (length <= FZ_OBJECT_PAGES * FZ_PAGE &&
+	if (length <= FZ_BO_PAGES * FZ_PAGE &&
 	    fz_free_handle(run->world) >= 0)
-		object = fz_free_object(run->world);
-	if (object >= 0) {
-		fz_new_object(run, object, length, arg->create.mmap_offset);
-		run->world->objects[object].no_export =
+		bo = fz_free_bo(run->world);
+	if (bo >= 0) {
+		fz_new_bo(run, bo, length, arg->create.mmap_offset);
+		run->world->bos[bo].no_export =
 			arg->create.flags & PEER_VRAM_CREATE_NO_EXPORT;
 	}
-	add_handle(run, try, arg->create.handle, object);
+	add_handle(run, try, arg->create.handle, bo);
 }
 
 /* ---- CLOSE, DESTROY, REVOKE ---- */
@@ -105,36 +105,36 @@ static void done_destroy(struct fz_run *run, struct fz_try *try,
 			 const union fz_arg *arg)
 {
 	(void)arg;
-	if (try->object >= 0)
-		fz_kill_object(run->world, try->object);
+	if (try->bo >= 0)
+		fz_kill_bo(run->world, try->bo);
 }
 
 static void done_revoke(struct fz_run *run, struct fz_try *try,
 			const union fz_arg *arg)
 {
 	(void)arg;
-	if (try->object < 0)
+	if (try->bo < 0)
 		return;
-	run->world->objects[try->object].revoked = true;
-	fz_revoke_object(run->world, try->object);
+	run->world->bos[try->bo].revoked = true;
+	fz_revoke_bo(run->world, try->bo);
 }
 
 /* ---- LOOKUP ---- */
 
 static void fill_lookup(struct fz_run *run, struct fz_try *try)
 {
-	try->as.lookup.addr = some_address(run);
+	try->in.lookup.addr = random_address(run);
 }
 
 static void want_lookup(struct fz_run *run, struct fz_try *try)
 {
-	struct fz_page *page = fz_page_at(run->world, try->as.lookup.addr);
+	struct fz_page *page = fz_page_at(run->world, try->in.lookup.addr);
 
 	if (!page || page->kind != FZ_VRAM) {
 		fz_must(&try->want, ENOENT);
 		return;
 	}
-	try->object = page->object;
+	try->bo = page->bo;
 	if (run->world->files[try->file].writable && !page->may_write)
 		fz_must(&try->want, EACCES);
 }
@@ -142,28 +142,28 @@ static void want_lookup(struct fz_run *run, struct fz_try *try)
 static void done_lookup(struct fz_run *run, struct fz_try *try,
 			const union fz_arg *arg)
 {
-	struct fz_page *page = fz_page_at(run->world, try->as.lookup.addr);
+	struct fz_page *page = fz_page_at(run->world, try->in.lookup.addr);
 
 	if (!run->world->racing &&
 	    arg->lookup.offset != page->index * FZ_PAGE +
-				  try->as.lookup.addr % FZ_PAGE)
-		fz_fail(run, "LOOKUP says offset %#llx", arg->lookup.offset);
-	add_handle(run, try, arg->handle, try->object);
+				  try->in.lookup.addr % FZ_PAGE)
+		fz_fail(run, "LOOKUP returns offset %#llx", arg->lookup.offset);
+	add_handle(run, try, arg->handle, try->bo);
 }
 
 /* ---- MOVE, QUERY, SET_FLAGS, INFO ---- */
 
 static void fill_move(struct fz_run *run, struct fz_try *try)
 {
-	try->as.move.domain = fz_below(&run->rng, 2);
+	try->in.move.domain = fz_below(&run->rng, 2);
 }
 
 static void want_move(struct fz_run *run, struct fz_try *try)
 {
 	(void)run;
-	if (try->as.move.reserved || try->as.move.domain > 1)
+	if (try->in.move.reserved || try->in.move.domain > 1)
 		fz_must(&try->want, EINVAL);
-	/* Pinned ones do not move; there may be no room. */
+	/* Pinned BOs do not move; memory may be full. */
 	fz_may(&try->want, EBUSY);
 	fz_may(&try->want, ENOMEM);
 }
@@ -171,31 +171,31 @@ static void want_move(struct fz_run *run, struct fz_try *try)
 static void done_query(struct fz_run *run, struct fz_try *try,
 		       const union fz_arg *arg)
 {
-	struct fz_object *obj = object_of(run, try);
+	struct fz_bo *obj = find_bo(run, try);
 
 	if (run->world->racing || !obj)
 		return;
 	if (arg->query.length != obj->length ||
 	    arg->query.mmap_offset != obj->offset || arg->query.domain > 1 ||
 	    !(arg->query.flags & PEER_VRAM_QUERY_EXPORTABLE) != obj->no_export)
-		fz_fail(run, "QUERY says length %#llx, offset %#llx, flags %#x",
+		fz_fail(run, "QUERY returns length %#llx, offset %#llx, flags %#x",
 			arg->query.length, arg->query.mmap_offset,
 			arg->query.flags);
 }
 
 static void fill_set_flags(struct fz_run *run, struct fz_try *try)
 {
-	try->as.set_flags.flags = fz_chance(&run->rng, 30) ?
+	try->in.set_flags.flags = fz_chance(&run->rng, 30) ?
 		PEER_VRAM_CREATE_NO_EXPORT : 0;
 	if (fz_chance(&run->rng, 50))
-		try->as.set_flags.flags |= PEER_VRAM_CREATE_IN_PLACE;
+		try->in.set_flags.flags |= PEER_VRAM_CREATE_IN_PLACE;
 }
 
 static void want_set_flags(struct fz_run *run, struct fz_try *try)
 {
 	(void)run;
-	if (try->as.set_flags.reserved ||
-	    try->as.set_flags.flags & ~(PEER_VRAM_CREATE_NO_EXPORT |
+	if (try->in.set_flags.reserved ||
+	    try->in.set_flags.flags & ~(PEER_VRAM_CREATE_NO_EXPORT |
 					PEER_VRAM_CREATE_IN_PLACE))
 		fz_must(&try->want, EINVAL);
 }
@@ -203,7 +203,7 @@ static void want_set_flags(struct fz_run *run, struct fz_try *try)
 static void done_set_flags(struct fz_run *run, struct fz_try *try,
 			   const union fz_arg *arg)
 {
-	struct fz_object *obj = object_of(run, try);
+	struct fz_bo *obj = find_bo(run, try);
 
 	if (obj)
 		obj->no_export = arg->set_flags.flags &
@@ -213,7 +213,7 @@ static void done_set_flags(struct fz_run *run, struct fz_try *try,
 static void want_info(struct fz_run *run, struct fz_try *try)
 {
 	(void)run;
-	if (try->as.info.reserved)
+	if (try->in.info.reserved)
 		fz_must(&try->want, EINVAL);
 }
 
@@ -224,27 +224,27 @@ static void done_info(struct fz_run *run, struct fz_try *try,
 	if (arg->info.vram_size != run->world->vram_size ||
 	    arg->info.vram_used > arg->info.vram_size ||
 	    arg->info.vram_pinned > arg->info.vram_size)
-		fz_fail(run, "INFO says size %#llx, used %#llx, pinned %#llx",
+		fz_fail(run, "INFO returns size %#llx, used %#llx, pinned %#llx",
 			arg->info.vram_size, arg->info.vram_used,
 			arg->info.vram_pinned);
 }
 
 /* ---- READ, WRITE ---- */
 
-/* A buffer: most often one that can be used. */
-static uint64_t some_buffer(struct fz_run *run, uint64_t length)
+/* The address of a buffer, mostly a valid one. */
+static uint64_t random_buffer(struct fz_run *run, uint64_t length)
 {
 	uint64_t room = length < FZ_SCRATCH ? FZ_SCRATCH - length : 0;
 
 	if (fz_chance(&run->rng, 75))
 		return (uintptr_t)run->scratch + fz_below(&run->rng, room + 1);
-	return some_address(run);
+	return random_address(run);
 }
 
 static void fill_rw(struct fz_run *run, struct fz_try *try)
 {
-	const struct fz_object *obj = object_of(run, try);
-	struct peer_vram_rw *arg = &try->as.rw;
+	const struct fz_bo *obj = find_bo(run, try);
+	struct peer_vram_rw *arg = &try->in.rw;
 	uint64_t size = obj ? obj->length : FZ_PAGE;
 
 	arg->offset = fz_below(&run->rng, size);
@@ -253,14 +253,14 @@ static void fill_rw(struct fz_run *run, struct fz_try *try)
 		arg->length = FZ_SCRATCH;
 	if (fz_chance(&run->rng, 50))
 		arg->length %= 100;
-	arg->buffer = some_buffer(run, arg->length);
+	arg->buffer = random_buffer(run, arg->length);
 	fz_fill_scratch(run, FZ_SCRATCH);
 }
 
-/* Of the scratch and the arena we know what can be used; else nothing can. */
+/* Only the scratch buffer and accessible pages of the arena are valid buffers. */
 static void want_buffer(struct fz_run *run, struct fz_try *try, int prot)
 {
-	const struct peer_vram_rw *arg = &try->as.rw;
+	const struct peer_vram_rw *arg = &try->in.rw;
 	uint64_t from = (uintptr_t)run->scratch;
 
 	if (!arg->length)
@@ -275,8 +275,8 @@ static void want_buffer(struct fz_run *run, struct fz_try *try, int prot)
 
 static void want_rw(struct fz_run *run, struct fz_try *try)
 {
-	const struct fz_object *obj = object_of(run, try);
-	const struct peer_vram_rw *arg = &try->as.rw;
+	const struct fz_bo *obj = find_bo(run, try);
+	const struct peer_vram_rw *arg = &try->in.rw;
 
 	if (obj && (arg->length > obj->length ||
 		    arg->offset > obj->length - arg->length))
@@ -294,20 +294,20 @@ static bool in_scratch(struct fz_run *run, uint64_t addr)
 static void done_read(struct fz_run *run, struct fz_try *try,
 		      const union fz_arg *arg)
 {
-	struct fz_object *obj = object_of(run, try);
+	struct fz_bo *obj = find_bo(run, try);
 
 	if (run->world->racing || !obj || !in_scratch(run, arg->rw.buffer) ||
 	    !obj->known)
 		return;
 	if (memcmp((void *)(uintptr_t)arg->rw.buffer,
 		   obj->shadow + arg->rw.offset, arg->rw.length))
-		fz_fail(run, "READ of object %d: wrong bytes", try->object);
+		fz_fail(run, "READ of BO %d: wrong data", try->bo);
 }
 
 static void done_write(struct fz_run *run, struct fz_try *try,
 		       const union fz_arg *arg)
 {
-	struct fz_object *obj = object_of(run, try);
+	struct fz_bo *obj = find_bo(run, try);
 
 	if (run->world->racing || !obj)
 		return;
@@ -322,29 +322,29 @@ static void done_write(struct fz_run *run, struct fz_try *try,
 
 static void fill_blocks(struct fz_run *run, struct fz_try *try)
 {
-	try->as.blocks.count = fz_below(&run->rng, 32);
-	try->as.blocks.blocks = (uintptr_t)run->scratch;
+	try->in.blocks.count = fz_below(&run->rng, 32);
+	try->in.blocks.blocks = (uintptr_t)run->scratch;
 }
 
 static void want_blocks(struct fz_run *run, struct fz_try *try)
 {
-	const struct peer_vram_blocks *arg = &try->as.blocks;
+	const struct peer_vram_blocks *arg = &try->in.blocks;
 
 	if (arg->reserved)
 		fz_must(&try->want, EINVAL);
 	if (!run->world->privileged)
 		fz_must(&try->want, EPERM);
-	/* Nothing is written if the object is in system memory. */
+	/* A BO in system memory has no blocks, so the pointer is not used. */
 	if (arg->blocks != (uintptr_t)run->scratch)
 		fz_may(&try->want, EFAULT);
 	if (arg->blocks >= FZ_ARENA)
-		fz_forget_bytes(run->world, arg->blocks, FZ_PAGE);
+		fz_mark_unknown(run->world, arg->blocks, FZ_PAGE);
 }
 
 static void want_share(struct fz_run *run, struct fz_try *try)
 {
 	(void)run;
-	if (try->as.share.reserved)
+	if (try->in.share.reserved)
 		fz_must(&try->want, EINVAL);
 }
 
@@ -353,36 +353,36 @@ static void done_share(struct fz_run *run, struct fz_try *try,
 {
 	int slot;
 
-	for (slot = 0; slot < FZ_SHARES; slot++)
-		if (run->world->shares[slot].fd < 0)
+	for (slot = 0; slot < FZ_DMABUFS; slot++)
+		if (run->world->dmabufs[slot].fd < 0)
 			break;
-	if (slot == FZ_SHARES || try->object < 0) {
+	if (slot == FZ_DMABUFS || try->bo < 0) {
 		if (close(arg->share.fd) && !run->world->racing)
-			fz_fail(run, "SHARE gave no descriptor");
+			fz_fail(run, "SHARE returned no descriptor");
 		return;
 	}
-	run->world->shares[slot] = (struct fz_share){ arg->share.fd,
-						      try->object };
+	run->world->dmabufs[slot] = (struct fz_dmabuf){ arg->share.fd,
+						      try->bo };
 }
 
 static void fill_import(struct fz_run *run, struct fz_try *try)
 {
-	int slot = fz_pick_share(run);
+	int slot = fz_pick_dmabuf(run);
 
-	try->as.share.fd = slot < 0 ? -1 : run->world->shares[slot].fd;
+	try->in.share.fd = slot < 0 ? -1 : run->world->dmabufs[slot].fd;
 }
 
 static void want_import(struct fz_run *run, struct fz_try *try)
 {
 	int i;
 
-	if (try->as.share.reserved)
+	if (try->in.share.reserved)
 		fz_must(&try->want, EINVAL);
-	for (i = 0; i < FZ_SHARES; i++)
-		if (run->world->shares[i].fd >= 0 &&
-		    run->world->shares[i].fd == try->as.share.fd)
-			try->object = run->world->shares[i].object;
-	if (try->object < 0) {
+	for (i = 0; i < FZ_DMABUFS; i++)
+		if (run->world->dmabufs[i].fd >= 0 &&
+		    run->world->dmabufs[i].fd == try->in.share.fd)
+			try->bo = run->world->dmabufs[i].bo;
+	if (try->bo < 0) {
 		fz_must(&try->want, EBADF);
 		fz_must(&try->want, EINVAL);
 	}
@@ -391,21 +391,21 @@ static void want_import(struct fz_run *run, struct fz_try *try)
 static void done_import(struct fz_run *run, struct fz_try *try,
 			const union fz_arg *arg)
 {
-	add_handle(run, try, arg->handle, try->object);
+	add_handle(run, try, arg->handle, try->bo);
 }
 
 /* ---- NEXT ---- */
 
-/* From the beginning, from just before an object that is known, from anywhere. */
+/* Starts at 0, just before a known BO, or at any offset. */
 static void fill_next(struct fz_run *run, struct fz_try *try)
 {
-	uint32_t object = fz_below(&run->rng, FZ_OBJECTS);
+	uint32_t bo = fz_below(&run->rng, FZ_BOS);
 
 	if (fz_chance(&run->rng, 10))
-		try->as.next.mmap_offset = fz_boundary(&run->rng);
-	else if (run->world->objects[object].offset)
-		try->as.next.mmap_offset =
-			run->world->objects[object].offset - 1;
+		try->in.next.mmap_offset = fz_boundary(&run->rng);
+	else if (run->world->bos[bo].offset)
+		try->in.next.mmap_offset =
+			run->world->bos[bo].offset - 1;
 }
 
 static void want_next(struct fz_run *run, struct fz_try *try)
@@ -415,55 +415,57 @@ static void want_next(struct fz_run *run, struct fz_try *try)
 	fz_may(&try->want, EPERM);
 }
 
-/* Which of the objects it is, or one that nothing is known of, is not to be told. */
+/* The BO may also be one that the model does not record. */
 static void done_next(struct fz_run *run, struct fz_try *try,
 		      const union fz_arg *arg)
 {
-	if (arg->next.mmap_offset <= try->as.next.mmap_offset)
-		fz_fail(run, "NEXT goes back, to %#llx", arg->next.mmap_offset);
+	if (arg->next.mmap_offset <= try->in.next.mmap_offset)
+		fz_fail(run, "NEXT returns an earlier offset, %#llx",
+			arg->next.mmap_offset);
 	add_handle(run, try, arg->next.handle, -1);
 }
 
-/* ---- the table ---- */
+/* ---- table; entries may be repeated to increase their weight ---- */
 
 #define IOCTL(_name, _struct, ...)					\
 	{								\
 		.name = #_name,						\
 		.nr = PEER_VRAM_IOC_##_name,				\
 		.size = sizeof(struct peer_vram_##_struct),		\
-		.first = sizeof(struct peer_vram_##_struct),		\
+		.min_size = sizeof(struct peer_vram_##_struct),		\
 		__VA_ARGS__						\
 	}
-#define NAMED .named = true
-#define ALIVE .named = true, .alive = true
-#define WRITES .write = true
+#define HAS_HANDLE .has_handle = true
+#define LIVE_BO .has_handle = true, .needs_live_bo = true
+#define NEEDS_WRITE .needs_write = true
 
 const struct fz_ioctl fz_ioctls[FZ_IOCTLS] = {
 	IOCTL(CREATE, create, .fill = fill_create, .want = want_create,
 	      .done = done_create),
 	IOCTL(CREATE, create, .fill = fill_create, .want = want_create,
 	      .done = done_create),
-	IOCTL(CLOSE, handle, NAMED, .done = done_close),
-	IOCTL(DESTROY, handle, ALIVE, WRITES, .done = done_destroy),
-	IOCTL(REVOKE, handle, ALIVE, WRITES, .done = done_revoke),
+	IOCTL(CLOSE, handle, HAS_HANDLE, .done = done_close),
+	IOCTL(DESTROY, handle, LIVE_BO, NEEDS_WRITE, .done = done_destroy),
+	IOCTL(REVOKE, handle, LIVE_BO, NEEDS_WRITE, .done = done_revoke),
 	IOCTL(LOOKUP, lookup, .fill = fill_lookup, .want = want_lookup,
 	      .done = done_lookup),
-	IOCTL(MOVE, move, ALIVE, WRITES, .fill = fill_move, .want = want_move),
-	IOCTL(QUERY, query, ALIVE, .done = done_query),
-	IOCTL(READ, rw, ALIVE, .fill = fill_rw, .want = want_rw,
+	IOCTL(MOVE, move, LIVE_BO, NEEDS_WRITE, .fill = fill_move,
+	      .want = want_move),
+	IOCTL(QUERY, query, LIVE_BO, .done = done_query),
+	IOCTL(READ, rw, LIVE_BO, .fill = fill_rw, .want = want_rw,
 	      .done = done_read),
-	IOCTL(READ, rw, ALIVE, .fill = fill_rw, .want = want_rw,
+	IOCTL(READ, rw, LIVE_BO, .fill = fill_rw, .want = want_rw,
 	      .done = done_read),
-	IOCTL(WRITE, rw, ALIVE, WRITES, .fill = fill_rw, .want = want_rw,
+	IOCTL(WRITE, rw, LIVE_BO, NEEDS_WRITE, .fill = fill_rw, .want = want_rw,
 	      .done = done_write),
-	IOCTL(WRITE, rw, ALIVE, WRITES, .fill = fill_rw, .want = want_rw,
+	IOCTL(WRITE, rw, LIVE_BO, NEEDS_WRITE, .fill = fill_rw, .want = want_rw,
 	      .done = done_write),
-	IOCTL(BLOCKS, blocks, ALIVE, .fill = fill_blocks, .want = want_blocks),
-	IOCTL(SHARE, share, NAMED, WRITES, .want = want_share,
+	IOCTL(BLOCKS, blocks, LIVE_BO, .fill = fill_blocks, .want = want_blocks),
+	IOCTL(SHARE, share, HAS_HANDLE, NEEDS_WRITE, .want = want_share,
 	      .done = done_share),
 	IOCTL(IMPORT, share, .fill = fill_import, .want = want_import,
 	      .done = done_import),
-	IOCTL(SET_FLAGS, set_flags, ALIVE, WRITES, .fill = fill_set_flags,
+	IOCTL(SET_FLAGS, set_flags, LIVE_BO, NEEDS_WRITE, .fill = fill_set_flags,
 	      .want = want_set_flags, .done = done_set_flags),
 	IOCTL(NEXT, next, .fill = fill_next, .want = want_next,
 	      .done = done_next),
@@ -471,7 +473,7 @@ const struct fz_ioctl fz_ioctls[FZ_IOCTLS] = {
 		.name = "INFO",
 		.nr = PEER_VRAM_IOC_INFO,
 		.size = sizeof(struct peer_vram_info),
-		.first = offsetof(struct peer_vram_info, swapouts),
+		.min_size = offsetof(struct peer_vram_info, swapouts),
 		.want = want_info,
 		.done = done_info,
 	},

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
-/* The ioctls of the node, one by one: see ioctls.c. */
+/* Table of the ioctls of /dev/peer_vram0: see ioctls.c. */
 #ifndef FUZZ_IOCTLS_H
 #define FUZZ_IOCTLS_H
 
 #include "fuzz.h"
 
-/* The largest struct, and as much as may be longer. */
+/* The structs, and one page: the largest size that the kernel accepts. */
 union fz_arg {
 	struct {
 		uint32_t size;
@@ -21,42 +21,48 @@ union fz_arg {
 	struct peer_vram_share share;
 	struct peer_vram_set_flags set_flags;
 	struct peer_vram_next next;
-	uint8_t bytes[FZ_PAGE];
-	uint32_t words[FZ_PAGE / 4];
+	uint8_t bytes[FZ_MAX_PAGE];
+	uint32_t words[FZ_MAX_PAGE / 4];
 };
 
 /**
- * struct fz_try - a call that is about to be made
- * @file:   its slot
- * @fd:     and descriptor
- * @room:   bytes of the struct that can be read
- * @object: that the handle names, -1: none
- * @want:   what must come of it
- * @as:     the struct as it was given
+ * struct fz_try - a call to make
+ * @ioctl:    which ioctl
+ * @file:     index of the open file
+ * @fd:       its descriptor
+ * @readable: number of bytes of the struct that the kernel can read
+ * @bo:       BO of the handle, or FZ_NO_BO
+ * @want:     expected results
+ * @in:       the struct as passed
  */
 struct fz_try {
 	const struct fz_ioctl *ioctl;
 	int file;
 	int fd;
-	size_t room;
-	int object;
+	size_t readable;
+	int bo;
 	struct fz_want want;
-	union fz_arg as;
+	union fz_arg in;
 };
 
 /**
  * struct fz_ioctl - an ioctl
- * @first: size of the struct's first version
- * @named: it has a handle of an object, which must be alive: @alive
- * @fill:  what makes it work
- * @want:  what else can be wrong with it
- * @done:  it has worked: check what it says, and note what it did
+ * @name:          for messages
+ * @nr:            ioctl number
+ * @size:          size of the struct
+ * @min_size:      size of the first version of the struct
+ * @needs_write:   fails with EACCES for a read-only file
+ * @has_handle:    the struct has the handle of a BO
+ * @needs_live_bo: fails with ENODEV if this BO was destroyed
+ * @fill:          fills the struct with valid values
+ * @want:          adds the expected errors of this struct
+ * @done:          after success: checks the output, and updates the model
  */
 struct fz_ioctl {
 	const char *name;
 	unsigned int nr;
-	uint32_t size, first;
-	bool write, named, alive;
+	uint32_t size, min_size;
+	bool needs_write, has_handle, needs_live_bo;
 	void (*fill)(struct fz_run *run, struct fz_try *try);
 	void (*want)(struct fz_run *run, struct fz_try *try);
 	void (*done)(struct fz_run *run, struct fz_try *try,

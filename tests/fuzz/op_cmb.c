@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * The node of a controller's memory: one that is opened, and then has pieces
- * mapped, unmapped, registered, revoked, destroyed, and sent to the disk and back.
- * All of it is gone in the end.
+ * The device file of a controller memory buffer. Each operation opens it, then maps,
+ * unmaps, registers, revokes and destroys memory, transfers it from and to the disk,
+ * and closes everything.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -14,11 +14,11 @@
 #include "lib/mem.h"
 #include "words.h"
 
-#define ROOM_PAGES 64
+#define AREA_PAGES 64
 #define REGIONS 4
 
-/* A visit. @base: of ROOM_PAGES, in which it maps */
-struct visit {
+/* An open file. @base: start of AREA_PAGES pages, in which it is mapped */
+struct session {
 	struct fz_run *run;
 	int fd;
 	bool writable;
@@ -26,20 +26,20 @@ struct visit {
 	struct ibv_mr *mrs[REGIONS];
 };
 
-static uint64_t some_page(struct visit *v)
+static uint64_t random_page(struct session *v)
 {
-	return v->base + fz_below(&v->run->rng, ROOM_PAGES) * FZ_PAGE;
+	return v->base + fz_below(&v->run->rng, AREA_PAGES) * FZ_PAGE;
 }
 
-/* From there on, in the room. */
-static uint64_t some_length(struct visit *v, uint64_t at)
+/* A length in pages, up to the end of the area. */
+static uint64_t random_length(struct session *v, uint64_t at)
 {
-	uint64_t room = v->base + ROOM_PAGES * FZ_PAGE - at;
+	uint64_t room = v->base + AREA_PAGES * FZ_PAGE - at;
 
 	return FZ_PAGE + fz_below(&v->run->rng, room) / FZ_PAGE * FZ_PAGE;
 }
 
-static void record(struct visit *v, const char *name, uint64_t a, uint64_t b,
+static void record(struct session *v, const char *name, uint64_t a, uint64_t b,
 		   uint64_t c, const struct fz_want *want, long ret)
 {
 	fz_lock(v->run);
@@ -49,12 +49,12 @@ static void record(struct visit *v, const char *name, uint64_t a, uint64_t b,
 	fz_unlock(v->run);
 }
 
-/* ---- mappings and regions ---- */
+/* ---- mappings and MRs ---- */
 
-static void map(struct visit *v)
+static void map(struct session *v)
 {
 	struct fz_rng *rng = &v->run->rng;
-	uint64_t at = some_page(v), length = some_length(v, at);
+	uint64_t at = random_page(v), length = random_length(v, at);
 	int flags = fz_chance(rng, 5) ? MAP_PRIVATE : MAP_SHARED;
 	off_t offset = fz_chance(rng, 5) ? (1 + fz_below(rng, 9)) * FZ_PAGE : 0;
 	int prot = fz_chance(rng, 70) ? PROT_READ | PROT_WRITE : PROT_READ;
@@ -73,29 +73,29 @@ static void map(struct visit *v)
 	       got == MAP_FAILED ? -errno : 0);
 }
 
-static void unmap(struct visit *v)
+static void unmap(struct session *v)
 {
-	uint64_t at = some_page(v), length = some_length(v, at);
+	uint64_t at = random_page(v), length = random_length(v, at);
 
 	record(v, "cmb munmap", at, length, 0, &(struct fz_want){},
 	       munmap((void *)at, length) ? -errno : 0);
 }
 
-/* What is wrong is a signal, which depends on all that was before. */
-static void touch(struct visit *v)
+/* The result is a signal or 0, and depends on earlier operations. */
+static void access_page(struct session *v)
 {
-	uint64_t at = some_page(v), value = at;
+	uint64_t at = random_page(v), value = at;
 	bool write = fz_chance(&v->run->rng, 50);
 
 	record(v, "cmb touch", at, write, 0, &(struct fz_want){},
 	       fz_touch(at, &value, write));
 }
 
-/* One comes, in the place of the one there was. */
-static void reg(struct visit *v)
+/* Replaces one MR. */
+static void reg_mr(struct session *v)
 {
 	struct ibv_mr **mr = &v->mrs[fz_below(&v->run->rng, REGIONS)];
-	uint64_t at = some_page(v), length = some_length(v, at);
+	uint64_t at = random_page(v), length = random_length(v, at);
 	int access = IBV_ACCESS_REMOTE_READ;
 	struct fz_want want = {};
 
@@ -108,19 +108,19 @@ static void reg(struct visit *v)
 	fz_may(&want, ENODEV);
 	fz_may(&want, ENOMEM);
 	if (*mr && ibv_dereg_mr(*mr))
-		fz_fail(v->run, "a region of the controller's memory stays");
+		fz_fail(v->run, "cannot deregister an MR of a CMB");
 	*mr = ibv_reg_mr(v->run->pair.dev->pd, (void *)at, length, access);
 	record(v, "cmb reg", at, length, access, &want, *mr ? 0 : -errno);
 }
 
-/* ---- calls ---- */
+/* ---- ioctls ---- */
 
 union args {
 	struct peer_bar_info info;
-	struct peer_bar_at at;
+	struct peer_bar_addr at;
 	struct peer_cmb_disk disk;
 	struct peer_cmb_io io;
-	uint32_t words[FZ_PAGE / 4];
+	uint32_t words[FZ_MAX_PAGE / 4];
 };
 
 static const struct {
@@ -131,9 +131,9 @@ static const struct {
 } calls[] = {
 	{ "cmb info", PEER_BAR_IOC_INFO, sizeof(struct peer_bar_info),
 	  { EINVAL, E2BIG } },
-	{ "cmb revoke", PEER_BAR_IOC_REVOKE, sizeof(struct peer_bar_at),
+	{ "cmb revoke", PEER_BAR_IOC_REVOKE, sizeof(struct peer_bar_addr),
 	  { EINVAL, E2BIG, ENXIO, EACCES, ENODEV } },
-	{ "cmb destroy", PEER_BAR_IOC_DESTROY, sizeof(struct peer_bar_at),
+	{ "cmb destroy", PEER_BAR_IOC_DESTROY, sizeof(struct peer_bar_addr),
 	  { EINVAL, E2BIG, ENXIO, EACCES, ENODEV } },
 	{ "cmb disk", PEER_CMB_IOC_DISK, sizeof(struct peer_cmb_disk),
 	  { EINVAL, E2BIG, EACCES, ENOTTY, ENOMEDIUM } },
@@ -144,18 +144,18 @@ static const struct {
 
 #define CALLS (sizeof(calls) / sizeof(calls[0]))
 
-static void fill(struct visit *v, unsigned long nr, union args *arg)
+static void fill_args(struct session *v, unsigned long nr, union args *arg)
 {
 	struct fz_rng *rng = &v->run->rng;
 
 	switch (nr) {
 	case PEER_BAR_IOC_REVOKE:
 	case PEER_BAR_IOC_DESTROY:
-		arg->at.addr = some_page(v) + fz_below(rng, FZ_PAGE);
+		arg->at.addr = random_page(v) + fz_below(rng, FZ_PAGE);
 		break;
 	case PEER_CMB_IOC_IO:
 		arg->io.flags = fz_below(rng, 2);
-		arg->io.addr = some_page(v);
+		arg->io.addr = random_page(v);
 		arg->io.length = (1 + fz_below(rng, 4)) * FZ_PAGE;
 		arg->io.offset = fz_below(rng, 64) * FZ_PAGE;
 		arg->io.disk = -1;
@@ -163,38 +163,38 @@ static void fill(struct visit *v, unsigned long nr, union args *arg)
 	}
 }
 
-static void call(struct visit *v)
+static void do_ioctl(struct session *v)
 {
 	size_t n = fz_below(&v->run->rng, CALLS), i;
 	struct fz_want want = {};
 	union args arg = {};
 
 	arg.words[0] = calls[n].size;
-	fill(v, calls[n].nr, &arg);
-	fz_spoil(v->run, arg.words, calls[n].size / 4);
+	fill_args(v, calls[n].nr, &arg);
+	fz_corrupt(v->run, arg.words, calls[n].size / 4);
 	for (i = 0; i < sizeof(calls[n].may) / sizeof(int); i++)
 		fz_may(&want, calls[n].may[i]);
-	fz_call_words(v->run, calls[n].name, v->fd, calls[n].nr, arg.words,
-		      &want);
+	fz_ioctl_words(v->run, calls[n].name, v->fd, calls[n].nr, arg.words,
+		       &want);
 }
 
-static void leave(struct visit *v)
+static void end_session(struct session *v)
 {
 	int i;
 
 	for (i = 0; i < REGIONS; i++)
 		if (v->mrs[i] && ibv_dereg_mr(v->mrs[i]))
-			fz_fail(v->run, "a region stays");
-	munmap((void *)v->base, ROOM_PAGES * FZ_PAGE);
+			fz_fail(v->run, "cannot deregister an MR");
+	munmap((void *)v->base, AREA_PAGES * FZ_PAGE);
 	close(v->fd);
 }
 
-static void go_cmb(struct fz_run *run)
+static void op_cmb(struct fz_run *run)
 {
-	static void (*const steps[])(struct visit *) = {
-		map, map, unmap, touch, reg, call, call,
+	static void (*const steps[])(struct session *) = {
+		map, map, unmap, access_page, reg_mr, do_ioctl, do_ioctl,
 	};
-	struct visit v = { .run = run };
+	struct session v = { .run = run };
 	int n = 1 + fz_below(&run->rng, 16);
 
 	v.writable = fz_chance(&run->rng, 75);
@@ -205,10 +205,10 @@ static void go_cmb(struct fz_run *run)
 	       v.fd < 0 ? -errno : 0);
 	while (n--)
 		steps[fz_below(&run->rng, sizeof(steps) / sizeof(steps[0]))](&v);
-	leave(&v);
+	end_session(&v);
 }
 
 const struct fz_op fz_ops_cmb[] = {
-	{ "cmb", 20, go_cmb },
+	{ "cmb", 20, op_cmb },
 	{},
 };

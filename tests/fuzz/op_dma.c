@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Memory regions of devices that do DMA, over any part of the arena, by plain
- * registrations; and what their engine reads and writes by them.
+ * MRs of DMA importers of any range of the arena, registered by address, and reads
+ * and writes of their engine.
  */
 #include <errno.h>
 #include <string.h>
@@ -11,14 +11,14 @@
 #include "fuzz.h"
 #include "lib/proc.h"
 
-/* The engine takes 200 ms for up to a page. */
-#define MOST 64
+/* Bytes of an access. The engine needs 200 ms for a page or less. */
+#define MAX_LENGTH 64
 
 /* ---- reg ---- */
 
-/* Which it is depends on who is asked first. */
-static void expect_failure(struct fz_want *want,
-			   void (*expect)(struct fz_want *want, int err))
+/* The errno depends on the order of checks in the kernel. */
+static void expect_any_error(struct fz_want *want,
+			     void (*expect)(struct fz_want *want, int err))
 {
 	static const int errors[] = {
 		EINVAL, EOPNOTSUPP, EFAULT, EACCES, ENODEV,
@@ -29,32 +29,35 @@ static void expect_failure(struct fz_want *want,
 		expect(want, errors[i]);
 }
 
-/* It is the kernel that finds out whose memory it is. */
-static bool makes_sense(const struct fz_mr *mr)
+/* Checks that do not depend on the memory. */
+static bool args_are_valid(const struct fz_mr *mr)
 {
 	return mr->addr + mr->length >= mr->addr &&
 	       (!mr->length || mr->iova + (mr->length - 1) >= mr->iova) &&
 	       (mr->addr ^ mr->iova) % FZ_PAGE == 0;
 }
 
-static bool has_rights(struct fz_world *world, const struct fz_mr *mr)
+static bool has_permissions(struct fz_world *world, const struct fz_mr *mr)
 {
-	int changes = IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE;
+	int write_access = IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE;
 
 	return fz_accessible(world, mr->addr & -FZ_PAGE,
 			     mr->length + mr->addr % FZ_PAGE,
-			     mr->access & changes ? PROT_READ | PROT_WRITE :
+			     mr->access & write_access ? PROT_READ | PROT_WRITE :
 						    PROT_READ);
 }
 
-/* Nobody follows host memory; who cannot stop does not get what may go. */
-static bool is_served(struct fz_world *world, const struct fz_dma_mr *m)
+/*
+ * On-demand MRs need peer memory and a dynamic importer. A non-revocable importer
+ * cannot register VRAM.
+ */
+static bool can_register(struct fz_world *world, const struct fz_dma_mr *m)
 {
 	bool on_demand = m->mr.access & IBV_ACCESS_ON_DEMAND;
 
-	if (m->mr.object == FZ_NO_OBJECT)
+	if (m->mr.bo == FZ_NO_BO)
 		return !on_demand;
-	if (world->objects[m->mr.object].no_export)
+	if (world->bos[m->mr.bo].no_export)
 		return false;
 	return m->device == EDU_RDMA_DYNAMIC ||
 	       (m->device == EDU_RDMA_REVOCABLE && !on_demand);
@@ -63,27 +66,29 @@ static bool is_served(struct fz_world *world, const struct fz_dma_mr *m)
 static void want_reg(struct fz_world *world, struct fz_dma_mr *m,
 		     struct fz_want *want)
 {
-	int known = IM_ACCESS_ALL | IBV_ACCESS_ON_DEMAND | FZ_ACCESS_OPTIONAL;
+	int known_access = IM_ACCESS_ALL | IBV_ACCESS_ON_DEMAND |
+			   FZ_ACCESS_OPTIONAL;
 
 	fz_want_access(m->mr.access, want);
-	m->mr.object = FZ_NO_OBJECT;
-	/* Drivers pin the page that it would begin in, if it does within one. */
+	m->mr.bo = FZ_NO_BO;
+	/* With length 0, a driver pins a page if the address is within one. */
 	if (!m->mr.length)
-		expect_failure(want, fz_may);
-	if (m->mr.access & ~known || !makes_sense(&m->mr) ||
-	    !fz_one_owner(world, &m->mr) || !has_rights(world, &m->mr) ||
-	    !is_served(world, m))
-		expect_failure(want, m->mr.length ? fz_must : fz_may);
+		expect_any_error(want, fz_may);
+	if (m->mr.access & ~known_access || !args_are_valid(&m->mr) ||
+	    !fz_has_one_exporter(world, &m->mr) ||
+	    !has_permissions(world, &m->mr) ||
+	    !can_register(world, m))
+		expect_any_error(want, m->mr.length ? fz_must : fz_may);
 	fz_may(want, ENOMEM);
-	/* All that may be pinned is. */
+	/* The limit of pinned VRAM may be reached. */
 	fz_may(want, ENOSPC);
 }
 
-static void draw_reg(struct fz_run *run, struct fz_dma_mr *m)
+static void random_reg(struct fz_run *run, struct fz_dma_mr *m)
 {
 	m->mr.used = true;
 	m->device = fz_below(&run->rng, EDU_RDMA_DEVICES);
-	fz_draw_mr(run, &m->mr);
+	fz_random_mr(run, &m->mr);
 	if (fz_chance(&run->rng, 90))
 		m->mr.access &= IM_ACCESS_ALL | IBV_ACCESS_ON_DEMAND;
 	if (fz_chance(&run->rng, 70))
@@ -91,16 +96,16 @@ static void draw_reg(struct fz_run *run, struct fz_dma_mr *m)
 }
 
 /*
- * Drivers map host memory for DMA as often as it is registered, and a kernel that
- * looks at DMA complains of the second time.
+ * Each registration of system memory maps it for DMA. DMA debugging of the kernel
+ * warns about overlapping mappings.
  */
-static bool would_be_blamed(struct fz_world *world, struct fz_dma_mr *m)
+static bool would_warn(struct fz_world *world, struct fz_dma_mr *m)
 {
-	return vt_slow_kernel() && fz_one_owner(world, &m->mr) &&
-	       m->mr.object == FZ_NO_OBJECT;
+	return vt_slow_kernel() && fz_has_one_exporter(world, &m->mr) &&
+	       m->mr.bo == FZ_NO_BO;
 }
 
-static void go_reg(struct fz_run *run)
+static void op_reg(struct fz_run *run)
 {
 	struct fz_world *world = run->world;
 	struct fz_dma_mr m = {};
@@ -108,14 +113,14 @@ static void go_reg(struct fz_run *run)
 	int slot, ret;
 
 	fz_lock(run);
-	draw_reg(run, &m);
-	if (would_be_blamed(world, &m)) {
+	random_reg(run, &m);
+	if (would_warn(world, &m)) {
 		fz_unlock(run);
 		return;
 	}
 	want_reg(world, &m, &want);
 	fz_begin(run, "dma reg", m.device, m.mr.addr, m.mr.length, m.mr.access,
-		 m.mr.object);
+		 m.mr.bo);
 	fz_unlock(run);
 	ret = im_reg_mr(&world->dma_devs[m.device], &m.im, (void *)m.mr.addr,
 			m.mr.length, m.mr.iova, m.mr.access);
@@ -132,8 +137,8 @@ static void go_reg(struct fz_run *run)
 		fz_check(run, &(struct fz_want){}, im_dereg_mr(&m.im));
 }
 
-/* A copy of one, which is left or taken out of the table. Return: slot, -1: none. */
-static int pick(struct fz_run *run, struct fz_dma_mr *m, bool take)
+/* Copies a random MR, and removes it if @take. Return: its index, or -1. */
+static int pick_mr(struct fz_run *run, struct fz_dma_mr *m, bool take)
 {
 	struct fz_dma_mr *mrs = run->world->dma_mrs;
 	int slot;
@@ -144,16 +149,16 @@ static int pick(struct fz_run *run, struct fz_dma_mr *m, bool take)
 		*m = mrs[slot];
 	if (slot >= 0 && take) {
 		mrs[slot].mr.used = false;
-		mrs[slot].mr.object = FZ_NO_OBJECT;
+		mrs[slot].mr.bo = FZ_NO_BO;
 	}
 	fz_unlock(run);
 	return slot;
 }
 
-static void go_dereg(struct fz_run *run)
+static void op_dereg(struct fz_run *run)
 {
 	struct fz_dma_mr m;
-	int slot = pick(run, &m, true), ret;
+	int slot = pick_mr(run, &m, true), ret;
 
 	if (slot < 0)
 		return;
@@ -165,27 +170,27 @@ static void go_dereg(struct fz_run *run)
 
 /* ---- accesses ---- */
 
-static void draw_access(struct fz_run *run, const struct fz_dma_mr *m,
-			struct fz_access *a)
+static void random_access(struct fz_run *run, const struct fz_dma_mr *m,
+			  struct fz_access *a)
 {
 	uint64_t left;
 
 	a->mr = m->mr;
 	a->iova = m->mr.iova + fz_below(&run->rng, m->mr.length ?: 1);
 	left = m->mr.length - (a->iova - m->mr.iova);
-	a->length = 1 + fz_below(&run->rng, MOST);
+	a->length = 1 + fz_below(&run->rng, MAX_LENGTH);
 	if (fz_chance(&run->rng, 90) && a->length > left)
 		a->length = left;
 	if (fz_chance(&run->rng, 4))
 		a->iova = fz_boundary(&run->rng);
-	/* Nobody knows where it would be written. */
+	/* A write to an ending MR may reach memory that it no longer shows. */
 	a->out = fz_chance(&run->rng, 50) || m->ending;
 	a->remote = fz_chance(&run->rng, 75);
 	a->bad_key = fz_chance(&run->rng, 5);
 }
 
-static int perform(struct fz_run *run, const struct fz_dma_mr *m,
-		   const struct fz_access *a)
+static int do_access(struct fz_run *run, const struct fz_dma_mr *m,
+		     const struct fz_access *a)
 {
 	uint32_t key = m->im.rkey ^ (a->bad_key ? 0x55 : 0);
 
@@ -195,62 +200,62 @@ static int perform(struct fz_run *run, const struct fz_dma_mr *m,
 			 (a->remote ? 0 : EDU_RDMA_LOCAL));
 }
 
-/* Unmapped, it ends by itself, soon. */
-static int perform_until_over(struct fz_run *run, const struct fz_dma_mr *m,
-			      const struct fz_access *a)
+/* An unmapped MR ends asynchronously: retry until an access fails. */
+static int access_until_revoked(struct fz_run *run, const struct fz_dma_mr *m,
+				const struct fz_access *a)
 {
 	int64_t until = vt_now_ms() + 30000;
 	int ret;
 
-	while (!(ret = perform(run, m, a)) && !run->world->racing &&
+	while (!(ret = do_access(run, m, a)) && !run->world->racing &&
 	       vt_now_ms() < until)
 		usleep(1000);
 	return ret;
 }
 
-/* The owner had no place to bring it to. */
-static bool found_no_place(const struct fz_dma_mr *m, int ret)
+/* The exporter could not move the BO, because VRAM was full. */
+static bool no_room_to_move(const struct fz_dma_mr *m, int ret)
 {
-	return m->mr.object != FZ_NO_OBJECT && m->device == EDU_RDMA_DYNAMIC &&
+	return m->mr.bo != FZ_NO_BO && m->device == EDU_RDMA_DYNAMIC &&
 	       (ret == -ENOSPC || ret == -ENOMEM);
 }
 
-/* Its owner does not export it now; who has it pinned has it. */
-static bool is_withheld(struct fz_world *world, const struct fz_dma_mr *m)
+/* The BO is not exportable at the moment. This does not affect pinned MRs. */
+static bool is_not_exportable(struct fz_world *world, const struct fz_dma_mr *m)
 {
-	return m->mr.object != FZ_NO_OBJECT && m->device == EDU_RDMA_DYNAMIC &&
-	       world->objects[m->mr.object].no_export;
+	return m->mr.bo != FZ_NO_BO && m->device == EDU_RDMA_DYNAMIC &&
+	       world->bos[m->mr.bo].no_export;
 }
 
 static void check(struct fz_run *run, const struct fz_dma_mr *m,
 		  const struct fz_access *a, int ret)
 {
 	bool allowed = fz_is_allowed(a) && !m->ending &&
-		       !is_withheld(run->world, m);
+		       !is_not_exportable(run->world, m);
 
 	if (run->world->racing)
 		return;
 	if (!allowed && !ret)
 		fz_fail(run, "success, expected an error");
-	if (allowed && ret && !found_no_place(m, ret))
+	if (allowed && ret && !no_room_to_move(m, ret))
 		fz_fail(run, "%s, expected success", strerrorname_np(-ret));
-	fz_settle(run, a, !ret);
+	fz_update_model(run, a, !ret);
 }
 
-static void go_access(struct fz_run *run)
+static void op_access(struct fz_run *run)
 {
 	struct fz_access a = {};
 	struct fz_dma_mr m;
-	int slot = pick(run, &m, false), ret;
+	int slot = pick_mr(run, &m, false), ret;
 
 	if (slot < 0)
 		return;
-	draw_access(run, &m, &a);
+	random_access(run, &m, &a);
 	if (!a.out)
 		fz_fill_scratch(run, a.length);
 	fz_begin(run, "dma", slot, a.iova, a.length,
 		 a.out | a.remote << 1 | a.bad_key << 2, m.ending);
-	ret = m.ending ? perform_until_over(run, &m, &a) : perform(run, &m, &a);
+	ret = m.ending ? access_until_revoked(run, &m, &a) : do_access(run, &m, &a);
 	fz_end(run, ret ? 1 : 0);
 	fz_lock(run);
 	check(run, &m, &a, ret);
@@ -258,8 +263,8 @@ static void go_access(struct fz_run *run)
 }
 
 const struct fz_op fz_ops_dma[] = {
-	{ "dma reg", 60, go_reg },
-	{ "dma dereg", 20, go_dereg },
-	{ "dma", 8, go_access },
+	{ "dma reg", 60, op_reg },
+	{ "dma dereg", 20, op_dereg },
+	{ "dma", 8, op_access },
 	{},
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Descriptors come, go, are doubled and passed through a socket; processes fork.
+ * Descriptors are opened, closed, duplicated, and passed through a socket; processes
+ * fork.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -14,7 +15,7 @@
 #include "fuzz.h"
 #include "lib/proc.h"
 
-static void go_open(struct fz_run *run)
+static void op_open(struct fz_run *run)
 {
 	bool writable = fz_chance(&run->rng, 75);
 	int slot, fd;
@@ -34,7 +35,7 @@ static void go_open(struct fz_run *run)
 	fz_unlock(run);
 }
 
-static void forget_file(struct fz_world *world, int file)
+static void drop_file(struct fz_world *world, int file)
 {
 	int i;
 
@@ -44,7 +45,7 @@ static void forget_file(struct fz_world *world, int file)
 			world->handles[i].handle = 0;
 }
 
-/* Closes what was taken out of a table, if there was anything. */
+/* Closes a descriptor that was removed from a table, if there was one. */
 static void end_close(struct fz_run *run, int fd)
 {
 	long ret;
@@ -56,7 +57,7 @@ static void end_close(struct fz_run *run, int fd)
 	fz_check(run, &(struct fz_want){}, ret);
 }
 
-static void go_close(struct fz_run *run)
+static void op_close(struct fz_run *run)
 {
 	int slot, fd = -1;
 
@@ -64,62 +65,62 @@ static void go_close(struct fz_run *run)
 	slot = fz_pick_file(run);
 	if (slot >= 0) {
 		fd = run->world->files[slot].fd;
-		forget_file(run->world, slot);
+		drop_file(run->world, slot);
 		fz_begin(run, "close", slot, 0, 0, 0, 0);
 	}
 	fz_unlock(run);
 	end_close(run, fd);
 }
 
-static void go_close_share(struct fz_run *run)
+static void op_close_dmabuf(struct fz_run *run)
 {
 	int slot, fd = -1;
 
 	fz_lock(run);
-	slot = fz_pick_share(run);
+	slot = fz_pick_dmabuf(run);
 	if (slot >= 0) {
-		fd = run->world->shares[slot].fd;
-		run->world->shares[slot].fd = -1;
-		fz_begin(run, "close share", slot, 0, 0, 0, 0);
+		fd = run->world->dmabufs[slot].fd;
+		run->world->dmabufs[slot].fd = -1;
+		fz_begin(run, "close dmabuf", slot, 0, 0, 0, 0);
 	}
 	fz_unlock(run);
 	end_close(run, fd);
 }
 
-/* Another number for the same open file. */
-static int renumber(struct fz_run *run, int fd)
+/* Return: another descriptor of the same open file. */
+static int replace_fd(struct fz_run *run, int fd)
 {
-	int sock[2], fresh;
+	int sock[2], new_fd;
 
 	if (fz_chance(&run->rng, 50))
 		return fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, sock))
 		return -1;
-	fresh = vt_send_fd(sock[0], fd) ? -1 : vt_recv_fd(sock[1]);
+	new_fd = vt_send_fd(sock[0], fd) ? -1 : vt_recv_fd(sock[1]);
 	close(sock[0]);
 	close(sock[1]);
-	return fresh;
+	return new_fd;
 }
 
-/* Handles are of the open file, whatever number it has. */
-static void go_renumber(struct fz_run *run)
+/* Handles belong to the open file, not to the descriptor. */
+static void op_replace_fd(struct fz_run *run)
 {
-	bool share = fz_chance(&run->rng, 40);
-	int slot, old = -1, fresh;
+	bool is_dmabuf = fz_chance(&run->rng, 40);
+	int slot, old = -1, new_fd;
 	int *fd = NULL;
 
 	fz_lock(run);
-	slot = share ? fz_pick_share(run) : fz_pick_file(run);
+	slot = is_dmabuf ? fz_pick_dmabuf(run) : fz_pick_file(run);
 	if (slot >= 0) {
-		fd = share ? &run->world->shares[slot].fd :
+		fd = is_dmabuf ? &run->world->dmabufs[slot].fd :
 			     &run->world->files[slot].fd;
 		old = *fd;
-		fz_begin(run, "renumber", share, slot, 0, 0, 0);
-		fresh = renumber(run, old);
-		fz_end(run, fresh < 0 ? -errno : 0);
-		fz_check(run, &(struct fz_want){}, fresh);
-		if (fresh >= 0)
-			*fd = fresh;
+		fz_begin(run, "replace fd", is_dmabuf, slot, 0, 0, 0);
+		new_fd = replace_fd(run, old);
+		fz_end(run, new_fd < 0 ? -errno : 0);
+		fz_check(run, &(struct fz_want){}, new_fd);
+		if (new_fd >= 0)
+			*fd = new_fd;
 		else
 			old = -1;
 	}
@@ -129,8 +130,9 @@ static void go_renumber(struct fz_run *run)
 }
 
 /*
- * What the child does to its copy of the mappings, and reads through them,
- * changes nothing for us. Only calls that are safe after a fork of threads.
+ * The child reads through its copy of the mappings and unmaps parts. This does not
+ * affect the parent. It only uses async-signal-safe calls, because the parent may
+ * have threads.
  */
 static void child(struct fz_rng *rng, int fd)
 {
@@ -153,7 +155,7 @@ static void child(struct fz_rng *rng, int fd)
 		case 2:
 			lookup.addr = addr;
 			if (!ioctl(fd, PEER_VRAM_IOC_LOOKUP, &lookup)) {
-				/* The handles are the parent's, too. */
+				/* The parent shares the handles: close it. */
 				struct peer_vram_handle close = {
 					.size = sizeof(close),
 					.handle = lookup.handle,
@@ -167,7 +169,7 @@ static void child(struct fz_rng *rng, int fd)
 	_exit(0);
 }
 
-static void go_fork(struct fz_run *run)
+static void op_fork(struct fz_run *run)
 {
 	struct fz_rng rng = { fz_next(&run->rng) };
 	int slot, fd = -1, ret;
@@ -185,14 +187,14 @@ static void go_fork(struct fz_run *run)
 	ret = pid < 0 ? -errno : vt_wait_child(pid, 30000);
 	fz_end(run, ret);
 	if (ret && !run->world->racing)
-		fz_fail(run, "a child ends with %d", ret);
+		fz_fail(run, "child exited with status %d", ret);
 }
 
 const struct fz_op fz_ops_fd[] = {
-	{ "open", 12, go_open },
-	{ "close", 3, go_close },
-	{ "close share", 10, go_close_share },
-	{ "renumber", 10, go_renumber },
-	{ "fork", 2, go_fork },
+	{ "open", 12, op_open },
+	{ "close", 3, op_close },
+	{ "close dmabuf", 10, op_close_dmabuf },
+	{ "replace fd", 10, op_replace_fd },
+	{ "fork", 2, op_fork },
 	{},
 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Memory regions over any part of the arena, and over none of it: registered,
- * changed, advised about, and deregistered.
+ * MRs of any range of the arena, and of other addresses: ibv_reg_mr(),
+ * ibv_rereg_mr(), ibv_advise_mr(), ibv_dereg_mr().
  */
 #include <errno.h>
 #include <string.h>
@@ -13,19 +13,21 @@
 #include "fuzz.h"
 #include "lib/raw.h"
 
-#define REMOTE_CHANGES (IBV_ACCESS_REMOTE_WRITE | IBV_ACCESS_REMOTE_ATOMIC)
-#define CHANGES (IBV_ACCESS_LOCAL_WRITE | REMOTE_CHANGES | IBV_ACCESS_MW_BIND)
-#define KNOWN (CHANGES | IBV_ACCESS_REMOTE_READ | IBV_ACCESS_ON_DEMAND | \
-	       VT_ACCESS_FLUSH_GLOBAL)
+#define REMOTE_WRITE_ACCESS (IBV_ACCESS_REMOTE_WRITE | IBV_ACCESS_REMOTE_ATOMIC)
+#define WRITE_ACCESS (IBV_ACCESS_LOCAL_WRITE | REMOTE_WRITE_ACCESS | \
+		      IBV_ACCESS_MW_BIND)
+#define KNOWN_ACCESS (WRITE_ACCESS | IBV_ACCESS_REMOTE_READ | \
+		      IBV_ACCESS_ON_DEMAND | \
+		      VT_ACCESS_FLUSH_GLOBAL)
 
-static int some_access(struct fz_run *run)
+static int random_access_flags(struct fz_run *run)
 {
-	int access = fz_next(&run->rng) & KNOWN;
+	int access = fz_next(&run->rng) & KNOWN_ACCESS;
 
 	if (fz_chance(&run->rng, 80))
 		access |= IBV_ACCESS_LOCAL_WRITE;
 	if (fz_chance(&run->rng, 50))
-		access |= IBV_ACCESS_REMOTE_READ | REMOTE_CHANGES;
+		access |= IBV_ACCESS_REMOTE_READ | REMOTE_WRITE_ACCESS;
 	if (fz_chance(&run->rng, 4))
 		access |= 1 << fz_below(&run->rng, 32);
 	return access;
@@ -33,13 +35,13 @@ static int some_access(struct fz_run *run)
 
 void fz_want_access(int access, struct fz_want *want)
 {
-	if (access & REMOTE_CHANGES && !(access & IBV_ACCESS_LOCAL_WRITE))
+	if (access & REMOTE_WRITE_ACCESS && !(access & IBV_ACCESS_LOCAL_WRITE))
 		fz_must(want, EINVAL);
-	if (access & ~(KNOWN | FZ_ACCESS_OPTIONAL)) {
+	if (access & ~(KNOWN_ACCESS | FZ_ACCESS_OPTIONAL)) {
 		fz_may(want, EOPNOTSUPP);
 		fz_may(want, EINVAL);
 	}
-	if (access & ~(KNOWN | FZ_ACCESS_OPTIONAL | IBV_ACCESS_ZERO_BASED |
+	if (access & ~(KNOWN_ACCESS | FZ_ACCESS_OPTIONAL | IBV_ACCESS_ZERO_BASED |
 		       IBV_ACCESS_HUGETLB)) {
 		fz_must(want, EOPNOTSUPP);
 		fz_must(want, EINVAL);
@@ -50,11 +52,11 @@ void fz_want_access(int access, struct fz_want *want)
 
 /* ---- reg ---- */
 
-void fz_draw_mr(struct fz_run *run, struct fz_mr *mr)
+void fz_random_mr(struct fz_run *run, struct fz_mr *mr)
 {
 	uint64_t room;
 
-	mr->access = some_access(run);
+	mr->access = random_access_flags(run);
 	mr->addr = FZ_ARENA + fz_below(&run->rng, FZ_PAGES * FZ_PAGE);
 	if (fz_chance(&run->rng, 70))
 		mr->addr &= -FZ_PAGE;
@@ -65,7 +67,7 @@ void fz_draw_mr(struct fz_run *run, struct fz_mr *mr)
 		mr->length = fz_boundary(&run->rng);
 	if (fz_chance(&run->rng, 3))
 		mr->addr = fz_boundary(&run->rng);
-	/* All of the address space. */
+	/* An implicit MR of the whole address space. */
 	if (fz_chance(&run->rng, 3)) {
 		mr->addr = 0;
 		mr->length = SIZE_MAX;
@@ -79,12 +81,12 @@ void fz_draw_mr(struct fz_run *run, struct fz_mr *mr)
 		mr->iova ^= 1 << fz_below(&run->rng, 12);
 }
 
-bool fz_one_owner(struct fz_world *world, struct fz_mr *mr)
+bool fz_has_one_exporter(struct fz_world *world, struct fz_mr *mr)
 {
 	const struct fz_page *first = fz_page_at(world, mr->addr), *page;
 	uint64_t addr, n = 0;
 
-	mr->object = FZ_NO_OBJECT;
+	mr->bo = FZ_NO_BO;
 	if (!first)
 		return false;
 	for (addr = mr->addr & -FZ_PAGE; addr < mr->addr + mr->length;
@@ -93,30 +95,30 @@ bool fz_one_owner(struct fz_world *world, struct fz_mr *mr)
 		if (!page || page->kind != first->kind)
 			return false;
 		if (page->kind == FZ_VRAM &&
-		    (page->object != first->object ||
+		    (page->bo != first->bo ||
 		     page->index != first->index + n))
 			return false;
 	}
 	if (first->kind == FZ_VRAM)
-		mr->object = first->object;
+		mr->bo = first->bo;
 	return true;
 }
 
 static void want_pinned(struct fz_run *run, struct fz_mr *mr,
 			struct fz_want *want)
 {
-	int prot = PROT_READ | (mr->access & CHANGES ? PROT_WRITE : 0);
+	int prot = PROT_READ | (mr->access & WRITE_ACCESS ? PROT_WRITE : 0);
 	struct fz_world *world = run->world;
 
 	fz_may(want, ENOMEM);
 	if (mr->length >> 44)
 		fz_must(want, EINVAL);
-	/* All that may be pinned is. */
+	/* The limit of pinned VRAM may be reached. */
 	fz_may(want, ENOSPC);
-	if (!fz_one_owner(world, mr) ||
+	if (!fz_has_one_exporter(world, mr) ||
 	    !fz_accessible(world, mr->addr & -FZ_PAGE,
 			   mr->length + mr->addr % FZ_PAGE, prot) ||
-	    (mr->object >= 0 && world->objects[mr->object].no_export)) {
+	    (mr->bo >= 0 && world->bos[mr->bo].no_export)) {
 		fz_must(want, EFAULT);
 		fz_must(want, EACCES);
 		fz_must(want, ENODEV);
@@ -128,7 +130,7 @@ static void want_reg(struct fz_run *run, struct fz_mr *mr, struct fz_want *want)
 	bool all = !mr->addr && mr->length == SIZE_MAX &&
 		   mr->access & IBV_ACCESS_ON_DEMAND;
 
-	mr->object = FZ_NO_OBJECT;
+	mr->bo = FZ_NO_BO;
 	fz_want_access(mr->access, want);
 	if ((mr->addr ^ mr->iova) % FZ_PAGE)
 		fz_must(want, EINVAL);
@@ -172,16 +174,16 @@ static int dereg(struct fz_run *run, uint32_t handle)
 			sizeof(cmd), NULL, 0);
 }
 
-static void go_reg(struct fz_run *run)
+static void op_reg(struct fz_run *run)
 {
 	struct fz_mr mr = { .used = true };
 	struct fz_want want = {};
 	int slot, ret;
 
 	fz_lock(run);
-	fz_draw_mr(run, &mr);
+	fz_random_mr(run, &mr);
 	want_reg(run, &mr, &want);
-	fz_begin(run, "reg", mr.addr, mr.length, mr.iova, mr.access, mr.object);
+	fz_begin(run, "reg", mr.addr, mr.length, mr.iova, mr.access, mr.bo);
 	fz_unlock(run);
 	ret = reg(run->world->dev.pd, &mr);
 	fz_lock(run);
@@ -197,7 +199,7 @@ static void go_reg(struct fz_run *run)
 		fz_check(run, &(struct fz_want){}, dereg(run, mr.handle));
 }
 
-static void go_dereg(struct fz_run *run)
+static void op_dereg(struct fz_run *run)
 {
 	uint32_t handle = 0;
 	int slot, ret;
@@ -207,7 +209,7 @@ static void go_dereg(struct fz_run *run)
 	if (slot >= 0) {
 		handle = run->world->mrs[slot].handle;
 		run->world->mrs[slot].used = false;
-		run->world->mrs[slot].object = FZ_NO_OBJECT;
+		run->world->mrs[slot].bo = FZ_NO_BO;
 	}
 	fz_unlock(run);
 	if (slot < 0)
@@ -226,15 +228,15 @@ static void want_rereg(const struct fz_mr *mr, uint32_t flags, int access,
 	if (flags != IBV_REREG_MR_CHANGE_ACCESS) {
 		fz_must(want, EINVAL);
 		fz_must(want, EOPNOTSUPP);
-		/* The PD is the one it has, or none. */
+		/* The PD handle is invalid. */
 		fz_must(want, ENOENT);
 	}
-	/* For host memory that is pinned rxe itself answers, and lets that pass. */
-	if (mr->object == FZ_NO_OBJECT && !(mr->access & IBV_ACCESS_ON_DEMAND))
+	/* rxe does not check this flag for pinned MRs of system memory. */
+	if (mr->bo == FZ_NO_BO && !(mr->access & IBV_ACCESS_ON_DEMAND))
 		access &= ~VT_ACCESS_FLUSH_PERSISTENT;
 	fz_want_access(access, want);
-	/* What was pinned for reading is not for writing. */
-	if (access & CHANGES && !(mr->access & CHANGES)) {
+	/* Memory that was pinned for reading cannot become writable. */
+	if (access & WRITE_ACCESS && !(mr->access & WRITE_ACCESS)) {
 		fz_may(want, EACCES);
 		fz_may(want, EOPNOTSUPP);
 	}
@@ -243,7 +245,7 @@ static void want_rereg(const struct fz_mr *mr, uint32_t flags, int access,
 	fz_may(want, ENOMEM);
 }
 
-static void go_rereg(struct fz_run *run)
+static void op_rereg(struct fz_run *run)
 {
 	struct ib_uverbs_rereg_mr_resp resp;
 	struct ib_uverbs_rereg_mr cmd = { .flags = IBV_REREG_MR_CHANGE_ACCESS };
@@ -258,7 +260,7 @@ static void go_rereg(struct fz_run *run)
 	mr = run->world->mrs[slot];
 	cmd.mr_handle = mr.handle;
 	cmd.pd_handle = UINT32_MAX;
-	cmd.access_flags = some_access(run);
+	cmd.access_flags = random_access_flags(run);
 	if (fz_chance(&run->rng, 80))
 		cmd.access_flags = (cmd.access_flags & ~IBV_ACCESS_ON_DEMAND) |
 				   (mr.access & IBV_ACCESS_ON_DEMAND);
@@ -280,8 +282,8 @@ out:
 
 /* ---- advise ---- */
 
-static bool all_there(struct fz_world *world, uint64_t addr, uint64_t length,
-		      bool write)
+static bool range_is_accessible(struct fz_world *world, uint64_t addr,
+				uint64_t length, bool write)
 {
 	uint64_t end = addr + length;
 	struct fz_page *page;
@@ -292,8 +294,8 @@ static bool all_there(struct fz_world *world, uint64_t addr, uint64_t length,
 	for (; addr < end; addr += FZ_PAGE) {
 		page = fz_page_at(world, addr);
 		if (page && page->kind == FZ_VRAM &&
-		    (world->objects[page->object].no_export ||
-		     world->objects[page->object].revoked))
+		    (world->bos[page->bo].no_export ||
+		     world->bos[page->bo].revoked))
 			return false;
 	}
 	return true;
@@ -318,19 +320,19 @@ static void want_advice(struct fz_run *run, const struct fz_mr *mr,
 	if (sge->addr < mr->iova || sge->length > mr->length ||
 	    offset > mr->length - sge->length)
 		fz_must(want, EFAULT);
-	if (advice == 1 && !(mr->access & CHANGES))
+	if (advice == 1 && !(mr->access & WRITE_ACCESS))
 		fz_must(want, EPERM);
 	fz_may(want, ENOMEM);
-	/* Who waits hears what an access would say. */
-	if (flags & 1 && !all_there(run->world, mr->addr + offset, sge->length,
-				    advice == 1)) {
+	/* A synchronous prefetch returns the errors of an access. */
+	if (flags & 1 && !range_is_accessible(run->world, mr->addr + offset,
+					      sge->length, advice == 1)) {
 		fz_may(want, EFAULT);
 		fz_may(want, EACCES);
 		fz_may(want, ENODEV);
 	}
 }
 
-static void go_advise(struct fz_run *run)
+static void op_advise(struct fz_run *run)
 {
 	struct fz_want want = {};
 	struct ibv_sge sge;
@@ -359,7 +361,7 @@ static void go_advise(struct fz_run *run)
 	fz_unlock(run);
 	ret = vt_advise_mr(run->world->dev.pd, advice, flags, &sge, 1);
 	fz_lock(run);
-	/* Only who has waited hears the same each time. */
+	/* Only synchronous results are reproducible. */
 	fz_end(run, ret);
 	fz_check(run, &want, ret);
 out:
@@ -367,9 +369,9 @@ out:
 }
 
 const struct fz_op fz_ops_mr[] = {
-	{ "reg", 80, go_reg },
-	{ "dereg", 35, go_dereg },
-	{ "rereg", 20, go_rereg },
-	{ "advise", 30, go_advise },
+	{ "reg", 80, op_reg },
+	{ "dereg", 35, op_dereg },
+	{ "rereg", 20, op_rereg },
+	{ "advise", 30, op_advise },
 	{},
 };

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Calls of the verbs' interface with anything wrong in them: header, number and
- * kind of the attributes, their lengths, flags, pointers, and what these point
- * to. They go to an open device of their own, in which they may hit anything.
+ * Verbs ioctls with random errors: in the header, the number and IDs of attributes,
+ * their lengths, flags and pointers, and the data that these point to. They use a
+ * separate context, because they may destroy any object in it.
  */
 #include <errno.h>
 #include <string.h>
@@ -23,7 +23,7 @@ struct raw {
 	struct ib_uverbs_attr attrs[ATTRS];
 };
 
-/* What the attributes point to. */
+/* The data that attributes point to. */
 union body {
 	struct ib_uverbs_reg_mr reg;
 	struct ib_uverbs_rereg_mr rereg;
@@ -32,17 +32,17 @@ union body {
 };
 
 static void make_write(struct raw *raw, uint32_t command, size_t length,
-		       const union body *body, void *answer)
+		       const union body *body, void *resp)
 {
 	raw->hdr.object_id = UVERBS_OBJECT_DEVICE;
 	raw->hdr.method_id = UVERBS_METHOD_INVOKE_WRITE;
 	vt_call_attr(&raw->hdr, UVERBS_ATTR_WRITE_CMD, 8, command);
 	vt_call_attr(&raw->hdr, UVERBS_ATTR_CORE_IN, length, (uintptr_t)body);
-	vt_call_attr(&raw->hdr, UVERBS_ATTR_CORE_OUT, 12, (uintptr_t)answer);
+	vt_call_attr(&raw->hdr, UVERBS_ATTR_CORE_OUT, 12, (uintptr_t)resp);
 }
 
 static void make_reg(struct fz_run *run, struct raw *raw, union body *body,
-		     void *answer)
+		     void *resp)
 {
 	body->reg.start = FZ_ARENA + fz_below(&run->rng, FZ_PAGES) * FZ_PAGE;
 	body->reg.length = 1 + fz_below(&run->rng, 1 << 20);
@@ -50,18 +50,18 @@ static void make_reg(struct fz_run *run, struct raw *raw, union body *body,
 	body->reg.pd_handle = run->world->victim.pd->handle;
 	body->reg.access_flags = 0x47;
 	make_write(raw, IB_USER_VERBS_CMD_REG_MR, sizeof(body->reg), body,
-		   answer);
+		   resp);
 }
 
 static void make_rereg(struct fz_run *run, struct raw *raw, union body *body,
-		       void *answer)
+		       void *resp)
 {
 	body->rereg.mr_handle = fz_below(&run->rng, 8);
 	body->rereg.flags = fz_below(&run->rng, 8);
 	body->rereg.pd_handle = run->world->victim.pd->handle;
 	body->rereg.access_flags = 0x47;
 	make_write(raw, IB_USER_VERBS_CMD_REREG_MR, sizeof(body->rereg), body,
-		   answer);
+		   resp);
 }
 
 static void make_advise(struct fz_run *run, struct raw *raw, union body *body)
@@ -134,10 +134,10 @@ static void mutate(struct fz_run *run, struct raw *raw, union body *body)
 	}
 }
 
-static void go_raw(struct fz_run *run)
+static void op_raw(struct fz_run *run)
 {
 	union body *body = (void *)run->scratch;
-	void *answer = run->scratch + FZ_PAGE;
+	void *resp = run->scratch + FZ_PAGE;
 	struct raw raw = {};
 	int n;
 	long ret;
@@ -145,10 +145,10 @@ static void go_raw(struct fz_run *run)
 	memset(body, 0, sizeof(*body));
 	switch (fz_below(&run->rng, 4)) {
 	case 0:
-		make_reg(run, &raw, body, answer);
+		make_reg(run, &raw, body, resp);
 		break;
 	case 1:
-		make_rereg(run, &raw, body, answer);
+		make_rereg(run, &raw, body, resp);
 		break;
 	case 2:
 		make_advise(run, &raw, body);
@@ -168,13 +168,13 @@ static void go_raw(struct fz_run *run)
 	memcpy(run->args + FZ_PAGE - sizeof(raw), &raw, sizeof(raw));
 	ret = ioctl(run->world->victim.ctx->cmd_fd, RDMA_VERBS_IOCTL,
 		    run->args + FZ_PAGE - sizeof(raw)) ? -errno : 0;
-	/* Keys that were hit by chance are not the same each time. */
+	/* Results depend on keys that are valid by chance: not reproducible. */
 	fz_end(run, 0);
 	if (ret == -EIO || ret == -ETIMEDOUT)
 		fz_fail(run, "got %s", strerrorname_np(-ret));
 }
 
 const struct fz_op fz_ops_raw[] = {
-	{ "raw", 30, go_raw },
+	{ "raw", 30, op_raw },
 	{},
 };

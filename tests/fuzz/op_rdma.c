@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * RDMA through the regions: bytes that must be those of the model, inside;
- * errors, outside, with bad keys, and after the memory was taken away.
+ * RDMA accesses to MRs. Valid accesses must transfer the data of the model. Accesses
+ * beyond the MR, with bad keys, or after a revocation must fail.
  */
 #include <errno.h>
 #include <string.h>
@@ -9,9 +9,9 @@
 
 #include "fuzz.h"
 
-enum verdict { MUST_WORK, MUST_FAIL, UNKNOWN };
+enum expected_result { MUST_WORK, MUST_FAIL, UNKNOWN };
 
-static int right_needed(const struct fz_access *a)
+static int required_access(const struct fz_access *a)
 {
 	if (a->atomic)
 		return IBV_ACCESS_REMOTE_ATOMIC;
@@ -33,21 +33,21 @@ static bool inside(const struct fz_access *a)
 
 bool fz_is_allowed(const struct fz_access *a)
 {
-	int right = right_needed(a);
+	int required = required_access(a);
 
 	return !a->bad_key && !a->mr.dead && inside(a) &&
-	       (a->mr.access & right) == right;
+	       (a->mr.access & required) == required;
 }
 
-/* Its last addresses are small ones again. Soft-RoCE reaches little of it. */
-static bool wraps_around(const struct fz_mr *mr)
+/* iova + length overflows. Soft-RoCE can access only a part of such an MR. */
+static bool iova_wraps(const struct fz_mr *mr)
 {
 	return mr->iova + mr->length <= mr->iova;
 }
 
-/* On demand, it depends on what is there now. */
-static enum verdict judge_on_demand(struct fz_world *world,
-				    const struct fz_access *a)
+/* The result depends on the present mapping. */
+static enum expected_result expect_on_demand_result(struct fz_world *world,
+						    const struct fz_access *a)
 {
 	uint64_t addr = address(a), end = addr + a->length;
 	int prot = PROT_READ | (a->out ? 0 : PROT_WRITE);
@@ -59,57 +59,58 @@ static enum verdict judge_on_demand(struct fz_world *world,
 
 		if (page->kind != FZ_VRAM)
 			continue;
-		if (world->objects[page->object].no_export)
+		if (world->bos[page->bo].no_export)
 			return MUST_FAIL;
-		/* What was revoked comes back when it is mapped anew. */
-		if (world->objects[page->object].revoked)
+		/* A new mapping makes a revoked BO accessible again. */
+		if (world->bos[page->bo].revoked)
 			return UNKNOWN;
 	}
 	return MUST_WORK;
 }
 
-static enum verdict judge(struct fz_world *world, const struct fz_access *a)
+static enum expected_result expect_result(struct fz_world *world,
+					  const struct fz_access *a)
 {
 	if (!a->length)
 		return UNKNOWN;
 	if (!fz_is_allowed(a))
 		return MUST_FAIL;
-	if (wraps_around(&a->mr))
+	if (iova_wraps(&a->mr))
 		return UNKNOWN;
 	if (a->atomic && (address(a) % 8 || a->iova % 8))
 		return a->iova % 8 ? MUST_FAIL : UNKNOWN;
 	if (a->mr.access & IBV_ACCESS_ON_DEMAND)
-		return judge_on_demand(world, a);
+		return expect_on_demand_result(world, a);
 	return MUST_WORK;
 }
 
 /*
- * A READ into more than the region comes as far as its end; what the peer writes
- * is refused as a whole.
+ * A READ into a range that exceeds the local MR stores data up to the end of the MR.
+ * A remote WRITE beyond the end of an MR stores nothing.
  */
-static void forget_what_fits(struct fz_run *run, const struct fz_access *a)
+static void mark_partial_read(struct fz_run *run, const struct fz_access *a)
 {
 	uint64_t offset = a->iova - a->mr.iova;
 
 	if (!a->out && !a->remote && offset < a->mr.length)
-		fz_forget_bytes(run->world, address(a), a->mr.length - offset);
+		fz_mark_unknown(run->world, address(a), a->mr.length - offset);
 }
 
-void fz_settle(struct fz_run *run, const struct fz_access *a, bool worked)
+void fz_update_model(struct fz_run *run, const struct fz_access *a, bool worked)
 {
 	uint64_t addr = address(a), left = a->length, part;
 	uint8_t *data = run->scratch;
 	const struct fz_page *page;
-	struct fz_object *obj;
+	struct fz_bo *obj;
 
-	if (a->mr.object < 0 && !(a->mr.access & IBV_ACCESS_ON_DEMAND))
+	if (a->mr.bo < 0 && !(a->mr.access & IBV_ACCESS_ON_DEMAND))
 		return;
 	if (!inside(a)) {
-		forget_what_fits(run, a);
+		mark_partial_read(run, a);
 		return;
 	}
 	if (a->atomic || (!worked && !a->out)) {
-		fz_forget_bytes(run->world, addr, left);
+		fz_mark_unknown(run->world, addr, left);
 		return;
 	}
 	for (; worked && left; addr += part, data += part, left -= part) {
@@ -119,19 +120,19 @@ void fz_settle(struct fz_run *run, const struct fz_access *a, bool worked)
 		page = fz_page_at(run->world, addr);
 		if (!page || page->kind != FZ_VRAM)
 			continue;
-		obj = &run->world->objects[page->object];
+		obj = &run->world->bos[page->bo];
 		if (!a->out)
 			memcpy(obj->shadow + page->index * FZ_PAGE +
 			       addr % FZ_PAGE, data, part);
 		else if (obj->known &&
 			 memcmp(obj->shadow + page->index * FZ_PAGE +
 				addr % FZ_PAGE, data, part))
-			fz_fail(run, "object %d, page %u: wrong bytes",
-				page->object, page->index);
+			fz_fail(run, "BO %d, page %u: wrong data",
+				page->bo, page->index);
 	}
 }
 
-static bool draw(struct fz_run *run, struct fz_access *a)
+static bool random_access(struct fz_run *run, struct fz_access *a)
 {
 	int slot = fz_pick_mr(run);
 	uint64_t span;
@@ -141,7 +142,7 @@ static bool draw(struct fz_run *run, struct fz_access *a)
 	a->mr = run->world->mrs[slot];
 	span = a->mr.length ?: 1;
 	a->iova = a->mr.iova + fz_below(&run->rng, span);
-	/* All of the address space is a region: where something may be. */
+	/* For an implicit MR, select an address in the arena. */
 	if (span > FZ_PAGES * FZ_PAGE && fz_chance(&run->rng, 95))
 		a->iova = a->mr.iova - a->mr.addr + FZ_ARENA +
 			  fz_below(&run->rng, FZ_PAGES * FZ_PAGE);
@@ -164,7 +165,7 @@ static bool draw(struct fz_run *run, struct fz_access *a)
 	return true;
 }
 
-static int perform(struct fz_run *run, const struct fz_access *a)
+static int do_access(struct fz_run *run, const struct fz_access *a)
 {
 	struct vt_end *end = &run->pair.end[0];
 	uint32_t wrong = a->bad_key ? 0x55 : 0;
@@ -179,58 +180,58 @@ static int perform(struct fz_run *run, const struct fz_access *a)
 					a->mr.lkey ^ wrong };
 	if (a->atomic)
 		return vt_fetch_add(end, &sge, to, 1);
-	/* Towards the requester: a READ. */
+	/* Data flows to the requester: a READ. */
 	if (a->out == a->remote)
 		return vt_rdma_read(end, &sge, 1, to);
 	return vt_rdma_write(end, &sge, 1, to);
 }
 
 static void check(struct fz_run *run, const struct fz_access *a,
-		  enum verdict verdict, int ret)
+		  enum expected_result expectation, int ret)
 {
 	if (ret < 0)
 		fz_fail(run, "no completion: %s", strerrorname_np(-ret));
 	if (run->world->racing)
 		return;
-	if (verdict == MUST_WORK && ret)
+	if (expectation == MUST_WORK && ret)
 		fz_fail(run, "status %d, expected success", ret);
-	if (verdict == MUST_FAIL && !ret)
+	if (expectation == MUST_FAIL && !ret)
 		fz_fail(run, "success, expected an error");
-	fz_settle(run, a, !ret);
+	fz_update_model(run, a, !ret);
 }
 
-static void go_rdma(struct fz_run *run)
+static void op_rdma(struct fz_run *run)
 {
-	enum verdict verdict = UNKNOWN;
+	enum expected_result expectation = UNKNOWN;
 	struct fz_access a = {};
-	bool go;
+	bool have_mr;
 	int ret;
 
 	fz_lock(run);
-	go = draw(run, &a);
-	if (go)
-		verdict = judge(run->world, &a);
+	have_mr = random_access(run, &a);
+	if (have_mr)
+		expectation = expect_result(run->world, &a);
 	fz_unlock(run);
-	if (!go)
+	if (!have_mr)
 		return;
 	if (!a.out)
 		fz_fill_scratch(run, a.length);
 	fz_begin(run, "rdma", a.mr.addr, a.iova, a.length,
 		 a.out | a.remote << 1 | a.bad_key << 2 | a.atomic << 3,
-		 verdict);
-	ret = perform(run, &a);
-	if (verdict == UNKNOWN)
-		fz_end_either_way(run, ret);
+		 expectation);
+	ret = do_access(run, &a);
+	if (expectation == UNKNOWN)
+		fz_end_unhashed(run, ret);
 	else
 		fz_end(run, ret ? 1 : 0);
 	fz_lock(run);
-	check(run, &a, verdict, ret);
+	check(run, &a, expectation, ret);
 	fz_unlock(run);
 	if (ret && vt_pair_renew(&run->pair))
-		fz_fail(run, "no new queue pairs");
+		fz_fail(run, "cannot reconnect the queue pairs");
 }
 
 const struct fz_op fz_ops_rdma[] = {
-	{ "rdma", 120, go_rdma },
+	{ "rdma", 120, op_rdma },
 	{},
 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * What was done, what came out, and whether it was right. Two runs of one seed
- * have the same hash over all of it.
+ * Records operations and results, and checks results. Two runs with the same seed
+ * have the same hash of all records.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -14,7 +14,7 @@
 
 static void mix(struct fz_trace *trace, uint64_t value)
 {
-	trace->hash = fz_stir(trace->hash ^ value) + value;
+	trace->hash = fz_hash(trace->hash ^ value) + value;
 }
 
 void fz_print_record(const struct fz_record *r)
@@ -50,10 +50,10 @@ void fz_begin(struct fz_run *run, const char *op, uint64_t a, uint64_t b,
 void fz_end(struct fz_run *run, long ret)
 {
 	mix(run->trace, ret);
-	fz_end_either_way(run, ret);
+	fz_end_unhashed(run, ret);
 }
 
-void fz_end_either_way(struct fz_run *run, long ret)
+void fz_end_unhashed(struct fz_run *run, long ret)
 {
 	struct fz_trace *trace = run->trace;
 	struct fz_record *r = &trace->ring[(trace->count - 1) % FZ_RING];
@@ -108,7 +108,7 @@ void fz_fail(struct fz_run *run, const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	vsnprintf(trace->verdict, sizeof(trace->verdict), format, args);
+	vsnprintf(trace->message, sizeof(trace->message), format, args);
 	va_end(args);
 	_exit(1);
 }

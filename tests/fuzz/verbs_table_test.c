@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * The verbs' interface to memory regions, as tables: lengths, flags, keys,
- * ranges, attributes. Without libibverbs in between. invalid_test.c has what can
- * be wrong with the memory.
+ * Tables of verbs commands for MRs, without libibverbs: lengths, flags, keys,
+ * ranges, attributes. tests/verbs/invalid_test.c has invalid memory.
  */
 #include <kselftest_harness.h>
 
@@ -14,12 +13,13 @@
 #include <rdma/ib_user_verbs.h>
 #include <rdma/rdma_user_ioctl_cmds.h>
 
+#include "../page_size.h"
 #include "call.h"
 #include "lib/buf.h"
 #include "lib/counters.h"
 #include "lib/raw.h"
 
-#define PAGE 4096UL
+#define PAGE page_size()
 #define SIZE (16 * PAGE)
 #define RW (IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE | \
 	    IBV_ACCESS_REMOTE_READ)
@@ -30,8 +30,8 @@ FIXTURE(table)
 {
 	struct vt_dev dev;
 	struct vt_mem mem;
-	struct ibv_mr *mr;	/* on demand, the memory */
-	int mrs;
+	struct ibv_mr *mr;	/* on-demand MR of the memory */
+	int mrs;		/* number of MRs before the test */
 };
 
 FIXTURE_SETUP(table)
@@ -67,7 +67,7 @@ static void reg_cmd(table_t *self, struct ib_uverbs_reg_mr *cmd)
 	cmd->access_flags = RW;
 }
 
-/* One that succeeds is undone. */
+/* Registers an MR, and deregisters it. Return: 0 or -errno. */
 static int reg_sized(table_t *self, const void *cmd, size_t in, size_t out)
 {
 	struct ib_uverbs_reg_mr_resp resp = {};
@@ -82,7 +82,7 @@ static int reg_sized(table_t *self, const void *cmd, size_t in, size_t out)
 	return ret;
 }
 
-static int reg(table_t *self, const struct ib_uverbs_reg_mr *cmd)
+static int reg_mr(table_t *self, const struct ib_uverbs_reg_mr *cmd)
 {
 	return reg_sized(self, cmd, sizeof(*cmd),
 			 sizeof(struct ib_uverbs_reg_mr_resp));
@@ -91,42 +91,42 @@ static int reg(table_t *self, const struct ib_uverbs_reg_mr *cmd)
 TEST_F(table, reg_access_bits)
 {
 	struct ib_uverbs_reg_mr cmd;
-	unsigned int bit, demand;
+	unsigned int bit, on_demand;
 	int want;
 
 	reg_cmd(self, &cmd);
-	for (demand = 0; demand < 2; demand++) {
+	for (on_demand = 0; on_demand < 2; on_demand++) {
 		for (bit = 0; bit < 32; bit++) {
 			want = bit <= 8 ? 0 : -EINVAL;
-			/* Only memory windows are zero-based. */
+			/* Only memory windows can be zero-based. */
 			if (1 << bit == IBV_ACCESS_ZERO_BASED)
 				want = -EOPNOTSUPP;
-			/* What a device may ignore. */
+			/* Optional flags. */
 			if (bit >= 20 && bit < 30)
 				want = 0;
 			cmd.access_flags = RW | 1U << bit;
-			if (demand)
+			if (on_demand)
 				cmd.access_flags |= IBV_ACCESS_ON_DEMAND;
-			EXPECT_EQ(want, reg(self, &cmd))
+			EXPECT_EQ(want, reg_mr(self, &cmd))
 				TH_LOG("access %#x", cmd.access_flags);
 		}
 	}
-	for (demand = 0; demand < 2; demand++) {
-		cmd.access_flags = demand ? IBV_ACCESS_ON_DEMAND : 0;
-		EXPECT_EQ(0, reg(self, &cmd));
+	for (on_demand = 0; on_demand < 2; on_demand++) {
+		cmd.access_flags = on_demand ? IBV_ACCESS_ON_DEMAND : 0;
+		EXPECT_EQ(0, reg_mr(self, &cmd));
 		cmd.access_flags |= IBV_ACCESS_REMOTE_WRITE;
-		EXPECT_EQ(-EINVAL, reg(self, &cmd));
+		EXPECT_EQ(-EINVAL, reg_mr(self, &cmd));
 		cmd.access_flags ^= IBV_ACCESS_REMOTE_WRITE |
 				    IBV_ACCESS_REMOTE_ATOMIC;
-		EXPECT_EQ(-EINVAL, reg(self, &cmd));
+		EXPECT_EQ(-EINVAL, reg_mr(self, &cmd));
 	}
 }
 
 TEST_F(table, reg_ranges)
 {
-	static const struct {
-		uint64_t skip, length, iova;
-		int pinned, demand;
+	const struct {
+		uint64_t offset, length, iova;
+		int pinned, on_demand;
 	} rows[] = {
 		{ 0, 1, 0, 0, 0 },
 		{ PAGE - 1, 2, PAGE - 1, 0, 0 },
@@ -138,7 +138,7 @@ TEST_F(table, reg_ranges)
 		{ 1, SIZE - 1, 0, -EINVAL, -EINVAL },
 		{ 0, UINT64_MAX, 0, -EINVAL, -EINVAL },
 		{ 0, UINT64_MAX - PAGE, 0, -EINVAL, -EINVAL },
-		/* Mostly nothing: no matter, until it is accessed. */
+		/* On demand, unmapped parts matter only when accessed. */
 		{ 0, 1ULL << 46, 0, -EINVAL, 0 },
 		{ 0, 1ULL << 63, 0, -EINVAL, 0 },
 	};
@@ -149,14 +149,14 @@ TEST_F(table, reg_ranges)
 	reg_cmd(self, &cmd);
 	start = cmd.start;
 	for (i = 0; i < ROWS(rows); i++) {
-		cmd.start = start + rows[i].skip;
+		cmd.start = start + rows[i].offset;
 		cmd.length = rows[i].length;
 		cmd.hca_va = rows[i].iova;
 		cmd.access_flags = RW;
-		EXPECT_EQ(rows[i].pinned, reg(self, &cmd))
+		EXPECT_EQ(rows[i].pinned, reg_mr(self, &cmd))
 			TH_LOG("row %zu, pinned", i);
 		cmd.access_flags = RW | IBV_ACCESS_ON_DEMAND;
-		EXPECT_EQ(rows[i].demand, reg(self, &cmd))
+		EXPECT_EQ(rows[i].on_demand, reg_mr(self, &cmd))
 			TH_LOG("row %zu, on demand", i);
 	}
 }
@@ -165,25 +165,25 @@ TEST_F(table, reg_structs)
 {
 	struct {
 		struct ib_uverbs_reg_mr cmd;
-		uint64_t tail;
+		uint64_t extra;
 	} arg = {};
 	size_t size;
 
 	reg_cmd(self, &arg.cmd);
-	/* Seven bytes and eight are a value, not a pointer. */
+	/* Up to 8 bytes are passed by value, not by pointer. */
 	for (size = 9; size < sizeof(arg.cmd); size++)
 		EXPECT_EQ(-ENOSPC, reg_sized(self, &arg, size, 12))
 			TH_LOG("size %zu", size);
 	for (size = 4; size < 12; size += 4)
 		EXPECT_EQ(-ENOSPC, reg_sized(self, &arg, sizeof(arg.cmd), size));
 	EXPECT_EQ(0, reg_sized(self, &arg, sizeof(arg), 12));
-	arg.tail = 1;
+	arg.extra = 1;
 	EXPECT_EQ(-EOPNOTSUPP, reg_sized(self, &arg, sizeof(arg), 12));
 	EXPECT_EQ(-EFAULT, reg_sized(self, NULL, sizeof(arg.cmd), 12));
 	EXPECT_EQ(-EFAULT, reg_sized(self, (void *)0xffff888000000000,
 				     sizeof(arg.cmd), 12));
 	arg.cmd.pd_handle = 4711;
-	EXPECT_EQ(-ENOENT, reg(self, &arg.cmd));
+	EXPECT_EQ(-ENOENT, reg_mr(self, &arg.cmd));
 }
 
 /* ---- rereg_mr --------------------------------------------------------- */
@@ -217,8 +217,8 @@ TEST_F(table, rereg)
 			TH_LOG("row %zu", i);
 }
 
-/* What was registered pinned does not become on demand, nor the reverse. */
-TEST_F(table, rereg_stays_pinned)
+/* ibv_rereg_mr() cannot make a pinned MR an on-demand MR. */
+TEST_F(table, rereg_keeps_pinning)
 {
 	void *host = aligned_alloc(PAGE, SIZE);
 	struct ibv_mr *mrs[] = {
@@ -241,84 +241,87 @@ TEST_F(table, rereg_stays_pinned)
 
 /* ---- advise_mr -------------------------------------------------------- */
 
-/* The lkeys that a row can name. */
-enum { MINE, PINNED, HOST, READS, FOREIGN, GONE, NONE, KEYS };
+/* The lkeys that a row can use. */
+enum { OWN, PINNED, HOST, READ_ONLY, OTHER_PD, DEREGISTERED, NO_MR, NUM_KEYS };
 
 struct advice {
 	int advice;
 	uint32_t flags;
-	int64_t skip;
+	int64_t offset;
 	uint32_t length;
 	int key;
 	int want;
 };
 
-static const struct advice advices[] = {
-	{ 0, 0, 0, SIZE, MINE, 0 }, { 1, 0, 0, SIZE, MINE, 0 },
-	{ 2, 0, 0, SIZE, MINE, 0 }, { 0, 1, 0, SIZE, MINE, 0 },
-	{ 1, 1, 0, SIZE, MINE, 0 }, { 2, 1, 0, SIZE, MINE, 0 },
-	{ 0, 1, 1, SIZE - 1, MINE, 0 }, { 0, 1, SIZE - 1, 1, MINE, 0 },
-	{ 0, 1, 0, 0, MINE, 0 }, { 0, 1, SIZE, 0, MINE, 0 },
-	{ 0, 1, PAGE + 1, 0, MINE, 0 },
-	{ 3, 0, 0, SIZE, MINE, -EOPNOTSUPP },
-	{ INT32_MAX, 0, 0, SIZE, MINE, -EOPNOTSUPP },
-	{ -1, 0, 0, SIZE, MINE, -EINVAL },
-	{ 0, 2, 0, SIZE, MINE, -EINVAL },
-	{ 0, 3, 0, SIZE, MINE, -EINVAL },
-	{ 0, 1U << 31, 0, SIZE, MINE, -EINVAL },
-	{ 0, 1, -1, 1, MINE, -EFAULT }, { 0, 1, -1, 2, MINE, -EFAULT },
-	{ 0, 1, SIZE, 1, MINE, -EFAULT }, { 0, 1, SIZE + 1, 0, MINE, -EFAULT },
-	{ 0, 1, 0, SIZE + 1, MINE, -EFAULT },
-	{ 0, 1, 1, SIZE, MINE, -EFAULT },
-	{ 0, 0, 0, UINT32_MAX, MINE, -EFAULT },
-	{ 0, 0, INT64_MIN, 1, MINE, -EFAULT },
-	{ 0, 1, 0, SIZE, PINNED, -EINVAL }, { 0, 1, 0, SIZE, HOST, -EINVAL },
-	{ 0, 1, 0, SIZE, READS, 0 }, { 1, 1, 0, SIZE, READS, -EPERM },
-	{ 0, 1, 0, SIZE, FOREIGN, -ENOENT }, { 0, 1, 0, SIZE, GONE, -ENOENT },
-	{ 0, 1, 0, SIZE, NONE, -ENOENT },
-};
-
 TEST_F(table, advise)
 {
+	const struct advice advices[] = {
+		{ 0, 0, 0, SIZE, OWN, 0 }, { 1, 0, 0, SIZE, OWN, 0 },
+		{ 2, 0, 0, SIZE, OWN, 0 }, { 0, 1, 0, SIZE, OWN, 0 },
+		{ 1, 1, 0, SIZE, OWN, 0 }, { 2, 1, 0, SIZE, OWN, 0 },
+		{ 0, 1, 1, SIZE - 1, OWN, 0 }, { 0, 1, SIZE - 1, 1, OWN, 0 },
+		{ 0, 1, 0, 0, OWN, 0 }, { 0, 1, SIZE, 0, OWN, 0 },
+		{ 0, 1, PAGE + 1, 0, OWN, 0 },
+		{ 3, 0, 0, SIZE, OWN, -EOPNOTSUPP },
+		{ INT32_MAX, 0, 0, SIZE, OWN, -EOPNOTSUPP },
+		{ -1, 0, 0, SIZE, OWN, -EINVAL },
+		{ 0, 2, 0, SIZE, OWN, -EINVAL },
+		{ 0, 3, 0, SIZE, OWN, -EINVAL },
+		{ 0, 1U << 31, 0, SIZE, OWN, -EINVAL },
+		{ 0, 1, -1, 1, OWN, -EFAULT }, { 0, 1, -1, 2, OWN, -EFAULT },
+		{ 0, 1, SIZE, 1, OWN, -EFAULT },
+		{ 0, 1, SIZE + 1, 0, OWN, -EFAULT },
+		{ 0, 1, 0, SIZE + 1, OWN, -EFAULT },
+		{ 0, 1, 1, SIZE, OWN, -EFAULT },
+		{ 0, 0, 0, UINT32_MAX, OWN, -EFAULT },
+		{ 0, 0, INT64_MIN, 1, OWN, -EFAULT },
+		{ 0, 1, 0, SIZE, PINNED, -EINVAL },
+		{ 0, 1, 0, SIZE, HOST, -EINVAL },
+		{ 0, 1, 0, SIZE, READ_ONLY, 0 },
+		{ 1, 1, 0, SIZE, READ_ONLY, -EPERM },
+		{ 0, 1, 0, SIZE, OTHER_PD, -ENOENT },
+		{ 0, 1, 0, SIZE, DEREGISTERED, -ENOENT },
+		{ 0, 1, 0, SIZE, NO_MR, -ENOENT },
+	};
 	struct ibv_pd *other = ibv_alloc_pd(self->dev.ctx);
 	void *host = aligned_alloc(PAGE, SIZE);
-	struct ibv_mr *mrs[KEYS] = {
-		[MINE] = self->mr,
+	struct ibv_mr *mrs[NUM_KEYS] = {
+		[OWN] = self->mr,
 		[PINNED] = ibv_reg_mr(self->dev.pd, self->mem.addr, SIZE, RW),
 		[HOST] = ibv_reg_mr(self->dev.pd, host, SIZE, RW),
-		[READS] = ibv_reg_mr(self->dev.pd, self->mem.addr, SIZE,
+		[READ_ONLY] = ibv_reg_mr(self->dev.pd, self->mem.addr, SIZE,
 				     IBV_ACCESS_ON_DEMAND),
-		[FOREIGN] = ibv_reg_mr(other, self->mem.addr, SIZE,
+		[OTHER_PD] = ibv_reg_mr(other, self->mem.addr, SIZE,
 				       RW | IBV_ACCESS_ON_DEMAND),
-		[GONE] = ibv_reg_mr(self->dev.pd, self->mem.addr, SIZE,
+		[DEREGISTERED] = ibv_reg_mr(self->dev.pd, self->mem.addr, SIZE,
 				    RW | IBV_ACCESS_ON_DEMAND),
 	};
-	uint32_t keys[KEYS] = {};
+	uint32_t keys[NUM_KEYS] = {};
 	size_t i;
 
-	for (i = 0; i < NONE; i++) {
+	for (i = 0; i < NO_MR; i++) {
 		ASSERT_NE(NULL, mrs[i]);
 		keys[i] = mrs[i]->lkey;
 	}
-	ASSERT_EQ(0, ibv_dereg_mr(mrs[GONE]));
+	ASSERT_EQ(0, ibv_dereg_mr(mrs[DEREGISTERED]));
 	for (i = 0; i < ROWS(advices); i++) {
 		const struct advice *row = &advices[i];
 		void *base = row->key == HOST ? host : self->mem.addr;
-		struct ibv_sge sge = { (uintptr_t)base + row->skip, row->length,
+		struct ibv_sge sge = { (uintptr_t)base + row->offset, row->length,
 				       keys[row->key] };
 
 		EXPECT_EQ(row->want, vt_advise_mr(self->dev.pd, row->advice,
 						  row->flags, &sge, 1))
 			TH_LOG("row %zu", i);
 	}
-	for (i = PINNED; i < GONE; i++)
+	for (i = PINNED; i < DEREGISTERED; i++)
 		EXPECT_EQ(0, ibv_dereg_mr(mrs[i]));
 	EXPECT_EQ(0, ibv_dealloc_pd(other));
 	free(host);
 }
 
-/* Of nothing, there is nothing to bring, wherever it is. */
-TEST_F(table, advise_nothing_in_a_hole)
+/* Prefetching an empty range succeeds, also in a hole. */
+TEST_F(table, advise_empty_range_in_hole)
 {
 	struct ibv_sge sge = { (uintptr_t)self->mem.addr + PAGE + 8, 0,
 			       self->mr->lkey };
@@ -339,13 +342,13 @@ TEST_F_TIMEOUT(table, advise_lists, 120)
 		list[i] = one;
 	EXPECT_EQ(0, vt_advise_mr(self->dev.pd, 0, 1, list, 4095));
 	EXPECT_EQ(0, vt_advise_mr(self->dev.pd, 0, 0, list, 4095));
-	/* The length has 16 bits. */
+	/* The attribute length has 16 bits. */
 	EXPECT_EQ(-EINVAL, vt_advise_mr(self->dev.pd, 0, 1, list, 4096));
 	EXPECT_EQ(-EINVAL, vt_advise_mr(self->dev.pd, 0, 1, list, 0));
 	EXPECT_EQ(-EFAULT, vt_advise_mr(self->dev.pd, 0, 1, NULL, 1));
 	EXPECT_EQ(-EFAULT, vt_advise_mr(self->dev.pd, 0, 1,
 					(void *)0xffff888000000000, 4));
-	/* The first that is wrong ends it. */
+	/* The first wrong entry ends the call. */
 	list[4094].lkey = 0;
 	EXPECT_EQ(-ENOENT, vt_advise_mr(self->dev.pd, 0, 1, list, 4095));
 }
@@ -357,7 +360,7 @@ struct attributes {
 	struct ib_uverbs_attr attrs[5];
 };
 
-static struct attributes good(table_t *self, struct ibv_sge *sge)
+static struct attributes valid_attributes(table_t *self, struct ibv_sge *sge)
 {
 	return (struct attributes){
 		.hdr = {
@@ -383,7 +386,7 @@ static struct attributes good(table_t *self, struct ibv_sge *sge)
 	};
 }
 
-static int call(table_t *self, struct attributes *attrs)
+static int call_ioctl(table_t *self, struct attributes *attrs)
 {
 	return ioctl(self->dev.ctx->cmd_fd, RDMA_VERBS_IOCTL, attrs) ?
 		-errno : 0;
@@ -398,9 +401,9 @@ TEST_F(table, attributes)
 
 #define EXPECT_WITH(want, change)					\
 	do {								\
-		a = good(self, &sge);					\
+		a = valid_attributes(self, &sge);			\
 		change;							\
-		EXPECT_EQ(want, call(self, &a))				\
+		EXPECT_EQ(want, call_ioctl(self, &a))			\
 			TH_LOG(#change);				\
 	} while (0)
 
@@ -415,7 +418,7 @@ TEST_F(table, attributes)
 	EXPECT_WITH(-ENOENT, a.attrs[0].data = 4711);
 	EXPECT_WITH(-EINVAL, a.attrs[3] = a.attrs[2]);
 	EXPECT_WITH(-EPROTONOSUPPORT, a.attrs[3].attr_id = 77);
-	/* One that is missing. */
+	/* A mandatory attribute is missing. */
 	EXPECT_WITH(-EINVAL, a.attrs[3].attr_id = 77; a.attrs[3].flags = 0);
 	EXPECT_WITH(-EPROTONOSUPPORT, a.hdr.reserved1 = 1);
 	EXPECT_WITH(-EPROTONOSUPPORT, a.hdr.reserved2 = 1);
@@ -426,8 +429,8 @@ TEST_F(table, attributes)
 	EXPECT_WITH(-EINVAL, a.hdr.driver_id = RDMA_DRIVER_MLX5);
 }
 
-/* Regions are of one open device, and of no other. */
-TEST_F(table, other_device)
+/* An MR belongs to one context. */
+TEST_F(table, other_context)
 {
 	struct ibv_sge sge = { (uintptr_t)self->mem.addr, SIZE, 0 };
 	struct vt_dev dev;
@@ -439,10 +442,10 @@ TEST_F(table, other_device)
 			RW | IBV_ACCESS_ON_DEMAND);
 	ASSERT_NE(NULL, mr);
 	sge.lkey = mr->lkey;
-	a = good(self, &sge);
+	a = valid_attributes(self, &sge);
 	a.attrs[0].data = dev.pd->handle;
 	EXPECT_EQ(0, ioctl(dev.ctx->cmd_fd, RDMA_VERBS_IOCTL, &a));
-	/* The device of another file knows none of it. */
+	/* The lkey is unknown in another context. */
 	EXPECT_EQ(-ENOENT, vt_advise_mr(self->dev.pd, 0, 1, &sge, 1));
 	EXPECT_EQ(0, ibv_dereg_mr(mr));
 	EXPECT_EQ(-1, ioctl(dev.ctx->cmd_fd, RDMA_VERBS_IOCTL, &a));

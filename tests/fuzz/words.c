@@ -5,7 +5,7 @@
 
 #include "words.h"
 
-bool fz_spoil(struct fz_run *run, uint32_t *words, size_t count)
+bool fz_corrupt(struct fz_run *run, uint32_t *words, size_t count)
 {
 	int n;
 
@@ -16,8 +16,8 @@ bool fz_spoil(struct fz_run *run, uint32_t *words, size_t count)
 	return true;
 }
 
-long fz_call_words(struct fz_run *run, const char *name, int fd,
-		   unsigned long nr, uint32_t *words,
+long fz_ioctl_words(struct fz_run *run, const char *name, int fd,
+		    unsigned long nr, uint32_t *words,
 		   const struct fz_want *want)
 {
 	long ret;

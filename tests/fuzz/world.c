@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* The tables, and what follows from what. See fuzz.h. */
+/* The tables of the world, and the effects of operations on them. See fuzz.h. */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -17,7 +17,7 @@ void fz_unlock(struct fz_run *run)
 	pthread_mutex_unlock(&run->world->lock);
 }
 
-/* The first used entry from a random one on. */
+/* Evaluates to the first used entry, starting at a random one, or -1. */
 #define PICK(run, table, count, used)					\
 	({								\
 		size_t _at = fz_below(&(run)->rng, count), _n;		\
@@ -42,9 +42,9 @@ int fz_pick_handle(struct fz_run *run)
 	return PICK(run, run->world->handles, FZ_HANDLES, handle);
 }
 
-int fz_pick_share(struct fz_run *run)
+int fz_pick_dmabuf(struct fz_run *run)
 {
-	return PICK(run, run->world->shares, FZ_SHARES, fd >= 0);
+	return PICK(run, run->world->dmabufs, FZ_DMABUFS, fd >= 0);
 }
 
 int fz_pick_mr(struct fz_run *run)
@@ -67,39 +67,39 @@ int fz_free_handle(struct fz_world *world)
 	return -1;
 }
 
-/* Does anything refer to the object? */
-static bool object_in_use(struct fz_world *world, int object)
+/* Does anything in the tables refer to the BO? */
+static bool bo_in_use(struct fz_world *world, int bo)
 {
 	int i;
 
 	for (i = 0; i < FZ_HANDLES; i++)
 		if (world->handles[i].handle &&
-		    world->handles[i].object == object)
+		    world->handles[i].bo == bo)
 			return true;
-	for (i = 0; i < FZ_SHARES; i++)
-		if (world->shares[i].fd >= 0 &&
-		    world->shares[i].object == object)
+	for (i = 0; i < FZ_DMABUFS; i++)
+		if (world->dmabufs[i].fd >= 0 &&
+		    world->dmabufs[i].bo == bo)
 			return true;
 	for (i = 0; i < FZ_PAGES; i++)
 		if (world->pages[i].kind == FZ_VRAM &&
-		    world->pages[i].object == object)
+		    world->pages[i].bo == bo)
 			return true;
 	for (i = 0; i < FZ_MRS; i++)
-		if (world->mrs[i].used && world->mrs[i].object == object)
+		if (world->mrs[i].used && world->mrs[i].bo == bo)
 			return true;
 	for (i = 0; i < FZ_DMA_MRS; i++)
 		if (world->dma_mrs[i].mr.used &&
-		    world->dma_mrs[i].mr.object == object)
+		    world->dma_mrs[i].mr.bo == bo)
 			return true;
 	return false;
 }
 
-int fz_free_object(struct fz_world *world)
+int fz_free_bo(struct fz_world *world)
 {
 	int i;
 
-	for (i = 0; i < FZ_OBJECTS; i++)
-		if (!world->objects[i].used || !object_in_use(world, i))
+	for (i = 0; i < FZ_BOS; i++)
+		if (!world->bos[i].used || !bo_in_use(world, i))
 			return i;
 	return -1;
 }
@@ -115,25 +115,25 @@ int fz_find_handle(struct fz_world *world, int file, uint32_t handle)
 	return -1;
 }
 
-bool fz_file_has(struct fz_world *world, int file, int object)
+bool fz_file_has(struct fz_world *world, int file, int bo)
 {
 	int i;
 
 	for (i = 0; i < FZ_HANDLES; i++)
 		if (world->handles[i].handle &&
 		    world->handles[i].file == file &&
-		    world->handles[i].object == object)
+		    world->handles[i].bo == bo)
 			return true;
 	return false;
 }
 
-void fz_new_object(struct fz_run *run, int object, uint64_t length,
-		   uint64_t offset)
+void fz_new_bo(struct fz_run *run, int bo, uint64_t length,
+	       uint64_t offset)
 {
-	struct fz_object *obj = &run->world->objects[object];
+	struct fz_bo *obj = &run->world->bos[bo];
 
 	free(obj->shadow);
-	*obj = (struct fz_object){
+	*obj = (struct fz_bo){
 		.used = true,
 		.known = true,
 		.length = length,
@@ -144,31 +144,31 @@ void fz_new_object(struct fz_run *run, int object, uint64_t length,
 		fz_fail(run, "out of memory");
 }
 
-void fz_revoke_object(struct fz_world *world, int object)
+void fz_revoke_bo(struct fz_world *world, int bo)
 {
 	int i;
 
 	for (i = 0; i < FZ_MRS; i++)
-		if (world->mrs[i].object == object)
+		if (world->mrs[i].bo == bo)
 			world->mrs[i].dead = true;
 	for (i = 0; i < FZ_DMA_MRS; i++)
-		if (world->dma_mrs[i].mr.object == object)
+		if (world->dma_mrs[i].mr.bo == bo)
 			world->dma_mrs[i].mr.dead = true;
 }
 
-void fz_kill_object(struct fz_world *world, int object)
+void fz_kill_bo(struct fz_world *world, int bo)
 {
-	world->objects[object].dead = true;
-	fz_revoke_object(world, object);
+	world->bos[bo].dead = true;
+	fz_revoke_bo(world, bo);
 }
 
 static bool peer_mr_within(const struct fz_mr *mr, uint64_t start, uint64_t end)
 {
-	return mr->used && mr->object != FZ_NO_OBJECT &&
+	return mr->used && mr->bo != FZ_NO_BO &&
 	       (mr->addr & -FZ_PAGE) < end && mr->addr + mr->length > start;
 }
 
-/* Pinned regions of peer memory end when any part of them is unmapped. */
+/* Unmapping any part of a pinned MR of peer memory ends the MR. */
 void fz_unmapped(struct fz_world *world, size_t first, size_t pages)
 {
 	uint64_t start = FZ_ARENA + first * FZ_PAGE;
@@ -210,13 +210,13 @@ bool fz_accessible(struct fz_world *world, uint64_t addr, uint64_t length,
 		if (!page || page->kind == FZ_HOLE ||
 		    (page->prot & prot) != prot)
 			return false;
-		if (page->kind == FZ_VRAM && world->objects[page->object].dead)
+		if (page->kind == FZ_VRAM && world->bos[page->bo].dead)
 			return false;
 	}
 	return true;
 }
 
-void fz_forget_bytes(struct fz_world *world, uint64_t addr, uint64_t length)
+void fz_mark_unknown(struct fz_world *world, uint64_t addr, uint64_t length)
 {
 	uint64_t end = addr + length < addr ? UINT64_MAX : addr + length;
 	struct fz_page *page;
@@ -228,6 +228,6 @@ void fz_forget_bytes(struct fz_world *world, uint64_t addr, uint64_t length)
 		if (!page)
 			break;
 		if (page->kind == FZ_VRAM)
-			world->objects[page->object].known = false;
+			world->bos[page->bo].known = false;
 	}
 }

@@ -1,12 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 #
-# The core comes and goes while a DMA importer is there: the importer's driver does
-# not notice, and serves peer memory whenever the core is there. The importer comes
-# and goes while the core is there.
+# Loads and unloads the core while the driver of a DMA importer is loaded, and the
+# other way round. The importer works with system memory at any time, and with peer
+# memory while the core is loaded.
 #
-# usage: core_test.sh MODULES PROGRAMS, in the guest; where edu_rdma.ko is, and the
-# programs importer_*_test
+# usage: core_test.sh MODULES PROGRAMS, in the guest; MODULES is the build directory
+# of the test modules, PROGRAMS the one of importer_*_test
 
 modules=$1 programs=$2
 here=$(cd "$(dirname "$0")" && pwd)
@@ -15,9 +15,10 @@ here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=tests/vm/unload.sh
 . "$here/../vm/unload.sh"
 
-# One test of a program. A name that there is not would run none, and pass.
+# Runs test case $2 of program $1. Fails if there is no such test case, with which
+# the program would run none and pass.
 # shellcheck disable=SC2317 # called by tap_run
-passes()
+run_test()
 {
 	local text
 
@@ -29,47 +30,47 @@ passes()
 }
 
 # shellcheck disable=SC2317 # called by tap_run
-host_memory()
+system_memory()
 {
-	passes importer_bytes_test bytes.dynamic_host.there_and_back
+	run_test importer_bytes_test bytes.dynamic_host.write_and_read
 }
 
 # shellcheck disable=SC2317 # called by tap_run
 peer_memory()
 {
-	passes importer_peer_test peer.dynamic_vram.there_and_back
+	run_test importer_peer_test peer.dynamic_vram.write_and_read
 }
 
 # shellcheck disable=SC2317 # called by tap_run
-core_goes()
+unload_core()
 {
 	"$here/../vm/rxe.sh" off && unload_with_users ib_peer_mem &&
 		[ ! -e /sys/module/ib_peer_mem ]
 }
 
 # shellcheck disable=SC2317 # called by tap_run
-core_comes()
+load_core()
 {
 	modprobe -a ib_peer_mem peer_vram && "$here/../vm/rxe.sh" extended
 }
 
-tap_run "the importer comes" insmod "$modules/edu/edu_rdma.ko"
-tap_run "host memory" host_memory
+tap_run "load the importer" insmod "$modules/edu/edu_rdma.ko"
+tap_run "system memory" system_memory
 tap_run "peer memory" peer_memory
 for round in 1 2; do
-	tap_run "round $round: the core goes" core_goes
-	tap_run "host memory" host_memory
-	tap_run "the core comes" core_comes
-	tap_run "host memory" host_memory
+	tap_run "round $round: unload the core" unload_core
+	tap_run "system memory" system_memory
+	tap_run "load the core" load_core
+	tap_run "system memory" system_memory
 	tap_run "peer memory" peer_memory
 done
-tap_run "the importer goes" rmmod edu_rdma
-tap_run "and comes" insmod "$modules/edu/edu_rdma.ko"
+tap_run "unload the importer" rmmod edu_rdma
+tap_run "load the importer" insmod "$modules/edu/edu_rdma.ko"
 tap_run "peer memory" peer_memory
-tap_run "the core goes" core_goes
-tap_run "the importer goes" rmmod edu_rdma
-tap_run "the core comes" core_comes
-tap_run "the importer comes" insmod "$modules/edu/edu_rdma.ko"
+tap_run "unload the core" unload_core
+tap_run "unload the importer" rmmod edu_rdma
+tap_run "load the core" load_core
+tap_run "load the importer" insmod "$modules/edu/edu_rdma.ko"
 tap_run "peer memory" peer_memory
-tap_run "the importer goes" rmmod edu_rdma
+tap_run "unload the importer" rmmod edu_rdma
 tap_done

@@ -21,7 +21,7 @@ int en_load(void)
 	return vt_insmod_test("edu/edu_rdma.ko", NULL);
 }
 
-int en_bridges(const char *list)
+int en_set_bridges(const char *list)
 {
 	return vt_write_file("/sys/module/ib_peer_mem/parameters/p2p_bridges",
 			     list);
@@ -95,7 +95,7 @@ static int buf_fill(struct en_buf *b, const struct vt_mem_kind *kind,
 }
 
 int en_buf_prepare(struct en_buf *b, enum edu_rdma_device device, enum im_abi abi,
-		const struct vt_mem_kind *kind, size_t length)
+		   const struct vt_mem_kind *kind, size_t length)
 {
 	char name[8];
 	int ret;
@@ -140,7 +140,7 @@ int en_buf_close(struct en_buf *b)
 	return ret;
 }
 
-int en_put(struct en_buf *b, uint64_t offset, size_t length, uint64_t seed)
+int en_buf_write(struct en_buf *b, uint64_t offset, size_t length, uint64_t seed)
 {
 	uint8_t *data = malloc(length);
 	int ret;
@@ -156,7 +156,7 @@ int en_put(struct en_buf *b, uint64_t offset, size_t length, uint64_t seed)
 	return ret;
 }
 
-int en_get(struct en_buf *b, uint64_t offset, size_t length)
+int en_buf_read(struct en_buf *b, uint64_t offset, size_t length)
 {
 	uint8_t *data = malloc(length);
 	size_t i;
@@ -164,7 +164,7 @@ int en_get(struct en_buf *b, uint64_t offset, size_t length)
 
 	if (!data)
 		return -ENOMEM;
-	/* Bytes that do not come must not be right by chance. */
+	/* Bytes that the engine does not store must differ from the shadow. */
 	for (i = 0; i < length; i++)
 		data[i] = ~b->buf.shadow[offset + i];
 	ret = en_access(b->engine, b->device, b->mr.rkey,

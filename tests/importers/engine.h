@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
 /*
- * The DMA engine behind the devices edu0, edu1 and edu2 (tests/kmod/edu), and
- * buffers that it reads and writes by key.
+ * The DMA engine of the devices edu0, edu1 and edu2 (tests/kmod/edu), and buffers
+ * that it reads and writes by key.
  *
- * It takes 200 ms for up to a page: tests move little.
+ * The engine needs 200 ms for a page or less, so tests transfer little data.
  */
 #ifndef ENGINE_H
 #define ENGINE_H
@@ -12,11 +12,14 @@
 #include "importer.h"
 #include "lib/buf.h"
 
-/* Loads the module, if it is not there. Return: 0, -errno, or as vt_run(). */
+/*
+ * Loads the module if it is not loaded. Return: 0, -errno, or the status of
+ * vt_run().
+ */
 int en_load(void);
-/* Which host bridges pass requests between devices: p2p_bridges of ib_peer_mem. */
-int en_bridges(const char *list);
-/* Return: a descriptor or -errno. */
+/* Sets the module parameter p2p_bridges of ib_peer_mem. Return: 0 or -errno. */
+int en_set_bridges(const char *list);
+/* Opens the device file of the engine. Return: a descriptor or -errno. */
 int en_open(void);
 
 /* @flags: enum edu_rdma_flags. Return: 0 or -errno, see edu_rdma.h. */
@@ -26,10 +29,13 @@ int en_stats(int engine, enum edu_rdma_device device,
 	     struct edu_rdma_stats *stats);
 
 /**
- * struct en_buf - memory with an MR of an importer over it
- * @buf: the memory, what must be in it, and the MR's address of its byte 0; its
- *       own MR is none
- * @mr:  the importer's
+ * struct en_buf - memory with an MR of an importer
+ * @engine: device file of the engine
+ * @device: importer
+ * @dev:    context of the importer
+ * @buf:    the memory, its expected content, and the address of byte 0 in @mr;
+ *          @buf.mr is unused
+ * @mr:     MR of the memory; @mr.dev is NULL if there is none
  */
 struct en_buf {
 	int engine;
@@ -39,23 +45,27 @@ struct en_buf {
 	struct im_mr mr;
 };
 
-/* @abi: how it is registered. Filled with stream 1. */
+/* Allocates memory, fills it with pattern 1, and registers it through @abi. */
 int en_buf_open(struct en_buf *b, enum edu_rdma_device device, enum im_abi abi,
 		const struct vt_mem_kind *kind, size_t length);
-/* The same without an MR; one over all of it; and its end, if there is one. */
+/*
+ * en_buf_prepare() does the same without registering. en_buf_register() registers
+ * the whole memory. en_buf_deregister() deregisters the MR, if there is one.
+ */
 int en_buf_prepare(struct en_buf *b, enum edu_rdma_device device,
 		   enum im_abi abi, const struct vt_mem_kind *kind,
 		   size_t length);
 int en_buf_register(struct en_buf *b);
 int en_buf_deregister(struct en_buf *b);
-/* Return: 0 or what the MR's end said. */
+/* Return: 0 or -errno of the deregistration. */
 int en_buf_close(struct en_buf *b);
 
 /*
- * Bytes of stream @seed by the engine into the memory, and into the shadow; or
- * out of the memory, compared with the shadow: -EILSEQ.
+ * en_buf_write() writes pattern @seed to the memory with the engine, and to the
+ * shadow. en_buf_read() reads with the engine and compares with the shadow: -EILSEQ
+ * if the data differs.
  */
-int en_put(struct en_buf *b, uint64_t offset, size_t length, uint64_t seed);
-int en_get(struct en_buf *b, uint64_t offset, size_t length);
+int en_buf_write(struct en_buf *b, uint64_t offset, size_t length, uint64_t seed);
+int en_buf_read(struct en_buf *b, uint64_t offset, size_t length);
 
 #endif

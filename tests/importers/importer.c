@@ -16,7 +16,7 @@
 #include "importer.h"
 #include "lib/uverbs.h"
 
-/* ---- the two ways to the kernel ---- */
+/* ---- commands ---- */
 
 static int call_ioctl(struct im_dev *dev, struct vt_call *call)
 {
@@ -45,9 +45,9 @@ static int call_write(struct im_dev *dev, uint32_t command, const void *in,
 	return write(dev->fd, &message, length) < 0 ? -errno : 0;
 }
 
-/* @in: a command without its header; its answer goes to @out in any case */
-static int command(struct im_dev *dev, uint32_t command, const void *in,
-		   size_t in_length, void *out, size_t out_length)
+/* @in: command without its header; @out: response, which @in also points to */
+static int run_command(struct im_dev *dev, uint32_t command, const void *in,
+		       size_t in_length, void *out, size_t out_length)
 {
 	struct vt_call call;
 
@@ -57,10 +57,10 @@ static int command(struct im_dev *dev, uint32_t command, const void *in,
 	return call_ioctl(dev, &call);
 }
 
-/* ---- a device ---- */
+/* ---- devices ---- */
 
-/* Is it the file in sysfs of that RDMA device's node? */
-static int is_of(const char *file, const char *name)
+/* Return: true if the first line of @file is @name. */
+static int file_contains(const char *file, const char *name)
 {
 	char text[64] = "";
 	FILE *stream = fopen(file, "re");
@@ -73,7 +73,7 @@ static int is_of(const char *file, const char *name)
 	return !strcmp(text, name);
 }
 
-static int open_node(const char *name)
+static int open_uverbs(const char *name)
 {
 	char node[64];
 	int number, fd = -ENOENT;
@@ -83,7 +83,7 @@ static int open_node(const char *name)
 	if (glob("/sys/class/infiniband_verbs/uverbs*/ibdev", 0, NULL, &found))
 		return -ENOENT;
 	for (i = 0; i < found.gl_pathc; i++) {
-		if (!is_of(found.gl_pathv[i], name) ||
+		if (!file_contains(found.gl_pathv[i], name) ||
 		    sscanf(strstr(found.gl_pathv[i], "/uverbs"), "/uverbs%d",
 			   &number) != 1)
 			continue;
@@ -100,23 +100,23 @@ static int open_node(const char *name)
 
 static int get_context(struct im_dev *dev)
 {
-	struct ib_uverbs_get_context_resp answer = { 0 };
-	struct ib_uverbs_get_context in = { .response = (uintptr_t)&answer };
-	int ret = command(dev, IB_USER_VERBS_CMD_GET_CONTEXT, &in, sizeof(in),
-			  &answer, sizeof(answer));
+	struct ib_uverbs_get_context_resp resp = { 0 };
+	struct ib_uverbs_get_context in = { .response = (uintptr_t)&resp };
+	int ret = run_command(dev, IB_USER_VERBS_CMD_GET_CONTEXT, &in, sizeof(in),
+			  &resp, sizeof(resp));
 
-	dev->async_fd = ret ? -1 : (int)answer.async_fd;
+	dev->async_fd = ret ? -1 : (int)resp.async_fd;
 	return ret;
 }
 
 static int alloc_pd(struct im_dev *dev)
 {
-	struct ib_uverbs_alloc_pd_resp answer = { 0 };
-	struct ib_uverbs_alloc_pd in = { .response = (uintptr_t)&answer };
-	int ret = command(dev, IB_USER_VERBS_CMD_ALLOC_PD, &in, sizeof(in),
-			  &answer, sizeof(answer));
+	struct ib_uverbs_alloc_pd_resp resp = { 0 };
+	struct ib_uverbs_alloc_pd in = { .response = (uintptr_t)&resp };
+	int ret = run_command(dev, IB_USER_VERBS_CMD_ALLOC_PD, &in, sizeof(in),
+			  &resp, sizeof(resp));
 
-	dev->pd = answer.pd_handle;
+	dev->pd = resp.pd_handle;
 	return ret;
 }
 
@@ -124,10 +124,10 @@ int im_open(struct im_dev *dev, const char *name, enum im_abi abi)
 {
 	int ret;
 
-	*dev = (struct im_dev){ .fd = open_node(name), .async_fd = -1 };
+	*dev = (struct im_dev){ .fd = open_uverbs(name), .async_fd = -1 };
 	if (dev->fd < 0)
 		return dev->fd;
-	/* Contexts are made by write() alone. */
+	/* Contexts can be created with write() only. */
 	ret = get_context(dev);
 	dev->abi = abi;
 	if (!ret)
@@ -152,23 +152,23 @@ void im_close(struct im_dev *dev)
 int im_reg_mr(struct im_dev *dev, struct im_mr *mr, const void *addr,
 	      uint64_t length, uint64_t iova, int access)
 {
-	struct ib_uverbs_reg_mr_resp answer = { 0 };
+	struct ib_uverbs_reg_mr_resp resp = { 0 };
 	struct ib_uverbs_reg_mr in = {
-		.response = (uintptr_t)&answer,
+		.response = (uintptr_t)&resp,
 		.start = (uintptr_t)addr,
 		.length = length,
 		.hca_va = iova,
 		.pd_handle = dev->pd,
 		.access_flags = access,
 	};
-	int ret = command(dev, IB_USER_VERBS_CMD_REG_MR, &in, sizeof(in),
-			  &answer, sizeof(answer));
+	int ret = run_command(dev, IB_USER_VERBS_CMD_REG_MR, &in, sizeof(in),
+			  &resp, sizeof(resp));
 
 	*mr = (struct im_mr){
 		.dev = dev,
-		.handle = answer.mr_handle,
-		.lkey = answer.lkey,
-		.rkey = answer.rkey,
+		.handle = resp.mr_handle,
+		.lkey = resp.lkey,
+		.rkey = resp.rkey,
 	};
 	return ret;
 }
@@ -179,7 +179,7 @@ int im_reg_dmabuf_mr(struct im_dev *dev, struct im_mr *mr, uint64_t offset,
 {
 	struct {
 		struct vt_call call;
-		struct ib_uverbs_attr room;
+		struct ib_uverbs_attr driver_attr;
 	} of = { .call.hdr = {
 		.object_id = UVERBS_OBJECT_MR,
 		.method_id = UVERBS_METHOD_REG_DMABUF_MR,
@@ -210,7 +210,7 @@ int im_dereg_mr(struct im_mr *mr)
 {
 	struct ib_uverbs_dereg_mr in = { .mr_handle = mr->handle };
 
-	return command(mr->dev, IB_USER_VERBS_CMD_DEREG_MR, &in, sizeof(in),
+	return run_command(mr->dev, IB_USER_VERBS_CMD_DEREG_MR, &in, sizeof(in),
 		       NULL, 0);
 }
 

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Bytes that a DMA engine moves by key, into and out of memory of every kind, on
- * devices that import it in different ways. The shadow says what must be in it.
+ * Data transfers of a DMA engine by key, to and from all kinds of memory, with all
+ * importer types. The shadow buffer has the expected content.
  */
 #include <kselftest_harness.h>
 
+#include "../page_size.h"
 #include "engine.h"
 #include "lib/proc.h"
 
-#define PAGE 4096
+#define PAGE page_size()
 #define SIZE (6 * PAGE)
 
 FIXTURE(bytes)
@@ -58,39 +59,36 @@ FIXTURE_TEARDOWN(bytes)
 	EXPECT_EQ(0, en_buf_close(&self->b));
 }
 
-struct piece {
-	uint64_t offset;
-	size_t length;
-};
-
-static const struct piece pieces[] = {
-	{ 0, 1 },
-	{ PAGE - 1, 2 },			/* over a border */
-	{ PAGE + 7, 2 * PAGE - 100 },
-	{ SIZE - 5, 5 },			/* the last bytes */
-};
-
-#define PIECES (sizeof(pieces) / sizeof(pieces[0]))
-
-TEST_F_TIMEOUT(bytes, there_and_back, 120)
+TEST_F_TIMEOUT(bytes, write_and_read, 120)
 {
+	const struct {
+		uint64_t offset;
+		size_t length;
+	} ranges[] = {
+		{ 0, 1 },
+		{ PAGE - 1, 2 },		/* across a page boundary */
+		{ PAGE + 7, 2 * PAGE - 100 },
+		{ SIZE - 5, 5 },		/* the last bytes */
+	};
+	const size_t num_ranges = sizeof(ranges) / sizeof(ranges[0]);
 	size_t i;
 
-	for (i = 0; i < PIECES; i++) {
-		ASSERT_EQ(0, en_put(&self->b, pieces[i].offset,
-				    pieces[i].length, 2));
+	for (i = 0; i < num_ranges; i++) {
+		ASSERT_EQ(0, en_buf_write(&self->b, ranges[i].offset,
+					  ranges[i].length, 2));
 		ASSERT_EQ(0, vt_buf_check_all(&self->b.buf));
 	}
 	vt_buf_fill(&self->b.buf, 3);
-	for (i = 0; i < PIECES; i++)
-		ASSERT_EQ(0, en_get(&self->b, pieces[i].offset,
-				    pieces[i].length));
+	for (i = 0; i < num_ranges; i++)
+		ASSERT_EQ(0, en_buf_read(&self->b, ranges[i].offset,
+					 ranges[i].length));
 	EXPECT_EQ(0, vt_buf_check_all(&self->b.buf));
 }
 
 /*
- * A part of it, from an odd offset, at an address of the caller's. Not while all
- * of it is mapped, which the kernel takes for a mistake where it looks for such.
+ * Registers a part of the memory, from an unaligned offset, with an iova of the
+ * caller. The MR of the whole memory is deregistered first, because DMA debugging
+ * of the kernel warns about overlapping mappings.
  */
 TEST_F_TIMEOUT(bytes, part, 60)
 {
@@ -102,14 +100,14 @@ TEST_F_TIMEOUT(bytes, part, 60)
 	ASSERT_EQ(0, im_reg_mem(&b->dev, &b->mr, &b->buf.mem, offset, length,
 				iova, IM_ACCESS_ALL));
 	b->buf.iova = iova - offset;
-	EXPECT_EQ(0, en_put(b, offset, 200, 4));
-	EXPECT_EQ(0, en_put(b, offset + length - 3, 3, 4));
-	EXPECT_EQ(0, en_get(b, offset + 100, 2));
+	EXPECT_EQ(0, en_buf_write(b, offset, 200, 4));
+	EXPECT_EQ(0, en_buf_write(b, offset + length - 3, 3, 4));
+	EXPECT_EQ(0, en_buf_read(b, offset + 100, 2));
 	EXPECT_EQ(0, vt_buf_check_all(&b->buf));
 
-	EXPECT_EQ(-ERANGE, en_put(b, offset - 1, 2, 5));
-	EXPECT_EQ(-ERANGE, en_put(b, offset + length - 1, 2, 5));
-	EXPECT_EQ(-ERANGE, en_put(b, offset + length, 1, 5));
+	EXPECT_EQ(-ERANGE, en_buf_write(b, offset - 1, 2, 5));
+	EXPECT_EQ(-ERANGE, en_buf_write(b, offset + length - 1, 2, 5));
+	EXPECT_EQ(-ERANGE, en_buf_write(b, offset + length, 1, 5));
 	EXPECT_EQ(0, vt_buf_check_all(&b->buf));
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * MRs of the DMA engine whose process dies, whose device goes, and whose module is
- * to be unloaded.
+ * MRs of a DMA importer when the process is killed, the device is unbound, or the
+ * module is unloaded.
  */
 #include <kselftest_harness.h>
 
@@ -9,16 +9,17 @@
 #include <stdatomic.h>
 #include <sys/wait.h>
 
+#include "../page_size.h"
 #include "engine.h"
-#include "lib/driven.h"
-#include "lib/late.h"
+#include "lib/driver.h"
 #include "lib/proc.h"
 #include "lib/test_dmabuf.h"
+#include "lib/uffd.h"
 
-#define PAGE 4096
+#define PAGE page_size()
 #define SIZE (2 * PAGE)
-/* It has to end what is under way. */
-#define SOON_MS 60000
+/* Time limit; the device finishes the access in progress. */
+#define TIMEOUT_MS 60000
 
 FIXTURE(life)
 {
@@ -44,7 +45,7 @@ FIXTURE_VARIANT_ADD(life, revocable_dma) {
 	.kind = &vt_mem_dma, .device = EDU_RDMA_REVOCABLE,
 };
 
-/* These by way of the core's dma-buf. */
+/* Peer memory: the core creates the dma-buf. */
 FIXTURE_VARIANT_ADD(life, dynamic_vram) {
 	.kind = &vt_mem_vram, .device = EDU_RDMA_DYNAMIC,
 };
@@ -58,7 +59,7 @@ FIXTURE_VARIANT_ADD(life, dynamic_cmb) {
 FIXTURE_SETUP(life)
 {
 	ASSERT_EQ(0, en_load());
-	ASSERT_EQ(0, en_bridges("all"));
+	ASSERT_EQ(0, en_set_bridges("all"));
 	ASSERT_EQ(0, vt_mem_prepare(variant->kind));
 	ASSERT_EQ(0, en_buf_open(&self->b, variant->device, IM_WRITE,
 				 variant->kind, SIZE));
@@ -79,7 +80,7 @@ static unsigned int count_mrs(life_t *self)
 		stats.mrs;
 }
 
-/* Who has the dma-buf now; of other memory nobody knows. */
+/* Return: the number of attachments of the dma-buf, 0 without one, or -errno. */
 static int count_attached(life_t *self)
 {
 	struct vt_mem *mem = &self->b.buf.mem;
@@ -95,11 +96,10 @@ static int count_attached(life_t *self)
 }
 
 /*
- * Another process with an MR of its own, over that memory if it is a dma-buf. It
- * tells through the pipe that its first access is done, and goes on until an access
- * fails.
+ * Registers an MR, of the same memory if it is a dma-buf, and accesses it until an
+ * access fails. Writes a byte to @ready after each access. Exits with the errno.
  */
-static void be_user(struct en_buf *b, int done)
+static void run_user(struct en_buf *b, int ready)
 {
 	uint8_t byte = b->buf.shadow[0];
 	struct vt_mem mem = b->buf.mem;
@@ -117,7 +117,7 @@ static void be_user(struct en_buf *b, int done)
 	do {
 		ret = en_access(b->engine, b->device, mr.rkey, 0, &byte, 1,
 				EDU_RDMA_WRITE);
-		if (write(done, &byte, 1) < 0)
+		if (write(ready, &byte, 1) < 0)
 			_exit(2);
 	} while (!ret);
 	_exit(-ret);
@@ -125,43 +125,43 @@ static void be_user(struct en_buf *b, int done)
 
 static pid_t start_user(struct en_buf *b)
 {
-	int done[2];
+	int ready[2];
 	pid_t child;
 	char byte;
 
-	if (pipe(done))
+	if (pipe(ready))
 		return -1;
 	child = fork();
 	if (!child)
-		be_user(b, done[1]);
-	close(done[1]);
-	/* It stays open: the child goes on writing. */
-	return read(done[0], &byte, 1) == 1 ? child : -1;
+		run_user(b, ready[1]);
+	close(ready[1]);
+	/* Do not close the other end: the child continues to write. */
+	return read(ready[0], &byte, 1) == 1 ? child : -1;
 }
 
 TEST_F_TIMEOUT(life, killed, 120)
 {
-	int64_t until;
+	int64_t deadline;
 	pid_t child;
 
 	child = start_user(&self->b);
 	ASSERT_LT(0, child);
 	ASSERT_EQ(2, count_mrs(self));
 	kill(child, SIGKILL);
-	ASSERT_EQ(128 + SIGKILL, vt_wait_child(child, SOON_MS));
-	/* Its files may be closed after it is gone. */
-	until = vt_now_ms() + SOON_MS;
-	while (count_mrs(self) != 1 && vt_now_ms() < until)
+	ASSERT_EQ(128 + SIGKILL, vt_wait_child(child, TIMEOUT_MS));
+	/* The kernel may close the files after the process has exited. */
+	deadline = vt_now_ms() + TIMEOUT_MS;
+	while (count_mrs(self) != 1 && vt_now_ms() < deadline)
 		usleep(10000);
 	EXPECT_EQ(1, count_mrs(self));
 	EXPECT_EQ(self->b.buf.mem.dmabuf >= 0, count_attached(self));
-	EXPECT_EQ(0, en_put(&self->b, 100, 10, 2));
+	EXPECT_EQ(0, en_buf_write(&self->b, 100, 10, 2));
 	EXPECT_EQ(0, vt_buf_check_all(&self->b.buf));
 }
 
-/* ---- the device goes ---- */
+/* ---- removal of the device ---- */
 
-static int find_driver(struct vt_driven *driver)
+static int find_driver(struct vt_driver *driver)
 {
 	char path[PATH_MAX];
 
@@ -175,16 +175,16 @@ static int find_driver(struct vt_driven *driver)
 
 TEST_F_TIMEOUT(life, unbound, 120)
 {
-	struct vt_driven driver;
+	struct vt_driver driver;
 	struct en_buf *b = &self->b;
-	struct en_buf again;
+	struct en_buf new_buf;
 	struct im_mr mr;
 
 	ASSERT_EQ(0, find_driver(&driver));
-	ASSERT_EQ(0, vt_driven_tell(&driver, "unbind"));
-	/* Not even the file is closed, and all is given back. */
+	ASSERT_EQ(0, vt_driver_write(&driver, "unbind"));
+	/* Everything is released although the context is still open. */
 	EXPECT_EQ(0, count_attached(self));
-	EXPECT_EQ(-ENODEV, en_put(b, 0, 1, 2));
+	EXPECT_EQ(-ENODEV, en_buf_write(b, 0, 1, 2));
 	EXPECT_EQ(0, im_dereg_mr(&b->mr));
 	EXPECT_EQ(-EIO, im_reg_mem(&b->dev, &mr, &b->buf.mem, 0, SIZE, 0, 0));
 	if (variant->kind->move)
@@ -192,51 +192,51 @@ TEST_F_TIMEOUT(life, unbound, 120)
 	EXPECT_EQ(0, vt_buf_check_all(&b->buf));
 	b->mr.dev = NULL;
 
-	ASSERT_EQ(0, vt_driven_tell(&driver, "bind"));
-	ASSERT_EQ(0, en_buf_open(&again, variant->device, IM_WRITE,
+	ASSERT_EQ(0, vt_driver_write(&driver, "bind"));
+	ASSERT_EQ(0, en_buf_open(&new_buf, variant->device, IM_WRITE,
 				 variant->kind, SIZE));
 	EXPECT_EQ(1, count_mrs(self));
-	EXPECT_EQ(0, en_put(&again, 100, 10, 2));
-	EXPECT_EQ(0, vt_buf_check_all(&again.buf));
-	EXPECT_EQ(0, en_buf_close(&again));
+	EXPECT_EQ(0, en_buf_write(&new_buf, 100, 10, 2));
+	EXPECT_EQ(0, vt_buf_check_all(&new_buf.buf));
+	EXPECT_EQ(0, en_buf_close(&new_buf));
 	EXPECT_EQ(0, count_mrs(self));
 }
 
 TEST_F_TIMEOUT(life, unbound_under_traffic, 120)
 {
-	struct vt_driven driver;
+	struct vt_driver driver;
 	pid_t child;
 
 	ASSERT_EQ(0, find_driver(&driver));
 	child = start_user(&self->b);
 	ASSERT_LT(0, child);
-	ASSERT_EQ(0, vt_driven_tell(&driver, "unbind"));
-	EXPECT_EQ(ENODEV, vt_wait_child(child, SOON_MS));
+	ASSERT_EQ(0, vt_driver_write(&driver, "unbind"));
+	EXPECT_EQ(ENODEV, vt_wait_child(child, TIMEOUT_MS));
 	EXPECT_EQ(0, count_attached(self));
 	self->b.mr.dev = NULL;
-	ASSERT_EQ(0, vt_driven_tell(&driver, "bind"));
+	ASSERT_EQ(0, vt_driver_write(&driver, "bind"));
 	EXPECT_EQ(0, count_mrs(self));
 }
 
 /*
- * A registration that waits for a page is waited for by its own device, which is the
- * last to go, and by no other.
+ * A registration waits for a page. The removal of its own device waits for it; that
+ * of the other devices does not.
  */
-FIXTURE(hanging)
+FIXTURE(waiting_registration)
 {
-	struct vt_driven driver;
+	struct vt_driver driver;
 	struct im_dev dev;
 	struct vt_mem mem;
-	struct vt_late late;
-	pthread_t registering, unbinding;
+	struct vt_uffd uffd;
+	pthread_t reg_thread, unbind_thread;
 	atomic_bool registered;
 };
 
-typedef FIXTURE_DATA(hanging) hanging_t;
+typedef FIXTURE_DATA(waiting_registration) waiting_t;
 
-static void *register_late(void *arg)
+static void *register_blocked(void *arg)
 {
-	hanging_t *self = arg;
+	waiting_t *self = arg;
 	struct im_mr mr;
 
 	im_reg_mr(&self->dev, &mr, self->mem.addr, self->mem.length, 0,
@@ -245,34 +245,34 @@ static void *register_late(void *arg)
 	return NULL;
 }
 
-static void *unbind(void *arg)
+static void *unbind_driver(void *arg)
 {
-	hanging_t *self = arg;
+	waiting_t *self = arg;
 
-	vt_driven_tell(&self->driver, "unbind");
+	vt_driver_write(&self->driver, "unbind");
 	return NULL;
 }
 
-FIXTURE_SETUP(hanging)
+FIXTURE_SETUP(waiting_registration)
 {
 	ASSERT_EQ(0, en_load());
 	ASSERT_EQ(0, find_driver(&self->driver));
 	ASSERT_EQ(0, im_open(&self->dev, "edu0", IM_WRITE));
 	ASSERT_EQ(0, vt_mem_alloc(&self->mem, &vt_mem_host, SIZE, 0));
-	ASSERT_EQ(0, vt_late_begin(&self->late, self->mem.addr, SIZE));
-	ASSERT_EQ(0, pthread_create(&self->registering, NULL, register_late,
+	ASSERT_EQ(0, vt_uffd_begin(&self->uffd, self->mem.addr, SIZE));
+	ASSERT_EQ(0, pthread_create(&self->reg_thread, NULL, register_blocked,
 				    self));
-	ASSERT_EQ(0, vt_late_wait(&self->late, NULL));
+	ASSERT_EQ(0, vt_uffd_wait(&self->uffd, NULL));
 }
 
-FIXTURE_TEARDOWN(hanging)
+FIXTURE_TEARDOWN(waiting_registration)
 {
 	im_close(&self->dev);
 	vt_mem_free(&self->mem);
-	EXPECT_EQ(0, vt_driven_tell(&self->driver, "bind"));
+	EXPECT_EQ(0, vt_driver_write(&self->driver, "bind"));
 }
 
-static bool is_there(const char *name)
+static bool device_exists(const char *name)
 {
 	char path[64];
 
@@ -280,24 +280,26 @@ static bool is_there(const char *name)
 	return !access(path, F_OK);
 }
 
-TEST_F_TIMEOUT(hanging, other_devices_go, 120)
+TEST_F_TIMEOUT(waiting_registration, other_devices_are_removed, 120)
 {
-	int64_t until = vt_now_ms() + SOON_MS;
+	int64_t deadline = vt_now_ms() + TIMEOUT_MS;
 
-	ASSERT_EQ(0, pthread_create(&self->unbinding, NULL, unbind, self));
-	while ((is_there("edu1") || is_there("edu2")) && vt_now_ms() < until)
+	ASSERT_EQ(0, pthread_create(&self->unbind_thread, NULL, unbind_driver,
+				    self));
+	while ((device_exists("edu1") || device_exists("edu2")) &&
+	       vt_now_ms() < deadline)
 		usleep(10000);
-	EXPECT_FALSE(is_there("edu1"));
-	EXPECT_FALSE(is_there("edu2"));
+	EXPECT_FALSE(device_exists("edu1"));
+	EXPECT_FALSE(device_exists("edu2"));
 	EXPECT_FALSE(atomic_load(&self->registered));
-	vt_late_end(&self->late);
-	pthread_join(self->registering, NULL);
-	pthread_join(self->unbinding, NULL);
+	vt_uffd_end(&self->uffd);
+	pthread_join(self->reg_thread, NULL);
+	pthread_join(self->unbind_thread, NULL);
 }
 
-/* ---- the module ---- */
+/* ---- unloading of the module ---- */
 
-/* Only the node holds it; who has a device open loses that. */
+/* An open engine file holds the module; an open RDMA device does not. */
 TEST_F_TIMEOUT(life, unloaded, 120)
 {
 	struct en_buf *b = &self->b;

@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Memory that moves or is taken away under a DMA engine: one that follows, one
- * that holds it where it is, and one that lets go of it.
+ * Moves and revocation of memory that DMA importers use: a dynamic importer, a
+ * non-revocable one, and a revocable one.
  */
 #include <kselftest_harness.h>
 
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "../page_size.h"
 #include "applies.h"
 #include "engine.h"
 #include "lib/test_dmabuf.h"
 
-#define PAGE 4096
+#define PAGE page_size()
 #define SIZE (4 * PAGE)
 
 FIXTURE(move)
@@ -52,8 +53,8 @@ FIXTURE_SETUP(move)
 
 typedef FIXTURE_DATA(move) move_t;
 
-/* What the engine's statistics say, since the test began. */
-static struct edu_rdma_stats since(move_t *self)
+/* Return: statistics of the device since the start of the test. */
+static struct edu_rdma_stats stats_since_start(move_t *self)
 {
 	struct edu_rdma_stats now = { 0 };
 
@@ -68,7 +69,7 @@ static struct edu_rdma_stats since(move_t *self)
 	return now;
 }
 
-/* The MR ends, and nothing is left of it. */
+/* Checks that deregistration leaves no attachment, mapping or MR. */
 FIXTURE_TEARDOWN(move)
 {
 	struct peer_test_dmabuf_stats stats = { 0 };
@@ -79,26 +80,26 @@ FIXTURE_TEARDOWN(move)
 	EXPECT_EQ(0, stats.attached);
 	EXPECT_EQ(0, stats.mapped);
 	EXPECT_EQ(0, stats.wrong);
-	end = since(self);
+	end = stats_since_start(self);
 	EXPECT_EQ(0, end.mrs);
 	EXPECT_EQ(end.mappings, end.unmappings);
 	EXPECT_EQ(0, en_buf_close(&self->b));
 }
 
-/* Over a border, so that two pages are asked for. */
-static int put(move_t *self, uint64_t seed)
+/* Accesses two pages. */
+static int write_data(move_t *self, uint64_t seed)
 {
-	return en_put(&self->b, PAGE - 100, 300, seed);
+	return en_buf_write(&self->b, PAGE - 100, 300, seed);
 }
 
-static int get(move_t *self)
+static int read_data(move_t *self)
 {
-	return en_get(&self->b, PAGE - 90, 250);
+	return en_buf_read(&self->b, PAGE - 90, 250);
 }
 
-/* ---- a move ---- */
+/* ---- moves ---- */
 
-static void follows(struct __test_metadata *_metadata, move_t *self)
+static void check_dynamic(struct __test_metadata *_metadata, move_t *self)
 {
 	struct peer_test_dmabuf_stats stats = { 0 };
 	struct vt_mem *mem = &self->b.buf.mem;
@@ -109,64 +110,64 @@ static void follows(struct __test_metadata *_metadata, move_t *self)
 		ASSERT_EQ(0, vt_mem_move(mem, false));
 		ASSERT_EQ(0, vt_test_dmabuf_stats(mem, &stats));
 		EXPECT_EQ(0, stats.mapped);
-		now = since(self);
+		now = stats_since_start(self);
 		EXPECT_EQ(i, now.notifies);
 		EXPECT_EQ(i, now.unmappings);
 		EXPECT_EQ(i - 1, now.faults);
 
-		ASSERT_EQ(0, put(self, 10 + i));
-		ASSERT_EQ(0, get(self));
+		ASSERT_EQ(0, write_data(self, 10 + i));
+		ASSERT_EQ(0, read_data(self));
 		ASSERT_EQ(0, vt_buf_check_all(&self->b.buf));
-		now = since(self);
+		now = stats_since_start(self);
 		EXPECT_EQ(i, now.faults);
 		EXPECT_EQ(i + 1, now.mappings);
 	}
 	EXPECT_EQ(0, now.revocations);
 }
 
-static void stays(struct __test_metadata *_metadata, move_t *self)
+static void check_pinned(struct __test_metadata *_metadata, move_t *self)
 {
 	struct vt_mem *mem = &self->b.buf.mem;
 	struct edu_rdma_stats now;
 
 	EXPECT_EQ(-EBUSY, vt_mem_move(mem, false));
-	ASSERT_EQ(0, put(self, 10));
-	ASSERT_EQ(0, get(self));
+	ASSERT_EQ(0, write_data(self, 10));
+	ASSERT_EQ(0, read_data(self));
 	ASSERT_EQ(0, vt_buf_check_all(&self->b.buf));
-	now = since(self);
+	now = stats_since_start(self);
 	EXPECT_EQ(0, now.notifies);
 	EXPECT_EQ(0, now.faults);
 
-	/* Until it is over. */
+	/* The memory can move after deregistration. */
 	EXPECT_EQ(0, im_dereg_mr(&self->b.mr));
 	EXPECT_EQ(0, vt_mem_move(mem, false));
 	EXPECT_EQ(0, vt_buf_check_all(&self->b.buf));
 	ASSERT_EQ(0, im_reg_mem(&self->b.dev, &self->b.mr, mem, 0, SIZE,
 				self->b.buf.iova, IM_ACCESS_ALL));
-	EXPECT_EQ(0, get(self));
+	EXPECT_EQ(0, read_data(self));
 }
 
 TEST_F_TIMEOUT(move, moved, 60)
 {
 	if (variant->device == EDU_RDMA_DYNAMIC)
-		follows(_metadata, self);
+		check_dynamic(_metadata, self);
 	else
-		stays(_metadata, self);
+		check_pinned(_metadata, self);
 }
 
-/* Twice, or before anybody has asked: there is nothing to give back. */
+/* The second move finds nothing mapped. */
 TEST_F_TIMEOUT(move, moved_twice, 60)
 {
 	struct edu_rdma_stats now;
 
 	if (variant->device != EDU_RDMA_DYNAMIC)
-		DOES_NOT_APPLY(return, "this device does not follow");
+		DOES_NOT_APPLY(return, "not a dynamic importer");
 	ASSERT_EQ(0, vt_mem_move(&self->b.buf.mem, false));
 	ASSERT_EQ(0, vt_mem_move(&self->b.buf.mem, false));
-	now = since(self);
+	now = stats_since_start(self);
 	EXPECT_EQ(2, now.notifies);
 	EXPECT_EQ(1, now.unmappings);
-	EXPECT_EQ(0, get(self));
+	EXPECT_EQ(0, read_data(self));
 }
 
 /* ---- under traffic ---- */
@@ -198,12 +199,12 @@ TEST_F_TIMEOUT(move, moved_under_traffic, 240)
 	uint64_t seed = 20;
 
 	if (variant->device != EDU_RDMA_DYNAMIC)
-		DOES_NOT_APPLY(return, "this device does not follow");
+		DOES_NOT_APPLY(return, "not a dynamic importer");
 	ASSERT_EQ(0, pthread_create(&mover.thread, NULL, mover_run, &mover));
 	do {
-		EXPECT_EQ(0, en_put(&self->b, 33, PAGE + 1000, seed++));
-		EXPECT_EQ(0, en_get(&self->b, 2 * PAGE - 10, 20));
-		now = since(self);
+		EXPECT_EQ(0, en_buf_write(&self->b, 33, PAGE + 1000, seed++));
+		EXPECT_EQ(0, en_buf_read(&self->b, 2 * PAGE - 10, 20));
+		now = stats_since_start(self);
 	} while ((mover.moves < 5 || now.faults < 5) && !mover.ret &&
 		 !_metadata->exit_code);
 	mover.stop = true;
@@ -214,15 +215,15 @@ TEST_F_TIMEOUT(move, moved_under_traffic, 240)
 
 /* ---- revocation ---- */
 
-/* Registrations get other keys, as long as the dead one has its own. */
-static int key_is_taken(struct en_buf *b)
+/* Return: 0 if new MRs do not get the key of the revoked MR, else -errno. */
+static int key_is_reserved(struct en_buf *b)
 {
-	static uint8_t byte[PAGE];
+	static uint8_t byte;
 	struct im_mr other;
 	int i, ret;
 
 	for (i = 0; i < 300; i++) {
-		ret = im_reg_mr(&b->dev, &other, byte, 1, (uintptr_t)byte, 0);
+		ret = im_reg_mr(&b->dev, &other, &byte, 1, (uintptr_t)&byte, 0);
 		if (ret)
 			return ret;
 		if (other.rkey >> 8 == b->mr.rkey >> 8)
@@ -237,33 +238,33 @@ static int key_is_taken(struct en_buf *b)
 TEST_F_TIMEOUT(move, revoked, 60)
 {
 	struct vt_mem *mem = &self->b.buf.mem;
-	bool follows = variant->device == EDU_RDMA_DYNAMIC;
+	bool dynamic = variant->device == EDU_RDMA_DYNAMIC;
 	struct edu_rdma_stats now;
 
 	if (variant->device == EDU_RDMA_PINNED)
-		DOES_NOT_APPLY(return, "this device holds what it has");
-	ASSERT_EQ(0, put(self, 10));
+		DOES_NOT_APPLY(return, "non-revocable importer");
+	ASSERT_EQ(0, write_data(self, 10));
 	ASSERT_EQ(0, vt_mem_revoke(mem));
-	/* The exporter has none for it, or the device asks no more. */
-	EXPECT_EQ(follows ? -ENODEV : -ESTALE, put(self, 11));
-	EXPECT_EQ(follows ? -ENODEV : -ESTALE, get(self));
-	EXPECT_EQ(0, key_is_taken(&self->b));
-	now = since(self);
+	/* The exporter returns ENODEV, or the device does not fault any more. */
+	EXPECT_EQ(dynamic ? -ENODEV : -ESTALE, write_data(self, 11));
+	EXPECT_EQ(dynamic ? -ENODEV : -ESTALE, read_data(self));
+	EXPECT_EQ(0, key_is_reserved(&self->b));
+	now = stats_since_start(self);
 	EXPECT_EQ(1, now.notifies);
-	EXPECT_EQ(!follows, now.revocations);
+	EXPECT_EQ(!dynamic, now.revocations);
 	EXPECT_EQ(1, now.unmappings);
 	EXPECT_EQ(1, now.mrs);
 }
 
-/* ---- a device that could follow, told not to ---- */
+/* ---- a dynamic importer that pins ---- */
 
-TEST_F_TIMEOUT(move, asked_to_pin, 60)
+TEST_F_TIMEOUT(move, pin_requested, 60)
 {
 	struct en_buf *b = &self->b;
 	struct im_mr other;
 
 	if (variant->device != EDU_RDMA_DYNAMIC)
-		DOES_NOT_APPLY(return, "this device pins in any case");
+		DOES_NOT_APPLY(return, "this device always pins");
 	ASSERT_EQ(0, im_reg_dmabuf_mr(&b->dev, &other, 0, SIZE, 0,
 				      b->buf.mem.dmabuf, IM_ACCESS_ALL,
 				      EDU_RDMA_REG_PINNED));

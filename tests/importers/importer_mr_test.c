@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * What the devices over the DMA engine register, and what by its key is refused.
- * Tests of others rely on these checks.
+ * Registration with the devices of the DMA engine, and accesses that they reject.
+ * Other tests rely on these checks.
  */
 #include <kselftest_harness.h>
 
 #include <sys/mman.h>
 
+#include "../page_size.h"
 #include "engine.h"
 
-#define PAGE 4096
+#define PAGE page_size()
 #define SIZE (2 * PAGE)
 
-/* Of enum ib_access_flags; optional ones may be given to any device. */
+/* IB_ACCESS_RELAXED_ORDERING: an optional flag, which every device accepts. */
 #define RELAXED_ORDERING (1 << 20)
 
 FIXTURE(mr)
@@ -57,10 +58,10 @@ FIXTURE_TEARDOWN(mr)
 typedef FIXTURE_DATA(mr) mr_t;
 
 /*
- * Ends the MR that the fixture made: where the kernel looks for mistakes, it takes
- * memory that is mapped twice for one.
+ * Deregisters the MR of the fixture, because DMA debugging of the kernel warns about
+ * overlapping mappings.
  */
-static int forget(mr_t *self)
+static int dereg_fixture_mr(mr_t *self)
 {
 	int ret = im_dereg_mr(&self->b.mr);
 
@@ -68,15 +69,15 @@ static int forget(mr_t *self)
 	return ret;
 }
 
-static int reg(mr_t *self, struct im_mr *mr, uint64_t offset, uint64_t length,
-	       uint64_t iova, int access)
+static int reg_mr(mr_t *self, struct im_mr *mr, uint64_t offset, uint64_t length,
+		  uint64_t iova, int access)
 {
 	return im_reg_mem(&self->b.dev, mr, &self->b.buf.mem, offset, length,
 			  iova, access);
 }
 
-/* One byte of the memory, by that MR and with these flags; it stays what it is. */
-static int touch(mr_t *self, struct im_mr *mr, uint64_t addr, uint32_t flags)
+/* Accesses one byte. A write does not change it. */
+static int access_byte(mr_t *self, struct im_mr *mr, uint64_t addr, uint32_t flags)
 {
 	uint8_t byte = self->b.buf.shadow[0];
 
@@ -84,7 +85,7 @@ static int touch(mr_t *self, struct im_mr *mr, uint64_t addr, uint32_t flags)
 			 1, flags);
 }
 
-static const int rights[] = {
+static const int access_flags[] = {
 	0,
 	IBV_ACCESS_LOCAL_WRITE,
 	IBV_ACCESS_REMOTE_READ,
@@ -92,43 +93,44 @@ static const int rights[] = {
 	IM_ACCESS_ALL | RELAXED_ORDERING,
 };
 
-TEST_F_TIMEOUT(mr, rights, 120)
+TEST_F_TIMEOUT(mr, access_flags, 120)
 {
 	struct im_mr mr;
 	size_t i;
 	int a;
 
-	ASSERT_EQ(0, forget(self));
-	for (i = 0; i < sizeof(rights) / sizeof(rights[0]); i++) {
-		a = rights[i];
-		ASSERT_EQ(0, reg(self, &mr, 0, SIZE, 0, a));
+	ASSERT_EQ(0, dereg_fixture_mr(self));
+	for (i = 0; i < sizeof(access_flags) / sizeof(access_flags[0]); i++) {
+		a = access_flags[i];
+		ASSERT_EQ(0, reg_mr(self, &mr, 0, SIZE, 0, a));
 		EXPECT_EQ(a & IBV_ACCESS_REMOTE_READ ? 0 : -EACCES,
-			  touch(self, &mr, 0, 0));
+			  access_byte(self, &mr, 0, 0));
 		EXPECT_EQ(a & IBV_ACCESS_REMOTE_WRITE ? 0 : -EACCES,
-			  touch(self, &mr, 0, EDU_RDMA_WRITE));
-		EXPECT_EQ(0, touch(self, &mr, 0, EDU_RDMA_LOCAL));
+			  access_byte(self, &mr, 0, EDU_RDMA_WRITE));
+		EXPECT_EQ(0, access_byte(self, &mr, 0, EDU_RDMA_LOCAL));
 		EXPECT_EQ(a & IBV_ACCESS_LOCAL_WRITE ? 0 : -EACCES,
-			  touch(self, &mr, 0, EDU_RDMA_LOCAL | EDU_RDMA_WRITE));
+			  access_byte(self, &mr, 0,
+				      EDU_RDMA_LOCAL | EDU_RDMA_WRITE));
 		EXPECT_EQ(0, im_dereg_mr(&mr));
 	}
 }
 
-/* What the core of the kernel refuses for dma-bufs does not get to the device. */
-TEST_F(mr, rights_unknown)
+/* For dma-bufs, the RDMA core rejects some flags before it calls the driver. */
+TEST_F(mr, unsupported_access_flags)
 {
 	int unknown = variant->kind == &vt_mem_host ? -EOPNOTSUPP : -EINVAL;
 	struct im_mr mr;
 
-	EXPECT_EQ(-EOPNOTSUPP, reg(self, &mr, 0, SIZE, 0,
-				   IBV_ACCESS_LOCAL_WRITE |
+	EXPECT_EQ(-EOPNOTSUPP, reg_mr(self, &mr, 0, SIZE, 0,
+				      IBV_ACCESS_LOCAL_WRITE |
 				   IBV_ACCESS_REMOTE_ATOMIC));
-	EXPECT_EQ(unknown, reg(self, &mr, 0, SIZE, 0, IBV_ACCESS_MW_BIND));
-	EXPECT_EQ(unknown, reg(self, &mr, 0, SIZE, 0, IBV_ACCESS_ON_DEMAND));
-	EXPECT_EQ(-EINVAL, reg(self, &mr, 0, SIZE, 0,
-			       IBV_ACCESS_REMOTE_WRITE));
+	EXPECT_EQ(unknown, reg_mr(self, &mr, 0, SIZE, 0, IBV_ACCESS_MW_BIND));
+	EXPECT_EQ(unknown, reg_mr(self, &mr, 0, SIZE, 0, IBV_ACCESS_ON_DEMAND));
+	EXPECT_EQ(-EINVAL, reg_mr(self, &mr, 0, SIZE, 0,
+				  IBV_ACCESS_REMOTE_WRITE));
 }
 
-/* A device of its own kind by kernel_cap_flags: the core asks no further. */
+/* The device does not announce on-demand paging, so the RDMA core rejects it. */
 TEST_F(mr, on_demand)
 {
 	struct im_mr mr;
@@ -139,27 +141,27 @@ TEST_F(mr, on_demand)
 
 TEST_F_TIMEOUT(mr, ranges, 60)
 {
-	uint64_t high = -(uint64_t)PAGE;
+	uint64_t last_page = -(uint64_t)PAGE;
 	struct im_mr mr;
 
-	ASSERT_EQ(0, forget(self));
-	EXPECT_EQ(-EINVAL, reg(self, &mr, 0, 0, 0, 0));
-	EXPECT_EQ(-EINVAL, reg(self, &mr, 1, PAGE, 0, 0));
-	/* Its last byte is the last there is; one more is too much. */
-	EXPECT_EQ(-EINVAL, reg(self, &mr, 0, PAGE + 1, high, 0));
-	ASSERT_EQ(0, reg(self, &mr, 0, PAGE, high, IBV_ACCESS_REMOTE_READ));
-	EXPECT_EQ(0, touch(self, &mr, -1ULL, 0));
-	EXPECT_EQ(-ERANGE, touch(self, &mr, 0, 0));
+	ASSERT_EQ(0, dereg_fixture_mr(self));
+	EXPECT_EQ(-EINVAL, reg_mr(self, &mr, 0, 0, 0, 0));
+	EXPECT_EQ(-EINVAL, reg_mr(self, &mr, 1, PAGE, 0, 0));
+	/* An MR may end at the last address, but not beyond it. */
+	EXPECT_EQ(-EINVAL, reg_mr(self, &mr, 0, PAGE + 1, last_page, 0));
+	ASSERT_EQ(0, reg_mr(self, &mr, 0, PAGE, last_page, IBV_ACCESS_REMOTE_READ));
+	EXPECT_EQ(0, access_byte(self, &mr, -1ULL, 0));
+	EXPECT_EQ(-ERANGE, access_byte(self, &mr, 0, 0));
 	EXPECT_EQ(0, im_dereg_mr(&mr));
-	EXPECT_EQ(-EINVAL, reg(self, &mr, 0, -1ULL, PAGE, 0));
+	EXPECT_EQ(-EINVAL, reg_mr(self, &mr, 0, -1ULL, PAGE, 0));
 	if (variant->kind == &vt_mem_host)
 		return;
-	EXPECT_EQ(-EINVAL, reg(self, &mr, 0, SIZE + 1, 0, 0));
-	EXPECT_EQ(-EINVAL, reg(self, &mr, SIZE, 1, 0, 0));
-	EXPECT_EQ(-EINVAL, reg(self, &mr, PAGE, -1ULL, 0, 0));
+	EXPECT_EQ(-EINVAL, reg_mr(self, &mr, 0, SIZE + 1, 0, 0));
+	EXPECT_EQ(-EINVAL, reg_mr(self, &mr, SIZE, 1, 0, 0));
+	EXPECT_EQ(-EINVAL, reg_mr(self, &mr, PAGE, -1ULL, 0, 0));
 }
 
-TEST_F(mr, not_there)
+TEST_F(mr, invalid_memory)
 {
 	struct im_dev *dev = &self->b.dev;
 	struct im_mr mr;
@@ -184,29 +186,29 @@ TEST_F_TIMEOUT(mr, keys, 60)
 	uint64_t at = b->buf.iova;
 	struct im_mr mr, wrong;
 
-	ASSERT_EQ(0, forget(self));
-	ASSERT_EQ(0, reg(self, &b->mr, PAGE, PAGE, at + PAGE, IM_ACCESS_ALL));
+	ASSERT_EQ(0, dereg_fixture_mr(self));
+	ASSERT_EQ(0, reg_mr(self, &b->mr, PAGE, PAGE, at + PAGE, IM_ACCESS_ALL));
 	EXPECT_EQ(b->mr.lkey, b->mr.rkey);
-	ASSERT_EQ(0, reg(self, &mr, 0, PAGE, at, IM_ACCESS_ALL));
+	ASSERT_EQ(0, reg_mr(self, &mr, 0, PAGE, at, IM_ACCESS_ALL));
 	EXPECT_NE(b->mr.rkey >> 8, mr.rkey >> 8);
-	EXPECT_EQ(0, touch(self, &mr, at, 0));
+	EXPECT_EQ(0, access_byte(self, &mr, at, 0));
 	EXPECT_EQ(0, im_dereg_mr(&mr));
-	EXPECT_EQ(-ENOKEY, touch(self, &mr, at, 0));
+	EXPECT_EQ(-ENOKEY, access_byte(self, &mr, at, 0));
 	EXPECT_EQ(-ENOENT, im_dereg_mr(&mr));
-	/* Whoever has its place now is somebody else. */
+	/* A new MR reuses the index with a different key. */
 	wrong = mr;
-	ASSERT_EQ(0, reg(self, &mr, 0, PAGE, at, IM_ACCESS_ALL));
+	ASSERT_EQ(0, reg_mr(self, &mr, 0, PAGE, at, IM_ACCESS_ALL));
 	EXPECT_EQ(wrong.rkey >> 8, mr.rkey >> 8);
-	EXPECT_EQ(-ENOKEY, touch(self, &wrong, at, 0));
+	EXPECT_EQ(-ENOKEY, access_byte(self, &wrong, at, 0));
 	EXPECT_EQ(0, im_dereg_mr(&mr));
 
-	/* Keys are of one device. */
+	/* A key is valid on one device only. */
 	EXPECT_EQ(-ENOKEY, en_access(b->engine,
 				     (b->device + 1) % EDU_RDMA_DEVICES,
 				     b->mr.rkey, at + PAGE, &mr, 1, 0));
 }
 
-TEST_F(mr, access)
+TEST_F(mr, invalid_accesses)
 {
 	struct en_buf *b = &self->b;
 	struct edu_rdma_stats before, after;
@@ -214,16 +216,16 @@ TEST_F(mr, access)
 	uint8_t bytes[2];
 
 	ASSERT_EQ(0, en_stats(b->engine, b->device, &before));
-	EXPECT_EQ(-ERANGE, touch(self, &b->mr, b->buf.iova - 1, 0));
-	EXPECT_EQ(-ERANGE, touch(self, &b->mr, end, 0));
-	EXPECT_EQ(-ERANGE, touch(self, &b->mr, -1ULL, 0));
+	EXPECT_EQ(-ERANGE, access_byte(self, &b->mr, b->buf.iova - 1, 0));
+	EXPECT_EQ(-ERANGE, access_byte(self, &b->mr, end, 0));
+	EXPECT_EQ(-ERANGE, access_byte(self, &b->mr, -1ULL, 0));
 	EXPECT_EQ(-ERANGE, en_access(b->engine, b->device, b->mr.rkey, end - 1,
 				     bytes, 2, 0));
 	EXPECT_EQ(-ERANGE, en_access(b->engine, b->device, b->mr.rkey,
 				     b->buf.iova, bytes, -1ULL, 0));
 	EXPECT_EQ(-EFAULT, en_access(b->engine, b->device, b->mr.rkey,
 				     b->buf.iova, NULL, 1, EDU_RDMA_WRITE));
-	/* Nothing is moved without being there. */
+	/* A transfer of 0 bytes does not check the address. */
 	EXPECT_EQ(0, en_access(b->engine, b->device, b->mr.rkey, end, NULL, 0,
 			       0));
 	EXPECT_EQ(-EINVAL, en_access(b->engine, EDU_RDMA_DEVICES, b->mr.rkey,

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Peer memory under devices that do DMA, by plain registrations of pointers: what
- * the core makes of them is a dma-buf, and these devices have never heard of peer
- * memory.
+ * Peer memory with DMA importers, registered by address. The core creates a dma-buf
+ * for each registration. The drivers of the devices do not know peer memory.
  */
 #include <kselftest_harness.h>
 
@@ -15,13 +14,14 @@
 #include <sys/resource.h>
 #include <rdma/peer_mem.h>
 
-#include "applies.h"
 #include "../kmod/peer_test.h"
+#include "../page_size.h"
+#include "applies.h"
 #include "engine.h"
 #include "lib/counters.h"
 #include "lib/proc.h"
 
-#define PAGE 4096
+#define PAGE page_size()
 #define SIZE (6 * PAGE)
 
 FIXTURE(peer)
@@ -33,15 +33,14 @@ FIXTURE_VARIANT(peer)
 {
 	const struct vt_mem_kind *kind;
 	enum edu_rdma_device device;
-	/* Nobody says that the host bridge passes requests. */
-	bool no_path;
+	bool no_route;	/* the host bridge is not listed */
 };
 
 FIXTURE_VARIANT_ADD(peer, dynamic_vram) {
 	.kind = &vt_mem_vram, .device = EDU_RDMA_DYNAMIC,
 };
-FIXTURE_VARIANT_ADD(peer, dynamic_vram_no_path) {
-	.kind = &vt_mem_vram, .device = EDU_RDMA_DYNAMIC, .no_path = true,
+FIXTURE_VARIANT_ADD(peer, dynamic_vram_no_route) {
+	.kind = &vt_mem_vram, .device = EDU_RDMA_DYNAMIC, .no_route = true,
 };
 FIXTURE_VARIANT_ADD(peer, revocable_vram) {
 	.kind = &vt_mem_vram, .device = EDU_RDMA_REVOCABLE,
@@ -58,7 +57,7 @@ typedef FIXTURE_DATA(peer) peer_t;
 FIXTURE_SETUP(peer)
 {
 	ASSERT_EQ(0, en_load());
-	ASSERT_EQ(0, en_bridges(variant->no_path ? "0:0" : "all"));
+	ASSERT_EQ(0, en_set_bridges(variant->no_route ? "0:0" : "all"));
 	ASSERT_EQ(0, vt_mem_prepare(variant->kind));
 	ASSERT_EQ(0, en_buf_open(&self->b, variant->device, IM_WRITE,
 				 variant->kind, SIZE));
@@ -69,16 +68,16 @@ FIXTURE_TEARDOWN(peer)
 	EXPECT_EQ(0, en_buf_close(&self->b));
 }
 
-/* Over a border, in both directions. */
-static void works(struct __test_metadata *_metadata, peer_t *self,
-		  uint64_t seed)
+/* Writes and reads across a page boundary. */
+static void check_access(struct __test_metadata *_metadata, peer_t *self,
+			 uint64_t seed)
 {
-	EXPECT_EQ(0, en_put(&self->b, PAGE - 100, 300, seed));
-	EXPECT_EQ(0, en_get(&self->b, PAGE - 90, 250));
+	EXPECT_EQ(0, en_buf_write(&self->b, PAGE - 100, 300, seed));
+	EXPECT_EQ(0, en_buf_read(&self->b, PAGE - 90, 250));
 	EXPECT_EQ(0, vt_buf_check_all(&self->b.buf));
 }
 
-static uint64_t notifies(peer_t *self)
+static uint64_t count_notifies(peer_t *self)
 {
 	struct edu_rdma_stats stats = { 0 };
 
@@ -86,15 +85,15 @@ static uint64_t notifies(peer_t *self)
 	return stats.notifies;
 }
 
-TEST_F_TIMEOUT(peer, there_and_back, 120)
+TEST_F_TIMEOUT(peer, write_and_read, 120)
 {
-	works(_metadata, self, 2);
-	EXPECT_EQ(0, en_put(&self->b, SIZE - 5, 5, 3));
-	EXPECT_EQ(0, en_get(&self->b, SIZE - 5, 5));
+	check_access(_metadata, self, 2);
+	EXPECT_EQ(0, en_buf_write(&self->b, SIZE - 5, 5, 3));
+	EXPECT_EQ(0, en_buf_read(&self->b, SIZE - 5, 5));
 	EXPECT_EQ(0, vt_buf_check_all(&self->b.buf));
 }
 
-/* From an odd byte on, at an address of the caller's. */
+/* Registers a part from an unaligned offset, with an iova of the caller. */
 TEST_F_TIMEOUT(peer, part, 60)
 {
 	uint64_t offset = PAGE + 4000, iova = 0x7000000000000000 + 4000;
@@ -104,54 +103,57 @@ TEST_F_TIMEOUT(peer, part, 60)
 	ASSERT_EQ(0, im_reg_mem(&b->dev, &b->mr, &b->buf.mem, offset, 2 * PAGE,
 				iova, IM_ACCESS_ALL));
 	b->buf.iova = iova - offset;
-	EXPECT_EQ(0, en_put(b, offset, 200, 4));
-	EXPECT_EQ(0, en_put(b, offset + 2 * PAGE - 3, 3, 4));
-	EXPECT_EQ(-ERANGE, en_put(b, offset + 2 * PAGE - 1, 2, 5));
+	EXPECT_EQ(0, en_buf_write(b, offset, 200, 4));
+	EXPECT_EQ(0, en_buf_write(b, offset + 2 * PAGE - 3, 3, 4));
+	EXPECT_EQ(-ERANGE, en_buf_write(b, offset + 2 * PAGE - 1, 2, 5));
 	EXPECT_EQ(0, vt_buf_check_all(&b->buf));
 	EXPECT_EQ(0, im_dereg_mr(&b->mr));
 	b->mr = whole;
 }
 
-/* Who follows finds it again; who has it pinned keeps it where it is. */
+/* A dynamic importer faults again after a move. A pinned BO does not move. */
 TEST_F_TIMEOUT(peer, moves, 120)
 {
 	bool dynamic = self->b.device == EDU_RDMA_DYNAMIC;
-	uint64_t before = notifies(self);
+	uint64_t before = count_notifies(self);
 
 	if (variant->kind != &vt_mem_vram)
 		DOES_NOT_APPLY(return, "this memory does not move");
-	works(_metadata, self, 2);
+	check_access(_metadata, self, 2);
 	if (dynamic) {
 		EXPECT_EQ(0, vt_mem_move(&self->b.buf.mem, false));
-		EXPECT_LE(before + !variant->no_path, notifies(self));
-		works(_metadata, self, 3);
+		EXPECT_LE(before + !variant->no_route, count_notifies(self));
+		check_access(_metadata, self, 3);
 		EXPECT_EQ(0, vt_mem_move(&self->b.buf.mem, true));
 	} else {
 		EXPECT_NE(0, vt_mem_move(&self->b.buf.mem, false));
-		EXPECT_EQ(before, notifies(self));
+		EXPECT_EQ(before, count_notifies(self));
 	}
-	works(_metadata, self, 4);
+	check_access(_metadata, self, 4);
 }
 
-/* What the administrator says of the host bridge changes while the memory is mapped. */
+/* p2p_bridges changes while the memory is mapped. */
 TEST_F_TIMEOUT(peer, route_changes, 120)
 {
 	bool moves = self->b.device == EDU_RDMA_DYNAMIC &&
 		     variant->kind == &vt_mem_vram;
 
-	works(_metadata, self, 2);
-	ASSERT_EQ(0, en_bridges(variant->no_path ? "all" : "0:0"));
-	works(_metadata, self, 3);
+	check_access(_metadata, self, 2);
+	ASSERT_EQ(0, en_set_bridges(variant->no_route ? "all" : "0:0"));
+	check_access(_metadata, self, 3);
 	if (moves)
 		EXPECT_EQ(0, vt_mem_move(&self->b.buf.mem, false));
-	works(_metadata, self, 4);
+	check_access(_metadata, self, 4);
 	if (moves)
 		EXPECT_EQ(0, vt_mem_move(&self->b.buf.mem, true));
-	ASSERT_EQ(0, en_bridges(variant->no_path ? "0:0" : "all"));
-	works(_metadata, self, 5);
+	ASSERT_EQ(0, en_set_bridges(variant->no_route ? "0:0" : "all"));
+	check_access(_metadata, self, 5);
 }
 
-/* As before, and nobody has anything pinned. Who cannot follow is not asked. */
+/*
+ * A dynamic importer works the same with IBV_ACCESS_ON_DEMAND, and pins nothing.
+ * With other importers the registration fails before the exporter is asked.
+ */
 TEST_F_TIMEOUT(peer, on_demand, 120)
 {
 	struct en_buf *b = &self->b;
@@ -161,10 +163,10 @@ TEST_F_TIMEOUT(peer, on_demand, 120)
 
 	if (b->device == EDU_RDMA_DYNAMIC) {
 		ASSERT_EQ(0, ret);
-		works(_metadata, self, 2);
+		check_access(_metadata, self, 2);
 		if (variant->kind == &vt_mem_vram)
 			EXPECT_EQ(0, vt_mem_move(&b->buf.mem, false));
-		works(_metadata, self, 3);
+		check_access(_metadata, self, 3);
 		EXPECT_EQ(0, im_dereg_mr(&b->mr));
 	} else {
 		EXPECT_EQ(-EOPNOTSUPP, ret);
@@ -172,7 +174,7 @@ TEST_F_TIMEOUT(peer, on_demand, 120)
 	b->mr = pinned;
 }
 
-static void is_over(struct __test_metadata *_metadata, peer_t *self)
+static void expect_revoked(struct __test_metadata *_metadata, peer_t *self)
 {
 	char byte;
 
@@ -182,47 +184,47 @@ static void is_over(struct __test_metadata *_metadata, peer_t *self)
 
 TEST_F_TIMEOUT(peer, destroyed, 60)
 {
-	works(_metadata, self, 2);
+	check_access(_metadata, self, 2);
 	ASSERT_EQ(0, vt_mem_destroy(&self->b.buf.mem));
-	is_over(_metadata, self);
+	expect_revoked(_metadata, self);
 }
 
-/* The mapping goes, and the registration with it, soon. */
+/* munmap() ends the registration asynchronously. */
 TEST_F_TIMEOUT(peer, unmapped, 60)
 {
 	int64_t until = vt_now_ms() + 30000;
 	char byte;
 
-	works(_metadata, self, 2);
+	check_access(_metadata, self, 2);
 	ASSERT_EQ(0, munmap(self->b.buf.mem.addr, PAGE));
 	while (!en_access(self->b.engine, self->b.device, self->b.mr.rkey,
 			  self->b.buf.iova, &byte, 1, 0))
 		ASSERT_GT(until, vt_now_ms());
-	is_over(_metadata, self);
+	expect_revoked(_metadata, self);
 }
 
-/* The exporter's device goes, and does not wait for the registration. */
+/* Unbinding the exporter's device does not wait for the deregistration. */
 TEST_F_TIMEOUT(peer, device_unbound, 120)
 {
 	char device[PATH_MAX], driver[PATH_MAX], path[PATH_MAX];
-	const char *node = strrchr(variant->kind->node, '/') + 1;
+	const char *chardev = strrchr(variant->kind->node, '/') + 1;
 
-	works(_metadata, self, 2);
-	snprintf(path, sizeof(path), "/sys/class/misc/%s/device", node);
+	check_access(_metadata, self, 2);
+	snprintf(path, sizeof(path), "/sys/class/misc/%s/device", chardev);
 	ASSERT_NE(NULL, realpath(path, device));
-	snprintf(path, sizeof(path), "/sys/class/misc/%s/device/driver", node);
+	snprintf(path, sizeof(path), "/sys/class/misc/%s/device/driver", chardev);
 	ASSERT_NE(NULL, realpath(path, driver));
 
-	/* Whichever driver has it: the memory is its exporter's. */
+	/* The exporter may be another module than the device's driver. */
 	snprintf(path, sizeof(path), "%.2000s/unbind", driver);
 	ASSERT_EQ(0, vt_write_file(path, strrchr(device, '/') + 1));
-	is_over(_metadata, self);
+	expect_revoked(_metadata, self);
 	snprintf(path, sizeof(path), "%.2000s/bind", driver);
 	EXPECT_EQ(0, vt_write_file(path, strrchr(device, '/') + 1));
 }
 
-/* The range is counted as the client's, and given back. */
-TEST_F(peer, counted)
+/* The counters of the exporter contain the MR until it is deregistered. */
+TEST_F(peer, counters)
 {
 	struct vt_counters now;
 
@@ -234,7 +236,7 @@ TEST_F(peer, counted)
 	EXPECT_EQ(0, now.alloc_mrs - now.dealloc_mrs);
 }
 
-/* As host memory, where it is pinned, until it is deregistered. */
+/* Pinned peer memory counts as VmPin, as system memory does. */
 TEST_F(peer, pinned_is_charged)
 {
 	bool pins = variant->device == EDU_RDMA_REVOCABLE;
@@ -246,8 +248,8 @@ TEST_F(peer, pinned_is_charged)
 	EXPECT_EQ(0, vt_status_kib("VmPin"));
 }
 
-/* The driver is handed one. */
-TEST_F(peer, no_descriptor_is_left)
+/* The core needs a free descriptor, which it passes to the driver. */
+TEST_F(peer, no_free_descriptor)
 {
 	struct en_buf *b = &self->b;
 	struct rlimit all, few;
@@ -279,8 +281,8 @@ static int kernel_mr(peer_t *self, const void *addr, int access)
 }
 
 /*
- * Consumers in the kernel, which have no context of a process, get what the driver
- * gives them: system memory.
+ * Kernel consumers have no user context. The driver serves them system memory only,
+ * without the core.
  */
 TEST_F(peer, kernel_consumer)
 {
@@ -309,8 +311,8 @@ FIXTURE_VARIANT(client)
 	bool invalidates;
 };
 
-/* Who cannot stop gets what is never taken back. */
-FIXTURE_VARIANT_ADD(client, stubborn_never_invalidates) {
+/* A non-revocable importer can use a client that never invalidates. */
+FIXTURE_VARIANT_ADD(client, non_revocable_never_invalidates) {
 	.device = EDU_RDMA_PINNED, .flavour = "flavour=0",
 };
 FIXTURE_VARIANT_ADD(client, dynamic_invalidates) {
@@ -339,7 +341,7 @@ FIXTURE_TEARDOWN(client)
 	EXPECT_EQ(0, vt_rmmod("peerdirect_test"));
 }
 
-/* What of the calls into the client was wrong. */
+/* Return: the number of wrong calls that the client has counted. */
 static uint64_t count_wrong(const struct vt_mem *mem)
 {
 	struct peer_test_stats stats = { { 0 } };
@@ -353,22 +355,22 @@ static uint64_t count_wrong(const struct vt_mem *mem)
 	return wrong;
 }
 
-TEST_F_TIMEOUT(client, bytes, 60)
+TEST_F_TIMEOUT(client, write_and_read, 60)
 {
-	EXPECT_EQ(0, en_put(&self->b, PAGE - 100, 300, 2));
-	EXPECT_EQ(0, en_get(&self->b, PAGE - 90, 250));
+	EXPECT_EQ(0, en_buf_write(&self->b, PAGE - 100, 300, 2));
+	EXPECT_EQ(0, en_buf_read(&self->b, PAGE - 90, 250));
 	EXPECT_EQ(0, vt_buf_check_all(&self->b.buf));
 	EXPECT_EQ(0, en_buf_deregister(&self->b));
 	EXPECT_EQ(0, count_wrong(&self->b.buf.mem));
 }
 
-TEST_F_TIMEOUT(client, takes_back, 60)
+TEST_F_TIMEOUT(client, invalidates_memory, 60)
 {
 	char byte;
 
 	if (!variant->invalidates)
-		DOES_NOT_APPLY(return, "this client never does");
-	EXPECT_EQ(0, en_put(&self->b, PAGE - 100, 300, 2));
+		DOES_NOT_APPLY(return, "this client never invalidates");
+	EXPECT_EQ(0, en_buf_write(&self->b, PAGE - 100, 300, 2));
 	ASSERT_EQ(0, vt_mem_revoke(&self->b.buf.mem));
 	EXPECT_NE(0, en_access(self->b.engine, self->b.device,
 			       self->b.mr.rkey, self->b.buf.iova, &byte, 1, 0));
@@ -376,59 +378,59 @@ TEST_F_TIMEOUT(client, takes_back, 60)
 	EXPECT_EQ(0, count_wrong(&self->b.buf.mem));
 }
 
-/* ---- refusals ---- */
+/* ---- rejected registrations ---- */
 
-FIXTURE(refusal)
+FIXTURE(rejection)
 {
 	struct vt_mem mem;
 	struct im_dev dev;
-	int node;
+	int chardev;
 };
 
-FIXTURE_VARIANT(refusal)
+FIXTURE_VARIANT(rejection)
 {
 	const struct vt_mem_kind *kind;
 	const char *device;
 	const char *bridges;
 	int error;
-	unsigned int reason;
+	unsigned int status;
 };
 
-/* It cannot stop, and the owners may want it back. */
-FIXTURE_VARIANT_ADD(refusal, stubborn_vram) {
+/* The importer is non-revocable, and these exporters may revoke. */
+FIXTURE_VARIANT_ADD(rejection, non_revocable_vram) {
 	.kind = &vt_mem_vram, .device = "edu1", .bridges = "all",
-	.error = EOPNOTSUPP, .reason = PEER_MEM_NO_REVOKE,
+	.error = EOPNOTSUPP, .status = PEER_MEM_NO_REVOKE,
 };
-FIXTURE_VARIANT_ADD(refusal, stubborn_cmb) {
+FIXTURE_VARIANT_ADD(rejection, non_revocable_cmb) {
 	.kind = &vt_mem_cmb, .device = "edu1", .bridges = "all",
-	.error = EOPNOTSUPP, .reason = PEER_MEM_NO_REVOKE,
+	.error = EOPNOTSUPP, .status = PEER_MEM_NO_REVOKE,
 };
-FIXTURE_VARIANT_ADD(refusal, no_path_cmb) {
+FIXTURE_VARIANT_ADD(rejection, no_route_cmb) {
 	.kind = &vt_mem_cmb, .device = "edu0", .bridges = "1af4:1110,0:0",
-	.error = EREMOTEIO, .reason = PEER_MEM_NO_PATH,
+	.error = EREMOTEIO, .status = PEER_MEM_NO_P2P_ROUTE,
 };
 
-FIXTURE_SETUP(refusal)
+FIXTURE_SETUP(rejection)
 {
 	ASSERT_EQ(0, en_load());
-	ASSERT_EQ(0, en_bridges(variant->bridges));
+	ASSERT_EQ(0, en_set_bridges(variant->bridges));
 	ASSERT_EQ(0, vt_mem_prepare(variant->kind));
 	ASSERT_EQ(0, vt_mem_alloc(&self->mem, variant->kind, SIZE, 0));
 	ASSERT_EQ(0, im_open(&self->dev, variant->device, IM_WRITE));
-	self->node = open("/dev/peer_mem", O_RDWR | O_CLOEXEC);
-	ASSERT_LE(0, self->node);
+	self->chardev = open("/dev/peer_mem", O_RDWR | O_CLOEXEC);
+	ASSERT_LE(0, self->chardev);
 }
 
-FIXTURE_TEARDOWN(refusal)
+FIXTURE_TEARDOWN(rejection)
 {
-	close(self->node);
+	close(self->chardev);
 	im_close(&self->dev);
 	vt_mem_free(&self->mem);
 }
 
-/* What is told of a registration, beforehand. */
-static int ask(int node, struct peer_mem_query *query, const char *device,
-	       const struct vt_mem *mem)
+/* Queries whether @mem could be registered with @device. */
+static int query_device(int chardev, struct peer_mem_query *query,
+			const char *device, const struct vt_mem *mem)
 {
 	*query = (struct peer_mem_query){
 		.size = sizeof(*query),
@@ -437,11 +439,14 @@ static int ask(int node, struct peer_mem_query *query, const char *device,
 		.access = IM_ACCESS_ALL,
 	};
 	strcpy(query->device, device);
-	return ioctl(node, PEER_MEM_IOC_QUERY, query) ? -errno : 0;
+	return ioctl(chardev, PEER_MEM_IOC_QUERY, query) ? -errno : 0;
 }
 
-/* The same is told beforehand, once the device's ways are known. */
-TEST_F(refusal, told)
+/*
+ * A query reports the error of the registration. The importer type is known since
+ * the registration.
+ */
+TEST_F(rejection, query_agrees)
 {
 	struct peer_mem_query query;
 	struct im_mr mr;
@@ -449,53 +454,54 @@ TEST_F(refusal, told)
 	EXPECT_EQ(-variant->error,
 		  im_reg_mem(&self->dev, &mr, &self->mem, 0, SIZE, 0,
 			     IM_ACCESS_ALL));
-	ASSERT_EQ(0, ask(self->node, &query, variant->device, &self->mem));
+	ASSERT_EQ(0, query_device(self->chardev, &query, variant->device,
+				  &self->mem));
 	EXPECT_EQ(variant->error, (int)query.pinned.error);
-	EXPECT_EQ(variant->reason, query.pinned.reason);
-	EXPECT_NE('\0', *query.client);
+	EXPECT_EQ(variant->status, query.pinned.status);
+	EXPECT_NE('\0', *query.exporter);
 }
 
-/* ---- a private link ---- */
+/* ---- private link ---- */
 
 FIXTURE(private_link)
 {
-	int node;
+	int chardev;
 };
 
-/* That the host bridge passes requests helps nobody. */
+/* The listed host bridges do not matter for this memory. */
 FIXTURE_SETUP(private_link)
 {
 	ASSERT_EQ(0, en_load());
-	ASSERT_EQ(0, en_bridges("all"));
+	ASSERT_EQ(0, en_set_bridges("all"));
 	ASSERT_EQ(0, vt_mem_prepare(&vt_mem_private_link));
-	self->node = open("/dev/peer_mem", O_RDWR | O_CLOEXEC);
-	ASSERT_LE(0, self->node);
+	self->chardev = open("/dev/peer_mem", O_RDWR | O_CLOEXEC);
+	ASSERT_LE(0, self->chardev);
 }
 
 FIXTURE_TEARDOWN(private_link)
 {
-	close(self->node);
+	close(self->chardev);
 	EXPECT_EQ(0, vt_rmmod("peer_test_link"));
 }
 
-TEST_F_TIMEOUT(private_link, reaches_its_partner, 60)
+TEST_F_TIMEOUT(private_link, reachable_from_partner, 60)
 {
 	struct peer_mem_query query;
 	struct en_buf b;
 
 	ASSERT_EQ(0, en_buf_open(&b, EDU_RDMA_DYNAMIC, IM_WRITE,
 				 &vt_mem_private_link, SIZE));
-	EXPECT_EQ(0, en_put(&b, PAGE - 100, 300, 2));
-	EXPECT_EQ(0, en_get(&b, PAGE - 90, 250));
+	EXPECT_EQ(0, en_buf_write(&b, PAGE - 100, 300, 2));
+	EXPECT_EQ(0, en_buf_read(&b, PAGE - 90, 250));
 	EXPECT_EQ(0, vt_buf_check_all(&b.buf));
-	ASSERT_EQ(0, ask(self->node, &query, "edu0", &b.buf.mem));
+	ASSERT_EQ(0, query_device(self->chardev, &query, "edu0", &b.buf.mem));
 	EXPECT_EQ(0, (int)query.pinned.error);
-	EXPECT_STREQ("peer_test_link", query.client);
+	EXPECT_STREQ("peer_test_link", query.exporter);
 	EXPECT_EQ(0, en_buf_close(&b));
 }
 
-/* Neither by DMA nor by the CPU. */
-TEST_F(private_link, reaches_nobody_else)
+/* Neither other DMA importers nor a CPU importer. */
+TEST_F(private_link, unreachable_from_others)
 {
 	static const char *const others[] = { "edu1", "edu2", "rxe0" };
 	struct peer_mem_query query;
@@ -507,9 +513,9 @@ TEST_F(private_link, reaches_nobody_else)
 
 	ASSERT_EQ(0, vt_mem_alloc(&mem, &vt_mem_private_link, SIZE, 0));
 	for (i = 0; i < 3; i++) {
-		ASSERT_EQ(0, ask(self->node, &query, others[i], &mem));
+		ASSERT_EQ(0, query_device(self->chardev, &query, others[i], &mem));
 		EXPECT_EQ(EREMOTEIO, (int)query.pinned.error);
-		EXPECT_EQ(PEER_MEM_NO_PATH, query.pinned.reason);
+		EXPECT_EQ(PEER_MEM_NO_P2P_ROUTE, query.pinned.status);
 	}
 	for (i = 0; i < 2; i++) {
 		ASSERT_EQ(0, im_open(&dev, others[i], IM_WRITE));
@@ -525,8 +531,8 @@ TEST_F(private_link, reaches_nobody_else)
 	vt_mem_free(&mem);
 }
 
-/* Another client would give the same memory: it is not asked any more. */
-TEST_F(private_link, refusal_is_final)
+/* After a denial, another exporter of the same memory is not asked. */
+TEST_F(private_link, denial_is_final)
 {
 	struct vt_dev rxe;
 	struct vt_mem mem;
@@ -544,7 +550,7 @@ TEST_F(private_link, refusal_is_final)
 
 #define PARAMETERS "/sys/module/peer_test_link/parameters/"
 
-/* Blocks that are mapped for DMA. */
+/* Return: the number of blocks mapped for DMA, or negative on error. */
 static long mapped_blocks(void)
 {
 	FILE *in = fopen(PARAMETERS "mapped", "re");
@@ -558,8 +564,8 @@ static long mapped_blocks(void)
 	return blocks;
 }
 
-/* An answer that leaves out a page is none, wherever the page is. */
-static void leaves_out(struct __test_metadata *_metadata, const char *page)
+/* A fault() of the exporter that omits any page fails. */
+static void check_omitted_page(struct __test_metadata *_metadata, const char *page)
 {
 	struct en_buf b;
 
@@ -571,34 +577,55 @@ static void leaves_out(struct __test_metadata *_metadata, const char *page)
 	ASSERT_EQ(0, vt_write_file(PARAMETERS "omit", "-1"));
 	ASSERT_EQ(0, en_buf_register(&b));
 	EXPECT_EQ(SIZE / PAGE, mapped_blocks());
-	EXPECT_EQ(0, en_put(&b, PAGE - 100, 300, 2));
+	EXPECT_EQ(0, en_buf_write(&b, PAGE - 100, 300, 2));
 	EXPECT_EQ(0, vt_buf_check_all(&b.buf));
 	EXPECT_EQ(0, en_buf_close(&b));
 	EXPECT_EQ(0, mapped_blocks());
 }
 
-TEST_F_TIMEOUT(private_link, leaves_out_the_first_page, 60)
+TEST_F_TIMEOUT(private_link, omits_first_page, 60)
 {
-	leaves_out(_metadata, "0");
+	check_omitted_page(_metadata, "0");
 }
 
-TEST_F_TIMEOUT(private_link, leaves_out_a_page, 60)
+TEST_F_TIMEOUT(private_link, omits_middle_page, 60)
 {
-	leaves_out(_metadata, "2");
+	check_omitted_page(_metadata, "2");
 }
 
-TEST_F_TIMEOUT(private_link, leaves_out_the_last_page, 60)
+TEST_F_TIMEOUT(private_link, omits_last_page, 60)
 {
-	leaves_out(_metadata, "5");
+	check_omitted_page(_metadata, "5");
 }
 
-static void *register_slowly(void *b)
+/* The program gets the error of dma_map(). */
+TEST_F_TIMEOUT(private_link, dma_map_fails, 60)
+{
+	static const int errors[] = { EREMOTEIO, EIO, ENOMEM };
+	struct en_buf b;
+	char text[16];
+	size_t i;
+
+	ASSERT_EQ(0, en_buf_prepare(&b, EDU_RDMA_DYNAMIC, IM_WRITE,
+				    &vt_mem_private_link, SIZE));
+	for (i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+		snprintf(text, sizeof(text), "%d", errors[i]);
+		ASSERT_EQ(0, vt_write_file(PARAMETERS "map_error", text));
+		EXPECT_EQ(-errors[i], en_buf_register(&b));
+	}
+	EXPECT_EQ(0, mapped_blocks());
+	ASSERT_EQ(0, vt_write_file(PARAMETERS "map_error", "0"));
+	ASSERT_EQ(0, en_buf_register(&b));
+	EXPECT_EQ(0, en_buf_close(&b));
+}
+
+static void *register_thread(void *b)
 {
 	return (void *)(long)en_buf_register(b);
 }
 
-/* Who leaves while it is asked has given nothing: nobody has to deregister. */
-TEST_F_TIMEOUT(private_link, leaves_while_it_is_asked, 60)
+/* If an exporter unregisters during claim(), the registration fails. */
+TEST_F_TIMEOUT(private_link, unregisters_during_claim, 60)
 {
 	pthread_t thread;
 	struct en_buf b;
@@ -607,14 +634,55 @@ TEST_F_TIMEOUT(private_link, leaves_while_it_is_asked, 60)
 	ASSERT_EQ(0, en_buf_prepare(&b, EDU_RDMA_DYNAMIC, IM_WRITE,
 				    &vt_mem_private_link, SIZE));
 	ASSERT_EQ(0, vt_write_file(PARAMETERS "claim_ms", "2000"));
-	ASSERT_EQ(0, pthread_create(&thread, NULL, register_slowly, &b));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, register_thread, &b));
 	usleep(700000);
 	EXPECT_EQ(0, vt_rmmod("peer_test_link"));
 	pthread_join(thread, &ret);
 	EXPECT_EQ(-ENODEV, (long)ret);
 	EXPECT_EQ(0, en_buf_close(&b));
-	/* For the end of the fixture. */
+	/* The teardown of the fixture unloads the module. */
 	ASSERT_EQ(0, vt_mem_prepare(&vt_mem_private_link));
+}
+
+/* ---- memory for CPU importers only ---- */
+
+/* The exporter has no dma_map(). */
+TEST(exporter_without_dma_map)
+{
+	struct en_buf b;
+
+	ASSERT_EQ(0, en_load());
+	ASSERT_EQ(0, en_set_bridges("all"));
+	ASSERT_EQ(0, vt_mem_prepare(&vt_mem_native));
+	ASSERT_EQ(0, en_buf_prepare(&b, EDU_RDMA_DYNAMIC, IM_WRITE,
+				    &vt_mem_native, SIZE));
+	EXPECT_EQ(-EREMOTEIO, en_buf_register(&b));
+	EXPECT_EQ(0, en_buf_close(&b));
+	EXPECT_EQ(0, vt_rmmod("peer_test_native"));
+}
+
+/* Devices cannot attach to these dma-bufs. */
+TEST(dmabufs_without_attachments)
+{
+	static const struct vt_mem_kind *const kinds[] = {
+		&vt_mem_vram_dmabuf, &vt_mem_vram_range,
+	};
+	struct vt_mem mem;
+	struct im_dev dev;
+	struct im_mr mr;
+	size_t i;
+
+	ASSERT_EQ(0, en_load());
+	ASSERT_EQ(0, en_set_bridges("all"));
+	ASSERT_EQ(0, im_open(&dev, "edu0", IM_IOCTL));
+	for (i = 0; i < 2; i++) {
+		ASSERT_EQ(0, vt_mem_prepare(kinds[i]));
+		ASSERT_EQ(0, vt_mem_alloc(&mem, kinds[i], SIZE, 0));
+		EXPECT_EQ(-EOPNOTSUPP, im_reg_mem(&dev, &mr, &mem, 0, SIZE, 0,
+						  IM_ACCESS_ALL));
+		vt_mem_free(&mem);
+	}
+	im_close(&dev);
 }
 
 TEST_HARNESS_MAIN

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Registrations and accesses of DMA importers while the memory moves without pause,
- * and registrations while it goes, at any moment.
+ * Registrations and accesses of DMA importers while the memory moves all the time,
+ * and registrations that race with munmap() or destruction of the memory.
  */
 #include <kselftest_harness.h>
 
@@ -9,11 +9,12 @@
 #include <stdatomic.h>
 #include <sys/mman.h>
 
+#include "../page_size.h"
 #include "engine.h"
 #include "lib/counters.h"
 #include "lib/proc.h"
 
-#define PAGE 4096
+#define PAGE page_size()
 #define SIZE (8 * PAGE)
 
 /* ---- memory that moves ---- */
@@ -22,22 +23,22 @@ FIXTURE(moving)
 {
 	struct en_buf b;
 	pthread_t mover;
-	atomic_bool over;
+	atomic_bool stop;
 	int moves;
 	int error;
 };
 
 typedef FIXTURE_DATA(moving) moving_t;
 
-/* By pauses, or a device that has to wait would wait for ever. */
+/* Sleeps between moves, so that accesses make progress. */
 static void *keep_moving(void *arg)
 {
 	moving_t *self = arg;
 
-	for (; !atomic_load(&self->over); self->moves++) {
+	for (; !atomic_load(&self->stop); self->moves++) {
 		int ret = vt_mem_move(&self->b.buf.mem, self->moves & 1);
 
-		/* Somebody has it pinned just now. */
+		/* A registration has pinned the BO at the moment. */
 		if (ret && ret != -EBUSY)
 			self->error = ret;
 		usleep(500);
@@ -48,7 +49,7 @@ static void *keep_moving(void *arg)
 FIXTURE_SETUP(moving)
 {
 	ASSERT_EQ(0, en_load());
-	ASSERT_EQ(0, en_bridges("all"));
+	ASSERT_EQ(0, en_set_bridges("all"));
 	ASSERT_EQ(0, en_buf_open(&self->b, EDU_RDMA_DYNAMIC, IM_WRITE,
 				 &vt_mem_vram, SIZE));
 	ASSERT_EQ(0, pthread_create(&self->mover, NULL, keep_moving, self));
@@ -56,7 +57,7 @@ FIXTURE_SETUP(moving)
 
 FIXTURE_TEARDOWN(moving)
 {
-	atomic_store(&self->over, true);
+	atomic_store(&self->stop, true);
 	pthread_join(self->mover, NULL);
 	TH_LOG("%d moves", self->moves);
 	EXPECT_EQ(0, self->error);
@@ -71,12 +72,12 @@ TEST_F_TIMEOUT(moving, accessed, 300)
 	int i;
 
 	for (i = 0; i < 20; i++) {
-		EXPECT_EQ(0, en_put(&self->b, i * 1000, 400, 2 + i));
-		EXPECT_EQ(0, en_get(&self->b, i * 1000 + 5, 300));
+		EXPECT_EQ(0, en_buf_write(&self->b, i * 1000, 400, 2 + i));
+		EXPECT_EQ(0, en_buf_read(&self->b, i * 1000 + 5, 300));
 	}
 }
 
-/* By who follows, and by who pins. */
+/* By a dynamic importer, and by one that pins. */
 TEST_F_TIMEOUT(moving, registered, 300)
 {
 	int rounds = vt_slow_kernel() ? 100 : 400, i;
@@ -94,90 +95,91 @@ TEST_F_TIMEOUT(moving, registered, 300)
 	im_close(&dev[1]);
 }
 
-/* ---- memory that goes ---- */
+/* ---- memory that disappears ---- */
 
-FIXTURE(going)
+FIXTURE(disappearing)
 {
 	struct im_dev dev;
 	struct vt_mem mem;
 	unsigned int delay;
 };
 
-FIXTURE_VARIANT(going)
+FIXTURE_VARIANT(disappearing)
 {
 	const char *device;
-	int (*go)(struct vt_mem *mem);
+	int (*remove)(struct vt_mem *mem);
 };
 
-typedef FIXTURE_DATA(going) going_t;
+typedef FIXTURE_DATA(disappearing) disappearing_t;
 
-static int unmap(struct vt_mem *mem)
+static int unmap_memory(struct vt_mem *mem)
 {
 	return munmap(mem->addr, SIZE) ? -errno : 0;
 }
 
-FIXTURE_VARIANT_ADD(going, dynamic_unmapped) {
-	.device = "edu0", .go = unmap,
+FIXTURE_VARIANT_ADD(disappearing, dynamic_unmapped) {
+	.device = "edu0", .remove = unmap_memory,
 };
-FIXTURE_VARIANT_ADD(going, dynamic_destroyed) {
-	.device = "edu0", .go = vt_mem_destroy,
+FIXTURE_VARIANT_ADD(disappearing, dynamic_destroyed) {
+	.device = "edu0", .remove = vt_mem_destroy,
 };
-FIXTURE_VARIANT_ADD(going, revocable_unmapped) {
-	.device = "edu2", .go = unmap,
+FIXTURE_VARIANT_ADD(disappearing, revocable_unmapped) {
+	.device = "edu2", .remove = unmap_memory,
 };
-FIXTURE_VARIANT_ADD(going, revocable_destroyed) {
-	.device = "edu2", .go = vt_mem_destroy,
+FIXTURE_VARIANT_ADD(disappearing, revocable_destroyed) {
+	.device = "edu2", .remove = vt_mem_destroy,
 };
 
-FIXTURE_SETUP(going)
+FIXTURE_SETUP(disappearing)
 {
 	ASSERT_EQ(0, en_load());
-	ASSERT_EQ(0, en_bridges("all"));
+	ASSERT_EQ(0, en_set_bridges("all"));
 	ASSERT_EQ(0, im_open(&self->dev, variant->device, IM_WRITE));
 }
 
-FIXTURE_TEARDOWN(going)
+FIXTURE_TEARDOWN(disappearing)
 {
 	im_close(&self->dev);
 	EXPECT_EQ(0, vt_counters_balanced(&vt_mem_vram));
 }
 
-struct departure {
-	going_t *self;
-	int (*go)(struct vt_mem *mem);
+struct removal {
+	disappearing_t *self;
+	int (*remove)(struct vt_mem *mem);
 	int ret;
 };
 
-static void *depart(void *arg)
+static void *remove_delayed(void *arg)
 {
-	struct departure *departure = arg;
+	struct removal *removal = arg;
 
-	usleep(departure->self->delay);
-	departure->ret = departure->go(&departure->self->mem);
+	usleep(removal->self->delay);
+	removal->ret = removal->remove(&removal->self->mem);
 	return NULL;
 }
 
-TEST_F_TIMEOUT(going, registered, 300)
+TEST_F_TIMEOUT(disappearing, registered, 300)
 {
-	int rounds = vt_slow_kernel() ? 50 : 300, came = 0, i, ret;
-	struct departure departure = { .self = self, .go = variant->go };
+	int rounds = vt_slow_kernel() ? 50 : 300, succeeded = 0, i, ret;
+	struct removal removal = { .self = self, .remove = variant->remove };
 	pthread_t thread;
 	struct im_mr mr;
 
 	for (i = 0; i < rounds; i++) {
 		self->delay = i % 50 * 20;
 		ASSERT_EQ(0, vt_mem_alloc(&self->mem, &vt_mem_vram, SIZE, 0));
-		ASSERT_EQ(0, pthread_create(&thread, NULL, depart, &departure));
+		ASSERT_EQ(0, pthread_create(&thread, NULL, remove_delayed,
+					    &removal));
 		ret = im_reg_mem(&self->dev, &mr, &self->mem, 0, SIZE, 0,
 				 IM_ACCESS_ALL);
 		if (!ret)
 			EXPECT_EQ(0, im_dereg_mr(&mr));
 		pthread_join(thread, NULL);
-		EXPECT_EQ(0, departure.ret);
+		EXPECT_EQ(0, removal.ret);
 		vt_mem_free(&self->mem);
-		came += !ret;
+		succeeded += !ret;
 	}
-	TH_LOG("%d of %d registrations came", came, rounds);
+	TH_LOG("%d of %d registrations succeeded", succeeded, rounds);
 }
 
 TEST_HARNESS_MAIN

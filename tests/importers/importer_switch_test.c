@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * A DMA engine and a controller's memory below one PCI Express switch: requests go
- * straight from one to the other, whatever is known of the host bridge, unless a port
- * between is told to send them up (ACS). Then the host bridge has to be listed.
+ * A DMA engine and a controller memory buffer below one PCI Express switch. Requests
+ * take the direct route, whether the host bridge is listed or not. If ACS of a port
+ * between them redirects requests upstream, the host bridge must be listed.
  *
  * Needs a machine with a switch: ./run vm --switch.
  */
@@ -13,22 +13,23 @@
 #include <limits.h>
 #include <stdlib.h>
 
+#include "../page_size.h"
 #include "engine.h"
 #include "lib/proc.h"
 
-#define PAGE 4096
+#define PAGE page_size()
 #define SIZE (4 * PAGE)
 
 #define DEVICES "/sys/bus/pci/devices"
 
-/* In the configuration space of PCI Express. */
+/* Registers in PCI Express extended configuration space. */
 #define FIRST_CAPABILITY 0x100
 #define ACS 0x0d
 #define ACS_CONTROL 6
-#define ACS_REQUESTS_UP 0x04
-#define ACS_COMPLETIONS_UP 0x08
+#define ACS_REDIRECT_REQUESTS 0x04
+#define ACS_REDIRECT_COMPLETIONS 0x08
 
-/* Of a device; 0: it has none. */
+/* Return: an ID from sysfs, or 0 on error. */
 static unsigned int read_id(const char *name, const char *which)
 {
 	char path[PATH_MAX];
@@ -51,7 +52,7 @@ static bool is_engine(const char *name)
 	       read_id(name, "device") == 0x11e8;
 }
 
-/* The configuration space of the port above the engine, or -errno. */
+/* Opens the configuration space of the port above the engine. */
 static int open_port(void)
 {
 	DIR *devices = opendir(DEVICES);
@@ -64,7 +65,7 @@ static int open_port(void)
 	while ((entry = readdir(devices))) {
 		if (!is_engine(entry->d_name))
 			continue;
-		/* A link: ".." is what is above it. */
+		/* The path is a link, so ".." is the port above the device. */
 		snprintf(path, sizeof(path), DEVICES "/%s/../config",
 			 entry->d_name);
 		fd = open(path, O_RDWR | O_CLOEXEC);
@@ -75,93 +76,95 @@ static int open_port(void)
 	return fd;
 }
 
-/* Where the control register is, or -errno. */
+/* Return: the offset of the ACS control register, or -errno. */
 static int find_control(int port)
 {
-	uint32_t head;
-	int at;
+	uint32_t header;
+	int offset;
 
-	for (at = FIRST_CAPABILITY; at; at = head >> 20) {
-		if (pread(port, &head, sizeof(head), at) != sizeof(head))
+	for (offset = FIRST_CAPABILITY; offset; offset = header >> 20) {
+		if (pread(port, &header, sizeof(header), offset) != sizeof(header))
 			return -EIO;
-		if ((head & 0xffff) == ACS)
-			return at + ACS_CONTROL;
+		if ((header & 0xffff) == ACS)
+			return offset + ACS_CONTROL;
 	}
 	return -ENOENT;
 }
 
-FIXTURE(below)
+FIXTURE(below_switch)
 {
 	struct en_buf b;
-	int port, control;
+	int port, acs_control;
 };
 
-FIXTURE_SETUP(below)
+FIXTURE_SETUP(below_switch)
 {
 	ASSERT_EQ(0, en_load());
 	self->port = open_port();
 	ASSERT_LE(0, self->port);
-	self->control = find_control(self->port);
-	ASSERT_LT(0, self->control);
+	self->acs_control = find_control(self->port);
+	ASSERT_LT(0, self->acs_control);
 	ASSERT_EQ(0, vt_mem_prepare(&vt_mem_cmb));
 	ASSERT_EQ(0, en_buf_prepare(&self->b, EDU_RDMA_DYNAMIC, IM_WRITE,
 				    &vt_mem_cmb, SIZE));
 }
 
-static int direct(FIXTURE_DATA(below) *self, uint16_t control)
+/* Writes the ACS control register. Return: 0, -errno, or -EIO if bits stay 0. */
+static int set_acs(FIXTURE_DATA(below_switch) *self, uint16_t control)
 {
-	uint16_t now;
+	uint16_t value;
 
-	if (pwrite(self->port, &control, sizeof(control), self->control) !=
+	if (pwrite(self->port, &control, sizeof(control), self->acs_control) !=
 	    sizeof(control))
 		return -errno;
-	if (pread(self->port, &now, sizeof(now), self->control) != sizeof(now))
+	if (pread(self->port, &value, sizeof(value), self->acs_control) !=
+	    sizeof(value))
 		return -errno;
-	return now == control ? 0 : -EIO;
+	return value == control ? 0 : -EIO;
 }
 
-FIXTURE_TEARDOWN(below)
+FIXTURE_TEARDOWN(below_switch)
 {
-	EXPECT_EQ(0, direct(self, 0));
+	EXPECT_EQ(0, set_acs(self, 0));
 	EXPECT_EQ(0, en_buf_close(&self->b));
 	close(self->port);
 }
 
-static void works(struct __test_metadata *_metadata,
-		  FIXTURE_DATA(below) *self, uint64_t seed)
+static void check_access(struct __test_metadata *_metadata,
+			 FIXTURE_DATA(below_switch) *self, uint64_t seed)
 {
 	ASSERT_EQ(0, en_buf_register(&self->b));
-	EXPECT_EQ(0, en_put(&self->b, PAGE - 100, 300, seed));
-	EXPECT_EQ(0, en_get(&self->b, PAGE - 90, 250));
+	EXPECT_EQ(0, en_buf_write(&self->b, PAGE - 100, 300, seed));
+	EXPECT_EQ(0, en_buf_read(&self->b, PAGE - 90, 250));
 	EXPECT_EQ(0, vt_buf_check_all(&self->b.buf));
 	EXPECT_EQ(0, en_buf_deregister(&self->b));
 }
 
-TEST_F_TIMEOUT(below, straight, 60)
+TEST_F_TIMEOUT(below_switch, direct_route, 60)
 {
-	ASSERT_EQ(0, en_bridges("0:0"));
-	works(_metadata, self, 2);
+	ASSERT_EQ(0, en_set_bridges("0:0"));
+	check_access(_metadata, self, 2);
 }
 
-TEST_F_TIMEOUT(below, sent_up, 60)
+TEST_F_TIMEOUT(below_switch, acs_redirect, 60)
 {
 	static const uint16_t controls[] = {
-		ACS_REQUESTS_UP, ACS_COMPLETIONS_UP,
-		ACS_REQUESTS_UP | ACS_COMPLETIONS_UP,
+		ACS_REDIRECT_REQUESTS, ACS_REDIRECT_COMPLETIONS,
+		ACS_REDIRECT_REQUESTS | ACS_REDIRECT_COMPLETIONS,
 	};
 	size_t i;
 
-	ASSERT_EQ(0, en_bridges("0:0"));
+	ASSERT_EQ(0, en_set_bridges("0:0"));
 	for (i = 0; i < sizeof(controls) / sizeof(controls[0]); i++) {
-		ASSERT_EQ(0, direct(self, controls[i]));
+		ASSERT_EQ(0, set_acs(self, controls[i]));
 		EXPECT_EQ(-EREMOTEIO, en_buf_register(&self->b));
 	}
-	ASSERT_EQ(0, direct(self, 0));
-	works(_metadata, self, 3);
+	ASSERT_EQ(0, set_acs(self, 0));
+	check_access(_metadata, self, 3);
 }
 
-/* Wherever in the list it stands. */
-TEST_F_TIMEOUT(below, sent_up_and_down, 60)
+/* The position of the host bridge in the list does not matter. */
+TEST_F_TIMEOUT(below_switch, acs_redirect_to_listed_bridge, 60)
 {
 	static const char *const lists[] = {
 		"8086:29c0", "8086:29c0,1af4:1110", "1af4:1110,8086:29c0",
@@ -169,12 +172,12 @@ TEST_F_TIMEOUT(below, sent_up_and_down, 60)
 	};
 	size_t i;
 
-	ASSERT_EQ(0, direct(self, ACS_REQUESTS_UP));
+	ASSERT_EQ(0, set_acs(self, ACS_REDIRECT_REQUESTS));
 	for (i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
-		ASSERT_EQ(0, en_bridges(lists[i]));
-		works(_metadata, self, i);
+		ASSERT_EQ(0, en_set_bridges(lists[i]));
+		check_access(_metadata, self, i);
 	}
-	ASSERT_EQ(0, en_bridges("8086:29c1,8087:29c0"));
+	ASSERT_EQ(0, en_set_bridges("8086:29c1,8087:29c0"));
 	EXPECT_EQ(-EREMOTEIO, en_buf_register(&self->b));
 }
 

@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
 /*
- * Clients of the PeerDirect API that behave as those in the field do. A file for
- * each way to behave; clients_main.c has what they share, and the memory is that
- * of peer_test_mem.ko.
+ * PeerDirect clients that behave like those of vendors. Each behavior has its
+ * own file. clients_main.c has the common parts. The memory is that of
+ * peer_test_mem.ko.
  *
- * Each call for a range is noted with a letter (PEER_TEST_IOC_CALLS):
+ * Each call for a range is recorded as one letter (PEER_TEST_IOC_CALLS):
  *
- *   A  acquire() says yes; under number 0: a no, e an error
- *   G  get_pages(); g it fails
- *   D  dma_map(); d it fails
+ *   A  acquire() claims the range; for range 0: a does not, e fails
+ *   G  get_pages(); g fails
+ *   D  dma_map(); d fails
  *   S  get_page_size()
- *   U  dma_unmap(); u it finds that there is nothing to do, or leaves it undone
+ *   U  dma_unmap(); u finds nothing to do, or does nothing
  *   P  put_pages(); p likewise
  *   R  release()
- *   I  the client calls the core's callback; i and is back from it
- *   F  the client frees what it had pinned and mapped, by itself
- *   x  the memory goes, and the client tells nobody
+ *   I  the client calls the core's callback; i the callback returns
+ *   F  the client itself frees what it had pinned and mapped
+ *   x  the memory is freed, and the client does not notify the core
  */
 #ifndef PEER_TEST_CLIENTS_H
 #define PEER_TEST_CLIENTS_H
@@ -33,49 +33,58 @@
 struct client_range;
 
 /**
- * struct like - a client, and what it is like
- * @product:   a module, or a driver, that registers it; some register two
- * @ex:        what it registers
- * @page_size: of its device: what it pins is aligned to that
- * @most:      pages of an entry of its lists
- * @invalidates: it asks for a callback
- * @holds_module: a range keeps its module
- * @take_back: memory that is pinned goes; NULL: that never happens
- * @handle:    from registering; NULL: it is not registered
+ * struct client_type - a client, and how it behaves
+ * @product:        the module or driver that registers it; some register two clients
+ * @ex:             what it registers
+ * @page_size:      page size of its device, to which it aligns ranges
+ * @max_pages:      maximum number of pages of a list entry
+ * @wants_callback: it requests the invalidation callback
+ * @holds_module:   a range holds a reference to the module
+ * @invalidate:     invalidates pinned memory; NULL: never
+ * @handle:         returned by the registration; NULL: not registered
+ * @callback:       the core's invalidation callback
  */
-struct like {
+struct client_type {
 	const char *product;
 	struct peer_memory_client_ex ex;
 	unsigned long page_size;
-	unsigned long most;
-	bool invalidates;
+	unsigned long max_pages;
+	bool wants_callback;
 	bool holds_module;
-	void (*take_back)(struct client_range *range);
+	void (*invalidate)(struct client_range *range);
 	void *handle;
 	invalidate_peer_memory callback;
 };
 
 /**
- * struct client_range - what acquire() makes and release() ends
- * @node:   in the list of all, until release()
- * @back:   of those that are being taken back
- * @number: for the notes
- * @first:  page of the object, aligned down to the device's pages
- * @pages:  likewise aligned up
- * @lock:   guards the flags
- * @pinned: between get_pages() and what undoes it
- * @mapped: between dma_map() and what undoes it
- * @taken:  was taken back, or is being
- * @back_begins: done when the core is about to be told of that
- * @callback_task: is in the core's callback
- * @sgt:    what dma_map() gave to the core, to the bit
- * @pads:   of clients that want to know whether this is still a context
+ * struct client_range - created by acquire(), freed by release()
+ * @type:               its client
+ * @kref:               held by the core until release(), and by an invalidation
+ * @node:               entry in the list of all ranges, until release()
+ * @invalidate_node:    entry in a list of ranges that are being invalidated
+ * @number:             its number for recorded calls
+ * @object:             the memory
+ * @addr:               start address of the range
+ * @size:               length of the range in bytes
+ * @first:              first page of the object, aligned down to device pages
+ * @pages:              number of pages, aligned up
+ * @lock:               guards the flags
+ * @pinned:             set from get_pages() to the call that undoes it
+ * @mapped:             set from dma_map() to the call that undoes it
+ * @invalidated:        invalidated, or being invalidated
+ * @invalidate_started: completed before the callback is called
+ * @invalidate_work:    invalidates the range in another thread
+ * @callback_task:      the task that is in the core's callback
+ * @core_context:       the core's cookie for the callback
+ * @sgt:                the table that dma_map() has returned to the core
+ * @dma_device:         the device that dma_map() was called for
+ * @pads:               magic values of clients that check their contexts
  */
 struct client_range {
-	struct like *like;
+	struct client_type *type;
 	struct kref kref;
 	struct list_head node;
-	struct list_head back;
+	struct list_head invalidate_node;
 	unsigned int number;
 	struct peer_test_object *object;
 	unsigned long addr;
@@ -85,9 +94,9 @@ struct client_range {
 	spinlock_t lock; /* see above */
 	bool pinned;
 	bool mapped;
-	bool taken;
-	struct completion back_begins;
-	struct work_struct back_work;
+	bool invalidated;
+	struct completion invalidate_started;
+	struct work_struct invalidate_work;
 	struct task_struct *callback_task;
 	u64 core_context;
 	struct sg_table sgt;
@@ -95,49 +104,53 @@ struct client_range {
 	u64 pads[2];
 };
 
-extern struct like like_nv_mem, like_nv_mem_nc, like_nvidia_peermem, like_npu;
-extern struct like like_amdkfd, like_dmabuf, like_devmm, like_mlu;
+extern struct client_type type_nv_mem, type_nv_mem_nc, type_nvidia_peermem;
+extern struct client_type type_npu, type_amdkfd, type_dmabuf, type_devmm;
+extern struct client_type type_mlu;
 
-/* Is all of it in the window of addresses that is the device's? */
+/* Return: true if the whole range is in the window of device addresses. */
 bool client_in_window(unsigned long addr, size_t size);
 
 /*
- * What acquire() returns of @object, whose reference it takes; NULL: not mine.
- * @first: page of the object at @addr
+ * Implements acquire() for @object, and takes over its reference. NULL: not the
+ * client's memory. @first: page of the object at @addr
  */
-int client_acquire(struct like *like, struct peer_test_object *object,
+int client_acquire(struct client_type *type, struct peer_test_object *object,
 		   unsigned long first, unsigned long addr, size_t size,
 		   void **context);
 /* The range is pinned if it returns 0. */
 int client_get_pages(struct client_range *range, unsigned long addr,
 		     size_t size, int write, struct sg_table *sg_head,
 		     u64 core_context);
-/* To begin a dma_map() with. */
-int client_may_map(struct client_range *range, struct device *dma_device,
-		   int dmasync);
-/* To end it with: range->sgt is what the core gets. */
-int client_mapped(struct client_range *range, struct sg_table *sg_head,
-		  int entries, int *nmap);
-/* Is it what dma_map() gave? Counted if not. */
-bool client_has_table(struct client_range *range, struct sg_table *sg_head);
-/* Was it mapped, or pinned, until now? For one of all who ask. */
+/* Starts dma_map(): checks the arguments. */
+int client_begin_map(struct client_range *range, struct device *dma_device,
+		     int dmasync);
+/* Ends dma_map(): passes range->sgt to the core. */
+int client_end_map(struct client_range *range, struct sg_table *sg_head,
+		   int entries, int *nmap);
+/*
+ * Return: true if the table is what dma_map() has returned. Counts an error if
+ * not.
+ */
+bool client_check_table(struct client_range *range, struct sg_table *sg_head);
+/* Return: true for the one caller that unmapped, or unpinned, the range. */
 bool client_unmap(struct client_range *range);
 bool client_unpin(struct client_range *range);
 void client_release(struct client_range *range);
 
-/* Calls the core's callback, with the notes. */
+/* Calls the core's callback, and records it. */
 void client_call_back(struct client_range *range);
-/* The memory goes: a client that leaves all to the core. */
-void client_take_back(struct client_range *range);
-/* It goes within @range's get_page_size(), if that is planned. */
-void client_asked(struct client_range *range);
+/* Invalidation by a client that leaves unmapping to the core. */
+void client_invalidate(struct client_range *range);
+/* Invalidates in get_page_size() if a test has requested that. */
+void client_page_size_event(struct client_range *range);
 
 static inline void client_note(struct client_range *range, char call)
 {
-	peer_test_called(range->number, call);
+	peer_test_record_call(range->number, call);
 }
 
-/* Frees the list. Whoever still reads it reads nonsense. */
+/* Frees the list. Fills it with invalid values first. */
 void client_free_table(struct sg_table *sgt);
 
 #endif

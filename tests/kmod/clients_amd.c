@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Like amdgpu: finds its buffer by the process's device addresses, else by the
- * mapping; never invalidates; pins in get_pages(); hands out a whole table that it
- * allocated, with entries of every size, and frees it in dma_unmap().
+ * Behaves like amdgpu. It finds its buffer by device address, then by mapping.
+ * It never invalidates, and pins in get_pages(). It returns a table that it has
+ * allocated, with entries of any size, and frees the table in dma_unmap().
  */
 #include <linux/mm.h>
 
@@ -17,7 +17,7 @@ static int amd_acquire(unsigned long addr, size_t size, void *private_data,
 	object = peer_test_object_find_placed(addr, size, &first);
 	if (!object)
 		object = peer_test_object_find(addr, size, &first);
-	return client_acquire(&like_amdkfd, object, first, addr, size, context);
+	return client_acquire(&type_amdkfd, object, first, addr, size, context);
 }
 
 static int amd_get_pages(unsigned long addr, size_t size, int write, int force,
@@ -32,13 +32,13 @@ static int amd_dma_map(struct sg_table *sg_head, void *context,
 		       struct device *dma_device, int dmasync, int *nmap)
 {
 	struct client_range *range = context;
-	int ret = client_may_map(range, dma_device, dmasync);
+	int ret = client_begin_map(range, dma_device, dmasync);
 
 	if (!ret)
 		ret = peer_test_fill_table(&range->sgt, range->object,
 					   range->first, range->pages,
-					   range->like->most);
-	return ret ?: client_mapped(range, sg_head, range->sgt.nents, nmap);
+					   range->type->max_pages);
+	return ret ?: client_end_map(range, sg_head, range->sgt.nents, nmap);
 }
 
 static int amd_dma_unmap(struct sg_table *sg_head, void *context,
@@ -47,7 +47,7 @@ static int amd_dma_unmap(struct sg_table *sg_head, void *context,
 	struct client_range *range = context;
 
 	client_note(range, client_unmap(range) ? 'U' : 'u');
-	client_has_table(range, sg_head);
+	client_check_table(range, sg_head);
 	client_free_table(&range->sgt);
 	return 0;
 }
@@ -70,7 +70,7 @@ static void amd_release(void *context)
 	client_release(context);
 }
 
-struct like like_amdkfd = {
+struct client_type type_amdkfd = {
 	.product = "amdgpu",
 	.ex.client = {
 		.name = "amdkfd",
@@ -84,5 +84,5 @@ struct like like_amdkfd = {
 		.release = amd_release,
 	},
 	.page_size = PAGE_SIZE,
-	.most = ULONG_MAX,
+	.max_pages = ULONG_MAX,
 };

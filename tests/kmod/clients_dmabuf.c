@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Like dmabuf_peer_mem: programs tell it by ioctl which of their addresses stand
- * for which dma-buf (here: "placed" objects). A plain client, with a callback. Its
- * list is that of the whole buffer; first and last entry of what was asked for are
- * trimmed in place, and the sg_table says where the first is and how many count:
- * orig_nents is 0. The list is freed in dma_unmap().
+ * Behaves like dmabuf_peer_mem. Programs tell it by ioctl which of their
+ * addresses belong to which dma-buf (here: "placed" objects). It uses the
+ * callback without PEER_MEM_INVALIDATE_UNMAPS. Its list covers the whole
+ * buffer; the first and last entry of the range are trimmed in place. The
+ * sg_table points to the first entry of the range and has the number of its
+ * entries; orig_nents is 0. The list is freed in dma_unmap().
  */
 #include <linux/mm.h>
 #include <linux/slab.h>
@@ -12,9 +13,11 @@
 #include "clients.h"
 
 /*
- * struct buffer - a context
- * @whole: the list of all of the object
- * @head, @tail: bytes that were trimmed from the first and the last entry
+ * struct buffer - context of a range
+ * @range: the range
+ * @whole: the list of the whole object
+ * @first, @last: first and last entry of the range
+ * @head, @tail: bytes that were trimmed from these entries
  */
 struct buffer {
 	struct client_range *range;
@@ -35,7 +38,7 @@ static int dmabuf_acquire(unsigned long addr, size_t size, void *private_data,
 	int ret;
 
 	object = peer_test_object_find_placed(addr, size, &first);
-	ret = client_acquire(&like_dmabuf, object, first, addr, size, &range);
+	ret = client_acquire(&type_dmabuf, object, first, addr, size, &range);
 	if (ret <= 0)
 		return ret;
 	buffer = kzalloc(sizeof(*buffer), GFP_KERNEL);
@@ -58,7 +61,7 @@ static int dmabuf_get_pages(unsigned long addr, size_t size, int write,
 				core_context);
 }
 
-/* Return: how many entries are left. */
+/* Return: the number of remaining entries. */
 static int buffer_trim(struct buffer *buffer, unsigned long start,
 		       unsigned long end)
 {
@@ -91,19 +94,19 @@ static int dmabuf_dma_map(struct sg_table *sg_head, void *context,
 {
 	struct buffer *buffer = context;
 	struct client_range *range = buffer->range;
-	int ret = client_may_map(range, dma_device, dmasync);
+	int ret = client_begin_map(range, dma_device, dmasync);
 
 	if (!ret)
 		ret = peer_test_fill_table(&buffer->whole, range->object, 0,
 					   peer_test_object_pages(range->object),
-					   range->like->most);
+					   range->type->max_pages);
 	if (ret)
 		return ret;
 	range->sgt.nents = buffer_trim(buffer, range->first << PAGE_SHIFT,
 				       (range->first + range->pages) <<
 				       PAGE_SHIFT);
 	range->sgt.sgl = buffer->first;
-	return client_mapped(range, sg_head, range->sgt.nents, nmap);
+	return client_end_map(range, sg_head, range->sgt.nents, nmap);
 }
 
 static int dmabuf_dma_unmap(struct sg_table *sg_head, void *context,
@@ -113,7 +116,7 @@ static int dmabuf_dma_unmap(struct sg_table *sg_head, void *context,
 	struct client_range *range = buffer->range;
 
 	client_note(range, client_unmap(range) ? 'U' : 'u');
-	client_has_table(range, sg_head);
+	client_check_table(range, sg_head);
 	client_free_table(&buffer->whole);
 	return 0;
 }
@@ -130,7 +133,7 @@ static unsigned long dmabuf_get_page_size(void *context)
 	struct buffer *buffer = context;
 
 	client_note(buffer->range, 'S');
-	client_asked(buffer->range);
+	client_page_size_event(buffer->range);
 	return PAGE_SIZE;
 }
 
@@ -142,7 +145,7 @@ static void dmabuf_release(void *context)
 	kfree(buffer);
 }
 
-struct like like_dmabuf = {
+struct client_type type_dmabuf = {
 	.product = "dmabuf_peer_mem",
 	.ex.client = {
 		.name = "dmabuf_peer_mem",
@@ -156,7 +159,7 @@ struct like like_dmabuf = {
 		.release = dmabuf_release,
 	},
 	.page_size = PAGE_SIZE,
-	.most = 8,
-	.invalidates = true,
-	.take_back = client_take_back,
+	.max_pages = 8,
+	.wants_callback = true,
+	.invalidate = client_invalidate,
 };

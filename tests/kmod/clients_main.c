@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Test module: registers the clients of one or more products, see clients.h, and
- * has what they share.
+ * Test module: registers the clients of one or more products (see clients.h),
+ * and has their common parts.
  *
- * Locks: the clients' own, then ranges_lock, then range->lock.
+ * Lock order: locks of the clients, ranges_lock, range->lock.
  */
 #include <linux/delay.h>
 #include <linux/dma-mapping.h>
@@ -21,21 +21,21 @@
 static char *like[MAX_PRODUCTS];
 static int num_products;
 module_param_array(like, charp, &num_products, 0444);
-MODULE_PARM_DESC(like, "the products whose clients are registered, in that order");
+MODULE_PARM_DESC(like, "products whose clients are registered, in this order");
 
 static unsigned long window_start, window_size;
 module_param(window_start, ulong, 0444);
-MODULE_PARM_DESC(window_start, "where devices' addresses begin that go by a window");
+MODULE_PARM_DESC(window_start, "first address of the device window");
 module_param(window_size, ulong, 0444);
-MODULE_PARM_DESC(window_size, "and how many bytes there are");
+MODULE_PARM_DESC(window_size, "size of the device window in bytes");
 
 static unsigned int delay_ms;
 module_param(delay_ms, uint, 0644);
-MODULE_PARM_DESC(delay_ms, "how long get_pages() takes");
+MODULE_PARM_DESC(delay_ms, "duration of get_pages() in ms");
 
-static struct like *const likes[] = {
-	&like_nv_mem, &like_nv_mem_nc, &like_nvidia_peermem, &like_npu,
-	&like_amdkfd, &like_dmabuf, &like_devmm, &like_mlu,
+static struct client_type *const client_types[] = {
+	&type_nv_mem, &type_nv_mem_nc, &type_nvidia_peermem, &type_npu,
+	&type_amdkfd, &type_dmabuf, &type_devmm, &type_mlu,
 };
 
 static struct workqueue_struct *workqueue;
@@ -59,16 +59,16 @@ static void range_put(struct client_range *range)
 	kref_put(&range->kref, range_free);
 }
 
-static void range_back_work(struct work_struct *work)
+static void range_invalidate_work(struct work_struct *work)
 {
 	struct client_range *range =
-		container_of(work, struct client_range, back_work);
+		container_of(work, struct client_range, invalidate_work);
 
-	range->like->take_back(range);
+	range->type->invalidate(range);
 	range_put(range);
 }
 
-static struct client_range *range_new(struct like *like,
+static struct client_range *range_new(struct client_type *type,
 				      struct peer_test_object *object,
 				      unsigned long first, unsigned long addr,
 				      size_t size)
@@ -80,13 +80,13 @@ static struct client_range *range_new(struct like *like,
 		return NULL;
 	kref_init(&range->kref);
 	spin_lock_init(&range->lock);
-	init_completion(&range->back_begins);
-	INIT_WORK(&range->back_work, range_back_work);
-	range->like = like;
+	init_completion(&range->invalidate_started);
+	INIT_WORK(&range->invalidate_work, range_invalidate_work);
+	range->type = type;
 	range->object = object;
 	range->addr = addr;
 	range->size = size;
-	range->pages = peer_test_align(like->page_size, addr, size, &first);
+	range->pages = peer_test_align(type->page_size, addr, size, &first);
 	range->first = first;
 	range->number = peer_test_new_range();
 	return range;
@@ -98,15 +98,15 @@ bool client_in_window(unsigned long addr, size_t size)
 	       addr - window_start <= window_size - size;
 }
 
-static int object_refused(struct peer_test_object *object, int ret)
+static int acquire_refused(struct peer_test_object *object, int ret)
 {
 	if (object)
 		peer_test_object_put(object);
-	peer_test_called(0, ret ? 'e' : 'a');
+	peer_test_record_call(0, ret ? 'e' : 'a');
 	return ret;
 }
 
-int client_acquire(struct like *like, struct peer_test_object *object,
+int client_acquire(struct client_type *type, struct peer_test_object *object,
 		   unsigned long first, unsigned long addr, size_t size,
 		   void **context)
 {
@@ -114,13 +114,14 @@ int client_acquire(struct like *like, struct peer_test_object *object,
 	int yes = 1;
 
 	if (!object)
-		return object_refused(NULL, 0);
-	if (peer_test_due(object, PEER_TEST_FAIL_ACQUIRE, &yes) && yes < 0)
-		return object_refused(object, yes);
-	range = range_new(like, object, first, addr, size);
+		return acquire_refused(NULL, 0);
+	if (peer_test_take_event(object, PEER_TEST_FAIL_ACQUIRE, &yes) &&
+	    yes < 0)
+		return acquire_refused(object, yes);
+	range = range_new(type, object, first, addr, size);
 	if (!range)
-		return object_refused(object, -ENOMEM);
-	if (like->holds_module)
+		return acquire_refused(object, -ENOMEM);
+	if (type->holds_module)
 		__module_get(THIS_MODULE);
 	mutex_lock(&ranges_lock);
 	list_add_tail(&range->node, &ranges);
@@ -130,15 +131,17 @@ int client_acquire(struct like *like, struct peer_test_object *object,
 	return yes;
 }
 
-/* Another thread takes the memory back, and has begun to when this returns. */
-static void range_back_beside(struct client_range *range)
+/*
+ * Invalidates in another thread, which has started when this function returns.
+ */
+static void range_invalidate_async(struct client_range *range)
 {
 	spin_lock(&range->lock);
-	range->taken = true;
+	range->invalidated = true;
 	spin_unlock(&range->lock);
 	kref_get(&range->kref);
-	queue_work(workqueue, &range->back_work);
-	wait_for_completion(&range->back_begins);
+	queue_work(workqueue, &range->invalidate_work);
+	wait_for_completion(&range->invalidate_started);
 }
 
 int client_get_pages(struct client_range *range, unsigned long addr,
@@ -150,7 +153,8 @@ int client_get_pages(struct client_range *range, unsigned long addr,
 	if (sg_head || write != 1 || addr != range->addr ||
 	    size != range->size)
 		peer_test_count(PEER_TEST_ERR_ARGUMENT);
-	if (peer_test_due(range->object, PEER_TEST_FAIL_GET_PAGES, &error)) {
+	if (peer_test_take_event(range->object, PEER_TEST_FAIL_GET_PAGES,
+				 &error)) {
 		client_note(range, 'g');
 		return error;
 	}
@@ -161,13 +165,14 @@ int client_get_pages(struct client_range *range, unsigned long addr,
 	spin_lock(&range->lock);
 	range->pinned = true;
 	spin_unlock(&range->lock);
-	if (range->like->take_back &&
-	    peer_test_due(range->object, PEER_TEST_INVALIDATE_BESIDE, &error))
-		range_back_beside(range);
+	if (range->type->invalidate &&
+	    peer_test_take_event(range->object, PEER_TEST_INVALIDATE_BESIDE,
+				 &error))
+		range_invalidate_async(range);
 	return 0;
 }
 
-/* As the vendors' do: it is a part of a PCI device, and tells where that is. */
+/* Reads members of struct pci_dev, as vendors' clients do. */
 static bool client_sees_pci_device(struct device *dma_device)
 {
 	struct pci_dev *pdev = to_pci_dev(dma_device);
@@ -176,8 +181,8 @@ static bool client_sees_pci_device(struct device *dma_device)
 	       !pci_resource_flags(pdev, PCI_STD_NUM_BARS - 1);
 }
 
-int client_may_map(struct client_range *range, struct device *dma_device,
-		   int dmasync)
+int client_begin_map(struct client_range *range, struct device *dma_device,
+		     int dmasync)
 {
 	int error = 0;
 
@@ -187,13 +192,13 @@ int client_may_map(struct client_range *range, struct device *dma_device,
 	    !client_sees_pci_device(dma_device))
 		peer_test_count(PEER_TEST_ERR_DEVICE);
 	range->dma_device = dma_device;
-	if (peer_test_due(range->object, PEER_TEST_FAIL_DMA_MAP, &error))
+	if (peer_test_take_event(range->object, PEER_TEST_FAIL_DMA_MAP, &error))
 		client_note(range, 'd');
 	return error;
 }
 
-int client_mapped(struct client_range *range, struct sg_table *sg_head,
-		  int entries, int *nmap)
+int client_end_map(struct client_range *range, struct sg_table *sg_head,
+		   int entries, int *nmap)
 {
 	client_note(range, 'D');
 	spin_lock(&range->lock);
@@ -204,7 +209,7 @@ int client_mapped(struct client_range *range, struct sg_table *sg_head,
 	return 0;
 }
 
-bool client_has_table(struct client_range *range, struct sg_table *sg_head)
+bool client_check_table(struct client_range *range, struct sg_table *sg_head)
 {
 	bool same = !memcmp(sg_head, &range->sgt, sizeof(*sg_head));
 
@@ -249,10 +254,10 @@ void client_free_table(struct sg_table *sgt)
 	sg_free_table(sgt);
 }
 
-/* Pinned: good only if the client is just about to free it by itself. */
+/* A pinned range may be released only if the client frees it by itself soon. */
 void client_release(struct client_range *range)
 {
-	bool module = range->like->holds_module;
+	bool module = range->type->holds_module;
 
 	client_note(range, 'R');
 	mutex_lock(&ranges_lock);
@@ -262,7 +267,7 @@ void client_release(struct client_range *range)
 	mutex_unlock(&ranges_lock);
 	spin_lock(&range->lock);
 	if (range->pinned || range->mapped)
-		peer_test_count(range->taken ? PEER_TEST_EARLY_RELEASE :
+		peer_test_count(range->invalidated ? PEER_TEST_EARLY_RELEASE :
 					       PEER_TEST_ERR_ORDER);
 	spin_unlock(&range->lock);
 	range_put(range);
@@ -270,18 +275,18 @@ void client_release(struct client_range *range)
 		module_put(THIS_MODULE);
 }
 
-/* ---- memory that goes ---- */
+/* ---- invalidation ---- */
 
 void client_call_back(struct client_range *range)
 {
 	peer_test_count(PEER_TEST_INVALIDATE);
 	client_note(range, 'I');
-	complete_all(&range->back_begins);
-	range->like->callback(range->like->handle, range->core_context);
+	complete_all(&range->invalidate_started);
+	range->type->callback(range->type->handle, range->core_context);
 	client_note(range, 'i');
 }
 
-void client_take_back(struct client_range *range)
+void client_invalidate(struct client_range *range)
 {
 	client_call_back(range);
 	spin_lock(&range->lock);
@@ -290,46 +295,50 @@ void client_take_back(struct client_range *range)
 	spin_unlock(&range->lock);
 }
 
-/* A range goes once. */
-static bool range_to_take(struct client_range *range,
-			  struct peer_test_object *object)
+/* A range is invalidated once. */
+static bool range_set_invalidated(struct client_range *range,
+				  struct peer_test_object *object)
 {
 	bool take;
 
-	if (range->object != object || !range->like->take_back)
+	if (range->object != object || !range->type->invalidate)
 		return false;
 	spin_lock(&range->lock);
-	take = range->pinned && !range->taken;
-	range->taken |= take;
+	take = range->pinned && !range->invalidated;
+	range->invalidated |= take;
 	spin_unlock(&range->lock);
 	return take;
 }
 
-void client_asked(struct client_range *range)
+void client_page_size_event(struct client_range *range)
 {
 	int error;
 
-	if (peer_test_due(range->object, PEER_TEST_INVALIDATE_ASKED, &error) &&
-	    range_to_take(range, range->object))
+	if (peer_test_take_event(range->object, PEER_TEST_INVALIDATE_ASKED,
+				 &error) &&
+	    range_set_invalidated(range, range->object))
 		client_call_back(range);
 }
 
-/* What is pinned now; traffic could go on acquiring more for ever. */
-static int object_take_back(struct peer_test_object *object)
+/*
+ * Invalidates the ranges that are pinned now. Traffic may acquire more for
+ * ever.
+ */
+static int object_invalidate(struct peer_test_object *object)
 {
 	struct client_range *range, *next;
 	LIST_HEAD(list);
 
 	mutex_lock(&ranges_lock);
 	list_for_each_entry(range, &ranges, node) {
-		if (range_to_take(range, object)) {
+		if (range_set_invalidated(range, object)) {
 			kref_get(&range->kref);
-			list_add_tail(&range->back, &list);
+			list_add_tail(&range->invalidate_node, &list);
 		}
 	}
 	mutex_unlock(&ranges_lock);
-	list_for_each_entry_safe(range, next, &list, back) {
-		range->like->take_back(range);
+	list_for_each_entry_safe(range, next, &list, invalidate_node) {
+		range->type->invalidate(range);
 		range_put(range);
 	}
 	return 0;
@@ -337,13 +346,15 @@ static int object_take_back(struct peer_test_object *object)
 
 /* ---- the module ---- */
 
-/* Who has no release() has its contexts until the end. */
-static void forget_ranges(void)
+/*
+ * Frees the contexts of a client without release(), which it keeps until now.
+ */
+static void free_remaining_ranges(void)
 {
 	struct client_range *range, *next;
 
 	list_for_each_entry_safe(range, next, &ranges, node) {
-		if (WARN_ON(range->like->ex.client.release))
+		if (WARN_ON(range->type->ex.client.release))
 			continue;
 		list_del(&range->node);
 		range_put(range);
@@ -352,44 +363,46 @@ static void forget_ranges(void)
 
 static void unregister_all(void)
 {
+	void *handle;
 	int i;
 
-	for (i = 0; i < ARRAY_SIZE(likes); i++) {
-		if (likes[i]->handle)
-			ib_unregister_peer_memory_client(likes[i]->handle);
+	for (i = 0; i < ARRAY_SIZE(client_types); i++) {
+		handle = client_types[i]->handle;
+		if (handle)
+			ib_unregister_peer_memory_client(handle);
 	}
 }
 
-/* It is for nobody. */
+/* Calls the callback after unregistration, for no range. */
 static void call_back_late(void)
 {
 	int i;
 
-	for (i = 0; i < ARRAY_SIZE(likes); i++) {
-		if (likes[i]->callback)
-			likes[i]->callback(likes[i]->handle, 0);
+	for (i = 0; i < ARRAY_SIZE(client_types); i++) {
+		if (client_types[i]->callback)
+			client_types[i]->callback(client_types[i]->handle, 0);
 	}
 }
 
-static bool register_client(struct like *like)
+static bool register_client(struct client_type *type)
 {
-	invalidate_peer_memory *callback = &like->callback;
+	invalidate_peer_memory *callback = &type->callback;
 
-	if (!like->invalidates)
+	if (!type->wants_callback)
 		callback = NULL;
-	like->handle = ib_register_peer_memory_client(&like->ex.client,
+	type->handle = ib_register_peer_memory_client(&type->ex.client,
 						      callback);
-	return like->handle;
+	return type->handle;
 }
 
 static int register_product(const char *product)
 {
 	int i, found = 0;
 
-	for (i = 0; i < ARRAY_SIZE(likes); i++) {
-		if (strcmp(likes[i]->product, product))
+	for (i = 0; i < ARRAY_SIZE(client_types); i++) {
+		if (strcmp(client_types[i]->product, product))
 			continue;
-		if (!register_client(likes[i]))
+		if (!register_client(client_types[i]))
 			return -EINVAL;
 		found++;
 	}
@@ -410,13 +423,13 @@ static int __init clients_init(void)
 		destroy_workqueue(workqueue);
 		return ret;
 	}
-	peer_test_set_invalidate(object_take_back);
+	peer_test_set_invalidate(object_invalidate);
 	return 0;
 }
 
 /*
- * Memory may go while the clients leave, as it may in the field: what has begun
- * is waited for afterwards.
+ * Memory may be freed while the clients unregister, as it may with vendors'
+ * clients. Invalidations that have started are waited for afterwards.
  */
 static void __exit clients_exit(void)
 {
@@ -424,12 +437,12 @@ static void __exit clients_exit(void)
 	peer_test_set_invalidate(NULL);
 	destroy_workqueue(workqueue);
 	call_back_late();
-	forget_ranges();
+	free_remaining_ranges();
 	WARN_ON(atomic_read(&pinned_ranges));
 }
 
 module_init(clients_init);
 module_exit(clients_exit);
 
-MODULE_DESCRIPTION("PeerDirect clients like those in the field, for tests");
+MODULE_DESCRIPTION("PeerDirect clients like those of vendors, for tests");
 MODULE_LICENSE("Dual BSD/GPL");

@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Like nv_peer_mem, like nvidia-peermem, and like a client of NPUs that was made
- * after their pattern.
+ * Behaves like nv_peer_mem, like nvidia-peermem, and like a client for NPUs
+ * that was derived from them.
  *
- * None of them looks at mappings. What is theirs acquire() finds out by pinning
- * and unpinning: here, "placed" objects are what is in the device. Pages are of
- * 64 KiB and have no struct page. The list is freed in release(), and dma_unmap()
- * and put_pages() refuse an sg_table that is not what dma_map() left.
+ * None of them looks at mappings. acquire() detects its memory by pinning and
+ * unpinning it: here, "placed" objects are in the device. Pages are 64 KiB and
+ * have no struct page. The list is freed in release(). dma_unmap() and
+ * put_pages() reject an sg_table that differs from what dma_map() has returned.
  *
- * device_lock is the driver's below: it takes it to unpin, and holds it over its
- * calling the client when memory goes. So the client takes it in dma_unmap() and
- * put_pages(), and holds it while it calls the core back: it must be one with
- * PEER_MEM_INVALIDATE_UNMAPS. The two others call with no lock held.
+ * device_lock is the lock of the driver below. The driver takes it to unpin,
+ * and holds it while it calls the client to invalidate memory. So the client
+ * takes it in dma_unmap() and put_pages(), and holds it while it calls the
+ * core's callback. Such a client needs PEER_MEM_INVALIDATE_UNMAPS. The two
+ * others call the callback without a lock.
  */
 #include <linux/delay.h>
 #include <linux/mutex.h>
@@ -24,7 +25,7 @@
 
 static DEFINE_MUTEX(device_lock);
 
-/* All of the device's pages at these addresses, or NULL. */
+/* Returns the object that covers all device pages of the range, or NULL. */
 static struct peer_test_object *device_find(unsigned long page_size,
 					    unsigned long addr, size_t size,
 					    unsigned long *first)
@@ -39,8 +40,8 @@ static struct peer_test_object *device_find(unsigned long page_size,
 	return object;
 }
 
-/* Pins and unpins, which the driver has a lock for. */
-static int nv_acquire(struct like *like, unsigned long addr, size_t size,
+/* Pins and unpins, for which the driver takes its lock. */
+static int nv_acquire(struct client_type *type, unsigned long addr, size_t size,
 		      void **context)
 {
 	struct peer_test_object *object;
@@ -49,9 +50,9 @@ static int nv_acquire(struct like *like, unsigned long addr, size_t size,
 	int ret;
 
 	mutex_lock(&device_lock);
-	object = device_find(like->page_size, addr, size, &first);
+	object = device_find(type->page_size, addr, size, &first);
 	mutex_unlock(&device_lock);
-	ret = client_acquire(like, object, first, addr, size, context);
+	ret = client_acquire(type, object, first, addr, size, context);
 	if (ret > 0) {
 		range = *context;
 		range->pads[0] = PAD;
@@ -60,14 +61,14 @@ static int nv_acquire(struct like *like, unsigned long addr, size_t size,
 	return ret;
 }
 
-#define NV_ACQUIRE(_like)						\
-	static int _like##_acquire(unsigned long addr, size_t size,	\
+#define NV_ACQUIRE(_type)						\
+	static int _type##_acquire(unsigned long addr, size_t size,	\
 				   void *private_data, char *name,	\
 				   void **context)			\
 	{								\
 		if (private_data || name)				\
 			peer_test_count(PEER_TEST_ERR_ARGUMENT);	\
-		return nv_acquire(&like_##_like, addr, size, context);	\
+		return nv_acquire(&type_##_type, addr, size, context);	\
 	}
 
 NV_ACQUIRE(nv_mem)
@@ -75,7 +76,7 @@ NV_ACQUIRE(nv_mem_nc)
 NV_ACQUIRE(nvidia_peermem)
 NV_ACQUIRE(npu)
 
-/* Is that a context still? Calls for one that is not are left alone. */
+/* Checks that this is a valid context. Calls for an invalid one are ignored. */
 static bool nv_is_context(struct client_range *range)
 {
 	if (range->pads[0] == PAD && range->pads[1] == PAD)
@@ -100,20 +101,23 @@ static int nv_dma_map(struct sg_table *sg_head, void *context,
 		      struct device *dma_device, int dmasync, int *nmap)
 {
 	struct client_range *range = context;
-	int ret = client_may_map(range, dma_device, dmasync);
+	int ret = client_begin_map(range, dma_device, dmasync);
 
 	if (ret)
 		return ret;
-	/* The memory went meanwhile, and the driver has nothing to map. */
-	if (READ_ONCE(range->taken) && range->like == &like_nv_mem) {
+	/*
+	 * The memory was invalidated meanwhile, and the driver has nothing to
+	 * map.
+	 */
+	if (READ_ONCE(range->invalidated) && range->type == &type_nv_mem) {
 		client_note(range, 'd');
 		return -EINVAL;
 	}
 	ret = peer_test_fill_table(&range->sgt, range->object, range->first,
-				   range->pages, range->like->most);
+				   range->pages, range->type->max_pages);
 	if (ret)
 		return ret;
-	return client_mapped(range, sg_head, range->sgt.nents, nmap);
+	return client_end_map(range, sg_head, range->sgt.nents, nmap);
 }
 
 static int nv_dma_unmap(struct sg_table *sg_head, void *context,
@@ -121,7 +125,7 @@ static int nv_dma_unmap(struct sg_table *sg_head, void *context,
 {
 	struct client_range *range = context;
 
-	if (!nv_is_context(range) || !client_has_table(range, sg_head) ||
+	if (!nv_is_context(range) || !client_check_table(range, sg_head) ||
 	    READ_ONCE(range->callback_task) == current) {
 		client_note(range, 'u');
 		return 0;
@@ -138,7 +142,7 @@ static void nv_put_pages(struct sg_table *sg_head, void *context)
 {
 	struct client_range *range = context;
 
-	if (!nv_is_context(range) || !client_has_table(range, sg_head) ||
+	if (!nv_is_context(range) || !client_check_table(range, sg_head) ||
 	    READ_ONCE(range->callback_task) == current) {
 		client_note(range, 'p');
 		return;
@@ -148,7 +152,7 @@ static void nv_put_pages(struct sg_table *sg_head, void *context)
 	mutex_unlock(&device_lock);
 }
 
-/* Known only when pages have been got. */
+/* The page size is known only after get_pages(). */
 static unsigned long nv_get_page_size(void *context)
 {
 	struct client_range *range = context;
@@ -158,7 +162,7 @@ static unsigned long nv_get_page_size(void *context)
 		peer_test_count(PEER_TEST_ERR_ORDER);
 		return 0;
 	}
-	return range->like->page_size;
+	return range->type->page_size;
 }
 
 static void nv_release(void *context)
@@ -172,14 +176,14 @@ static void nv_release(void *context)
 	client_release(range);
 }
 
-/* The rest is the client's own business. */
-static void nv_tell_and_free(struct client_range *range)
+/* The client frees everything else by itself. */
+static void nv_notify_and_free(struct client_range *range)
 {
 	bool mapped;
 
 	WRITE_ONCE(range->callback_task, current);
 	client_call_back(range);
-	/* Whatever the core does next, it may do right now. */
+	/* Gives the core time to do whatever it does after the callback. */
 	usleep_range(1000, 2000);
 	WRITE_ONCE(range->callback_task, NULL);
 	mapped = client_unmap(range);
@@ -187,32 +191,32 @@ static void nv_tell_and_free(struct client_range *range)
 		client_note(range, 'F');
 }
 
-/* What is pinned and not mapped yet is not told of. */
-static void nv_take_back(struct client_range *range)
+/* The core is not notified about a range that is pinned and not mapped yet. */
+static void nv_invalidate(struct client_range *range)
 {
 	mutex_lock(&device_lock);
 	if (READ_ONCE(range->mapped))
-		nv_tell_and_free(range);
+		nv_notify_and_free(range);
 	else if (READ_ONCE(range->pinned))
 		client_note(range, 'x');
-	complete_all(&range->back_begins);
+	complete_all(&range->invalidate_started);
 	mutex_unlock(&device_lock);
 }
 
-static void npu_take_back(struct client_range *range)
+static void npu_invalidate(struct client_range *range)
 {
-	nv_tell_and_free(range);
+	nv_notify_and_free(range);
 }
 
-#define NV_CALLBACKS(_like)				\
-	.acquire = _like##_acquire,			\
+#define NV_CALLBACKS(_type)				\
+	.acquire = _type##_acquire,			\
 	.get_pages = nv_get_pages,			\
 	.dma_map = nv_dma_map,				\
 	.dma_unmap = nv_dma_unmap,			\
 	.put_pages = nv_put_pages,			\
 	.release = nv_release
 
-struct like like_nv_mem = {
+struct client_type type_nv_mem = {
 	.product = "nv_peer_mem",
 	.ex = {
 		.client = {
@@ -225,14 +229,17 @@ struct like like_nv_mem = {
 		.flags = PEER_MEM_INVALIDATE_UNMAPS,
 	},
 	.page_size = SZ_64K,
-	.most = SZ_64K >> PAGE_SHIFT,
-	.invalidates = true,
+	.max_pages = SZ_64K >> PAGE_SHIFT,
+	.wants_callback = true,
 	.holds_module = true,
-	.take_back = nv_take_back,
+	.invalidate = nv_invalidate,
 };
 
-/* Memory that was pinned for ever; never asked if the first has it. */
-struct like like_nv_mem_nc = {
+/*
+ * Memory that is pinned permanently. It is not asked if the first client claims
+ * the range.
+ */
+struct client_type type_nv_mem_nc = {
 	.product = "nv_peer_mem",
 	.ex.client = {
 		.name = "nv_mem_nc",
@@ -241,11 +248,11 @@ struct like like_nv_mem_nc = {
 		.get_page_size = nv_get_page_size,
 	},
 	.page_size = SZ_64K,
-	.most = SZ_64K >> PAGE_SHIFT,
+	.max_pages = SZ_64K >> PAGE_SHIFT,
 	.holds_module = true,
 };
 
-struct like like_nvidia_peermem = {
+struct client_type type_nvidia_peermem = {
 	.product = "nvidia-peermem",
 	.ex.client = {
 		.name = "nv_mem",
@@ -254,16 +261,16 @@ struct like like_nvidia_peermem = {
 		.get_page_size = nv_get_page_size,
 	},
 	.page_size = SZ_64K,
-	.most = SZ_64K >> PAGE_SHIFT,
+	.max_pages = SZ_64K >> PAGE_SHIFT,
 	.holds_module = true,
 };
 
 /*
- * Says that it unmaps by itself, but without the flag in the version nobody
- * looks: the core calls dma_unmap() and put_pages() from within the callback, and
- * the client, seeing itself there, does nothing.
+ * Sets PEER_MEM_INVALIDATE_UNMAPS, which is ignored without the flag in the
+ * version. The core calls dma_unmap() and put_pages() from within the callback.
+ * The client detects that and does nothing.
  */
-struct like like_npu = {
+struct client_type type_npu = {
 	.product = "npu",
 	.ex = {
 		.client = {
@@ -275,7 +282,7 @@ struct like like_npu = {
 		.flags = PEER_MEM_INVALIDATE_UNMAPS,
 	},
 	.page_size = PAGE_SIZE,
-	.most = 1,
-	.invalidates = true,
-	.take_back = npu_take_back,
+	.max_pages = 1,
+	.wants_callback = true,
+	.invalidate = npu_invalidate,
 };

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Like Huawei's devmm and Cambricon's mlu: what is in a fixed window of addresses
- * is the device's. The one says -ERRNO of other addresses, never uses the callback
- * that it asks for, has pages of 2 MiB and no release(); the other says 0, asks for
- * no callback, and has its pages of 16 KiB, which have a struct page, mapped by the
- * DMA API.
+ * Behaves like Huawei's devmm and Cambricon's mlu: a fixed window of addresses
+ * belongs to the device. devmm returns -ERRNO for other addresses, requests the
+ * callback and never uses it, has 2 MiB pages and no release(). mlu returns 0
+ * for other addresses, requests no callback, and maps its 16 KiB pages, which
+ * have a struct page, through the DMA API.
  */
 #include <linux/dma-mapping.h>
 #include <linux/mm.h>
@@ -12,34 +12,34 @@
 
 #include "clients.h"
 
-static int window_acquire(struct like *like, unsigned long addr, size_t size,
-			  void **context)
+static int window_acquire(struct client_type *type, unsigned long addr,
+			  size_t size, void **context)
 {
 	struct peer_test_object *object;
 	unsigned long first = 0;
 
 	object = peer_test_object_find(addr, size, &first);
-	return client_acquire(like, object, first, addr, size, context);
+	return client_acquire(type, object, first, addr, size, context);
 }
 
 static int devmm_acquire(unsigned long addr, size_t size, void *private_data,
 			 char *name, void **context)
 {
 	if (!client_in_window(addr, size)) {
-		peer_test_called(0, 'e');
+		peer_test_record_call(0, 'e');
 		return -EINVAL;
 	}
-	return window_acquire(&like_devmm, addr, size, context);
+	return window_acquire(&type_devmm, addr, size, context);
 }
 
 static int mlu_acquire(unsigned long addr, size_t size, void *private_data,
 		       char *name, void **context)
 {
 	if (!client_in_window(addr, size)) {
-		peer_test_called(0, 'a');
+		peer_test_record_call(0, 'a');
 		return 0;
 	}
-	return window_acquire(&like_mlu, addr, size, context);
+	return window_acquire(&type_mlu, addr, size, context);
 }
 
 static int window_get_pages(unsigned long addr, size_t size, int write,
@@ -53,24 +53,24 @@ static int window_get_pages(unsigned long addr, size_t size, int write,
 static int window_fill(struct client_range *range)
 {
 	return peer_test_fill_table(&range->sgt, range->object, range->first,
-				    range->pages, range->like->most);
+				    range->pages, range->type->max_pages);
 }
 
 static int devmm_dma_map(struct sg_table *sg_head, void *context,
 			 struct device *dma_device, int dmasync, int *nmap)
 {
 	struct client_range *range = context;
-	int ret = client_may_map(range, dma_device, dmasync) ?:
+	int ret = client_begin_map(range, dma_device, dmasync) ?:
 		  window_fill(range);
 
-	return ret ?: client_mapped(range, sg_head, range->sgt.nents, nmap);
+	return ret ?: client_end_map(range, sg_head, range->sgt.nents, nmap);
 }
 
 static int mlu_dma_map(struct sg_table *sg_head, void *context,
 		       struct device *dma_device, int dmasync, int *nmap)
 {
 	struct client_range *range = context;
-	int ret = client_may_map(range, dma_device, dmasync) ?:
+	int ret = client_begin_map(range, dma_device, dmasync) ?:
 		  window_fill(range);
 	struct scatterlist *sg;
 	int i, entries;
@@ -86,7 +86,7 @@ static int mlu_dma_map(struct sg_table *sg_head, void *context,
 		sg_free_table(&range->sgt);
 		return -EIO;
 	}
-	return client_mapped(range, sg_head, entries, nmap);
+	return client_end_map(range, sg_head, entries, nmap);
 }
 
 static int window_dma_unmap(struct sg_table *sg_head, void *context,
@@ -95,8 +95,8 @@ static int window_dma_unmap(struct sg_table *sg_head, void *context,
 	struct client_range *range = context;
 
 	client_note(range, client_unmap(range) ? 'U' : 'u');
-	client_has_table(range, sg_head);
-	if (range->like == &like_mlu)
+	client_check_table(range, sg_head);
+	if (range->type == &type_mlu)
 		dma_unmap_sg(dma_device, range->sgt.sgl, range->sgt.nents,
 			     DMA_BIDIRECTIONAL);
 	client_free_table(&range->sgt);
@@ -115,7 +115,7 @@ static unsigned long window_get_page_size(void *context)
 	struct client_range *range = context;
 
 	client_note(range, 'S');
-	return range->like->page_size;
+	return range->type->page_size;
 }
 
 static void window_release(void *context)
@@ -129,7 +129,7 @@ static void window_release(void *context)
 	.put_pages = window_put_pages,			\
 	.get_page_size = window_get_page_size
 
-struct like like_devmm = {
+struct client_type type_devmm = {
 	.product = "devmm",
 	.ex.client = {
 		.name = "devmm",
@@ -139,11 +139,11 @@ struct like like_devmm = {
 		WINDOW_CALLBACKS,
 	},
 	.page_size = SZ_2M,
-	.most = SZ_2M >> PAGE_SHIFT,
-	.invalidates = true,
+	.max_pages = SZ_2M >> PAGE_SHIFT,
+	.wants_callback = true,
 };
 
-struct like like_mlu = {
+struct client_type type_mlu = {
 	.product = "mlu",
 	.ex.client = {
 		.name = "mlu_peer_mem",
@@ -154,5 +154,5 @@ struct like like_mlu = {
 		.release = window_release,
 	},
 	.page_size = SZ_16K,
-	.most = SZ_16K >> PAGE_SHIFT,
+	.max_pages = SZ_16K >> PAGE_SHIFT,
 };

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
  * Test module: an exporter of dma-bufs that move, for importers that use the
- * CPU, and some for those that use DMA, too. Where a buffer was before its last
- * move is kept, and filled with POISON: what is written there is found out.
+ * CPU, and some for importers that use DMA. It keeps the previous location of a
+ * buffer and fills it with POISON, so that stale writes are detected.
  *
- * Some have an engine that copies the bytes after the move (dmabuf_engine.h). Its
- * copy begins with the move itself, or when somebody uses the buffer: pin(), vmap(),
- * a mapping for DMA, a page fault of the CPU.
+ * Some buffers have an engine that copies the data after a move
+ * (dmabuf_engine.h). The copy starts with the move, or at the next use of the
+ * buffer: pin(), vmap(), a mapping for DMA, or a CPU page fault.
  */
 #include <linux/dma-buf.h>
 #include <linux/dma-mapping.h>
@@ -25,16 +25,19 @@
 #define POISON 0xd5
 #define LENGTH_MAX SZ_64M
 
-/* All of it is under the dma-buf's resv, but for the atomic ones and the engine. */
+/*
+ * The dma-buf's resv guards everything except the atomic members and the
+ * engine.
+ */
 struct buffer {
 	struct engine engine;
-	bool eager;		/* a move begins the copy */
+	bool eager;		/* a move starts the copy */
 	void *now;		/* NULL: revoked */
 	void *before;
 	bool iomem;
 	bool dma;
 	bool mapped;
-	u32 dma_maps;		/* now */
+	u32 dma_maps;		/* current mappings for DMA */
 	u32 pins;
 	atomic_t attached;
 	atomic_t accesses;
@@ -42,7 +45,7 @@ struct buffer {
 	u32 wrong;
 };
 
-/* Somebody is about to map it. */
+/* Starts the copy, if needed, before someone maps the buffer. */
 static int buffer_use(struct dma_buf *dmabuf)
 {
 	struct buffer *buffer = dmabuf->priv;
@@ -90,8 +93,8 @@ static void buffer_unpin(struct dma_buf_attachment *attach)
 }
 
 /*
- * By an importer that means it. Without move notification the core of dma-bufs
- * pins for all that map; a dynamic importer follows all the same.
+ * Checks for pins by importers. Without move notification the dma-buf core also
+ * pins each mapped buffer; a dynamic importer still follows a move.
  */
 static bool buffer_is_pinned(struct buffer *buffer)
 {
@@ -215,7 +218,10 @@ static void buffer_vunmap(struct dma_buf *dmabuf, struct iosys_map *map)
 	buffer->mapped = false;
 }
 
-/* Return: 0 with resv held and the bytes there, -ENODEV, -ENOMEM or -ERESTARTSYS. */
+/*
+ * Return: 0 with resv held and the data in place, -ENODEV, -ENOMEM or
+ * -ERESTARTSYS.
+ */
 static int buffer_lock_bytes(struct dma_buf *dmabuf)
 {
 	struct buffer *buffer = dmabuf->priv;
@@ -280,17 +286,22 @@ static void buffer_release(struct dma_buf *dmabuf)
 	buffer_free(dmabuf->priv);
 }
 
-#define BUFFER_OPS						\
+#define DMA_OPS							\
 	.attach = buffer_attach,				\
 	.detach = buffer_detach,				\
 	.map_dma_buf = buffer_map_dma,				\
 	.unmap_dma_buf = buffer_unmap_dma,			\
+	.release = buffer_release
+
+#define BUFFER_OPS						\
+	DMA_OPS,						\
 	.begin_cpu_access = buffer_begin_access,		\
 	.end_cpu_access = buffer_end_access,			\
 	.vmap = buffer_vmap,					\
 	.vunmap = buffer_vunmap,				\
-	.mmap = buffer_mmap,					\
-	.release = buffer_release
+	.mmap = buffer_mmap
+
+static const struct dma_buf_ops no_vmap_ops = { DMA_OPS };
 
 static const struct dma_buf_ops fixed_ops = { BUFFER_OPS };
 
@@ -300,15 +311,19 @@ static const struct dma_buf_ops moving_ops = {
 	.unpin = buffer_unpin,
 };
 
-/* ---- the node ---- */
+/* ---- the device file ---- */
 
 static struct dma_buf *buffer_export(struct buffer *buffer,
 				     const struct peer_test_dmabuf_create *arg)
 {
 	DEFINE_DMA_BUF_EXPORT_INFO(info);
 
-	info.ops = arg->flags & PEER_TEST_DMABUF_FIXED ? &fixed_ops :
-							  &moving_ops;
+	if (arg->flags & PEER_TEST_DMABUF_NO_VMAP)
+		info.ops = &no_vmap_ops;
+	else if (arg->flags & PEER_TEST_DMABUF_FIXED)
+		info.ops = &fixed_ops;
+	else
+		info.ops = &moving_ops;
 	info.size = arg->length;
 	info.flags = arg->flags & PEER_TEST_DMABUF_READ_ONLY ? O_RDONLY :
 								O_RDWR;
@@ -318,7 +333,7 @@ static struct dma_buf *buffer_export(struct buffer *buffer,
 
 #define WITH_ENGINE (PEER_TEST_DMABUF_ENGINE | PEER_TEST_DMABUF_ENGINE_EAGER)
 
-/* The bytes of one that does not move wait in the engine from the beginning. */
+/* The data of a fixed buffer is in the engine from the start. */
 static struct buffer *buffer_create(const struct peer_test_dmabuf_create *arg)
 {
 	struct buffer *buffer = kzalloc(sizeof(*buffer), GFP_KERNEL);
@@ -341,7 +356,7 @@ static struct buffer *buffer_create(const struct peer_test_dmabuf_create *arg)
 	return buffer;
 }
 
-static long node_create(struct peer_test_dmabuf_create __user *user)
+static long ioctl_create(struct peer_test_dmabuf_create __user *user)
 {
 	struct peer_test_dmabuf_create arg;
 	struct dma_buf *dmabuf;
@@ -367,8 +382,8 @@ static long node_create(struct peer_test_dmabuf_create __user *user)
 	return copy_to_user(user, &arg, sizeof(arg)) ? -EFAULT : 0;
 }
 
-/* It leaves; then nobody writes any more to where it was. */
-static void buffer_leave(struct dma_buf *dmabuf)
+/* Invalidates the current location. No importer writes to it afterwards. */
+static void buffer_move_out(struct dma_buf *dmabuf)
 {
 	struct buffer *buffer = dmabuf->priv;
 
@@ -387,8 +402,11 @@ static void buffer_leave(struct dma_buf *dmabuf)
 	buffer->now = NULL;
 }
 
-/* It comes to @place. Return: 0, or -ENOMEM there is no fence for the copy. */
-static int buffer_arrive(struct dma_buf *dmabuf, void *place)
+/*
+ * Moves the data to @place. Return: 0, or -ENOMEM if no fence could be
+ * allocated.
+ */
+static int buffer_move_in(struct dma_buf *dmabuf, void *place)
 {
 	struct buffer *buffer = dmabuf->priv;
 
@@ -399,8 +417,8 @@ static int buffer_arrive(struct dma_buf *dmabuf, void *place)
 	return buffer->eager ? buffer_use(dmabuf) : 0;
 }
 
-/* The copy that the engine may still do has no effect any more. */
-static void buffer_vanish(struct dma_buf *dmabuf)
+/* A copy of the engine that is still queued has no effect any more. */
+static void buffer_discard(struct dma_buf *dmabuf)
 {
 	struct buffer *buffer = dmabuf->priv;
 
@@ -412,13 +430,13 @@ static bool buffer_may_move(struct dma_buf *dmabuf)
 {
 	struct buffer *buffer = dmabuf->priv;
 
-	/* Nobody tells the users of a fixed one. */
+	/* A fixed buffer does not notify its users. */
 	if (!dmabuf->ops->pin && buffer->mapped)
 		return false;
 	return !buffer_is_pinned(buffer);
 }
 
-static long node_move(struct dma_buf *dmabuf, bool revoke)
+static long ioctl_move(struct dma_buf *dmabuf, bool revoke)
 {
 	struct buffer *buffer = dmabuf->priv;
 	void *place = revoke ? NULL : vmalloc(dmabuf->size);
@@ -430,12 +448,12 @@ static long node_move(struct dma_buf *dmabuf, bool revoke)
 	if (!revoke && !buffer_may_move(dmabuf)) {
 		ret = -EBUSY;
 	} else if (buffer->now) {
-		buffer_leave(dmabuf);
+		buffer_move_out(dmabuf);
 		ret = 0;
 		if (revoke)
-			buffer_vanish(dmabuf);
+			buffer_discard(dmabuf);
 		else
-			ret = buffer_arrive(dmabuf, place);
+			ret = buffer_move_in(dmabuf, place);
 		place = NULL;
 	}
 	dma_resv_unlock(dmabuf->resv);
@@ -443,8 +461,8 @@ static long node_move(struct dma_buf *dmabuf, bool revoke)
 	return ret;
 }
 
-static long node_stats(struct dma_buf *dmabuf,
-		       struct peer_test_dmabuf_stats __user *user)
+static long ioctl_stats(struct dma_buf *dmabuf,
+			struct peer_test_dmabuf_stats __user *user)
 {
 	struct buffer *buffer = dmabuf->priv;
 	struct peer_test_dmabuf_stats stats = {};
@@ -479,8 +497,8 @@ static int buffer_copy(struct dma_buf *dmabuf,
 	return ret;
 }
 
-static long node_rw(struct dma_buf *dmabuf,
-		    struct peer_test_dmabuf_rw __user *user)
+static long ioctl_rw(struct dma_buf *dmabuf,
+		     struct peer_test_dmabuf_rw __user *user)
 {
 	struct peer_test_dmabuf_rw arg;
 	void __user *data;
@@ -506,8 +524,8 @@ static long node_rw(struct dma_buf *dmabuf,
 	return ret;
 }
 
-static long node_speed(struct dma_buf *dmabuf,
-		       struct peer_test_dmabuf_speed __user *user)
+static long ioctl_speed(struct dma_buf *dmabuf,
+			struct peer_test_dmabuf_speed __user *user)
 {
 	struct buffer *buffer = dmabuf->priv;
 	struct peer_test_dmabuf_speed arg;
@@ -520,8 +538,8 @@ static long node_speed(struct dma_buf *dmabuf,
 	return 0;
 }
 
-static long node_fence(struct dma_buf *dmabuf,
-		       struct peer_test_dmabuf_fence __user *user)
+static long ioctl_fence(struct dma_buf *dmabuf,
+			struct peer_test_dmabuf_fence __user *user)
 {
 	static const enum dma_resv_usage usages[] = {
 		[PEER_TEST_DMABUF_FENCE_KERNEL] = DMA_RESV_USAGE_KERNEL,
@@ -543,7 +561,7 @@ static long node_fence(struct dma_buf *dmabuf,
 	return ret;
 }
 
-static long node_finish(struct dma_buf *dmabuf)
+static long ioctl_finish(struct dma_buf *dmabuf)
 {
 	struct buffer *buffer = dmabuf->priv;
 
@@ -558,29 +576,30 @@ static bool buffer_moves(const struct dma_buf *dmabuf)
 	return dmabuf->ops == &moving_ops || buffer->engine.staged;
 }
 
-static long node_call(struct dma_buf *dmabuf, unsigned int cmd,
-		      void __user *user)
+static long dmabuf_ioctl(struct dma_buf *dmabuf, unsigned int cmd,
+			 void __user *user)
 {
 	if (dmabuf->ops != &moving_ops && dmabuf->ops != &fixed_ops)
 		return -EINVAL;
 	switch (cmd) {
 	case PEER_TEST_DMABUF_STATS:
-		return node_stats(dmabuf, user);
+		return ioctl_stats(dmabuf, user);
 	case PEER_TEST_DMABUF_RW:
-		return node_rw(dmabuf, user);
+		return ioctl_rw(dmabuf, user);
 	case PEER_TEST_DMABUF_SPEED:
-		return node_speed(dmabuf, user);
+		return ioctl_speed(dmabuf, user);
 	case PEER_TEST_DMABUF_FENCE:
-		return node_fence(dmabuf, user);
+		return ioctl_fence(dmabuf, user);
 	case PEER_TEST_DMABUF_FINISH:
-		return node_finish(dmabuf);
+		return ioctl_finish(dmabuf);
 	}
 	if (!buffer_moves(dmabuf))
 		return -EOPNOTSUPP;
-	return node_move(dmabuf, cmd == PEER_TEST_DMABUF_REVOKE);
+	return ioctl_move(dmabuf, cmd == PEER_TEST_DMABUF_REVOKE);
 }
 
-static long node_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+static long chardev_ioctl(struct file *file, unsigned int cmd,
+			  unsigned long arg)
 {
 	void __user *user = (void __user *)arg;
 	struct dma_buf *dmabuf;
@@ -589,12 +608,12 @@ static long node_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 
 	switch (cmd) {
 	case PEER_TEST_DMABUF_CREATE:
-		return node_create(user);
+		return ioctl_create(user);
 	case PEER_TEST_DMABUF_STATS:
 	case PEER_TEST_DMABUF_RW:
 	case PEER_TEST_DMABUF_SPEED:
 	case PEER_TEST_DMABUF_FENCE:
-		/* Their structs begin with it. */
+		/* Their structs start with the descriptor. */
 		if (get_user(fd, (s32 __user *)user))
 			return -EFAULT;
 		break;
@@ -608,42 +627,42 @@ static long node_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	dmabuf = dma_buf_get(fd);
 	if (IS_ERR(dmabuf))
 		return PTR_ERR(dmabuf);
-	ret = node_call(dmabuf, cmd, user);
+	ret = dmabuf_ioctl(dmabuf, cmd, user);
 	dma_buf_put(dmabuf);
 	return ret;
 }
 
-static const struct file_operations node_fops = {
+static const struct file_operations chardev_fops = {
 	.owner = THIS_MODULE,
-	.unlocked_ioctl = node_ioctl,
+	.unlocked_ioctl = chardev_ioctl,
 };
 
-static struct miscdevice node = {
+static struct miscdevice miscdev = {
 	.minor = MISC_DYNAMIC_MINOR,
 	.name = "peer_test_dmabuf",
-	.fops = &node_fops,
+	.fops = &chardev_fops,
 };
 
-static int __init node_init(void)
+static int __init dmabuf_test_init(void)
 {
 	int ret = engine_module_init();
 
 	if (ret)
 		return ret;
-	ret = misc_register(&node);
+	ret = misc_register(&miscdev);
 	if (ret)
 		engine_module_exit();
 	return ret;
 }
 
-static void __exit node_exit(void)
+static void __exit dmabuf_test_exit(void)
 {
-	misc_deregister(&node);
+	misc_deregister(&miscdev);
 	engine_module_exit();
 }
 
-module_init(node_init);
-module_exit(node_exit);
+module_init(dmabuf_test_init);
+module_exit(dmabuf_test_exit);
 
 MODULE_DESCRIPTION("peermem tests: dma-bufs that move");
 MODULE_LICENSE("Dual BSD/GPL");

@@ -18,8 +18,11 @@
 
 /**
  * struct engine_fence - signals when its work has run
- * @base: first, for dma_fence_free()
- * @node: in engine->fences, with a reference
+ * @base:   first member, for dma_fence_free()
+ * @lock:   lock of @base
+ * @engine: its engine
+ * @node:   entry in engine->fences, which holds a reference
+ * @work:   completes the fence
  */
 struct engine_fence {
 	struct dma_fence base;
@@ -37,8 +40,9 @@ static const char *fence_name(struct dma_fence *fence)
 }
 
 /*
- * A fence keeps the module, which has its functions. Unloading waits for an RCU
- * grace period after the last reference, and so for the return from here.
+ * A fence holds a reference to the module, which contains its functions.
+ * Unloading waits for an RCU grace period after the last reference, and so for
+ * this function.
  */
 static void fence_release(struct dma_fence *fence)
 {
@@ -54,7 +58,7 @@ static const struct dma_fence_ops fence_ops = {
 	.release = fence_release,
 };
 
-/* Under engine->lock. */
+/* Called with engine->lock held. */
 static void engine_complete_copy(struct engine *engine)
 {
 	if (memchr_inv(engine->to, GARBAGE, engine->size))
@@ -64,7 +68,7 @@ static void engine_complete_copy(struct engine *engine)
 	engine->copy = NULL;
 }
 
-/* The caller has taken the work away, or is it. */
+/* The caller has cancelled the work, or is the work. */
 static void fence_complete(struct engine_fence *fence)
 {
 	bool cookie = dma_fence_begin_signalling();
@@ -108,7 +112,9 @@ static struct engine_fence *fence_create(struct engine *engine,
 	return fence;
 }
 
-/* Under engine->lock: whoever finds the fence finds its work queued. */
+/*
+ * Called with engine->lock held, so that a fence in the list has queued work.
+ */
 static void fence_queue(struct engine *engine, struct engine_fence *fence,
 			u32 ms)
 {
@@ -133,7 +139,10 @@ int engine_init(struct engine *engine, size_t size, bool staged)
 void engine_fini(struct engine *engine)
 {
 	engine_finish(engine);
-	/* A work item that has just completed its fence still unlocks. */
+	/*
+	 * A work item that has just completed its fence still unlocks the
+	 * engine.
+	 */
 	flush_workqueue(engine_wq);
 	vfree(engine->staged);
 	mutex_destroy(&engine->lock);
@@ -167,7 +176,7 @@ bool engine_holds(struct engine *engine)
 	return holds;
 }
 
-/* Only who holds the reservation starts a copy or stops one. */
+/* Copies are started and stopped only with the reservation held. */
 static bool engine_is_due(struct engine *engine)
 {
 	bool due;
@@ -229,7 +238,7 @@ int engine_add_fence(struct engine *engine, struct dma_resv *resv,
 	return 0;
 }
 
-/* With a reference; NULL: none is left. */
+/* Return: the first fence with a reference, or NULL if none is left. */
 static struct engine_fence *engine_first(struct engine *engine)
 {
 	struct engine_fence *fence;

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
 /*
- * The engine that copies a buffer of peer_test_dmabuf.ko after a move, as the copy
- * engine of a GPU does: the buffer has its new place at once, and a fence says when
- * the bytes are there.
+ * The engine that copies a buffer of peer_test_dmabuf.ko after a move, like the
+ * copy engine of a GPU: the buffer has its new location at once, and a fence
+ * signals when the data is there.
  *
- * When the buffer moves, its bytes go into memory of the engine. The new place is
- * filled with GARBAGE. A copy from the engine's memory into the new place begins when
- * somebody asks for it, takes as long as the test says, and signals its fence. A
- * buffer that moves again before that leaves the copy without effect; its fence
- * signals all the same.
+ * When the buffer moves, its data is saved in memory of the engine, and the new
+ * location is filled with GARBAGE. A request starts the copy from the engine's
+ * memory to the new location. The copy takes as long as the test has set, and
+ * then signals its fence. If the buffer moves again before that, the copy has
+ * no effect, but its fence still signals.
  *
  * Locks: the caller holds the buffer's reservation where @resv is an argument.
- * engine->lock comes after it. Signalling a fence takes engine->lock only, under
- * which nothing allocates memory or waits for a fence.
+ * engine->lock comes after it. Signalling a fence takes engine->lock only.
+ * Nothing allocates memory or waits for a fence while holding engine->lock.
  */
 #ifndef DMABUF_ENGINE_H
 #define DMABUF_ENGINE_H
@@ -25,16 +25,17 @@
 struct engine_fence;
 
 /**
- * struct engine - of one buffer
+ * struct engine - the engine of one buffer
+ * @size:    size of the buffer in bytes
  * @staged:  the engine's memory; NULL: the buffer moves without an engine
- * @ms:      how long a copy that begins now takes, or PEER_TEST_DMABUF_UNTIL_FINISH
- * @lock:    covers all below
- * @holds:   the bytes are in @staged and not in the buffer's place
- * @copy:    fence of the copy under way; NULL: none
- * @to:      where that copy goes
- * @fences:  not signalled yet
- * @copies:  begun, ever
- * @early:   copies that found something else than GARBAGE: written too early
+ * @ms:      duration of the next copy, or PEER_TEST_DMABUF_UNTIL_FINISH
+ * @lock:    guards all members below
+ * @holds:   the data is in @staged, not at the buffer's location
+ * @copy:    fence of the copy in progress, or NULL
+ * @to:      destination of that copy
+ * @fences:  fences that have not signalled
+ * @copies:  number of copies started
+ * @early:   copies that found data other than GARBAGE: someone wrote too early
  */
 struct engine {
 	size_t size;
@@ -49,20 +50,23 @@ struct engine {
 	u32 early;
 };
 
-/* @staged: with memory of its own. Return: 0 or -ENOMEM. */
+/* @staged: the engine has memory of its own. Return: 0 or -ENOMEM. */
 int engine_init(struct engine *engine, size_t size, bool staged);
-/* Signals all fences that are left. */
+/* Signals all remaining fences. */
 void engine_fini(struct engine *engine);
 
-/* The engine takes the bytes of a place that the buffer leaves. */
+/* Saves the data of a location that the buffer leaves. */
 void engine_take(struct engine *engine, const void *from);
-/* The bytes are nowhere any more. */
+/* Discards the data. */
 void engine_drop(struct engine *engine);
 bool engine_holds(struct engine *engine);
-/* If the engine has the bytes, and no copy is under way, begins one. 0 or -ENOMEM. */
+/*
+ * Starts a copy if the engine has the data and no copy is in progress. Return:
+ * 0 or -ENOMEM.
+ */
 int engine_start(struct engine *engine, struct dma_resv *resv, void *to);
 
-/* Copies bytes of the buffer as its owner sees them. @place: of the buffer */
+/* Reads or writes the buffer for its owner. @place: location of the buffer */
 void engine_rw(struct engine *engine, void *place, size_t offset, void *bounce,
 	       size_t length, bool write);
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
 /*
- * Between the PeerDirect test modules and the test programs. Not an interface
- * for anybody else: it changes with the tests.
+ * Interface between the PeerDirect test modules and the test programs. It
+ * changes with the tests; no one else may use it.
  *
- * An open file of /dev/peer_test_mem is one object: the first mmap() gives it
- * its length.
+ * An open file of /dev/peer_test_mem is one object. The first mmap() sets its
+ * length.
  */
 #ifndef PEER_TEST_H
 #define PEER_TEST_H
@@ -12,10 +12,10 @@
 #include <linux/ioctl.h>
 #include <linux/types.h>
 
-/* Calls that the core made into the client, and what was wrong with them. */
+/* Counters of calls into the client, and of errors in them. */
 enum peer_test_count {
 	PEER_TEST_ACQUIRE,
-	PEER_TEST_ACQUIRED,	/* acquire() that said yes */
+	PEER_TEST_ACQUIRED,	/* acquire() that claimed the range */
 	PEER_TEST_GET_PAGES,
 	PEER_TEST_DMA_MAP,
 	PEER_TEST_GET_PAGE_SIZE,
@@ -23,18 +23,18 @@ enum peer_test_count {
 	PEER_TEST_PUT_PAGES,
 	PEER_TEST_RELEASE,
 	PEER_TEST_SELF_UNMAP,	/* by the client, after an invalidation */
-	PEER_TEST_LATE_UNMAP,	/* by the core, after the client's own */
+	PEER_TEST_LATE_UNMAP,	/* by the core, after the client has unmapped */
 	PEER_TEST_INVALIDATE,	/* calls of the core's callback */
 	/*
-	 * release() while the client still unmaps by itself. Clients must bear
-	 * it when the user deregisters meanwhile, not otherwise.
+	 * release() while the client still unmaps by itself. Clients must
+	 * accept it during deregistration, but not otherwise.
 	 */
 	PEER_TEST_EARLY_RELEASE,
 	PEER_TEST_ERR_ORDER,	/* a call out of order, or twice */
-	PEER_TEST_ERR_TABLE,	/* not the sg_table of dma_map(), bit by bit */
+	PEER_TEST_ERR_TABLE,	/* not the sg_table of dma_map() */
 	PEER_TEST_ERR_DEVICE,	/* no DMA device, or another one */
-	PEER_TEST_ERR_CONTRACT,	/* still mapped after the callback returned */
-	PEER_TEST_ERR_ARGUMENT,	/* arguments other than the API promises */
+	PEER_TEST_ERR_CONTRACT,	/* still mapped after the callback */
+	PEER_TEST_ERR_ARGUMENT,	/* arguments other than the API specifies */
 	PEER_TEST_NUM_COUNTS,
 };
 
@@ -43,8 +43,8 @@ struct peer_test_stats {
 };
 
 /*
- * What is to happen once, with the next range of this file's object: a call
- * fails, or the range is invalidated in the middle of its registration.
+ * An event that happens once, for the next range of this file's object: a call
+ * fails, or the range is invalidated during registration.
  */
 enum peer_test_event {
 	PEER_TEST_NO_EVENT,
@@ -70,16 +70,16 @@ struct peer_test_rw {
 };
 
 /*
- * The calls into a client for one range, in their order, a letter each (clients.h
- * says which); ranges are numbered from 1 on, as they are acquired. Under number
- * 0 stand questions that no range came of.
+ * Calls into a client for one range, in order, one letter each (see clients.h).
+ * Ranges are numbered from 1 in the order of acquire(). Range 0 has the
+ * acquire() calls that claimed no range.
  */
 #define PEER_TEST_MAX_RANGES 64
 #define PEER_TEST_MAX_CALLS  56
 
 struct peer_test_calls {
 	__u32 range;		/* in */
-	__u32 ranges;		/* how many there were */
+	__u32 ranges;		/* number of ranges */
 	char calls[PEER_TEST_MAX_CALLS];
 };
 
@@ -87,12 +87,12 @@ struct peer_test_calls {
 #define PEER_TEST_IOC_CLEAR	 _IO(0xd4, 1)
 #define PEER_TEST_IOC_RW	 _IOW(0xd4, 2, struct peer_test_rw)
 #define PEER_TEST_IOC_PLAN	 _IOW(0xd4, 3, struct peer_test_plan)
-/* Invalidate all ranges of the object that are pinned. */
+/* Invalidates all pinned ranges of the object. */
 #define PEER_TEST_IOC_INVALIDATE _IO(0xd4, 4)
 /*
- * The object is at this address of the process, though nothing of it is mapped
- * there: memory that only devices reach. 0: not any more. When the file is closed
- * the memory of an object that still has a place is taken back.
+ * Places the object at this address of the process without a mapping: memory
+ * that only devices can access. 0 ends that. Closing the file invalidates the
+ * memory of a placed object.
  */
 #define PEER_TEST_IOC_PLACE	 _IOW(0xd4, 5, __u64)
 #define PEER_TEST_IOC_CALLS	 _IOWR(0xd4, 6, struct peer_test_calls)

@@ -1,12 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Test module: the registers of QEMU's "edu" device as memory that RDMA devices
- * reach. /dev/peer_test_edu is their first page, for all who open it: an engine
- * that computes factorials has its doorbell there.
+ * Test module: exports the registers of QEMU's "edu" device as peer memory.
+ * /dev/peer_test_edu is their first page, for all users: it has the doorbell of
+ * an engine that computes factorials.
  */
 #include <linux/module.h>
 #include <linux/pci.h>
 #include <rdma/ib_peer_bar.h>
+
+static bool deny;
+module_param(deny, bool, 0644);
+MODULE_PARM_DESC(deny, "deny new registrations");
+
+static int edu_allow(struct ib_peer_region *region, void *priv)
+{
+	return READ_ONCE(deny) ? -EACCES : 0;
+}
+
+static const struct ib_peer_bar_ops edu_ops = {
+	.allow = edu_allow,
+};
 
 static int edu_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 {
@@ -23,6 +36,7 @@ static int edu_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 		.start = pci_resource_start(pdev, 0),
 		.size = PAGE_SIZE,
 		.flags = IB_PEER_BAR_SHARED | IB_PEER_BAR_REGISTERS,
+		.ops = &edu_ops,
 	});
 	pci_set_drvdata(pdev, bar);
 	return PTR_ERR_OR_ZERO(bar);

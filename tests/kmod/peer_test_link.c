@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Test module: a client of the native API whose memory is reached by a link of its
- * own, as between GPUs. Its addresses mean something only to the RDMA device that
- * the parameter names; nobody else gets the memory, the CPU neither.
+ * Test module: an exporter of memory that is reached through a private link, as
+ * between GPUs. Its addresses are valid only for the RDMA device that the
+ * parameter names. No other device can access the memory, nor can the CPU.
  *
- * The memory is that of peer_test_mem.ko, which never moves; what plays the link is
- * the system's bus.
+ * The memory is that of peer_test_mem.ko, which never moves. The system bus
+ * stands for the link.
  */
 #include <linux/atomic.h>
 #include <linux/delay.h>
@@ -25,11 +25,15 @@ MODULE_PARM_DESC(device, "RDMA device at the other end of the link");
 
 static int omit = -1;
 module_param(omit, int, 0644);
-MODULE_PARM_DESC(omit, "page of each range of which nothing is said; -1: none");
+MODULE_PARM_DESC(omit, "page of each range that resolve omits; -1: none");
 
 static unsigned int claim_ms;
 module_param(claim_ms, uint, 0644);
-MODULE_PARM_DESC(claim_ms, "how long a claim takes");
+MODULE_PARM_DESC(claim_ms, "duration of a claim in ms");
+
+static unsigned int map_error;
+module_param(map_error, uint, 0644);
+MODULE_PARM_DESC(map_error, "errno of each mapping for DMA; 0: success");
 
 static atomic_t mapped = ATOMIC_INIT(0);
 module_param_named(mapped, mapped.counter, int, 0444);
@@ -40,9 +44,9 @@ struct link_range {
 	unsigned long first;
 };
 
-static struct ib_peer_client *link_client;
+static struct ib_peer_exporter *link_exporter;
 
-/* Whose the memory is comes first: of other memory nothing is said. */
+/* Check the owner first: other exporters may own the memory. */
 static int link_claim(struct ib_peer_region *region)
 {
 	struct peer_test_object *object;
@@ -113,8 +117,11 @@ static int link_dma_map(struct ib_peer_region *region,
 			const struct ib_peer_block *block, dma_addr_t *addr)
 {
 	struct page *page = pfn_to_page(PHYS_PFN(block->where));
-	int ret = ib_peer_dma_map_pages(region, page, block->length, addr);
+	int ret;
 
+	if (map_error)
+		return -(int)map_error;
+	ret = ib_peer_dma_map_pages(region, page, block->length, addr);
 	if (!ret)
 		atomic_inc(&mapped);
 	return ret;
@@ -139,14 +146,14 @@ static const struct ib_peer_ops link_ops = {
 
 static int __init link_init(void)
 {
-	link_client = ib_peer_register_client("peer_test_link", "1", &link_ops,
-					      NULL);
-	return PTR_ERR_OR_ZERO(link_client);
+	link_exporter = ib_peer_register_exporter("peer_test_link", "1",
+						  &link_ops, NULL);
+	return PTR_ERR_OR_ZERO(link_exporter);
 }
 
 static void __exit link_exit(void)
 {
-	ib_peer_unregister_client(link_client);
+	ib_peer_unregister_exporter(link_exporter);
 }
 
 module_init(link_init);

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Test module: answers of rxe that get lost on the way, or come late.
+ * Test module: drops or delays responses of rxe.
  *
- * The file peer_test_loss in debugfs takes a letter for each of the answers
- * (of all queue pairs) that are sent next: 'd' drops it, 's' sends it after
- * SLOW_MS, any other sends it as ever. Reading tells what is left to do. Between
- * two queue pairs of one device no network device sees the packets, so they are
- * caught at the function that sends them, by a kprobe.
+ * The file peer_test_loss in debugfs takes one letter for each of the next
+ * responses (of all queue pairs): 'd' drops it, 's' sends it after SLOW_MS, any
+ * other letter sends it as usual. Reading returns the remaining letters.
+ * Packets between two queue pairs of one device pass no network device, so a
+ * kprobe catches them in the function that sends them.
  *
- * The parameter sched_us delays a packet between the moment that it is in the
- * queue of a queue pair and the moment that the queue pair is told.
+ * The parameter sched_us delays a packet after it was queued at a queue pair,
+ * and before the queue pair is scheduled.
  */
 #include <linux/atomic.h>
 #include <linux/debugfs.h>
@@ -23,17 +23,19 @@
 #include "rxe_opcode.h"
 #include "rxe_hdr.h"
 
-/* Enough for the other side to send what it has; below any timeout in use. */
+/*
+ * Enough for the other side to send all packets; less than all timeouts in use.
+ */
 #define SLOW_MS 50
 
-/* No lock: it would be taken where interrupts are on, and where they are off. */
+/* No lock: callers run with interrupts enabled and disabled. */
 static char loss_todo[32];
 static int loss_length;
 static atomic_t loss_done;
 
 static char loss_next(void)
 {
-	/* What is to do was there before. */
+	/* The letters were stored before the length. */
 	int length = smp_load_acquire(&loss_length);
 	int i;
 
@@ -43,13 +45,13 @@ static char loss_next(void)
 	return i < length ? loss_todo[i] : 0;
 }
 
-static bool loss_is_answer(const struct rxe_pkt_info *pkt)
+static bool loss_is_response(const struct rxe_pkt_info *pkt)
 {
 	return pkt->opcode >= IB_OPCODE_RC_RDMA_READ_RESPONSE_FIRST &&
 	       pkt->opcode <= IB_OPCODE_RC_ATOMIC_ACKNOWLEDGE;
 }
 
-/* In the place of rxe_xmit_packet(): to its caller the packet was sent. */
+/* Replaces rxe_xmit_packet(): its caller takes the packet as sent. */
 static int loss_drop(void *qp, void *pkt, struct sk_buff *skb)
 {
 	kfree_skb(skb);
@@ -58,7 +60,7 @@ static int loss_drop(void *qp, void *pkt, struct sk_buff *skb)
 
 static int loss_before(struct kprobe *kprobe, struct pt_regs *regs)
 {
-	if (!loss_is_answer((void *)regs_get_kernel_argument(regs, 1)))
+	if (!loss_is_response((void *)regs_get_kernel_argument(regs, 1)))
 		return 0;
 	switch (loss_next()) {
 	case 'd':
@@ -72,7 +74,10 @@ static int loss_before(struct kprobe *kprobe, struct pt_regs *regs)
 	}
 }
 
-/* Being there, it keeps the probe from being made one that cannot divert. */
+/*
+ * A post_handler prevents an optimized kprobe, which could not redirect the
+ * call.
+ */
 static void loss_after(struct kprobe *kprobe, struct pt_regs *regs,
 		       unsigned long flags)
 {
@@ -111,7 +116,7 @@ static ssize_t loss_read(struct file *file, char __user *buf, size_t length,
 				       loss_length - done);
 }
 
-/* While nothing is sent that was not answered: so tests do it. */
+/* Tests write only while no request is outstanding. */
 static ssize_t loss_write(struct file *file, const char __user *buf,
 			  size_t length, loff_t *pos)
 {
@@ -121,7 +126,7 @@ static ssize_t loss_write(struct file *file, const char __user *buf,
 	if (copy_from_user(loss_todo, buf, length))
 		return -EFAULT;
 	atomic_set(&loss_done, 0);
-	/* Who sees it sees the letters. */
+	/* A reader of the length sees the letters. */
 	smp_store_release(&loss_length, length);
 	return length;
 }
@@ -160,5 +165,5 @@ static void __exit loss_exit(void)
 
 module_init(loss_init);
 module_exit(loss_exit);
-MODULE_DESCRIPTION("peermem tests: answers of rxe that get lost");
+MODULE_DESCRIPTION("peermem tests: loss and delay of rxe responses");
 MODULE_LICENSE("Dual BSD/GPL");

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Test module: a PCI driver that maps memory of its device to programs, by
- * faults, and moves it as it likes, as drivers of GPUs do. It knows nothing of
- * RDMA. It takes the device that its name is written to the driver_override of;
- * what it has is /dev/peer_test_maps: read(), write() and mmap() of the memory, an
- * ioctl that moves it, and one that tells which part of it is written.
+ * Test module: a PCI driver that maps memory of its device to programs, by page
+ * faults, and moves the memory, as GPU drivers do. It knows nothing of RDMA. It
+ * drives the device whose driver_override names it. It has one device file,
+ * /dev/peer_test_maps: read(), write() and mmap() of the memory, an ioctl that
+ * moves it, and an ioctl that counts the pages made writable.
  *
- * When it loses the device it leaves mappings as they are, as a careless driver
- * would.
+ * When the driver is unbound it leaves existing mappings in place, like a
+ * faulty driver.
  */
 #include <linux/fs.h>
 #include <linux/io.h>
@@ -25,7 +25,7 @@
 #define LENGTH PEER_TEST_MAPS_LENGTH
 #define BAR 2
 
-/* Covers all below. */
+/* Guards all variables below. */
 static DEFINE_MUTEX(maps_lock);
 static struct address_space *maps_mapping;
 static phys_addr_t maps_start;
@@ -34,7 +34,7 @@ static void *maps_system;
 static enum peer_test_place maps_place;
 static unsigned int maps_written;
 
-/* Of a page, where the memory is now. */
+/* Return: the offset in the BAR of a page at its present location. */
 static unsigned long maps_bar_offset(unsigned long offset)
 {
 	if (maps_place == PEER_TEST_BAR ||
@@ -73,7 +73,7 @@ static vm_fault_t maps_fault(struct vm_fault *vmf)
 	return ret;
 }
 
-/* The first write to a page. */
+/* Counts the first write to a page. */
 static vm_fault_t maps_mkwrite(struct vm_fault *vmf)
 {
 	mutex_lock(&maps_lock);
@@ -89,7 +89,9 @@ static const struct vm_operations_struct maps_vm_ops = {
 
 static int maps_mmap(struct file *file, struct vm_area_struct *vma)
 {
-	/* No copies on write: vmf_insert_pfn() does not know what that is. */
+	/*
+	 * No private mappings: vmf_insert_pfn() does not support copy on write.
+	 */
 	if (is_cow_mapping(vma->vm_flags))
 		return -EINVAL;
 	vma->vm_ops = &maps_vm_ops;
@@ -120,7 +122,7 @@ static void maps_move(void *buffer, enum peer_test_place place)
 	unmap_mapping_range(maps_mapping, 0, one ? PAGE_SIZE : 0, 1);
 	for (offset = 0; offset < LENGTH; offset += PAGE_SIZE)
 		maps_copy_out(buffer + offset, offset);
-	/* Who still looks there finds nonsense. */
+	/* Poisons the old location. */
 	for (offset = 0; offset < LENGTH; offset += PAGE_SIZE) {
 		struct iosys_map page = maps_page(offset);
 
@@ -164,9 +166,9 @@ static long maps_ioctl(struct file *file, unsigned int nr, unsigned long arg)
 	}
 }
 
-/* ---- the owner's view ---- */
+/* ---- read() and write() ---- */
 
-/* As much as there is in one page. */
+/* Transfers up to the end of one page. */
 static ssize_t maps_rw(char __user *user, size_t length, loff_t *pos, bool write)
 {
 	unsigned int in_page = offset_in_page(*pos);

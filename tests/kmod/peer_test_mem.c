@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Test module: memory as drivers have it. /dev/peer_test_mem gives mappings of
- * kernel pages without a struct page in the page tables (VM_PFNMAP), so that
- * pinning them as host memory fails, in pieces of different sizes that are
- * contiguous, or not, to their neighbours.
+ * Test module: memory like that of device drivers. /dev/peer_test_mem maps
+ * kernel pages without a struct page (VM_PFNMAP), so that pinning them as
+ * system memory fails. The memory consists of pieces of different sizes. A
+ * piece may be contiguous with its neighbours or not.
  *
- * It also keeps what the tests ask for and count: it stays when the client
- * module goes.
+ * The module also has the requests and counters of the tests: it stays loaded
+ * when the client module is unloaded.
  *
- * An object can also be "placed": at an address, without a mapping, as GPU memory
- * is that the CPU does not reach. Its memory goes when the file is closed, as at the
- * end of a process that had it.
+ * An object can also be "placed" at an address without a mapping, like GPU
+ * memory that the CPU cannot access. Its memory is invalidated when the file is
+ * closed, as at the exit of a process.
  *
- * Locks: invalidate_lock is held over the client's function, and nothing that
- * the function needs is taken by who sets it.
+ * Locks: invalidate_lock is held while the client's function runs. A client
+ * holds no lock that the function needs when it sets the function.
  */
 #include <linux/atomic.h>
 #include <linux/fs.h>
@@ -33,7 +33,7 @@
 #define MAX_LENGTH (64 << 20)
 #define GROUP 16
 
-/* Pages of a group of 16, by the sizes of its pieces. */
+/* Orders of the pieces in each group of pages. */
 static const unsigned int orders[] = { 4, 0, 1, 2, 0, 3 };
 
 struct piece {
@@ -50,20 +50,20 @@ struct peer_test_object {
 	spinlock_t plan_lock; /* guards plan */
 	struct peer_test_plan plan;
 	struct list_head placed;
-	struct mm_struct *place_mm;	/* not touched, only compared */
+	struct mm_struct *place_mm;	/* only compared, never dereferenced */
 	unsigned long place;
 };
 
-/* An open file; the object comes with the first mmap(), under the lock. */
+/* An open file. The first mmap() creates the object. */
 struct peer_test_file {
 	struct mutex lock; /* guards object */
 	struct peer_test_object *object;
 };
 
-/* For objects that are made from now on. */
+/* For objects that are created later. */
 static int piece_order = -1;
 module_param(piece_order, int, 0644);
-MODULE_PARM_DESC(piece_order, "of all pieces: 0 to 9; -1: of different sizes");
+MODULE_PARM_DESC(piece_order, "order of all pieces: 0 to 9; -1: different orders");
 
 static atomic64_t counts[PEER_TEST_NUM_COUNTS];
 static char calls[PEER_TEST_MAX_RANGES][PEER_TEST_MAX_CALLS];
@@ -244,12 +244,12 @@ EXPORT_SYMBOL_GPL(peer_test_object_pages);
 
 static unsigned long entry_pages(struct peer_test_object *object,
 				 unsigned long page, unsigned long end,
-				 unsigned long most)
+				 unsigned long max_pages)
 {
 	phys_addr_t phys = peer_test_object_phys(object, page);
 	unsigned long n;
 
-	for (n = 1; n < most && page + n < end; n++)
+	for (n = 1; n < max_pages && page + n < end; n++)
 		if (peer_test_object_phys(object, page + n) !=
 		    phys + n * PAGE_SIZE)
 			break;
@@ -258,7 +258,7 @@ static unsigned long entry_pages(struct peer_test_object *object,
 
 int peer_test_fill_table(struct sg_table *sgt, struct peer_test_object *object,
 			 unsigned long first, unsigned long pages,
-			 unsigned long most)
+			 unsigned long max_pages)
 {
 	unsigned long end = first + pages;
 	unsigned long page, n, entries = 0;
@@ -266,14 +266,14 @@ int peer_test_fill_table(struct sg_table *sgt, struct peer_test_object *object,
 	int ret;
 
 	for (page = first; page < end;
-	     page += entry_pages(object, page, end, most))
+	     page += entry_pages(object, page, end, max_pages))
 		entries++;
 	ret = sg_alloc_table(sgt, entries, GFP_KERNEL);
 	if (ret)
 		return ret;
 	sg = sgt->sgl;
 	for (page = first; page < end; page += n) {
-		n = entry_pages(object, page, end, most);
+		n = entry_pages(object, page, end, max_pages);
 		sg_set_page(sg, NULL, n * PAGE_SIZE, 0);
 		sg_dma_address(sg) = peer_test_object_phys(object, page);
 		sg_dma_len(sg) = n * PAGE_SIZE;
@@ -283,8 +283,8 @@ int peer_test_fill_table(struct sg_table *sgt, struct peer_test_object *object,
 }
 EXPORT_SYMBOL_GPL(peer_test_fill_table);
 
-bool peer_test_due(struct peer_test_object *object, enum peer_test_event event,
-		   int *error)
+bool peer_test_take_event(struct peer_test_object *object,
+			  enum peer_test_event event, int *error)
 {
 	bool due;
 
@@ -297,7 +297,7 @@ bool peer_test_due(struct peer_test_object *object, enum peer_test_event event,
 	spin_unlock(&object->plan_lock);
 	return due;
 }
-EXPORT_SYMBOL_GPL(peer_test_due);
+EXPORT_SYMBOL_GPL(peer_test_take_event);
 
 void peer_test_count(enum peer_test_count what)
 {
@@ -316,8 +316,8 @@ unsigned int peer_test_new_range(void)
 }
 EXPORT_SYMBOL_GPL(peer_test_new_range);
 
-/* What there is no room for is lost, so that its test fails. */
-void peer_test_called(unsigned int range, char call)
+/* A call that does not fit is lost, so that its test fails. */
+void peer_test_record_call(unsigned int range, char call)
 {
 	size_t n;
 
@@ -329,7 +329,7 @@ void peer_test_called(unsigned int range, char call)
 		calls[range][n] = call;
 	spin_unlock(&calls_lock);
 }
-EXPORT_SYMBOL_GPL(peer_test_called);
+EXPORT_SYMBOL_GPL(peer_test_record_call);
 
 void peer_test_set_invalidate(peer_test_invalidate_t invalidate)
 {
@@ -339,7 +339,7 @@ void peer_test_set_invalidate(peer_test_invalidate_t invalidate)
 }
 EXPORT_SYMBOL_GPL(peer_test_set_invalidate);
 
-/* ---- the node ---- */
+/* ---- the device file ---- */
 
 static int mem_map_pieces(struct peer_test_object *object,
 			  struct vm_area_struct *vma)
@@ -528,7 +528,7 @@ static long mem_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
 		mem_clear();
 		return 0;
 	}
-	/* Set once, and stays until the file is released. */
+	/* Set once, and valid until the file is released. */
 	mutex_lock(&file->lock);
 	object = file->object;
 	mutex_unlock(&file->lock);

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Test module: an exporter of the native API over the memory of peer_test_mem.ko,
- * mapped or placed at an address. PEER_TEST_IOC_INVALIDATE revokes all regions of an
- * object, as the owner of memory does that takes it back; a later claim of the same
- * addresses succeeds again, unless the parameter forbids it.
+ * Test module: an exporter of the memory of peer_test_mem.ko, mapped or placed
+ * at an address. PEER_TEST_IOC_INVALIDATE revokes all regions of an object, as
+ * a driver does that frees memory. A later claim of the same addresses
+ * succeeds, unless the parameter "refuse" is set.
  *
- * Locks: regions_lock is held over ib_peer_revoke(), which does not call back.
+ * Locks: regions_lock is held during ib_peer_revoke(), which does not call
+ * back.
  */
 #include <linux/err.h>
 #include <linux/iosys-map.h>
@@ -20,11 +21,19 @@
 
 static unsigned int refuse;
 module_param(refuse, uint, 0644);
-MODULE_PARM_DESC(refuse, "errno of every claim of this memory; 0: none");
+MODULE_PARM_DESC(refuse, "errno of each claim of this memory; 0: success");
+
+static bool pins = true;
+module_param(pins, bool, 0444);
+MODULE_PARM_DESC(pins, "the exporter can pin");
+
+static bool unaligned;
+module_param(unaligned, bool, 0644);
+MODULE_PARM_DESC(unaligned, "report blocks that are not page aligned");
 
 static unsigned int iomem = UINT_MAX;
 module_param(iomem, uint, 0644);
-MODULE_PARM_DESC(iomem, "from this page of an object on it is called I/O memory");
+MODULE_PARM_DESC(iomem, "first page of an object that is mapped as I/O memory");
 
 struct native_range {
 	struct list_head node;
@@ -33,7 +42,7 @@ struct native_range {
 	unsigned long first;
 };
 
-static struct ib_peer_client *native_client;
+static struct ib_peer_exporter *native_exporter;
 static LIST_HEAD(ranges);
 static DEFINE_MUTEX(regions_lock);
 
@@ -89,7 +98,7 @@ static int native_fault(struct ib_peer_region *region, u64 offset, u64 length,
 {
 	struct native_range *range = region->priv;
 	struct ib_peer_block block = {
-		.length = PAGE_SIZE,
+		.length = PAGE_SIZE + READ_ONCE(unaligned),
 		.flags = IB_PEER_BLOCK_WRITE,
 	};
 	u64 end = offset + length;
@@ -119,7 +128,7 @@ static int native_cpu_map(struct ib_peer_region *region,
 	return 0;
 }
 
-static const struct ib_peer_ops native_ops = {
+static struct ib_peer_ops native_ops = {
 	.claim = native_claim,
 	.pin = native_pin,
 	.unpin = native_unpin,
@@ -143,10 +152,14 @@ static int native_revoke(struct peer_test_object *object)
 
 static int __init native_init(void)
 {
-	native_client = ib_peer_register_client("peer_test_native", "1",
-						&native_ops, NULL);
-	if (IS_ERR(native_client))
-		return PTR_ERR(native_client);
+	if (!pins) {
+		native_ops.pin = NULL;
+		native_ops.unpin = NULL;
+	}
+	native_exporter = ib_peer_register_exporter("peer_test_native", "1",
+						    &native_ops, NULL);
+	if (IS_ERR(native_exporter))
+		return PTR_ERR(native_exporter);
 	peer_test_set_invalidate(native_revoke);
 	return 0;
 }
@@ -154,7 +167,7 @@ static int __init native_init(void)
 static void __exit native_exit(void)
 {
 	peer_test_set_invalidate(NULL);
-	ib_peer_unregister_client(native_client);
+	ib_peer_unregister_exporter(native_exporter);
 }
 
 module_init(native_init);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Test module: an exporter of the native API whose pages move one by one, are for
- * reading or for writing one by one, or are left out of answers.
+ * Test module: an exporter with separate state for each page. A page can be
+ * moved, made read-only, or omitted from resolve.
  *
- * A buffer has two places for each page, each place contiguous with its neighbours:
- * what lies in one of them all along gets one entry of a page table.
+ * A buffer has two locations for each page. In each location the pages are
+ * contiguous: pages that are all in one location get one page table entry.
  */
 #include <linux/bitmap.h>
 #include <linux/dma-buf.h>
@@ -27,13 +27,14 @@
 #define POISON 0xd5
 
 /**
- * struct buffer - of an open file, and of its dma-buf
- * @lock:      over answers, and over "invalidate, then move"
- * @ranges:    its regions
- * @places:    two, each for all pages
- * @second:    pages that are in the second place
- * @protected: pages that are for reading
- * @omitted:   pages of which nothing is said
+ * struct buffer - of an open file and its dma-buf
+ * @kref:      held by the file and the dma-buf
+ * @lock:      held during resolve, and from invalidate to the end of a move
+ * @ranges:    the regions
+ * @places:    two locations, each with memory for all pages
+ * @second:    pages that are in the second location
+ * @protected: pages that are read-only
+ * @omitted:   pages that resolve omits
  */
 struct buffer {
 	struct kref kref;
@@ -51,7 +52,7 @@ struct parts_range {
 	struct buffer *buffer;
 };
 
-static struct ib_peer_client *client;
+static struct ib_peer_exporter *exporter;
 
 static void buffer_free(struct kref *kref)
 {
@@ -235,8 +236,8 @@ static void buffer_move(struct buffer *buffer,
 	}
 }
 
-static long node_range(struct buffer *buffer, unsigned int cmd,
-		       const void __user *user)
+static long ioctl_range(struct buffer *buffer, unsigned int cmd,
+			const void __user *user)
 {
 	struct peer_test_parts_range pages;
 
@@ -259,7 +260,7 @@ static long node_range(struct buffer *buffer, unsigned int cmd,
 		invalidate(buffer, (u64)pages.first * PAGE_SIZE,
 			   (u64)(pages.first + pages.count) * PAGE_SIZE);
 		break;
-	case PEER_TEST_PARTS_TELL:
+	case PEER_TEST_PARTS_INCLUDE:
 		bitmap_clear(buffer->omitted, pages.first, pages.count);
 		break;
 	case PEER_TEST_PARTS_MOVE:
@@ -270,8 +271,8 @@ static long node_range(struct buffer *buffer, unsigned int cmd,
 	return 0;
 }
 
-static long node_rw(struct buffer *buffer,
-		    const struct peer_test_parts_rw __user *user)
+static long ioctl_rw(struct buffer *buffer,
+		     const struct peer_test_parts_rw __user *user)
 {
 	struct peer_test_parts_rw rw;
 	unsigned long at, n, left;
@@ -320,21 +321,22 @@ static long buffer_revoke(struct buffer *buffer)
 	return 0;
 }
 
-static long node_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+static long chardev_ioctl(struct file *file, unsigned int cmd,
+			  unsigned long arg)
 {
 	struct buffer *buffer = file->private_data;
 
 	switch (cmd) {
-	case PEER_TEST_PARTS_SHARE:
+	case PEER_TEST_PARTS_EXPORT:
 		return buffer_share(buffer);
 	case PEER_TEST_PARTS_PROTECT:
 	case PEER_TEST_PARTS_PERMIT:
 	case PEER_TEST_PARTS_OMIT:
-	case PEER_TEST_PARTS_TELL:
+	case PEER_TEST_PARTS_INCLUDE:
 	case PEER_TEST_PARTS_MOVE:
-		return node_range(buffer, cmd, (void __user *)arg);
+		return ioctl_range(buffer, cmd, (void __user *)arg);
 	case PEER_TEST_PARTS_RW:
-		return node_rw(buffer, (void __user *)arg);
+		return ioctl_rw(buffer, (void __user *)arg);
 	case PEER_TEST_PARTS_REVOKE:
 		return buffer_revoke(buffer);
 	case PEER_TEST_PARTS_WRONG:
@@ -343,7 +345,7 @@ static long node_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	return -ENOTTY;
 }
 
-static int node_open(struct inode *inode, struct file *file)
+static int chardev_open(struct inode *inode, struct file *file)
 {
 	struct buffer *buffer = kzalloc(sizeof(*buffer), GFP_KERNEL);
 	int i;
@@ -369,48 +371,48 @@ err_free:
 	return -ENOMEM;
 }
 
-static int node_release(struct inode *inode, struct file *file)
+static int chardev_release(struct inode *inode, struct file *file)
 {
 	buffer_put(file->private_data);
 	return 0;
 }
 
-static const struct file_operations node_fops = {
+static const struct file_operations chardev_fops = {
 	.owner = THIS_MODULE,
-	.open = node_open,
-	.release = node_release,
-	.unlocked_ioctl = node_ioctl,
+	.open = chardev_open,
+	.release = chardev_release,
+	.unlocked_ioctl = chardev_ioctl,
 };
 
-static struct miscdevice node = {
+static struct miscdevice miscdev = {
 	.minor = MISC_DYNAMIC_MINOR,
 	.name = "peer_test_parts",
-	.fops = &node_fops,
+	.fops = &chardev_fops,
 };
 
 static int __init parts_init(void)
 {
 	int ret;
 
-	client = ib_peer_register_client("peer_test_parts", "1", &parts_ops,
-					 NULL);
-	if (IS_ERR(client))
-		return PTR_ERR(client);
-	ret = misc_register(&node);
+	exporter = ib_peer_register_exporter("peer_test_parts", "1", &parts_ops,
+					     NULL);
+	if (IS_ERR(exporter))
+		return PTR_ERR(exporter);
+	ret = misc_register(&miscdev);
 	if (ret)
-		ib_peer_unregister_client(client);
+		ib_peer_unregister_exporter(exporter);
 	return ret;
 }
 
 static void __exit parts_exit(void)
 {
-	misc_deregister(&node);
-	ib_peer_unregister_client(client);
+	misc_deregister(&miscdev);
+	ib_peer_unregister_exporter(exporter);
 }
 
 module_init(parts_init);
 module_exit(parts_exit);
 
-MODULE_DESCRIPTION("peermem tests: an exporter whose pages differ");
+MODULE_DESCRIPTION("peermem tests: an exporter with separate state for each page");
 MODULE_LICENSE("Dual BSD/GPL");
 MODULE_IMPORT_NS(DMA_BUF);

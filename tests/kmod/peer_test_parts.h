@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
 /*
- * Between peer_test_parts.ko and the test programs. Not an interface for anybody
- * else.
+ * Interface between peer_test_parts.ko and the test programs. No one else may
+ * use it.
  *
- * An open file of /dev/peer_test_parts is one buffer of 2 MiB, registered by its
- * dma-buf. The CPU maps nothing of it.
+ * An open file of /dev/peer_test_parts is one buffer of 2 MiB, which is
+ * registered through its dma-buf. The CPU cannot map it.
  */
 #ifndef PEER_TEST_PARTS_H
 #define PEER_TEST_PARTS_H
@@ -20,7 +20,7 @@ struct peer_test_parts_range {
 	__u32 count;
 };
 
-/* The bytes, seen by the owner. */
+/* Reads or writes the data for the owner. */
 struct peer_test_parts_rw {
 	__u32 offset;
 	__u32 length;
@@ -30,22 +30,22 @@ struct peer_test_parts_rw {
 };
 
 /* Return: a dma-buf. */
-#define PEER_TEST_PARTS_SHARE	_IO(0xba, 0)
-/* These pages are answered for reading only, or for writing again. */
+#define PEER_TEST_PARTS_EXPORT	_IO(0xba, 0)
+/* Resolve these pages read-only, or read-write again. */
 #define PEER_TEST_PARTS_PROTECT	_IOW(0xba, 1, struct peer_test_parts_range)
 #define PEER_TEST_PARTS_PERMIT	_IOW(0xba, 2, struct peer_test_parts_range)
-/* Nothing is said of these, or something again. */
+/* Omit these pages from resolve, or include them again. */
 #define PEER_TEST_PARTS_OMIT	_IOW(0xba, 3, struct peer_test_parts_range)
-#define PEER_TEST_PARTS_TELL	_IOW(0xba, 4, struct peer_test_parts_range)
+#define PEER_TEST_PARTS_INCLUDE	_IOW(0xba, 4, struct peer_test_parts_range)
 /*
- * They go to another place, with their bytes, and only their part of each region is
- * invalidated. Where they were is filled.
+ * Moves the pages with their data, and invalidates only that part of each
+ * region. The old location is filled with POISON.
  */
 #define PEER_TEST_PARTS_MOVE	_IOW(0xba, 5, struct peer_test_parts_range)
 #define PEER_TEST_PARTS_RW	_IOW(0xba, 6, struct peer_test_parts_rw)
-/* All regions that there are end; later ones are as good as ever. */
+/* Revokes all present regions. Later registrations succeed. */
 #define PEER_TEST_PARTS_REVOKE	_IO(0xba, 8)
-/* Return: how many pages were written where they are not any more. */
+/* Return: the number of pages that were written at their old location. */
 #define PEER_TEST_PARTS_WRONG	_IO(0xba, 7)
 
 #endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Looks for the PeerDirect API as clients do that are not linked to it. Cannot be
- * loaded where it is not found.
+ * Looks up the PeerDirect API as clients do that are not linked with it.
+ * Loading fails if the API is not found.
  */
 #include <linux/module.h>
 #include <rdma/peer_mem.h>

@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Test module: a client of the PeerDirect API over the memory of
- * peer_test_mem.ko. It checks what clients in the field rely on: the order of
- * the calls, each once; the sg_table coming back as it was left, to the bit; the
- * same DMA device at mapping and unmapping; nothing mapped any more when the
- * invalidation callback has returned. What is wrong is counted.
+ * Test module: a PeerDirect client for the memory of peer_test_mem.ko. It
+ * checks what vendors' clients rely on: the order of calls, each call once; the
+ * sg_table comes back unchanged; the same DMA device at mapping and unmapping;
+ * nothing is mapped when the invalidation callback has returned. It counts
+ * errors.
  *
- * Its flavours: without invalidation; with it; with PEER_MEM_INVALIDATE_UNMAPS,
- * where the client holds a lock over the callback that its unmap calls take
- * too. And with pages larger than the CPU's.
+ * Parameter "flavour": without invalidation; with invalidation; with
+ * PEER_MEM_INVALIDATE_UNMAPS, where the client holds a lock during the callback
+ * that its unmap calls also take. The device's pages can be larger than the
+ * CPU's.
  *
- * Locks: range->unmap_lock, which is held over the callback in the last flavour
- * and taken by its unmap calls, but never in get_pages() and dma_map(), for
- * which the callback waits; then ranges_lock, then range->lock.
+ * Lock order: range->unmap_lock, ranges_lock, range->lock. In the last flavour
+ * unmap_lock is held during the callback and taken by the unmap calls.
+ * get_pages() and dma_map() never take it: the callback waits for them.
  */
 #include <linux/delay.h>
 #include <linux/dma-mapping.h>
@@ -27,7 +28,7 @@
 
 #include "peer_test_mem.h"
 
-/* Of an entry of the list. */
+/* Maximum pages of a list entry. */
 #define MOST_PAGES 8
 
 enum flavour {
@@ -38,11 +39,11 @@ enum flavour {
 
 static int flavour = INVALIDATES;
 module_param(flavour, int, 0444);
-MODULE_PARM_DESC(flavour, "0: never invalidates, 1: does, 2: and unmaps itself");
+MODULE_PARM_DESC(flavour, "0: never invalidates, 1: invalidates, 2: also unmaps by itself");
 
 static int device_page_shift = PAGE_SHIFT;
 module_param_named(page_shift, device_page_shift, int, 0444);
-MODULE_PARM_DESC(page_shift, "of the device's pages: 12 to 16");
+MODULE_PARM_DESC(page_shift, "page shift of the device: 12 to 16");
 
 static bool no_page_size;
 module_param(no_page_size, bool, 0444);
@@ -54,7 +55,7 @@ MODULE_PARM_DESC(incomplete, "the client has no dma_map(), which is mandatory");
 
 static unsigned int delay_ms;
 module_param(delay_ms, uint, 0644);
-MODULE_PARM_DESC(delay_ms, "how long get_pages() takes");
+MODULE_PARM_DESC(delay_ms, "duration of get_pages() in ms");
 
 enum state {
 	ACQUIRED,
@@ -66,16 +67,24 @@ enum state {
 };
 
 /**
- * struct pt_range - what acquire() makes and release() ends
- * @node:   in ranges, until release()
- * @number: ranges are numbered as they come
- * @first:  page of the object, aligned down to the device's pages
- * @pages:  likewise aligned up
+ * struct pt_range - created by acquire(), freed by release()
+ * @kref:   held by the core until release(), and by an invalidation
+ * @node:   entry in ranges, until release()
+ * @number: ranges are numbered in the order of acquire()
+ * @object: the memory
+ * @addr:   start address of the range
+ * @size:   length of the range in bytes
+ * @first:  first page of the object, aligned down to the device's page size
+ * @pages:  number of pages, aligned up
  * @unmap_lock: see above
  * @lock:   guards @state
- * @unmapping: from before the callback of a client that unmaps by itself
- * @sgt:    as dma_map() left it; its list lives until release()
- * @sum:    over the list's entries
+ * @state:  last call
+ * @unmapping: set before the callback of a client that unmaps by itself
+ * @sgt:    as returned by dma_map(); its list lives until release()
+ * @sum:    checksum of the list's entries
+ * @dma_device: the device that dma_map() was called for
+ * @core_context: the core's cookie for the callback
+ * @invalidate_work: invalidates the range in another thread
  */
 struct pt_range {
 	struct kref kref;
@@ -86,7 +95,7 @@ struct pt_range {
 	size_t size;
 	unsigned long first;
 	unsigned long pages;
-	struct mutex unmap_lock; /* over unmapping */
+	struct mutex unmap_lock; /* guards unmapping */
 	spinlock_t lock; /* guards state */
 	enum state state;
 	bool unmapping;
@@ -104,19 +113,19 @@ static DEFINE_MUTEX(ranges_lock);
 static void *reg_handle;
 static invalidate_peer_memory invalidate_callback;
 
-/* What a range was called by that is no more. */
-static u64 last_ticket;
+/* The cookie of the last range that was released. */
+static u64 last_cookie;
 
 static int call_late(const char *text, const struct kernel_param *param)
 {
 	if (!invalidate_callback)
 		return -EOPNOTSUPP;
-	return invalidate_callback(reg_handle, READ_ONCE(last_ticket));
+	return invalidate_callback(reg_handle, READ_ONCE(last_cookie));
 }
 
 static const struct kernel_param_ops call_late_ops = { .set = call_late };
 module_param_cb(call_late, &call_late_ops, NULL, 0200);
-MODULE_PARM_DESC(call_late, "calls the core's callback for the last range that was released");
+MODULE_PARM_DESC(call_late, "call the core's callback for the last range that was released");
 
 static void range_free(struct kref *kref)
 {
@@ -133,8 +142,8 @@ static void range_put(struct pt_range *range)
 }
 
 /*
- * Behind an IOMMU the device reaches what is mapped for it; else the physical
- * addresses do.
+ * Behind an IOMMU the pages are mapped for the device. Without an IOMMU the
+ * device uses physical addresses.
  */
 static void range_unmap(struct pt_range *range)
 {
@@ -173,7 +182,7 @@ static int range_map(struct pt_range *range)
 	return 0;
 }
 
-/* Order-dependent, so that exchanged entries are seen. */
+/* Depends on the order, so that swapped entries are detected. */
 static u64 table_sum(const struct sg_table *sgt)
 {
 	struct scatterlist *sg;
@@ -214,7 +223,7 @@ static void move_state(struct pt_range *range, enum state from, enum state to)
 
 /* ---- invalidation ---- */
 
-/* After the callback a plain client's range is unmapped, by whomever. */
+/* After the callback the range is unmapped: the core has called dma_unmap(). */
 static void invalidate_plain(struct pt_range *range)
 {
 	enum state state;
@@ -230,7 +239,7 @@ static void invalidate_and_unmap(struct pt_range *range)
 	mutex_lock(&range->unmap_lock);
 	WRITE_ONCE(range->unmapping, true);
 	invalidate_callback(reg_handle, range->core_context);
-	/* What an importer does later, it may do right now. */
+	/* Gives the importer time to do whatever it does after the callback. */
 	usleep_range(1000, 2000);
 	if (get_state(range) == MAPPED) {
 		range_unmap(range);
@@ -266,8 +275,9 @@ static bool range_pinned(struct pt_range *range)
 }
 
 /*
- * A pinned range of the object, with a reference, acquired as number @last or
- * before; NULL when there is none.
+ * Returns a pinned range of the object, with a reference, whose number is at
+ * most
+ * @last. NULL: there is none.
  */
 static struct pt_range *find_pinned(struct peer_test_object *object, u64 last)
 {
@@ -287,7 +297,9 @@ static struct pt_range *find_pinned(struct peer_test_object *object, u64 last)
 	return NULL;
 }
 
-/* Not what is acquired meanwhile: traffic could go on doing that for ever. */
+/*
+ * Ignores ranges that are acquired meanwhile: traffic could acquire for ever.
+ */
 static int pt_invalidate(struct peer_test_object *object)
 {
 	struct pt_range *range;
@@ -305,7 +317,7 @@ static int pt_invalidate(struct peer_test_object *object)
 	return 0;
 }
 
-/* ---- what the core calls ---- */
+/* ---- calls of the core ---- */
 
 static int pt_acquire(unsigned long addr, size_t size, void *private_data,
 		      char *name, void **context)
@@ -321,7 +333,7 @@ static int pt_acquire(unsigned long addr, size_t size, void *private_data,
 	object = peer_test_object_find(addr, size, &first);
 	if (!object)
 		return 0;
-	if (peer_test_due(object, PEER_TEST_FAIL_ACQUIRE, &error)) {
+	if (peer_test_take_event(object, PEER_TEST_FAIL_ACQUIRE, &error)) {
 		peer_test_object_put(object);
 		return error;
 	}
@@ -355,14 +367,16 @@ static void invalidate_early(struct pt_range *range)
 
 	if (flavour == NEVER_INVALIDATES)
 		return;
-	if (peer_test_due(range->object, PEER_TEST_INVALIDATE_WITHIN, &error)) {
+	if (peer_test_take_event(range->object, PEER_TEST_INVALIDATE_WITHIN,
+				 &error)) {
 		peer_test_count(PEER_TEST_INVALIDATE);
 		invalidate_callback(reg_handle, range->core_context);
 	}
-	if (peer_test_due(range->object, PEER_TEST_INVALIDATE_BESIDE, &error)) {
+	if (peer_test_take_event(range->object, PEER_TEST_INVALIDATE_BESIDE,
+				 &error)) {
 		kref_get(&range->kref);
 		queue_work(workqueue, &range->invalidate_work);
-		/* Let it come in before dma_map(). */
+		/* Let the invalidation start before dma_map(). */
 		msleep(20);
 	}
 }
@@ -379,7 +393,8 @@ static int pt_get_pages(unsigned long addr, size_t size, int write, int force,
 	if (sg_head || write != 1 || addr != range->addr ||
 	    size != range->size)
 		peer_test_count(PEER_TEST_ERR_ARGUMENT);
-	if (peer_test_due(range->object, PEER_TEST_FAIL_GET_PAGES, &error))
+	if (peer_test_take_event(range->object, PEER_TEST_FAIL_GET_PAGES,
+				 &error))
 		return error;
 	range->core_context = core_context;
 	move_state(range, ACQUIRED, PINNED);
@@ -398,7 +413,7 @@ static int pt_dma_map(struct sg_table *sg_head, void *context,
 		peer_test_count(PEER_TEST_ERR_ARGUMENT);
 	if (!dma_device || !dma_get_mask(dma_device))
 		peer_test_count(PEER_TEST_ERR_DEVICE);
-	if (peer_test_due(range->object, PEER_TEST_FAIL_DMA_MAP, &ret))
+	if (peer_test_take_event(range->object, PEER_TEST_FAIL_DMA_MAP, &ret))
 		return ret;
 	ret = peer_test_fill_table(&range->sgt, range->object, range->first,
 				   range->pages, MOST_PAGES);
@@ -472,7 +487,7 @@ static void pt_release(void *context)
 	enum state state = get_state(range);
 
 	peer_test_count(PEER_TEST_RELEASE);
-	WRITE_ONCE(last_ticket, range->core_context);
+	WRITE_ONCE(last_cookie, range->core_context);
 	mutex_lock(&ranges_lock);
 	if (list_empty(&range->node))
 		peer_test_count(PEER_TEST_ERR_ORDER);

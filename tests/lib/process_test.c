@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Questions about another process: the answer is what that process itself would
- * be told, and not everybody may ask.
+ * Queries about another process: the result is the one that the process itself gets,
+ * and the caller needs CAP_SYS_PTRACE.
  */
 #include <kselftest_harness.h>
 
@@ -13,52 +13,53 @@
 #include <infiniband/verbs.h>
 
 #include "lib/proc.h"
-#include "node.h"
+#include "chardev.h"
 #include "ranges.h"
 
 #define WRITABLE (IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE)
 
-/* What the child tells. */
-struct told {
+/* Shared memory: the child's query and its result. */
+struct child_query {
 	int ready;
 	struct peer_mem_query query;
 };
 
 /*
- * @child: has a range, and was told of it
- * @told:  shared with it
+ * @child:  a process with a range that has queried it
+ * @shared: shared memory with the child
  */
 FIXTURE(process)
 {
 	int fd;
 	pid_t child;
-	struct told *told;
+	struct child_query *shared;
 };
 
 FIXTURE_SETUP(process)
 {
 	ASSERT_EQ(0, ranges_prepare());
-	self->fd = node_open();
+	self->fd = chardev_open();
 	ASSERT_LE(0, self->fd);
-	self->told = mmap(NULL, sizeof(*self->told), PROT_READ | PROT_WRITE,
-			  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	ASSERT_NE(MAP_FAILED, self->told);
+	self->shared = mmap(NULL, sizeof(*self->shared), PROT_READ | PROT_WRITE,
+			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, self->shared);
 }
 
 FIXTURE_TEARDOWN(process)
 {
-	munmap(self->told, sizeof(*self->told));
+	munmap(self->shared, sizeof(*self->shared));
 	close(self->fd);
 }
 
-static int ask(int fd, struct peer_mem_query *query)
+static int query_range(int fd, struct peer_mem_query *query)
 {
-	return node_call(fd, PEER_MEM_IOC_QUERY, query);
+	return chardev_call(fd, PEER_MEM_IOC_QUERY, query);
 }
 
-/* Has a range, asks, and waits for its end. The parent must not have it. */
-static void child_with(int fd, struct told *told, const struct range *range,
-		       const struct rlimit *limit)
+/* The child allocates a range, queries it, and waits until it is killed. */
+static void child_run(int fd, struct child_query *shared,
+		      const struct range *range,
+		      const struct rlimit *limit)
 {
 	struct range_at at;
 
@@ -67,27 +68,27 @@ static void child_with(int fd, struct told *told, const struct range *range,
 		_exit(1);
 	if (range_open(&at, range))
 		_exit(2);
-	told->query = node_question(at.addr, at.length, WRITABLE);
-	if (ask(fd, &told->query))
+	shared->query = new_query(at.addr, at.length, WRITABLE);
+	if (query_range(fd, &shared->query))
 		_exit(3);
-	__atomic_store_n(&told->ready, 1, __ATOMIC_RELEASE);
+	__atomic_store_n(&shared->ready, 1, __ATOMIC_RELEASE);
 	for (;;)
 		pause();
 }
 
-/* Return: 0, or how the child ended before it was ready. */
+/* Return: 0, or the wait status of a child that failed. */
 static int child_start(FIXTURE_DATA(process) *self, const struct range *range,
 		       const struct rlimit *limit)
 {
 	int status;
 
-	self->told->ready = 0;
+	self->shared->ready = 0;
 	self->child = fork();
 	if (self->child < 0)
 		return -errno;
 	if (!self->child)
-		child_with(self->fd, self->told, range, limit);
-	while (!__atomic_load_n(&self->told->ready, __ATOMIC_ACQUIRE)) {
+		child_run(self->fd, self->shared, range, limit);
+	while (!__atomic_load_n(&self->shared->ready, __ATOMIC_ACQUIRE)) {
 		if (waitpid(self->child, &status, WNOHANG) == self->child)
 			return status;
 		usleep(1000);
@@ -101,14 +102,14 @@ static void child_end(FIXTURE_DATA(process) *self)
 	waitpid(self->child, NULL, 0);
 }
 
-/* The child's question, asked by us. */
-static struct peer_mem_query same_question(const FIXTURE_DATA(process) *self)
+/* The same query as the child's, about the child. */
+static struct peer_mem_query query_child(const FIXTURE_DATA(process) *self)
 {
-	const struct peer_mem_query *theirs = &self->told->query;
+	const struct peer_mem_query *theirs = &self->shared->query;
 	struct peer_mem_query query;
 
-	query = node_question((void *)(uintptr_t)theirs->addr, theirs->length,
-			      WRITABLE);
+	query = new_query((void *)(uintptr_t)theirs->addr, theirs->length,
+			  WRITABLE);
 	query.pid = self->child;
 	return query;
 }
@@ -116,19 +117,19 @@ static struct peer_mem_query same_question(const FIXTURE_DATA(process) *self)
 static void expect_same(struct __test_metadata *_metadata,
 			const FIXTURE_DATA(process) *self, const char *name)
 {
-	struct peer_mem_query theirs = self->told->query;
-	struct peer_mem_query query = same_question(self);
+	struct peer_mem_query theirs = self->shared->query;
+	struct peer_mem_query query = query_child(self);
 
-	EXPECT_EQ(0, ask(self->fd, &query));
+	EXPECT_EQ(0, query_range(self->fd, &query));
 	theirs.pid = query.pid;
 	EXPECT_EQ(0, memcmp(&theirs, &query, sizeof(query))) {
-		TH_LOG("%s: kinds %u, client %s, reasons %u, %u", name,
-		       query.kinds, query.client, query.pinned.reason,
-		       query.on_demand.reason);
+		TH_LOG("%s: kinds %u, exporter %s, status %u, %u", name,
+		       query.kinds, query.exporter, query.pinned.status,
+		       query.on_demand.status);
 	}
 }
 
-TEST_F_TIMEOUT(process, is_told_as_itself, 120)
+TEST_F_TIMEOUT(process, same_result, 120)
 {
 	unsigned int i;
 
@@ -137,14 +138,14 @@ TEST_F_TIMEOUT(process, is_told_as_itself, 120)
 			TH_LOG("%s", ranges[i].name);
 		}
 		EXPECT_EQ(ranges[i].pinned[1],
-			  self->told->query.pinned.reason);
+			  self->shared->query.pinned.status);
 		expect_same(_metadata, self, ranges[i].name);
 		child_end(self);
 	}
 }
 
-/* Limits are the other's, though we have none. */
-TEST_F(process, has_limits_of_its_own)
+/* The limits of the child apply, not those of the caller. */
+TEST_F(process, own_limits)
 {
 	static const struct range host = { .kind = &vt_mem_host };
 	static const struct rlimit limits[] = {
@@ -157,29 +158,29 @@ TEST_F(process, has_limits_of_its_own)
 
 	for (i = 0; i < 3; i++) {
 		ASSERT_EQ(0, child_start(self, &host, &limits[i]));
-		EXPECT_EQ(errors[i], (int)self->told->query.pinned.error);
+		EXPECT_EQ(errors[i], (int)self->shared->query.pinned.error);
 		expect_same(_metadata, self, "limit");
 		child_end(self);
 	}
 }
 
-TEST_F(process, may_be_oneself)
+TEST_F(process, own_process)
 {
 	struct peer_mem_query query, by_pid;
 
-	query = node_question(self->told, RANGE_PAGE, WRITABLE);
+	query = new_query(self->shared, RANGE_PAGE, WRITABLE);
 	by_pid = query;
 	by_pid.pid = getpid();
 	EXPECT_EQ(0, setresuid(65534, 65534, 65534));
-	EXPECT_EQ(0, ask(self->fd, &query));
-	EXPECT_EQ(0, ask(self->fd, &by_pid));
-	EXPECT_EQ(PEER_MEM_HAS_HOST, by_pid.kinds);
+	EXPECT_EQ(0, query_range(self->fd, &query));
+	EXPECT_EQ(0, query_range(self->fd, &by_pid));
+	EXPECT_EQ(PEER_MEM_HAS_SYSTEM, by_pid.kinds);
 	by_pid.pid = 0;
 	EXPECT_EQ(0, memcmp(&query, &by_pid, sizeof(query)));
 }
 
-/* Nor of the same user, nor of one's own child. */
-TEST_F(process, of_others_is_not_told)
+/* Also for a process of the same user, and for the caller's own child. */
+TEST_F(process, requires_ptrace)
 {
 	static const struct range host = { .kind = &vt_mem_host };
 	const struct rlimit limit = { RANGE_SIZE, RANGE_SIZE };
@@ -188,19 +189,19 @@ TEST_F(process, of_others_is_not_told)
 
 	ASSERT_EQ(0, child_start(self, &host, &limit));
 	ASSERT_EQ(0, setresuid(65534, 65534, 0));
-	query = same_question(self);
-	EXPECT_EQ(EPERM, ask(self->fd, &query));
-	EXPECT_EQ(EPERM, node_next_mr(self->fd, self->child, 0, &mr));
-	query = same_question(self);
+	query = query_child(self);
+	EXPECT_EQ(EPERM, query_range(self->fd, &query));
+	EXPECT_EQ(EPERM, chardev_next_mr(self->fd, self->child, 0, &mr));
+	query = query_child(self);
 	query.pid = 1;
-	EXPECT_EQ(EPERM, ask(self->fd, &query));
-	EXPECT_EQ(EPERM, node_next_mr(self->fd, 1, 0, &mr));
+	EXPECT_EQ(EPERM, query_range(self->fd, &query));
+	EXPECT_EQ(EPERM, chardev_next_mr(self->fd, 1, 0, &mr));
 	ASSERT_EQ(0, setresuid(0, 0, 0));
-	EXPECT_EQ(ENOENT, node_next_mr(self->fd, self->child, 0, &mr));
+	EXPECT_EQ(ENOENT, chardev_next_mr(self->fd, self->child, 0, &mr));
 	child_end(self);
-	query = same_question(self);
-	EXPECT_EQ(ESRCH, ask(self->fd, &query));
-	EXPECT_EQ(ESRCH, node_next_mr(self->fd, self->child, 0, &mr));
+	query = query_child(self);
+	EXPECT_EQ(ESRCH, query_range(self->fd, &query));
+	EXPECT_EQ(ESRCH, chardev_next_mr(self->fd, self->child, 0, &mr));
 }
 
 TEST_HARNESS_MAIN

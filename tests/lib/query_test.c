@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * PEER_MEM_IOC_QUERY. What it says is compared with what then happens: to the
- * registration, and, on demand, to an access to all of the range.
+ * PEER_MEM_IOC_QUERY. Compares each result with the registration that follows and, on
+ * demand, with an access to the whole range.
  */
 #include <kselftest_harness.h>
 
@@ -16,32 +16,32 @@
 #include "lib/buf.h"
 #include "lib/counters.h"
 #include "lib/proc.h"
-#include "node.h"
+#include "chardev.h"
+#include "query_fixture.h"
 #include "ranges.h"
-#include "side.h"
 
 #define WRITABLE (IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE)
 
-static int ask(int fd, struct peer_mem_query *query)
+static int query_range(int fd, struct peer_mem_query *query)
 {
-	return node_call(fd, PEER_MEM_IOC_QUERY, query);
+	return chardev_call(fd, PEER_MEM_IOC_QUERY, query);
 }
 
-/* ---- it tells the truth ---- */
+/* ---- results are correct ---- */
 
-FIXTURE(truth)
+FIXTURE(query)
 {
-	SIDE;
+	QUERY_FIXTURE;
 };
 
-FIXTURE_SETUP(truth)
+FIXTURE_SETUP(query)
 {
-	ASSERT_EQ(0, side_open(&self->side, WRITABLE));
+	ASSERT_EQ(0, query_fixture_open(&self->common, WRITABLE));
 }
 
-FIXTURE_TEARDOWN(truth)
+FIXTURE_TEARDOWN(query)
 {
-	EXPECT_EQ(0, side_close(&self->side));
+	EXPECT_EQ(0, query_fixture_close(&self->common));
 }
 
 static int access_flags(bool write)
@@ -50,9 +50,9 @@ static int access_flags(bool write)
 }
 
 /*
- * The status of an access to all of an MR. The queue pairs are new ones
- * afterwards: on a busy machine requests are sent again, and one that comes late,
- * to an MR that is gone, would end the next access with an error.
+ * Accesses a whole MR and renews the queue pairs. On a busy machine requests are sent
+ * again, and a late one to a deregistered MR would fail the next access. Return: the
+ * completion status, or -EIO.
  */
 static int access_all(struct vt_pair *pair, struct ibv_mr *from,
 		      struct ibv_mr *mr, bool write)
@@ -69,7 +69,7 @@ static int access_all(struct vt_pair *pair, struct ibv_mr *from,
 	return vt_pair_renew(pair) ? -EIO : status;
 }
 
-/* As the fixture's range is registered: 0 or errno. */
+/* Registers the range. Return: 0 or errno. */
 static int reg_error(struct ibv_pd *pd, const struct range_at *at, int access,
 		     struct ibv_mr **mr)
 {
@@ -77,8 +77,8 @@ static int reg_error(struct ibv_pd *pd, const struct range_at *at, int access,
 	return *mr ? 0 : errno;
 }
 
-static void expect_truth(struct __test_metadata *_metadata,
-			 FIXTURE_DATA(truth) *self, const struct range *range,
+static void expect_correct(struct __test_metadata *_metadata,
+			   FIXTURE_DATA(query) *self, const struct range *range,
 			 bool write)
 {
 	int access = access_flags(write);
@@ -88,17 +88,17 @@ static void expect_truth(struct __test_metadata *_metadata,
 	int status;
 
 	ASSERT_EQ(0, range_open(&at, range));
-	query = node_question(at.addr, at.length, access);
-	EXPECT_EQ(0, ask(self->fd, &query));
-	EXPECT_EQ(range->pinned[write], query.pinned.reason);
-	EXPECT_EQ(range->on_demand[write], query.on_demand.reason);
+	query = new_query(at.addr, at.length, access);
+	EXPECT_EQ(0, query_range(self->fd, &query));
+	EXPECT_EQ(range->pinned[write], query.pinned.status);
+	EXPECT_EQ(range->on_demand[write], query.on_demand.status);
 	EXPECT_EQ(range->kinds, query.kinds);
 	EXPECT_EQ(RANGE_PAGE, query.page_size);
-	EXPECT_STREQ(range->client, query.client);
+	EXPECT_STREQ(range->exporter, query.exporter);
 
 	EXPECT_EQ(reg_error(self->dev.pd, &at, access, &mr),
 		  (int)query.pinned.error);
-	EXPECT_EQ(!query.pinned.error, !query.pinned.reason);
+	EXPECT_EQ(!query.pinned.error, !query.pinned.status);
 	if (mr)
 		EXPECT_EQ(0, ibv_dereg_mr(mr));
 
@@ -107,7 +107,7 @@ static void expect_truth(struct __test_metadata *_metadata,
 			       access | IBV_ACCESS_ON_DEMAND, &mr));
 	if (mr) {
 		status = access_all(&self->pair, self->mr, mr, write);
-		EXPECT_EQ(!query.on_demand.reason, !status) {
+		EXPECT_EQ(!query.on_demand.status, !status) {
 			TH_LOG("status %d", status);
 		}
 		EXPECT_EQ(0, ibv_dereg_mr(mr));
@@ -115,13 +115,13 @@ static void expect_truth(struct __test_metadata *_metadata,
 	range_close(&at);
 }
 
-static void expect_all_true(struct __test_metadata *_metadata,
-			    FIXTURE_DATA(truth) *self, bool write)
+static void expect_all_correct(struct __test_metadata *_metadata,
+			       FIXTURE_DATA(query) *self, bool write)
 {
 	unsigned int i;
 
 	for (i = 0; i < ranges_count; i++) {
-		expect_truth(_metadata, self, &ranges[i], write);
+		expect_correct(_metadata, self, &ranges[i], write);
 		if (_metadata->exit_code) {
 			TH_LOG("%s", ranges[i].name);
 			break;
@@ -129,41 +129,41 @@ static void expect_all_true(struct __test_metadata *_metadata,
 	}
 }
 
-TEST_F_TIMEOUT(truth, reading, 120)
+TEST_F_TIMEOUT(query, read_access, 120)
 {
-	expect_all_true(_metadata, self, false);
+	expect_all_correct(_metadata, self, false);
 }
 
-TEST_F_TIMEOUT(truth, writing, 120)
+TEST_F_TIMEOUT(query, write_access, 120)
 {
-	expect_all_true(_metadata, self, true);
+	expect_all_correct(_metadata, self, true);
 }
 
-/* How far it speaks of: to where the trouble begins. */
-TEST_F(truth, checked)
+/* The covered length ends where accesses would fail. */
+TEST_F(query, covered_length)
 {
 	const struct range half = { "", &vt_mem_vram, .half = RANGE_HOLE };
 	struct peer_mem_query query;
 	struct range_at at;
 
 	ASSERT_EQ(0, range_open(&at, &half));
-	query = node_question(at.addr + 5, at.length - 5, WRITABLE);
-	EXPECT_EQ(0, ask(self->fd, &query));
-	EXPECT_EQ(RANGE_HALF - 5, query.checked);
+	query = new_query(at.addr + 5, at.length - 5, WRITABLE);
+	EXPECT_EQ(0, query_range(self->fd, &query));
+	EXPECT_EQ(RANGE_HALF - 5, query.covered);
 
-	query = node_question(at.addr + 5, RANGE_HALF - 10, WRITABLE);
-	EXPECT_EQ(0, ask(self->fd, &query));
-	EXPECT_EQ(PEER_MEM_OK, query.on_demand.reason);
-	EXPECT_EQ(RANGE_HALF - 10, query.checked);
+	query = new_query(at.addr + 5, RANGE_HALF - 10, WRITABLE);
+	EXPECT_EQ(0, query_range(self->fd, &query));
+	EXPECT_EQ(PEER_MEM_OK, query.on_demand.status);
+	EXPECT_EQ(RANGE_HALF - 10, query.covered);
 
-	query = node_question(at.addr + RANGE_HALF + 7, 1, WRITABLE);
-	EXPECT_EQ(0, ask(self->fd, &query));
-	EXPECT_EQ(0, query.checked);
+	query = new_query(at.addr + RANGE_HALF + 7, 1, WRITABLE);
+	EXPECT_EQ(0, query_range(self->fd, &query));
+	EXPECT_EQ(0, query.covered);
 	range_close(&at);
 }
 
-/* No more questions than a bound to clients, however long the range. */
-TEST_F(truth, many_mappings)
+/* One query calls exporters for at most 256 mappings. */
+TEST_F(query, many_mappings)
 {
 	enum { COUNT = 300 };
 	struct peer_mem_query query;
@@ -174,19 +174,19 @@ TEST_F(truth, many_mappings)
 	for (i = 0; i < COUNT; i += 2)
 		ASSERT_EQ(0, mprotect(mem.addr + i * RANGE_PAGE, RANGE_PAGE,
 				      PROT_READ));
-	query = node_question(mem.addr, mem.length, 0);
-	EXPECT_EQ(0, ask(self->fd, &query));
-	EXPECT_EQ(PEER_MEM_OK, query.on_demand.reason);
-	EXPECT_EQ(256 * RANGE_PAGE, query.checked);
+	query = new_query(mem.addr, mem.length, 0);
+	EXPECT_EQ(0, query_range(self->fd, &query));
+	EXPECT_EQ(PEER_MEM_OK, query.on_demand.status);
+	EXPECT_EQ(256 * RANGE_PAGE, query.covered);
 
-	query = node_question(mem.addr + query.checked, mem.length - query.checked,
-			 0);
-	EXPECT_EQ(0, ask(self->fd, &query));
-	EXPECT_EQ((COUNT - 256) * RANGE_PAGE, query.checked);
+	query = new_query(mem.addr + query.covered, mem.length - query.covered,
+			  0);
+	EXPECT_EQ(0, query_range(self->fd, &query));
+	EXPECT_EQ((COUNT - 256) * RANGE_PAGE, query.covered);
 	vt_mem_free(&mem);
 }
 
-TEST_F(truth, nothing_is_counted_or_pinned)
+TEST_F(query, no_side_effects)
 {
 	struct vt_counters before, after;
 	struct vt_vram_info info, later;
@@ -197,8 +197,8 @@ TEST_F(truth, nothing_is_counted_or_pinned)
 	ASSERT_EQ(0, vt_mem_alloc(&mem, &vt_mem_vram_system, RANGE_SIZE, 0));
 	ASSERT_EQ(0, vt_counters_read(mem.kind, &before));
 	ASSERT_EQ(0, vt_vram_info(&info));
-	query = node_question(mem.addr, mem.length, WRITABLE);
-	EXPECT_EQ(0, ask(self->fd, &query));
+	query = new_query(mem.addr, mem.length, WRITABLE);
+	EXPECT_EQ(0, query_range(self->fd, &query));
 	EXPECT_EQ(0, vt_vram_info(&later));
 	EXPECT_EQ(0, memcmp(&info, &later, sizeof(info)));
 	EXPECT_EQ(0, vt_counters_read(mem.kind, &after));
@@ -207,8 +207,8 @@ TEST_F(truth, nothing_is_counted_or_pinned)
 	vt_mem_free(&mem);
 }
 
-/* Flags that do not go together, as the verbs see them. */
-TEST_F(truth, bad_access)
+/* Access flags that contradict each other or that the device does not support. */
+TEST_F(query, bad_access)
 {
 	static const int flags[] = {
 		IBV_ACCESS_REMOTE_WRITE,
@@ -227,10 +227,10 @@ TEST_F(truth, bad_access)
 		ASSERT_EQ(0, vt_mem_alloc(&at.mem, kinds[i % 2], RANGE_SIZE, 0));
 		at.addr = at.mem.addr;
 		at.length = RANGE_SIZE;
-		query = node_question(at.addr, at.length, flags[i / 2]);
-		EXPECT_EQ(0, ask(self->fd, &query));
-		EXPECT_EQ(PEER_MEM_BAD_ACCESS, query.pinned.reason);
-		EXPECT_EQ(PEER_MEM_BAD_ACCESS, query.on_demand.reason);
+		query = new_query(at.addr, at.length, flags[i / 2]);
+		EXPECT_EQ(0, query_range(self->fd, &query));
+		EXPECT_EQ(PEER_MEM_BAD_ACCESS, query.pinned.status);
+		EXPECT_EQ(PEER_MEM_BAD_ACCESS, query.on_demand.status);
 		EXPECT_EQ(reg_error(self->dev.pd, &at, flags[i / 2], &mr),
 			  (int)query.pinned.error);
 		EXPECT_EQ(reg_error(self->dev.pd, &at,
@@ -240,7 +240,7 @@ TEST_F(truth, bad_access)
 	}
 }
 
-/* ---- for a user without privileges ---- */
+/* ---- unprivileged users ---- */
 
 struct user_check {
 	int fd;
@@ -249,7 +249,7 @@ struct user_check {
 	const struct vt_mem_kind *kind;
 };
 
-/* In a child. Return: 0, or a number for what is not as it should be. */
+/* Runs in a child. Return: 0, or the number of the failed check. */
 static int user_checks(const struct user_check *check)
 {
 	struct rlimit limit = { check->limit, check->limit };
@@ -262,21 +262,21 @@ static int user_checks(const struct user_check *check)
 		return 1;
 	at.addr = at.mem.addr;
 	at.length = RANGE_SIZE;
-	query = node_question(at.addr, at.length, WRITABLE);
-	if (ask(check->fd, &query))
+	query = new_query(at.addr, at.length, WRITABLE);
+	if (query_range(check->fd, &query))
 		return 2;
 	if (reg_error(check->pd, &at, WRITABLE, &mr) !=
 	    (int)query.pinned.error)
 		return 3;
 	if (mr)
 		ibv_dereg_mr(mr);
-	if (query.pinned.reason != (check->limit < RANGE_SIZE ?
-				    PEER_MEM_LIMIT : PEER_MEM_OK))
+	if (query.pinned.status != (check->limit < RANGE_SIZE ?
+				    PEER_MEM_MEMLOCK_LIMIT : PEER_MEM_OK))
 		return 4;
-	return query.on_demand.reason || query.on_demand.error ? 5 : 0;
+	return query.on_demand.status || query.on_demand.error ? 5 : 0;
 }
 
-TEST_F(truth, limits_of_users)
+TEST_F(query, memlock_limits)
 {
 	static const struct vt_mem_kind *const kinds[] = {
 		&vt_mem_host, &vt_mem_vram,
@@ -307,58 +307,58 @@ TEST_F(truth, limits_of_users)
 	}
 }
 
-/* ---- while things change ---- */
+/* ---- concurrent changes ---- */
 
-struct asker {
+struct query_thread {
 	int fd;
 	struct vt_mem mem;
 	atomic_bool stop;
-	unsigned long odd;
-	unsigned long answers;
+	unsigned long unexpected;
+	unsigned long queries;
 };
 
-/* Whatever it says, it is something that it can say. */
-static void *ask_on(void *arg)
+/* Counts results that are not possible in any order of the concurrent changes. */
+static void *query_repeatedly(void *arg)
 {
-	struct asker *asker = arg;
+	struct query_thread *thread = arg;
 	struct peer_mem_query query;
 
 	do {
-		query = node_question(asker->mem.addr, RANGE_SIZE, WRITABLE);
-		if (ask(asker->fd, &query) ||
-		    (query.pinned.reason != PEER_MEM_OK &&
-		     query.pinned.reason != PEER_MEM_REFUSED &&
-		     query.pinned.reason != PEER_MEM_FAILED &&
-		     query.pinned.reason != PEER_MEM_NOBODY))
-			asker->odd++;
-		asker->answers++;
-	} while (!atomic_load(&asker->stop));
+		query = new_query(thread->mem.addr, RANGE_SIZE, WRITABLE);
+		if (query_range(thread->fd, &query) ||
+		    (query.pinned.status != PEER_MEM_OK &&
+		     query.pinned.status != PEER_MEM_DENIED &&
+		     query.pinned.status != PEER_MEM_EXPORTER_FAILED &&
+		     query.pinned.status != PEER_MEM_NO_EXPORTER))
+			thread->unexpected++;
+		thread->queries++;
+	} while (!atomic_load(&thread->stop));
 	return NULL;
 }
 
-/* Objects are revoked and destroyed, a client comes and goes. */
-TEST_F_TIMEOUT(truth, while_owners_change, 120)
+/* BOs are revoked and destroyed, and a PeerDirect client registers and unregisters. */
+TEST_F_TIMEOUT(query, concurrent_changes, 120)
 {
-	struct asker asker = { .fd = self->fd };
+	struct query_thread queries = { .fd = self->fd };
 	pthread_t thread;
 	int i;
 
-	ASSERT_EQ(0, vt_mem_alloc(&asker.mem, &vt_mem_vram, RANGE_SIZE, 0));
-	ASSERT_EQ(0, pthread_create(&thread, NULL, ask_on, &asker));
+	ASSERT_EQ(0, vt_mem_alloc(&queries.mem, &vt_mem_vram, RANGE_SIZE, 0));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, query_repeatedly, &queries));
 	for (i = 0; i < 100; i++)
-		EXPECT_EQ(0, vt_mem_revoke(&asker.mem));
+		EXPECT_EQ(0, vt_mem_revoke(&queries.mem));
 	for (i = 0; i < 3; i++)
 		EXPECT_EQ(0, vt_peerdirect_load(NULL));
-	EXPECT_EQ(0, vt_mem_destroy(&asker.mem));
-	atomic_store(&asker.stop, true);
+	EXPECT_EQ(0, vt_mem_destroy(&queries.mem));
+	atomic_store(&queries.stop, true);
 	ASSERT_EQ(0, pthread_join(thread, NULL));
-	EXPECT_EQ(0, asker.odd);
-	EXPECT_LT(0, asker.answers);
-	vt_mem_free(&asker.mem);
+	EXPECT_EQ(0, queries.unexpected);
+	EXPECT_LT(0, queries.queries);
+	vt_mem_free(&queries.mem);
 	EXPECT_EQ(0, vt_counters_balanced(&vt_mem_vram));
 }
 
-/* ---- the call itself ---- */
+/* ---- the ioctl itself ---- */
 
 FIXTURE(call)
 {
@@ -369,10 +369,10 @@ FIXTURE(call)
 
 FIXTURE_SETUP(call)
 {
-	self->fd = node_open();
+	self->fd = chardev_open();
 	ASSERT_LE(0, self->fd);
 	ASSERT_EQ(0, vt_mem_alloc(&self->mem, &vt_mem_host, RANGE_SIZE, 0));
-	self->query = node_question(self->mem.addr, RANGE_SIZE, WRITABLE);
+	self->query = new_query(self->mem.addr, RANGE_SIZE, WRITABLE);
 }
 
 FIXTURE_TEARDOWN(call)
@@ -381,7 +381,7 @@ FIXTURE_TEARDOWN(call)
 	close(self->fd);
 }
 
-TEST_F(call, sizes)
+TEST_F(call, struct_sizes)
 {
 	union {
 		struct peer_mem_query query;
@@ -390,89 +390,89 @@ TEST_F(call, sizes)
 	const uint32_t first = offsetof(struct peer_mem_query, pid);
 	const uint32_t size = sizeof(room.query);
 
-	EXPECT_EQ(0, ask(self->fd, &room.query));
+	EXPECT_EQ(0, query_range(self->fd, &room.query));
 	room.query = self->query;
 	room.query.size = first - 1;
-	EXPECT_EQ(EINVAL, ask(self->fd, &room.query));
-	/* Of a program of the first version, which did not know a process. */
+	EXPECT_EQ(EINVAL, query_range(self->fd, &room.query));
+	/* The first version of the struct, without a process ID. */
 	room.query.size = first;
 	room.query.pid = -1;
-	EXPECT_EQ(0, ask(self->fd, &room.query));
+	EXPECT_EQ(0, query_range(self->fd, &room.query));
 	EXPECT_EQ(-1, room.query.pid);
 	EXPECT_EQ(first, room.query.size);
 	room.query = self->query;
 	room.query.size = 0;
-	EXPECT_EQ(EINVAL, ask(self->fd, &room.query));
+	EXPECT_EQ(EINVAL, query_range(self->fd, &room.query));
 	room.query.size = size + 8;
-	EXPECT_EQ(0, ask(self->fd, &room.query));
+	EXPECT_EQ(0, query_range(self->fd, &room.query));
 	EXPECT_EQ(size + 8, room.query.size);
 	room.query = self->query;
 	room.query.size = size + 8;
 	room.bytes[size + 7] = 1;
-	EXPECT_EQ(E2BIG, ask(self->fd, &room.query));
+	EXPECT_EQ(E2BIG, query_range(self->fd, &room.query));
 	room.query.size = sizeof(room);
-	EXPECT_EQ(E2BIG, ask(self->fd, &room.query));
+	EXPECT_EQ(E2BIG, query_range(self->fd, &room.query));
 }
 
-/* Each field that is not as it must be, alone. */
-TEST_F(call, fields)
+/* One invalid field at a time. */
+TEST_F(call, invalid_fields)
 {
 	struct peer_mem_query query;
 
-#define EXPECT_REFUSED(error, field, value) do {			\
+#define EXPECT_ERROR(error, field, value) do {			\
 		query = self->query;					\
 		query.field = (value);					\
-		EXPECT_EQ(error, ask(self->fd, &query)) {		\
+		EXPECT_EQ(error, query_range(self->fd, &query)) {		\
 			TH_LOG(#field " = " #value);			\
 		}							\
 	} while (0)
-	EXPECT_REFUSED(EINVAL, access, 1U << 31);
-	EXPECT_REFUSED(EINVAL, access, 1U << 10);
-	EXPECT_REFUSED(EINVAL, length, 0);
-	EXPECT_REFUSED(EINVAL, length, UINT64_MAX);
-	EXPECT_REFUSED(EINVAL, addr, UINT64_MAX);
-	EXPECT_REFUSED(EINVAL, addr, -RANGE_SIZE);
-	EXPECT_REFUSED(EINVAL, client[0], 'x');
-	EXPECT_REFUSED(EINVAL, client[63], 'x');
-	EXPECT_REFUSED(EINVAL, kinds, 1);
-	EXPECT_REFUSED(EINVAL, page_size, 1);
-	EXPECT_REFUSED(EINVAL, pinned.error, 1);
-	EXPECT_REFUSED(EINVAL, on_demand.reason, 1);
-	EXPECT_REFUSED(EINVAL, checked, 1);
-	EXPECT_REFUSED(EINVAL, reserved, 1);
-	EXPECT_REFUSED(ESRCH, pid, -1);
-	EXPECT_REFUSED(ESRCH, pid, INT_MAX);
-	/* A thread of the kernel, which has no memory. */
-	EXPECT_REFUSED(ESRCH, pid, 2);
-	EXPECT_REFUSED(ENODEV, device[0], '\0');
-	EXPECT_REFUSED(ENODEV, device[0], 'R');
+	EXPECT_ERROR(EINVAL, access, 1U << 31);
+	EXPECT_ERROR(EINVAL, access, 1U << 10);
+	EXPECT_ERROR(EINVAL, length, 0);
+	EXPECT_ERROR(EINVAL, length, UINT64_MAX);
+	EXPECT_ERROR(EINVAL, addr, UINT64_MAX);
+	EXPECT_ERROR(EINVAL, addr, -RANGE_SIZE);
+	EXPECT_ERROR(EINVAL, exporter[0], 'x');
+	EXPECT_ERROR(EINVAL, exporter[63], 'x');
+	EXPECT_ERROR(EINVAL, kinds, 1);
+	EXPECT_ERROR(EINVAL, page_size, 1);
+	EXPECT_ERROR(EINVAL, pinned.error, 1);
+	EXPECT_ERROR(EINVAL, on_demand.status, 1);
+	EXPECT_ERROR(EINVAL, covered, 1);
+	EXPECT_ERROR(EINVAL, reserved, 1);
+	EXPECT_ERROR(ESRCH, pid, -1);
+	EXPECT_ERROR(ESRCH, pid, INT_MAX);
+	/* A kernel thread has no address space. */
+	EXPECT_ERROR(ESRCH, pid, 2);
+	EXPECT_ERROR(ENODEV, device[0], '\0');
+	EXPECT_ERROR(ENODEV, device[0], 'R');
 
 	query = self->query;
 	memset(query.device, 'x', sizeof(query.device));
-	EXPECT_EQ(EINVAL, ask(self->fd, &query));
-	/* Behind all that a process has, and no error: there is nothing. */
+	EXPECT_EQ(EINVAL, query_range(self->fd, &query));
+	/* A kernel address is not an error: nothing is mapped there. */
 	query = self->query;
 	query.addr = 0xffff888000000000;
-	EXPECT_EQ(0, ask(self->fd, &query));
-	EXPECT_EQ(PEER_MEM_NOT_MAPPED, query.pinned.reason);
-	EXPECT_EQ(PEER_MEM_NOT_MAPPED, query.on_demand.reason);
-	/* The optional ones are the device's business. */
+	EXPECT_EQ(0, query_range(self->fd, &query));
+	EXPECT_EQ(PEER_MEM_NOT_MAPPED, query.pinned.status);
+	EXPECT_EQ(PEER_MEM_NOT_MAPPED, query.on_demand.status);
+	/* The kernel ignores optional access flags. */
 	query = self->query;
 	query.access |= IBV_ACCESS_RELAXED_ORDERING;
-	EXPECT_EQ(0, ask(self->fd, &query));
-	EXPECT_EQ(PEER_MEM_OK, query.pinned.reason);
+	EXPECT_EQ(0, query_range(self->fd, &query));
+	EXPECT_EQ(PEER_MEM_OK, query.pinned.status);
 }
 
-TEST_F(call, pointers_and_numbers)
+TEST_F(call, bad_pointers_and_numbers)
 {
-	EXPECT_EQ(EFAULT, ask(self->fd, NULL));
+	EXPECT_EQ(EFAULT, query_range(self->fd, NULL));
 	EXPECT_EQ(-1, ioctl(self->fd, _IO(PEER_MEM_IOC_MAGIC, 99), &self->query));
 	EXPECT_EQ(ENOTTY, errno);
 	EXPECT_EQ(-1, ioctl(self->fd, _IO(PEER_VRAM_IOC_MAGIC, 0),
 			    &self->query));
 	EXPECT_EQ(ENOTTY, errno);
 	ASSERT_EQ(0, munmap(self->mem.addr + RANGE_PAGE, RANGE_PAGE));
-	EXPECT_EQ(EFAULT, ask(self->fd, (void *)(self->mem.addr +
+	EXPECT_EQ(EFAULT, query_range(self->fd, (void *)(self->mem.addr +
 						 2 * RANGE_PAGE - 16)));
 }
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * The table of ranges. Where the two directions of access differ, reading comes
- * first.
+ * The table of ranges. Where read and write access differ, read access comes first.
  */
 #include <errno.h>
 #include <string.h>
@@ -10,64 +9,64 @@
 
 #include "ranges.h"
 
-#define BOTH(reason) { PEER_MEM_##reason, PEER_MEM_##reason }
+#define BOTH(status) { PEER_MEM_##status, PEER_MEM_##status }
 #define READ_ONLY { PEER_MEM_OK, PEER_MEM_NOT_PERMITTED }
 
 const struct range ranges[] = {
-	{ "host", &vt_mem_host, .kinds = PEER_MEM_HAS_HOST,
-	  .client = "", .pinned = BOTH(OK), .on_demand = BOTH(OK) },
+	{ "host", &vt_mem_host, .kinds = PEER_MEM_HAS_SYSTEM,
+	  .exporter = "", .pinned = BOTH(OK), .on_demand = BOTH(OK) },
 	{ "host, unaligned", &vt_mem_host, .skip = 100,
-	  .kinds = PEER_MEM_HAS_HOST,
-	  .client = "", .pinned = BOTH(OK), .on_demand = BOTH(OK) },
+	  .kinds = PEER_MEM_HAS_SYSTEM,
+	  .exporter = "", .pinned = BOTH(OK), .on_demand = BOTH(OK) },
 	{ "host, read-only", &vt_mem_host, VT_MEM_READ_ONLY,
-	  .kinds = PEER_MEM_HAS_HOST,
-	  .client = "", .pinned = READ_ONLY, .on_demand = READ_ONLY },
+	  .kinds = PEER_MEM_HAS_SYSTEM,
+	  .exporter = "", .pinned = READ_ONLY, .on_demand = READ_ONLY },
 	{ "host and a hole", &vt_mem_host, .half = RANGE_HOLE,
-	  .kinds = PEER_MEM_HAS_HOST | PEER_MEM_HAS_HOLE, .client = "",
+	  .kinds = PEER_MEM_HAS_SYSTEM | PEER_MEM_HAS_HOLE, .exporter = "",
 	  .pinned = BOTH(NOT_MAPPED), .on_demand = BOTH(NOT_MAPPED) },
-	{ "host and a reservation", &vt_mem_host, .half = RANGE_RESERVED,
-	  .kinds = PEER_MEM_HAS_HOST | PEER_MEM_HAS_HOLE, .client = "",
+	{ "host and PROT_NONE", &vt_mem_host, .half = RANGE_RESERVED,
+	  .kinds = PEER_MEM_HAS_SYSTEM | PEER_MEM_HAS_HOLE, .exporter = "",
 	  .pinned = BOTH(NOT_MAPPED), .on_demand = BOTH(NOT_MAPPED) },
-	{ "a hole", .kinds = PEER_MEM_HAS_HOLE, .client = "",
+	{ "hole", .kinds = PEER_MEM_HAS_HOLE, .exporter = "",
 	  .pinned = BOTH(NOT_MAPPED), .on_demand = BOTH(NOT_MAPPED) },
 	{ "vram", &vt_mem_vram, .kinds = PEER_MEM_HAS_DEVICE,
-	  .client = "peer_vram", .pinned = BOTH(OK), .on_demand = BOTH(OK) },
+	  .exporter = "peer_vram", .pinned = BOTH(OK), .on_demand = BOTH(OK) },
 	{ "vram, unaligned", &vt_mem_vram, .skip = RANGE_PAGE + 9,
 	  .kinds = PEER_MEM_HAS_DEVICE,
-	  .client = "peer_vram", .pinned = BOTH(OK), .on_demand = BOTH(OK) },
+	  .exporter = "peer_vram", .pinned = BOTH(OK), .on_demand = BOTH(OK) },
 	{ "vram, in system memory", &vt_mem_vram_system,
 	  .kinds = PEER_MEM_HAS_DEVICE,
-	  .client = "peer_vram", .pinned = BOTH(OK), .on_demand = BOTH(OK) },
+	  .exporter = "peer_vram", .pinned = BOTH(OK), .on_demand = BOTH(OK) },
 	{ "vram, read-only", &vt_mem_vram, VT_MEM_READ_ONLY,
-	  .kinds = PEER_MEM_HAS_DEVICE, .client = "peer_vram",
+	  .kinds = PEER_MEM_HAS_DEVICE, .exporter = "peer_vram",
 	  .pinned = READ_ONLY, .on_demand = READ_ONLY },
-	{ "vram, not to be exported", &vt_mem_vram_named, VT_MEM_NO_EXPORT,
-	  .kinds = PEER_MEM_HAS_DEVICE, .client = "peer_vram",
-	  .pinned = BOTH(REFUSED), .on_demand = BOTH(REFUSED) },
+	{ "vram, not exportable", &vt_mem_vram_named, VT_MEM_NO_EXPORT,
+	  .kinds = PEER_MEM_HAS_DEVICE, .exporter = "peer_vram",
+	  .pinned = BOTH(DENIED), .on_demand = BOTH(DENIED) },
 	{ "vram and a hole", &vt_mem_vram, .half = RANGE_HOLE,
 	  .kinds = PEER_MEM_HAS_DEVICE | PEER_MEM_HAS_HOLE,
-	  .client = "peer_vram",
+	  .exporter = "peer_vram",
 	  .pinned = BOTH(NOT_MAPPED), .on_demand = BOTH(NOT_MAPPED) },
 	{ "vram and host", &vt_mem_vram, .half = RANGE_HOST,
-	  .kinds = PEER_MEM_HAS_DEVICE | PEER_MEM_HAS_HOST,
-	  .client = "peer_vram",
-	  .pinned = BOTH(SEVERAL), .on_demand = BOTH(OK) },
+	  .kinds = PEER_MEM_HAS_DEVICE | PEER_MEM_HAS_SYSTEM,
+	  .exporter = "peer_vram",
+	  .pinned = BOTH(MIXED), .on_demand = BOTH(OK) },
 	{ "vram and more vram", &vt_mem_vram, .half = RANGE_OTHER,
-	  .kinds = PEER_MEM_HAS_DEVICE, .client = "peer_vram",
-	  .pinned = BOTH(SEVERAL), .on_demand = BOTH(OK) },
+	  .kinds = PEER_MEM_HAS_DEVICE, .exporter = "peer_vram",
+	  .pinned = BOTH(MIXED), .on_demand = BOTH(OK) },
 	{ "peerdirect", &vt_mem_peerdirect, .kinds = PEER_MEM_HAS_DEVICE,
-	  .client = "peerdirect_test",
+	  .exporter = "peerdirect_test",
 	  .pinned = BOTH(OK), .on_demand = BOTH(OK) },
 	{ "peerdirect, unaligned", &vt_mem_peerdirect, .skip = 1,
-	  .kinds = PEER_MEM_HAS_DEVICE, .client = "peerdirect_test",
+	  .kinds = PEER_MEM_HAS_DEVICE, .exporter = "peerdirect_test",
 	  .pinned = BOTH(OK), .on_demand = BOTH(OK) },
 	{ "peerdirect and host", &vt_mem_peerdirect, .half = RANGE_HOST,
-	  .kinds = PEER_MEM_HAS_DEVICE | PEER_MEM_HAS_HOST,
-	  .client = "peerdirect_test",
-	  .pinned = BOTH(SEVERAL), .on_demand = BOTH(OK) },
-	{ "of a driver that is no client", &vt_mem_udmabuf,
-	  .kinds = PEER_MEM_HAS_DEVICE, .client = "",
-	  .pinned = BOTH(NOBODY), .on_demand = BOTH(NOBODY) },
+	  .kinds = PEER_MEM_HAS_DEVICE | PEER_MEM_HAS_SYSTEM,
+	  .exporter = "peerdirect_test",
+	  .pinned = BOTH(MIXED), .on_demand = BOTH(OK) },
+	{ "driver without exporter", &vt_mem_udmabuf,
+	  .kinds = PEER_MEM_HAS_DEVICE, .exporter = "",
+	  .pinned = BOTH(NO_EXPORTER), .on_demand = BOTH(NO_EXPORTER) },
 };
 
 const unsigned int ranges_count = sizeof(ranges) / sizeof(ranges[0]);
@@ -79,8 +78,8 @@ int ranges_prepare(void)
 	return ret ? ret : vt_mem_prepare(&vt_mem_peerdirect);
 }
 
-/* Another object, moved to where the second half is. */
-static int range_other(struct range_at *at, uint8_t *second)
+/* Replaces the second half by another buffer. */
+static int range_map_other(struct range_at *at, uint8_t *second)
 {
 	int ret = vt_mem_alloc(&at->other, at->mem.kind, RANGE_HALF, 0);
 
@@ -93,7 +92,7 @@ static int range_other(struct range_at *at, uint8_t *second)
 	return 0;
 }
 
-static int range_change(struct range_at *at, enum range_half half)
+static int range_replace_half(struct range_at *at, enum range_half half)
 {
 	int prot = half == RANGE_RESERVED ? PROT_NONE : PROT_READ | PROT_WRITE;
 	uint8_t *second = at->mem.addr + RANGE_HALF;
@@ -105,7 +104,7 @@ static int range_change(struct range_at *at, enum range_half half)
 	case RANGE_HOLE:
 		return munmap(second, RANGE_HALF) ? -errno : 0;
 	case RANGE_OTHER:
-		return range_other(at, second);
+		return range_map_other(at, second);
 	default:
 		addr = mmap(second, RANGE_HALF, prot,
 			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
@@ -127,7 +126,7 @@ int range_open(struct range_at *at, const struct range *range)
 	if (!range->kind)
 		ret = munmap(at->mem.addr, RANGE_SIZE) ? -errno : 0;
 	else
-		ret = range_change(at, range->half);
+		ret = range_replace_half(at, range->half);
 	if (ret)
 		range_close(at);
 	return ret;

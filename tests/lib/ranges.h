@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
 /*
- * Ranges of memory to ask about: of every kind, and of several together.
+ * Memory ranges for query tests: every kind of memory, and combinations of two.
  */
 #ifndef TESTS_LIB_RANGES_H
 #define TESTS_LIB_RANGES_H
@@ -11,27 +11,28 @@
 
 #define RANGE_PAGE 4096UL
 #define RANGE_SIZE (32 * RANGE_PAGE)
-/* The second half begins here, and is made into something else. */
+/* Offset of the second half, which range_open() may replace. */
 #define RANGE_HALF (RANGE_SIZE / 2)
 
 enum range_half {
-	RANGE_SAME,		/* as the first half */
-	RANGE_HOLE,		/* nothing there */
-	RANGE_RESERVED,		/* mapped for no access */
+	RANGE_SAME,		/* same memory as the first half */
+	RANGE_HOLE,		/* not mapped */
+	RANGE_RESERVED,		/* mapped PROT_NONE */
 	RANGE_HOST,		/* system memory */
-	RANGE_OTHER,		/* another object of the same kind */
+	RANGE_OTHER,		/* another buffer of the same kind */
 };
 
 /**
- * struct range - what the range is, and what is to be said of it
- * @name:    for the log
- * @kind:    whose memory; NULL: nothing but a hole
- * @flags:   VT_MEM_xxx
- * @half:    what its second half is
- * @skip:    it begins as many bytes after the beginning of the memory
- * @client:  who owns it
- * @kinds:   enum peer_mem_kinds
- * @pinned, @on_demand: enum peer_mem_reason, for reading and for writing
+ * struct range - a memory range and the expected result of a query
+ * @name: name for the log
+ * @kind: kind of memory; NULL: the whole range is a hole
+ * @flags: VT_MEM_xxx
+ * @half: the second half of the range
+ * @skip: offset of the range in the memory, in bytes
+ * @exporter: expected name of the exporter
+ * @kinds: expected enum peer_mem_kinds
+ * @pinned: expected enum peer_mem_status for read access and for write access
+ * @on_demand: the same for an on-demand registration
  */
 struct range {
 	const char *name;
@@ -39,7 +40,7 @@ struct range {
 	unsigned int flags;
 	enum range_half half;
 	size_t skip;
-	const char *client;
+	const char *exporter;
 	uint32_t kinds;
 	uint32_t pinned[2];
 	uint32_t on_demand[2];
@@ -48,7 +49,7 @@ struct range {
 extern const struct range ranges[];
 extern const unsigned int ranges_count;
 
-/* A range that is there. */
+/* An allocated range. */
 struct range_at {
 	struct vt_mem mem;
 	struct vt_mem other;
@@ -56,7 +57,7 @@ struct range_at {
 	size_t length;
 };
 
-/* Loads what the kinds need. Return: 0 or -errno. */
+/* Loads the modules that the kinds of memory need. Return: 0 or -errno. */
 int ranges_prepare(void);
 int range_open(struct range_at *at, const struct range *range);
 void range_close(struct range_at *at);

@@ -1,10 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 #
-# Two virtual machines on a private network. The tests run in the first, and tell
-# the second what to do. A processor each: they are busy at the same time.
+# Starts two virtual machines on a private network. link_test.py runs in machine 1
+# and sends commands to machine 2. Each has one processor, because both are busy at
+# the same time.
 #
 # usage: link_test.sh VM RESULTS
+#   VM       tests/vm/vm.sh
+#   RESULTS  folder for the results of both machines
 
 set -u
 
@@ -29,9 +32,9 @@ trap cleanup EXIT
 	"$here/link_test.py"
 status=$?
 if [ $status = 0 ]; then
-	# Of the second machine, too, the kernel must have no complaint.
+	# Machine 2 must have no kernel warnings either.
 	wait "$second"
 	status=$?
-	[ $status = 0 ] || echo "# the second machine ended with $status"
+	[ $status = 0 ] || echo "# machine 2: exit status $status"
 fi
 exit $status

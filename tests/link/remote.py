@@ -1,16 +1,17 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 #
-# A remote shell for machines of the tests that trust each other: what ssh is to
-# people, and to mpirun.
+# A remote shell without authentication, for virtual machines of the tests. mpirun
+# uses it instead of ssh.
 #
-# usage: remote.py serve               does what it is told, until it is told to stop
-#        remote.py run HOST WORD...    runs the words there, by a shell; its output,
-#                                      its status; 255 if there is nobody
-#        remote.py stop HOST
+# usage: remote.py serve               executes commands until "stop"
+#        remote.py run HOST WORD...    executes a shell command on HOST; prints its
+#                                      output and exits with its status, or with 255
+#                                      if HOST cannot be reached
+#        remote.py stop HOST           ends the server on HOST
 #
-# A request is a line, empty for "stop"; the answer is the output, a zero byte,
-# and the status.
+# Protocol: a request is one line, empty for "stop". The response is the output, a
+# zero byte, and the exit status.
 
 import socketserver
 import socket
@@ -19,7 +20,7 @@ import sys
 import threading
 
 PORT = 7000
-NOBODY = 255
+UNREACHABLE = 255
 
 
 class Handler(socketserver.StreamRequestHandler):
@@ -47,32 +48,32 @@ def serve():
         server.serve_forever()
 
 
-def ask(host, command):
-    """Passes the output on. Return: the status."""
-    answer = b''
+def request(host, command):
+    """Prints the output of a command on a host. Returns its exit status."""
+    response = b''
     try:
         with socket.create_connection((host, PORT), timeout=10) as connection:
             connection.settimeout(None)
             connection.sendall(command.encode() + b'\n')
             while piece := connection.recv(4096):
-                answer += piece
-                output, zero, _ = answer.partition(b'\0')
+                response += piece
+                output, zero, _ = response.partition(b'\0')
                 sys.stdout.buffer.write(output)
                 sys.stdout.buffer.flush()
-                answer = answer[len(output):] if zero else b''
+                response = response[len(output):] if zero else b''
     except OSError as error:
         print(f'{host}: {error}', file=sys.stderr)
-        return NOBODY
-    return int(answer[1:] or NOBODY)
+        return UNREACHABLE
+    return int(response[1:] or UNREACHABLE)
 
 
 def main():
     if sys.argv[1:] == ['serve']:
         return serve()
     if len(sys.argv) > 3 and sys.argv[1] == 'run':
-        return ask(sys.argv[2], ' '.join(sys.argv[3:]).replace('\n', ' '))
+        return request(sys.argv[2], ' '.join(sys.argv[3:]).replace('\n', ' '))
     if len(sys.argv) == 3 and sys.argv[1] == 'stop':
-        ask(sys.argv[2], '')
+        request(sys.argv[2], '')
         return 0
     print('usage: remote.py serve | run HOST WORD... | stop HOST',
           file=sys.stderr)

@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "../page_size.h"
 #include "device.h"
 #include "lib/mem_kind.h"
 #include "lib/proc.h"
@@ -19,8 +20,8 @@
 #define LOAD_MS 40000
 #define HUGE (2UL << 20)
 
-/* Found once: it keeps its place on the bus. */
-static char folder[PATH_MAX];
+/* Set once: the device keeps its PCI address. */
+static char sysfs_dir[PATH_MAX];
 
 static bool has_id(const char *device, const char *file, const char *id)
 {
@@ -37,7 +38,7 @@ static bool has_id(const char *device, const char *file, const char *id)
 	return !strncmp(text, id, strlen(id));
 }
 
-/* ivshmem-plain */
+/* Finds the ivshmem-plain device of QEMU. */
 static int find_device(void)
 {
 	glob_t found;
@@ -45,26 +46,26 @@ static int find_device(void)
 
 	if (glob("/sys/bus/pci/devices/*", 0, NULL, &found))
 		return -ENODEV;
-	for (i = 0; i < found.gl_pathc && !folder[0]; i++)
+	for (i = 0; i < found.gl_pathc && !sysfs_dir[0]; i++)
 		if (has_id(found.gl_pathv[i], "vendor", "0x1af4") &&
 		    has_id(found.gl_pathv[i], "device", "0x1110"))
-			snprintf(folder, sizeof(folder), "%s",
+			snprintf(sysfs_dir, sizeof(sysfs_dir), "%s",
 				 found.gl_pathv[i]);
 	globfree(&found);
-	return folder[0] ? 0 : -ENODEV;
+	return sysfs_dir[0] ? 0 : -ENODEV;
 }
 
-const char *maps_path(const char *name)
+const char *maps_sysfs_path(const char *name)
 {
 	static char path[2 * PATH_MAX];
 
-	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	snprintf(path, sizeof(path), "%s/%s", sysfs_dir, name);
 	return path;
 }
 
 const char *maps_file(const struct vt_mem_kind *kind)
 {
-	return kind == &vt_mem_driver ? MAPS_NODE : maps_path("resource2");
+	return kind == &vt_mem_driver ? MAPS_NODE : maps_sysfs_path("resource2");
 }
 
 int maps_bind(const char *driver)
@@ -72,24 +73,25 @@ int maps_bind(const char *driver)
 	char name[PATH_MAX];
 	int ret;
 
-	snprintf(name, sizeof(name), "%s", folder);
-	ret = vt_write_file(maps_path("driver_override"), driver ?: "none");
-	if (!ret && !access(maps_path("driver"), F_OK))
-		ret = vt_write_file(maps_path("driver/unbind"), basename(name));
+	snprintf(name, sizeof(name), "%s", sysfs_dir);
+	ret = vt_write_file(maps_sysfs_path("driver_override"), driver ?: "none");
+	if (!ret && !access(maps_sysfs_path("driver"), F_OK))
+		ret = vt_write_file(maps_sysfs_path("driver/unbind"),
+				    basename(name));
 	if (!ret && driver)
 		ret = vt_write_file("/sys/bus/pci/drivers_probe",
 				    basename(name));
-	if (!ret && driver && access(maps_path("driver"), F_OK))
+	if (!ret && driver && access(maps_sysfs_path("driver"), F_OK))
 		ret = -ENODEV;
 	return ret;
 }
 
 int maps_remove(void)
 {
-	return vt_write_file(maps_path("remove"), "1");
+	return vt_write_file(maps_sysfs_path("remove"), "1");
 }
 
-/* peer_vram must not have it first: it would have old mappings taken away. */
+/* Unloads peer_vram, which would bind the device and remove old mappings. */
 int maps_rescan(void)
 {
 	static const char *const load[] = { "modprobe", "peer_vram", NULL };
@@ -102,10 +104,10 @@ int maps_rescan(void)
 	return vt_run(LOAD_MS, load) ?: ret;
 }
 
-/* A line for each BAR: where it begins, where it ends, what it is. */
-uint64_t maps_place(void)
+/* The file has a line for each BAR: start, end, flags. */
+uint64_t maps_bar_address(void)
 {
-	FILE *in = fopen(maps_path("resource"), "re");
+	FILE *in = fopen(maps_sysfs_path("resource"), "re");
 	uint64_t start = 0;
 
 	if (!in)
@@ -134,7 +136,7 @@ int maps_forbid(const char *kind, const char *name)
 	return write_spec(PARAMETERS "forbid", kind, name);
 }
 
-/* Whatever the test before has left. */
+/* Removes all entries, also those of an earlier test. */
 static int forbid_all(void)
 {
 	char line[2 * PATH_MAX];
@@ -155,7 +157,7 @@ static int forbid_all(void)
 	return ret;
 }
 
-int maps_begin(void)
+int maps_setup(void)
 {
 	static const char *const argv[] = { "modprobe", "peer_maps", NULL };
 	int ret = find_device();
@@ -164,10 +166,10 @@ int maps_begin(void)
 		ret = vt_run(LOAD_MS, argv);
 	if (!ret && !vt_module_is_loaded("peer_test_maps"))
 		ret = vt_insmod_test("peer_test_maps.ko", NULL);
-	return ret ? ret : maps_end();
+	return ret ? ret : maps_reset();
 }
 
-int maps_end(void)
+int maps_reset(void)
 {
 	int ret = forbid_all();
 
@@ -182,19 +184,22 @@ int maps_link_open(struct vt_link *link, const struct vt_mem_kind *kind,
 	return vt_link_open(link, kind, length, access, &opts);
 }
 
-/* ---- the memory ---- */
+/* ---- memory kinds ---- */
 
-/* Across a border of 2 MiB, where questions of the core's end. */
-static void *find_place(size_t length)
+/*
+ * Finds addresses of which a multiple of 2 MiB is in the middle. The core does
+ * not resolve pages across such a boundary in one call.
+ */
+static void *find_address(size_t length)
 {
-	size_t room = length + HUGE;
-	uint8_t *area = mmap(NULL, room, PROT_NONE,
+	size_t reserved = length + HUGE;
+	uint8_t *area = mmap(NULL, reserved, PROT_NONE,
 			     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	size_t half = length / 2 & ~4095UL;
+	size_t half = length / 2 & ~(page_size() - 1);
 
 	if (area == MAP_FAILED)
 		return area;
-	munmap(area, room);
+	munmap(area, reserved);
 	return area + (-(uintptr_t)(area + half) & (HUGE - 1));
 }
 
@@ -202,14 +207,14 @@ static int map_file(struct vt_mem *mem, const char *path, size_t length,
 		    unsigned int flags)
 {
 	int prot = PROT_READ | (flags & VT_MEM_READ_ONLY ? 0 : PROT_WRITE);
-	void *place = find_place(length);
+	void *addr_hint = find_address(length);
 	int fd = open(path, O_RDWR | O_CLOEXEC);
 	int ret = 0;
 
 	if (fd < 0)
 		return -errno;
 	mem->length = length;
-	mem->addr = mmap(place, length, prot, MAP_SHARED | MAP_FIXED, fd, 0);
+	mem->addr = mmap(addr_hint, length, prot, MAP_SHARED | MAP_FIXED, fd, 0);
 	if (mem->addr == MAP_FAILED)
 		ret = -errno;
 	close(fd);
@@ -257,18 +262,18 @@ static int device_write(struct vt_mem *mem, uint64_t offset, const void *src,
 	return n > 0 ? 0 : n ? -errno : -ERANGE;
 }
 
-static int begin_and_allow(void)
+static int setup_and_allow(void)
 {
-	int ret = maps_begin();
+	int ret = maps_setup();
 
 	return ret ? ret : maps_allow("driver", "peer_test_maps");
 }
 
-#define DEVICE_KIND(kind_name, first)					\
+#define DEVICE_KIND(kind_name, prepare_fn)				\
 	{								\
 		.name = kind_name,					\
 		.client = "peer_maps",					\
-		.prepare = first,					\
+		.prepare = prepare_fn,					\
 		.alloc = device_alloc,					\
 		.free = vt_mem_release,					\
 		.read = device_read,					\
@@ -278,4 +283,4 @@ static int begin_and_allow(void)
 const struct vt_mem_kind vt_mem_resource = DEVICE_KIND("resource", NULL);
 const struct vt_mem_kind vt_mem_driver = DEVICE_KIND("driver", NULL);
 const struct vt_mem_kind vt_mem_allowed = DEVICE_KIND("allowed",
-						      begin_and_allow);
+						      setup_and_allow);

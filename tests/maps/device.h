@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
 /*
- * The PCI device whose memory is mapped by others than peer_vram: who drives it,
- * and what of it is allowed. Functions that return int return 0 or -errno, or
- * the status of what loads modules.
+ * The PCI device (ivshmem) of the tests of peer_maps: its driver, its mappings,
+ * and the entries of the module parameter "allow". Functions that return int
+ * return 0, -errno, or the exit status of modprobe.
  */
 #ifndef MAPS_DEVICE_H
 #define MAPS_DEVICE_H
@@ -10,40 +10,41 @@
 #include "lib/link.h"
 #include "lib/mem.h"
 
-/* Its memory, as a file. */
+/* Device file of peer_test_maps.ko (tests/kmod), the driver of the device. */
 #define MAPS_NODE "/dev/peer_test_maps"
 
 /*
- * Its BAR 2 by sysfs; and by that node, wherever the driver has it (tests/kmod).
- * The owner's view is the driver's, of both.
+ * BAR 2 mapped through sysfs, and memory mapped through MAPS_NODE, wherever the
+ * driver has placed it. Both kinds read and write the memory as its owner through
+ * MAPS_NODE.
  */
 extern const struct vt_mem_kind vt_mem_resource;
 extern const struct vt_mem_kind vt_mem_driver;
-/* As the first, for who knows nothing of what must be allowed. */
+/* As vt_mem_resource; its prepare() sets everything up and allows the driver. */
 extern const struct vt_mem_kind vt_mem_allowed;
 
-/* Both modules are loaded, the driver has the device, and nothing is allowed. */
-int maps_begin(void);
-/* Nothing is allowed, and the driver has the device again. */
-int maps_end(void);
+/* Loads both modules, then does the same as maps_reset(). */
+int maps_setup(void);
+/* Removes all entries and binds the device to peer_test_maps. */
+int maps_reset(void);
 
-/* A file in the device's folder in sysfs. */
-const char *maps_path(const char *name);
-/* Which file memory of the kind is mapped by. */
+/* Return: the path of a file in the sysfs directory of the device. */
+const char *maps_sysfs_path(const char *name);
+/* Return: the file that maps memory of this kind. */
 const char *maps_file(const struct vt_mem_kind *kind);
-/* @driver: NULL: none is to drive it */
+/* Binds the device to @driver; NULL: unbinds it. */
 int maps_bind(const char *driver);
-/* It goes; it is there again. */
+/* Removes the device from the bus; finds it again. */
 int maps_remove(void);
 int maps_rescan(void);
-/* Where its BAR 2 is; 0: nowhere. */
-uint64_t maps_place(void);
+/* Return: the bus address of BAR 2, 0 if it has none. */
+uint64_t maps_bar_address(void);
 
-/* "driver NAME" or "file PATH" */
+/* Adds and removes an entry; @kind: "driver" or "file" */
 int maps_allow(const char *kind, const char *name);
 int maps_forbid(const char *kind, const char *name);
 
-/* A link to such memory: large packets, for there is much of it to compare. */
+/* Opens a link to such memory. The MTU is large, because the tests copy a lot. */
 int maps_link_open(struct vt_link *link, const struct vt_mem_kind *kind,
 		   size_t length, int access);
 

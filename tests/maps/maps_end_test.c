@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * The end of MRs over mappings that another driver made: by the administrator, by
- * the device, by the process, by the module's unloading.
+ * What ends MRs of mappings of another driver: removing the entry, unbinding or
+ * removing the device, changes of the mapping, and unloading peer_maps.
  */
 #include <kselftest_harness.h>
 
 #include <signal.h>
 #include <sys/mman.h>
 
+#include "../page_size.h"
 #include "device.h"
 #include "lib/copy.h"
 #include "lib/counters.h"
@@ -16,11 +17,11 @@
 #include "lib/proc.h"
 #include "lib/revoked.h"
 
-#define PAGE 4096UL
+#define PAGE page_size()
 #define SIZE (256 * 1024 + 5 * PAGE)
 
-/* What no call may take, on a busy emulated machine. */
-#define BOUND_MS 15000
+/* Time limit of each call on a busy emulated machine. */
+#define MAX_MS 15000
 
 FIXTURE(end)
 {
@@ -34,7 +35,7 @@ VT_ON_DEMAND(end, driver);
 
 FIXTURE_SETUP(end)
 {
-	ASSERT_EQ(0, maps_begin());
+	ASSERT_EQ(0, maps_setup());
 	ASSERT_EQ(0, maps_allow("file", maps_file(variant->kind)));
 	ASSERT_EQ(0, maps_link_open(&self->link, variant->kind, SIZE,
 				    VT_ACCESS_ALL | variant->on_demand));
@@ -46,14 +47,14 @@ FIXTURE_SETUP(end)
 FIXTURE_TEARDOWN(end)
 {
 	EXPECT_EQ(0, vt_link_close(&self->link));
-	EXPECT_EQ(0, maps_begin());
+	EXPECT_EQ(0, maps_setup());
 	EXPECT_EQ(0, vt_counters_balanced(variant->kind));
 }
 
 typedef FIXTURE_DATA(end) end_t;
 
-/* Return: the status of a WRITE of 100 bytes; a failed QP is made anew. */
-static int put_at(end_t *self, uint64_t addr, uint32_t rkey)
+/* Return: the status of a WRITE of 100 bytes. Reconnects the QPs after an error. */
+static int write_status_at(end_t *self, uint64_t addr, uint32_t rkey)
 {
 	struct ibv_sge sge = vt_sge(&self->here, 0, 100);
 	struct vt_remote to = { addr, rkey };
@@ -64,12 +65,16 @@ static int put_at(end_t *self, uint64_t addr, uint32_t rkey)
 	return status;
 }
 
-static int put(end_t *self, uint64_t offset)
+static int write_status(end_t *self, uint64_t offset)
 {
-	return put_at(self, self->there.iova + offset, self->there.mr->rkey);
+	return write_status_at(self, self->there.iova + offset,
+			       self->there.mr->rkey);
 }
 
-/* Return: the errno of a pinned registration of the same memory, or 0. */
+/*
+ * Registers a pinned MR of the same memory and writes to it. Return: 0, an errno,
+ * or the status of the WRITE.
+ */
 static int register_again(end_t *self)
 {
 	struct ibv_mr *mr = ibv_reg_mr(self->dev.pd, self->there.mem.addr,
@@ -78,14 +83,14 @@ static int register_again(end_t *self)
 
 	if (!mr)
 		return errno;
-	ret = put_at(self, (uintptr_t)self->there.mem.addr, mr->rkey);
+	ret = write_status_at(self, (uintptr_t)self->there.mem.addr, mr->rkey);
 	return ibv_dereg_mr(mr) ?: ret;
 }
 
-/* Nobody waits for its user, who has it still. */
-#define EXPECT_OVER() do {						\
-	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, put(self, 0));			\
-	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, put(self, SIZE - 100));	\
+/* The MR fails although it is not deregistered. */
+#define EXPECT_REVOKED() do {							\
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, write_status(self, 0));		\
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, write_status(self, SIZE - 100));	\
 } while (0)
 
 TEST_F_TIMEOUT(end, forbidden, 60)
@@ -93,37 +98,37 @@ TEST_F_TIMEOUT(end, forbidden, 60)
 	const char *file = maps_file(variant->kind);
 
 	ASSERT_EQ(0, maps_forbid("file", file));
-	/* On demand a FLUSH finds no page, and so nothing to do. */
+	/* A FLUSH of an on-demand MR succeeds: there are no pages to flush. */
 	EXPECT_EQ(!!variant->on_demand,
 		  vt_count_not_revoked(&self->dev, &self->there));
-	EXPECT_EQ(0, vt_keys_stay_taken(&self->dev, self->there.mr, 300));
+	EXPECT_EQ(0, vt_keys_not_reused(&self->dev, self->there.mr, 300));
 	EXPECT_EQ(0, vt_counters_balanced(variant->kind));
 	EXPECT_EQ(EFAULT, register_again(self));
-	/* The process has its mapping as it had it. */
+	/* The mapping of the process is not affected. */
 	EXPECT_EQ(0, vt_buf_check_all(&self->there));
 
 	ASSERT_EQ(0, maps_allow("file", file));
-	EXPECT_OVER();
+	EXPECT_REVOKED();
 	EXPECT_EQ(0, register_again(self));
 }
 
-/* Another entry is no help: a region is by one. */
-TEST_F_TIMEOUT(end, forbidden_and_allowed_otherwise, 60)
+/* The MR ends although another entry matches: one entry allows each region. */
+TEST_F_TIMEOUT(end, forbidden_but_driver_allowed, 60)
 {
 	ASSERT_EQ(0, maps_allow("driver", "peer_test_maps"));
 	ASSERT_EQ(0, maps_forbid("file", maps_file(variant->kind)));
-	EXPECT_OVER();
+	EXPECT_REVOKED();
 	EXPECT_EQ(0, register_again(self));
 }
 
-TEST_F_TIMEOUT(end, another_is_forbidden, 60)
+TEST_F_TIMEOUT(end, unrelated_entry_forbidden, 60)
 {
 	ASSERT_EQ(0, maps_allow("driver", "peer_test_maps"));
 	ASSERT_EQ(0, maps_allow("file", "/dev/zero"));
 	ASSERT_EQ(0, maps_forbid("driver", "peer_test_maps"));
 	ASSERT_EQ(0, maps_forbid("file", "/dev/zero"));
-	EXPECT_EQ(0, put(self, 0));
-	EXPECT_EQ(0, put(self, SIZE - 100));
+	EXPECT_EQ(0, write_status(self, 0));
+	EXPECT_EQ(0, write_status(self, SIZE - 100));
 }
 
 TEST_F_TIMEOUT(end, driver_unbound, 60)
@@ -131,43 +136,44 @@ TEST_F_TIMEOUT(end, driver_unbound, 60)
 	int64_t start = vt_now_ms();
 
 	ASSERT_EQ(0, maps_bind(NULL));
-	EXPECT_GT(BOUND_MS, vt_now_ms() - start);
-	EXPECT_OVER();
+	EXPECT_GT(MAX_MS, vt_now_ms() - start);
+	EXPECT_REVOKED();
 	EXPECT_EQ(0, vt_counters_balanced(variant->kind));
 }
 
 TEST_F_TIMEOUT(end, device_removed, 60)
 {
 	ASSERT_EQ(0, maps_remove());
-	EXPECT_OVER();
+	EXPECT_REVOKED();
 	EXPECT_EQ(0, vt_counters_balanced(variant->kind));
 	EXPECT_EQ(EFAULT, register_again(self));
 	ASSERT_EQ(0, maps_rescan());
 	ASSERT_EQ(0, maps_allow("driver", "peer_test_maps"));
-	EXPECT_OVER();
+	EXPECT_REVOKED();
 }
 
 /*
- * Mappings by sysfs stay as they are in the process, and so reach what comes to
- * be there next. Of its driver's node it has what the driver has.
+ * Mappings through sysfs are not removed with the device. They are stale, and
+ * access whatever appears at that address next. Mappings of the driver's device
+ * file refer to the memory that the driver has at that time.
  */
 TEST_F_TIMEOUT(end, device_replaced, 60)
 {
 	bool stale = variant->kind == &vt_mem_resource;
-	uint64_t place;
+	uint64_t bar;
 
-	/* Where the firmware had put it it does not come again. */
+	/* The first rescan moves the BAR away from the firmware's address. */
 	ASSERT_EQ(0, maps_remove());
 	ASSERT_EQ(0, maps_rescan());
 	ASSERT_EQ(0, vt_link_close(&self->link));
 	ASSERT_EQ(0, maps_allow("driver", "peer_test_maps"));
 	ASSERT_EQ(0, maps_link_open(&self->link, variant->kind, SIZE,
 				    VT_ACCESS_ALL | variant->on_demand));
-	place = maps_place();
+	bar = maps_bar_address();
 	ASSERT_EQ(0, maps_remove());
 	ASSERT_EQ(0, maps_rescan());
-	ASSERT_EQ(place, maps_place());
-	EXPECT_EQ(stale ? IBV_WC_REM_ACCESS_ERR : 0, put(self, 0));
+	ASSERT_EQ(bar, maps_bar_address());
+	EXPECT_EQ(stale ? IBV_WC_REM_ACCESS_ERR : 0, write_status(self, 0));
 	EXPECT_EQ(stale ? EFAULT : 0, register_again(self));
 }
 
@@ -176,10 +182,10 @@ TEST_F_TIMEOUT(end, module_unloaded, 60)
 	int64_t start = vt_now_ms();
 
 	ASSERT_EQ(0, vt_rmmod("peer_maps"));
-	EXPECT_GT(BOUND_MS, vt_now_ms() - start);
-	EXPECT_OVER();
-	/* What was allowed is not any more. */
-	ASSERT_EQ(0, maps_begin());
+	EXPECT_GT(MAX_MS, vt_now_ms() - start);
+	EXPECT_REVOKED();
+	/* Unloading removes all entries. */
+	ASSERT_EQ(0, maps_setup());
 	EXPECT_EQ(EFAULT, register_again(self));
 }
 
@@ -189,50 +195,52 @@ TEST_F_TIMEOUT(end, part_unmapped, 60)
 
 	ASSERT_EQ(0, munmap(middle, PAGE));
 	if (!variant->on_demand) {
-		EXPECT_OVER();
+		EXPECT_REVOKED();
 		EXPECT_EQ(0, vt_counters_balanced(variant->kind));
 		return;
 	}
 	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR,
-		  put(self, middle - self->there.mem.addr));
-	EXPECT_EQ(0, put(self, 0));
-	EXPECT_EQ(0, put(self, SIZE - 100));
+		  write_status(self, middle - self->there.mem.addr));
+	EXPECT_EQ(0, write_status(self, 0));
+	EXPECT_EQ(0, write_status(self, SIZE - 100));
 }
 
-TEST_F_TIMEOUT(end, rights_taken, 60)
+TEST_F_TIMEOUT(end, write_permission_removed, 60)
 {
 	ASSERT_EQ(0, mprotect(self->there.mem.addr, SIZE, PROT_READ));
-	EXPECT_EQ(variant->on_demand ? IBV_WC_REM_ACCESS_ERR : 0, put(self, 0));
+	EXPECT_EQ(variant->on_demand ? IBV_WC_REM_ACCESS_ERR : 0,
+		  write_status(self, 0));
 	EXPECT_EQ(0, vt_copy_by_read(&self->pair, &self->here, 5, &self->there,
 				     7, 100000));
 	EXPECT_EQ(0, vt_buf_check_all(&self->here));
 	ASSERT_EQ(0, mprotect(self->there.mem.addr, SIZE,
 			      PROT_READ | PROT_WRITE));
-	EXPECT_EQ(0, put(self, 0));
+	EXPECT_EQ(0, write_status(self, 0));
 }
 
-TEST_F_TIMEOUT(end, moved_in_the_process, 60)
+TEST_F_TIMEOUT(end, mremap, 60)
 {
 	uint8_t *from = self->there.mem.addr;
-	uint8_t *room = mmap(NULL, SIZE, PROT_NONE,
+	uint8_t *target = mmap(NULL, SIZE, PROT_NONE,
 			     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-	ASSERT_NE(MAP_FAILED, room);
-	ASSERT_EQ(room, mremap(from, SIZE, SIZE, MREMAP_MAYMOVE | MREMAP_FIXED,
-			       room));
-	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, put(self, 0));
-	self->there.mem.addr = room;
+	ASSERT_NE(MAP_FAILED, target);
+	ASSERT_EQ(target, mremap(from, SIZE, SIZE, MREMAP_MAYMOVE | MREMAP_FIXED,
+				 target));
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, write_status(self, 0));
+	self->there.mem.addr = target;
 	EXPECT_EQ(0, register_again(self));
-	/* And back: on demand it is there again. */
-	ASSERT_EQ(from, mremap(room, SIZE, SIZE, MREMAP_MAYMOVE | MREMAP_FIXED,
+	/* Move back: the on-demand MR works again. */
+	ASSERT_EQ(from, mremap(target, SIZE, SIZE, MREMAP_MAYMOVE | MREMAP_FIXED,
 			       from));
 	self->there.mem.addr = from;
-	EXPECT_EQ(variant->on_demand ? 0 : IBV_WC_REM_ACCESS_ERR, put(self, 0));
+	EXPECT_EQ(variant->on_demand ? 0 : IBV_WC_REM_ACCESS_ERR,
+		  write_status(self, 0));
 }
 
-/* WRITEs into the memory until killed. */
-static void transfer_for_ever(const struct vt_mem_kind *kind, int access,
-			      int tell)
+/* Runs WRITEs until killed. Writes a byte to @started after the first one. */
+static void write_until_killed(const struct vt_mem_kind *kind, int access,
+			       int started)
 {
 	struct vt_link link;
 	struct ibv_sge sge;
@@ -245,7 +253,7 @@ static void transfer_for_ever(const struct vt_mem_kind *kind, int access,
 		if (vt_rdma_write(&link.pair.end[0], &sge, 1,
 				  vt_remote(&link.there, 0)))
 			_exit(2);
-		if (!i && write(tell, "", 1) != 1)
+		if (!i && write(started, "", 1) != 1)
 			_exit(3);
 	}
 }
@@ -260,13 +268,13 @@ TEST_F_TIMEOUT(end, killed_under_traffic, 60)
 	ASSERT_EQ(0, pipe(fds));
 	pid = fork();
 	if (!pid)
-		transfer_for_ever(variant->kind, access, fds[1]);
+		write_until_killed(variant->kind, access, fds[1]);
 	ASSERT_EQ(1, read(fds[0], &byte, 1));
 	ASSERT_EQ(0, kill(pid, SIGKILL));
-	EXPECT_EQ(128 + SIGKILL, vt_wait_child(pid, BOUND_MS));
+	EXPECT_EQ(128 + SIGKILL, vt_wait_child(pid, MAX_MS));
 	close(fds[0]);
 	close(fds[1]);
-	EXPECT_EQ(0, put(self, 0));
+	EXPECT_EQ(0, write_status(self, 0));
 }
 
 TEST_HARNESS_MAIN

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * A driver that moves what it has mapped, and knows nothing of RDMA: within its
- * BAR, to pages that do not lie side by side, and to system memory. An on-demand MR
- * follows; a pinned one ends.
+ * A driver without RDMA support that moves mapped memory: within its BAR, to
+ * scattered pages, and to system memory. On-demand MRs fault at the new location;
+ * pinned MRs end.
  */
 #include <kselftest_harness.h>
 
@@ -11,6 +11,7 @@
 #include <sys/ioctl.h>
 
 #include "../kmod/peer_test_maps.h"
+#include "../page_size.h"
 #include "device.h"
 #include "lib/copy.h"
 #include "lib/counters.h"
@@ -19,17 +20,17 @@
 #include "lib/proc.h"
 #include "lib/revoked.h"
 
-#define PAGE 4096UL
+#define PAGE page_size()
 #define SIZE PEER_TEST_MAPS_LENGTH
 #define MAX_WINDOWS "/sys/module/peer_maps/parameters/max_windows"
 
-/* The first is where it is, and each after the one before, there and back. */
-static const enum peer_test_place places[] = {
+/* Contains each move between two locations, in both directions. */
+static const enum peer_test_place locations[] = {
 	PEER_TEST_SCATTERED, PEER_TEST_BAR, PEER_TEST_SYSTEM,
 	PEER_TEST_SCATTERED, PEER_TEST_SYSTEM, PEER_TEST_BAR,
 };
 
-#define PLACES (sizeof(places) / sizeof(places[0]))
+#define NUM_LOCATIONS (sizeof(locations) / sizeof(locations[0]))
 
 FIXTURE(move)
 {
@@ -42,7 +43,7 @@ VT_ON_DEMAND(move, driver);
 
 FIXTURE_SETUP(move)
 {
-	ASSERT_EQ(0, maps_begin());
+	ASSERT_EQ(0, maps_setup());
 	ASSERT_EQ(0, maps_allow("file", MAPS_NODE));
 	ASSERT_EQ(0, maps_link_open(&self->link, variant->kind, SIZE,
 				    VT_ACCESS_ALL | variant->on_demand));
@@ -52,18 +53,18 @@ FIXTURE_TEARDOWN(move)
 {
 	EXPECT_EQ(0, vt_link_close(&self->link));
 	EXPECT_EQ(0, vt_write_file(MAX_WINDOWS, "65536"));
-	EXPECT_EQ(0, maps_end());
+	EXPECT_EQ(0, maps_reset());
 	EXPECT_EQ(0, vt_counters_balanced(variant->kind));
 }
 
 typedef FIXTURE_DATA(move) move_t;
 
-static int move_to(const struct vt_buf *buf, enum peer_test_place place)
+static int move_to(const struct vt_buf *buf, enum peer_test_place location)
 {
-	return ioctl(buf->mem.fd, PEER_TEST_IOC_MOVE, place) ? -errno : 0;
+	return ioctl(buf->mem.fd, PEER_TEST_IOC_MOVE, location) ? -errno : 0;
 }
 
-static int register_anew(move_t *self, int access)
+static int reregister(move_t *self, int access)
 {
 	if (self->there.mr && ibv_dereg_mr(self->there.mr))
 		return -EBUSY;
@@ -72,7 +73,7 @@ static int register_anew(move_t *self, int access)
 	return self->there.mr ? 0 : -errno;
 }
 
-/* Bytes in and out, at all of its pages. */
+/* Writes and reads all pages and compares the data. */
 static void expect_data(struct __test_metadata *_metadata, move_t *self,
 			uint64_t seed)
 {
@@ -86,38 +87,38 @@ static void expect_data(struct __test_metadata *_metadata, move_t *self,
 	EXPECT_EQ(0, vt_buf_check_all(&self->here));
 }
 
-TEST_F_TIMEOUT(move, everywhere, 60)
+TEST_F_TIMEOUT(move, all_locations, 60)
 {
 	size_t i;
 
-	for (i = 0; i < PLACES; i++) {
-		ASSERT_EQ(0, move_to(&self->there, places[i]));
+	for (i = 0; i < NUM_LOCATIONS; i++) {
+		ASSERT_EQ(0, move_to(&self->there, locations[i]));
 		if (!variant->on_demand) {
 			EXPECT_EQ(IBV_WC_REM_ACCESS_ERR,
 				  vt_copy_by_write(&self->pair, &self->there, 0,
 						   &self->here, 0, 100));
 			ASSERT_EQ(0, vt_pair_renew(&self->pair));
-			ASSERT_EQ(0, register_anew(self, VT_ACCESS_ALL));
+			ASSERT_EQ(0, reregister(self, VT_ACCESS_ALL));
 		}
 		expect_data(_metadata, self, 10 + i);
 	}
 }
 
-/* What is read is what was moved, too. */
+/* The move keeps the data, and a READ returns it. */
 TEST_F_TIMEOUT(move, contents, 60)
 {
 	ASSERT_EQ(0, vt_buf_fill_by_owner(&self->there, 5));
 	ASSERT_EQ(0, move_to(&self->there, PEER_TEST_SCATTERED));
 	if (!variant->on_demand)
-		ASSERT_EQ(0, register_anew(self, VT_ACCESS_ALL));
+		ASSERT_EQ(0, reregister(self, VT_ACCESS_ALL));
 	ASSERT_EQ(0, vt_copy_by_read(&self->pair, &self->here, 0, &self->there,
 				     0, SIZE));
 	EXPECT_EQ(0, vt_buf_check_all(&self->here));
 }
 
 /*
- * What was mapped in one piece with a page that has moved goes with it: before its
- * mapping does, nobody may use that. A pinned MR ends as a whole.
+ * Moving one page invalidates all pages of the same ioremap() window, because the
+ * window must not be used after the move. A pinned MR ends as a whole.
  */
 TEST_F_TIMEOUT(move, one_page, 60)
 {
@@ -136,33 +137,33 @@ TEST_F_TIMEOUT(move, one_page, 60)
 	ASSERT_EQ(0, vt_copy_by_write(&self->pair, &self->there, 0, &self->here,
 				      0, 100));
 	ASSERT_EQ(0, vt_mr_counters_read(&after));
-	/* Up to the border of 2 MiB, see find_place(). */
+	/* The window ends at a multiple of 2 MiB, see find_address(). */
 	EXPECT_EQ(before.invalidations + SIZE / 2 / PAGE, after.invalidations);
 	expect_data(_metadata, self, 3);
 }
 
-/* A driver that wants to know what is written is told, as by the processor. */
-TEST_F_TIMEOUT(move, told_of_writes, 60)
+/* The driver counts the first write to each page. Writes by RDMA count, too. */
+TEST_F_TIMEOUT(move, writes_are_tracked, 60)
 {
 	int reads = variant->on_demand ? VT_ACCESS_ALL | IBV_ACCESS_ON_DEMAND :
 					 IBV_ACCESS_REMOTE_READ;
 
 	ASSERT_EQ(0, move_to(&self->there, PEER_TEST_SCATTERED));
-	ASSERT_EQ(0, register_anew(self, reads));
+	ASSERT_EQ(0, reregister(self, reads));
 	ASSERT_EQ(0, vt_copy_by_read(&self->pair, &self->here, 0, &self->there,
 				     0, SIZE));
 	EXPECT_EQ(0, ioctl(self->there.mem.fd, PEER_TEST_IOC_WRITTEN));
 	if (!variant->on_demand)
-		ASSERT_EQ(0, register_anew(self, VT_ACCESS_ALL));
+		ASSERT_EQ(0, reregister(self, VT_ACCESS_ALL));
 	ASSERT_EQ(0, vt_copy_by_write(&self->pair, &self->there, 0, &self->here,
 				      0, SIZE));
 	EXPECT_EQ(SIZE / PAGE, ioctl(self->there.mem.fd,
 				     PEER_TEST_IOC_WRITTEN));
 }
 
-/* ---- at the same time ---- */
+/* ---- concurrent moves ---- */
 
-/* @done: by others; it must not be too far ahead, or they never come to an end */
+/* @done: completed copies; limits the moves, so that copies make progress */
 struct mover {
 	struct vt_buf *buf;
 	atomic_bool stop;
@@ -179,13 +180,14 @@ static void *mover_run(void *arg)
 			usleep(100);
 		else
 			mover->ret = move_to(mover->buf,
-					     places[mover->moves++ % PLACES]);
+					     locations[mover->moves++ %
+						       NUM_LOCATIONS]);
 	}
 	return NULL;
 }
 
-/* A WRITE, an end, and a READ: whatever is moved meanwhile, no byte is lost. */
-static void copy_beside_moves(struct __test_metadata *_metadata, move_t *self,
+/* Runs WRITEs and READs until enough moves have happened; no data is lost. */
+static void copy_while_moving(struct __test_metadata *_metadata, move_t *self,
 			      struct mover *mover)
 {
 	int round;
@@ -208,10 +210,10 @@ TEST_F_TIMEOUT(move, under_traffic, 120)
 	pthread_t thread;
 
 	if (!variant->on_demand)
-		ASSERT_EQ(0, register_anew(self, VT_ACCESS_ALL |
+		ASSERT_EQ(0, reregister(self, VT_ACCESS_ALL |
 						 IBV_ACCESS_ON_DEMAND));
 	ASSERT_EQ(0, pthread_create(&thread, NULL, mover_run, &mover));
-	copy_beside_moves(_metadata, self, &mover);
+	copy_while_moving(_metadata, self, &mover);
 	mover.stop = true;
 	pthread_join(thread, NULL);
 	EXPECT_EQ(0, mover.ret);
@@ -219,8 +221,11 @@ TEST_F_TIMEOUT(move, under_traffic, 120)
 	EXPECT_EQ(0, vt_buf_check_all(&self->there));
 }
 
-/* A pinned MR where pages move. Return: 0 what was written is there, or -errno. */
-static int write_and_look(move_t *self, uint64_t at)
+/*
+ * Writes a page through a pinned MR while pages move, and checks the memory.
+ * Return: 0 if the data is there or the MR has ended, else -errno.
+ */
+static int write_and_check(move_t *self, uint64_t at)
 {
 	struct ibv_sge sge = vt_sge(&self->here, at, PAGE);
 	uint8_t have[PAGE];
@@ -229,7 +234,7 @@ static int write_and_look(move_t *self, uint64_t at)
 	vt_pattern_fill(self->here.mem.addr + at, at, 0, PAGE);
 	ret = vt_rdma_write(&self->pair.end[0], &sge, 1,
 			    vt_remote(&self->there, at));
-	/* It has ended meanwhile. */
+	/* A move has ended the MR. */
 	if (ret > 0)
 		return vt_pair_renew(&self->pair);
 	if (!ret)
@@ -239,7 +244,7 @@ static int write_and_look(move_t *self, uint64_t at)
 	return ret;
 }
 
-/* Pages that move while they are registered are registered where they are then. */
+/* A registration during moves uses the location after the move. */
 TEST_F_TIMEOUT(move, while_registering, 120)
 {
 	struct mover mover = { .buf = &self->there };
@@ -248,50 +253,50 @@ TEST_F_TIMEOUT(move, while_registering, 120)
 
 	ASSERT_EQ(0, pthread_create(&thread, NULL, mover_run, &mover));
 	for (round = 0; round < 20 || mover.moves < 12; round++) {
-		ASSERT_EQ(0, register_anew(self, VT_ACCESS_ALL));
-		ASSERT_EQ(0, write_and_look(self, round % (SIZE / PAGE) * PAGE));
+		ASSERT_EQ(0, reregister(self, VT_ACCESS_ALL));
+		ASSERT_EQ(0, write_and_check(self, round % (SIZE / PAGE) * PAGE));
 		mover.done++;
 	}
 	mover.stop = true;
 	pthread_join(thread, NULL);
 	EXPECT_EQ(0, mover.ret);
-	ASSERT_EQ(0, register_anew(self, VT_ACCESS_ALL));
+	ASSERT_EQ(0, reregister(self, VT_ACCESS_ALL));
 	expect_data(_metadata, self, 3);
 }
 
 /* ---- limits ---- */
 
-/* A driver that is allowed may map system memory; that is not its device. */
-TEST_F_TIMEOUT(move, not_the_device, 60)
+/* A driver entry allows its BARs only; system memory needs a file entry. */
+TEST_F_TIMEOUT(move, system_memory_needs_file_entry, 60)
 {
 	ASSERT_EQ(0, maps_forbid("file", MAPS_NODE));
 	ASSERT_EQ(0, maps_allow("driver", "peer_test_maps"));
-	ASSERT_EQ(0, register_anew(self, VT_ACCESS_ALL | IBV_ACCESS_ON_DEMAND));
+	ASSERT_EQ(0, reregister(self, VT_ACCESS_ALL | IBV_ACCESS_ON_DEMAND));
 	expect_data(_metadata, self, 4);
 	ASSERT_EQ(0, move_to(&self->there, PEER_TEST_SYSTEM));
-	/* Of pages that are not there a FLUSH has nothing to do. */
+	/* A FLUSH of an on-demand MR succeeds: there are no pages to flush. */
 	EXPECT_EQ(1, vt_count_not_revoked(&self->dev, &self->there));
 	ASSERT_EQ(0, move_to(&self->there, PEER_TEST_SCATTERED));
 	expect_data(_metadata, self, 6);
 	ASSERT_EQ(0, move_to(&self->there, PEER_TEST_SYSTEM));
-	EXPECT_EQ(-EFAULT, register_anew(self, VT_ACCESS_ALL));
+	EXPECT_EQ(-EFAULT, reregister(self, VT_ACCESS_ALL));
 }
 
 TEST_F_TIMEOUT(move, windows, 60)
 {
 	ASSERT_EQ(0, ibv_dereg_mr(self->there.mr));
 	self->there.mr = NULL;
-	/* It lies across a border of 2 MiB. Scattered, each page is one. */
+	/* The range crosses a multiple of 2 MiB. Each scattered page is a window. */
 	ASSERT_EQ(0, vt_write_file(MAX_WINDOWS, "1"));
-	EXPECT_EQ(-ENOMEM, register_anew(self, VT_ACCESS_ALL));
+	EXPECT_EQ(-ENOMEM, reregister(self, VT_ACCESS_ALL));
 	ASSERT_EQ(0, vt_write_file(MAX_WINDOWS, "2"));
-	EXPECT_EQ(0, register_anew(self, VT_ACCESS_ALL));
+	EXPECT_EQ(0, reregister(self, VT_ACCESS_ALL));
 	ASSERT_EQ(0, move_to(&self->there, PEER_TEST_SCATTERED));
-	EXPECT_EQ(-ENOMEM, register_anew(self, VT_ACCESS_ALL));
-	/* System memory is mapped already. */
+	EXPECT_EQ(-ENOMEM, reregister(self, VT_ACCESS_ALL));
+	/* System memory needs no window. */
 	ASSERT_EQ(0, move_to(&self->there, PEER_TEST_SYSTEM));
 	ASSERT_EQ(0, vt_write_file(MAX_WINDOWS, "0"));
-	EXPECT_EQ(0, register_anew(self, VT_ACCESS_ALL));
+	EXPECT_EQ(0, reregister(self, VT_ACCESS_ALL));
 	expect_data(_metadata, self, 8);
 }
 

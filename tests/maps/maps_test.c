@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * MRs over mappings that another driver made: what is allowed and what is not,
- * and bytes, over BAR 2 of a PCI device by sysfs and by its driver's own node.
+ * MRs of mappings of another driver: which entries allow them, which mappings are
+ * denied, and data transfers. The memory is BAR 2 of a PCI device, mapped through
+ * sysfs or through the device file of its driver.
  */
 #include <kselftest_harness.h>
 
 #include <fcntl.h>
 #include <sys/mman.h>
 
+#include "../page_size.h"
 #include "device.h"
 #include "lib/copy.h"
 #include "lib/counters.h"
@@ -15,11 +17,11 @@
 #include "lib/pattern.h"
 #include "lib/proc.h"
 
-#define PAGE 4096UL
+#define PAGE page_size()
 #define SIZE (256 * 1024 + 5 * PAGE)
 #define ON_DEMAND (VT_ACCESS_ALL | IBV_ACCESS_ON_DEMAND)
 
-/* ---- what is allowed ---- */
+/* ---- entries ---- */
 
 FIXTURE(allow)
 {
@@ -39,7 +41,7 @@ FIXTURE_VARIANT_ADD(allow, driver) { .kind = &vt_mem_driver };
 
 FIXTURE_SETUP(allow)
 {
-	ASSERT_EQ(0, maps_begin());
+	ASSERT_EQ(0, maps_setup());
 	ASSERT_EQ(0, vt_dev_open(&self->dev));
 	ASSERT_EQ(0, vt_pair_open(&self->pair, &self->dev, NULL));
 	ASSERT_EQ(0, vt_buf_open(&self->host, &self->dev, &vt_mem_host, PAGE,
@@ -54,14 +56,14 @@ FIXTURE_TEARDOWN(allow)
 	EXPECT_EQ(0, vt_buf_close(&self->host));
 	vt_pair_close(&self->pair);
 	vt_dev_close(&self->dev);
-	EXPECT_EQ(0, maps_end());
+	EXPECT_EQ(0, maps_reset());
 	EXPECT_EQ(0, vt_counters_balanced(variant->kind));
 }
 
 typedef FIXTURE_DATA(allow) allow_t;
 
-/* Return: 0 or the errno of a pinned registration. */
-static int pin(allow_t *self, int access)
+/* Registers a pinned MR. Return: 0 or errno. */
+static int pin_errno(allow_t *self, int access)
 {
 	struct ibv_mr *mr = vt_reg_mem(self->dev.pd, &self->mem, 0, SIZE,
 				       (uintptr_t)self->mem.addr, access);
@@ -69,8 +71,11 @@ static int pin(allow_t *self, int access)
 	return mr ? vt_dereg_mem(&self->mem, mr) : errno;
 }
 
-/* Return: the status of a WRITE to, or a READ from, an on-demand MR. */
-static int touch(allow_t *self, bool write)
+/*
+ * Registers an on-demand MR and accesses it. Return: the completion status of a
+ * WRITE or READ, or -errno.
+ */
+static int access_status(allow_t *self, bool write)
 {
 	struct ibv_sge sge = vt_sge(&self->host, 0, 100);
 	struct vt_remote there = { (uintptr_t)self->mem.addr + 100, 0 };
@@ -91,21 +96,21 @@ static int touch(allow_t *self, bool write)
 	return status;
 }
 
-#define EXPECT_REFUSED() do {						\
-	EXPECT_EQ(EFAULT, pin(self, VT_ACCESS_ALL));			\
-	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, touch(self, true));		\
-	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, touch(self, false));		\
+#define EXPECT_DENIED() do {						\
+	EXPECT_EQ(EFAULT, pin_errno(self, VT_ACCESS_ALL));		\
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, access_status(self, true));	\
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, access_status(self, false));	\
 } while (0)
 
 #define EXPECT_ALLOWED() do {						\
-	EXPECT_EQ(0, pin(self, VT_ACCESS_ALL));				\
-	EXPECT_EQ(0, touch(self, true));				\
-	EXPECT_EQ(0, touch(self, false));				\
+	EXPECT_EQ(0, pin_errno(self, VT_ACCESS_ALL));			\
+	EXPECT_EQ(0, access_status(self, true));			\
+	EXPECT_EQ(0, access_status(self, false));			\
 } while (0)
 
 TEST_F(allow, nothing_by_default)
 {
-	EXPECT_REFUSED();
+	EXPECT_DENIED();
 }
 
 TEST_F(allow, by_file)
@@ -113,7 +118,7 @@ TEST_F(allow, by_file)
 	ASSERT_EQ(0, maps_allow("file", maps_file(variant->kind)));
 	EXPECT_ALLOWED();
 	ASSERT_EQ(0, maps_forbid("file", maps_file(variant->kind)));
-	EXPECT_REFUSED();
+	EXPECT_DENIED();
 }
 
 TEST_F(allow, by_driver)
@@ -121,22 +126,22 @@ TEST_F(allow, by_driver)
 	ASSERT_EQ(0, maps_allow("driver", "peer_test_maps"));
 	EXPECT_ALLOWED();
 	ASSERT_EQ(0, maps_forbid("driver", "peer_test_maps"));
-	EXPECT_REFUSED();
+	EXPECT_DENIED();
 }
 
-TEST_F(allow, not_by_others)
+TEST_F(allow, unrelated_entries)
 {
 	ASSERT_EQ(0, maps_allow("driver", "peer_vram"));
-	ASSERT_EQ(0, maps_allow("file", maps_path("resource0")));
-	/* Not there where the processor cannot combine writes. */
-	if (!access(maps_path("resource2_wc"), F_OK))
-		ASSERT_EQ(0, maps_allow("file", maps_path("resource2_wc")));
+	ASSERT_EQ(0, maps_allow("file", maps_sysfs_path("resource0")));
+	/* The file exists only if the CPU supports write combining. */
+	if (!access(maps_sysfs_path("resource2_wc"), F_OK))
+		ASSERT_EQ(0, maps_allow("file", maps_sysfs_path("resource2_wc")));
 	ASSERT_EQ(0, maps_allow("file", "/dev/zero"));
-	EXPECT_REFUSED();
+	EXPECT_DENIED();
 }
 
-/* It is the file that counts, whatever it is called, and who looks. */
-TEST_F(allow, by_another_name)
+/* An entry refers to the file that the path named when it was written. */
+TEST_F(allow, by_symlink)
 {
 	char path[32] = "/tmp/mapsXXXXXX";
 
@@ -148,26 +153,26 @@ TEST_F(allow, by_another_name)
 	ASSERT_EQ(0, symlink("/dev/zero", path));
 	EXPECT_ALLOWED();
 	ASSERT_EQ(0, maps_allow("file", path));
-	EXPECT_REFUSED();
+	EXPECT_DENIED();
 	unlink(path);
 	*strrchr(path, '/') = '\0';
 	rmdir(path);
 }
 
-/* Of a device that nobody drives there is the file in sysfs. */
+/* Without a driver, the file in sysfs can be allowed, but not the driver. */
 TEST_F(allow, no_driver)
 {
 	ASSERT_EQ(0, maps_bind(NULL));
 	ASSERT_EQ(0, maps_allow("driver", "peer_test_maps"));
-	EXPECT_REFUSED();
+	EXPECT_DENIED();
 	ASSERT_EQ(0, maps_allow("file", maps_file(variant->kind)));
 	if (variant->kind == &vt_mem_resource)
 		EXPECT_ALLOWED();
 	else
-		EXPECT_REFUSED();
+		EXPECT_DENIED();
 }
 
-TEST_F(allow, nonsense)
+TEST_F(allow, invalid_entries)
 {
 	EXPECT_EQ(-EINVAL, maps_allow("driver", "two words"));
 	EXPECT_EQ(-EINVAL, maps_allow("driver", ""));
@@ -176,27 +181,30 @@ TEST_F(allow, nonsense)
 	EXPECT_EQ(-EINVAL, maps_allow("file", "dev/zero"));
 	EXPECT_EQ(-ENOENT, maps_allow("file", "/dev/there_is_no_such_file"));
 	EXPECT_EQ(-ENOENT, maps_forbid("driver", "peer_test_maps"));
-	EXPECT_REFUSED();
+	EXPECT_DENIED();
 }
 
-TEST_F(allow, mapped_for_reading)
+TEST_F(allow, read_only_mapping)
 {
 	ASSERT_EQ(0, maps_allow("file", maps_file(variant->kind)));
 	ASSERT_EQ(0, mprotect(self->mem.addr, SIZE, PROT_READ));
-	EXPECT_EQ(EACCES, pin(self, VT_ACCESS_ALL));
-	EXPECT_EQ(0, pin(self, IBV_ACCESS_REMOTE_READ));
-	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, touch(self, true));
-	EXPECT_EQ(0, touch(self, false));
-	/* A part is enough. */
+	EXPECT_EQ(EACCES, pin_errno(self, VT_ACCESS_ALL));
+	EXPECT_EQ(0, pin_errno(self, IBV_ACCESS_REMOTE_READ));
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, access_status(self, true));
+	EXPECT_EQ(0, access_status(self, false));
+	/* One read-only page in the range is enough to deny it. */
 	ASSERT_EQ(0, mprotect(self->mem.addr, SIZE - PAGE,
 			      PROT_READ | PROT_WRITE));
-	EXPECT_EQ(EACCES, pin(self, VT_ACCESS_ALL));
+	EXPECT_EQ(EACCES, pin_errno(self, VT_ACCESS_ALL));
 	ASSERT_EQ(0, mprotect(self->mem.addr, SIZE, PROT_NONE));
-	EXPECT_EQ(EACCES, pin(self, IBV_ACCESS_REMOTE_READ));
-	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, touch(self, false));
+	EXPECT_EQ(EACCES, pin_errno(self, IBV_ACCESS_REMOTE_READ));
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, access_status(self, false));
 }
 
-/* What is written to it would be the process's own. The driver has none such. */
+/*
+ * Writes to a private mapping would not reach the device. The driver does not
+ * support private mappings.
+ */
 TEST_F(allow, private_mapping)
 {
 	int fd = open(maps_file(variant->kind), O_RDWR | O_CLOEXEC);
@@ -212,44 +220,47 @@ TEST_F(allow, private_mapping)
 		return;
 	}
 	ASSERT_EQ(self->mem.addr, addr);
-	EXPECT_EQ(EACCES, pin(self, VT_ACCESS_ALL));
-	EXPECT_EQ(EACCES, pin(self, IBV_ACCESS_REMOTE_READ));
-	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, touch(self, true));
-	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, touch(self, false));
+	EXPECT_EQ(EACCES, pin_errno(self, VT_ACCESS_ALL));
+	EXPECT_EQ(EACCES, pin_errno(self, IBV_ACCESS_REMOTE_READ));
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, access_status(self, true));
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, access_status(self, false));
 }
 
-/* Nobody's, as a whole: it does not matter what may be done to the pieces. */
-#define EXPECT_PINNED_BY_NOBODY() do {					\
-	EXPECT_EQ(EFAULT, pin(self, VT_ACCESS_ALL));			\
+/*
+ * The range as a whole has no exporter, with any permissions of its parts. An
+ * on-demand MR can access the parts.
+ */
+#define EXPECT_NOT_PINNABLE() do {					\
+	EXPECT_EQ(EFAULT, pin_errno(self, VT_ACCESS_ALL));		\
 	ASSERT_EQ(0, mprotect(self->mem.addr, PAGE, PROT_READ));	\
-	EXPECT_EQ(EFAULT, pin(self, VT_ACCESS_ALL));			\
+	EXPECT_EQ(EFAULT, pin_errno(self, VT_ACCESS_ALL));		\
 	ASSERT_EQ(0, mprotect(self->mem.addr, PAGE,			\
 			      PROT_READ | PROT_WRITE));			\
-	EXPECT_EQ(0, touch(self, true));				\
+	EXPECT_EQ(0, access_status(self, true));			\
 } while (0)
 
 static void allow_all(struct __test_metadata *_metadata)
 {
 	ASSERT_EQ(0, maps_allow("driver", "peer_test_maps"));
 	ASSERT_EQ(0, maps_allow("file", MAPS_NODE));
-	ASSERT_EQ(0, maps_allow("file", maps_path("resource2")));
+	ASSERT_EQ(0, maps_allow("file", maps_sysfs_path("resource2")));
 }
 
 TEST_F(allow, hole)
 {
 	allow_all(_metadata);
 	ASSERT_EQ(0, munmap(self->mem.addr + 2 * PAGE, PAGE));
-	EXPECT_PINNED_BY_NOBODY();
+	EXPECT_NOT_PINNABLE();
 }
 
 TEST_F(allow, hole_at_the_end)
 {
 	allow_all(_metadata);
 	ASSERT_EQ(0, munmap(self->mem.addr + SIZE - PAGE, PAGE));
-	EXPECT_PINNED_BY_NOBODY();
+	EXPECT_NOT_PINNABLE();
 }
 
-TEST_F(allow, mixtures)
+TEST_F(allow, mixed_ranges)
 {
 	const char *other = maps_file(variant->kind == &vt_mem_driver ?
 				     &vt_mem_resource : &vt_mem_driver);
@@ -259,24 +270,24 @@ TEST_F(allow, mixtures)
 	allow_all(_metadata);
 	ASSERT_EQ(at, mmap(at, PAGE, PROT_READ | PROT_WRITE,
 			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0));
-	EXPECT_PINNED_BY_NOBODY();
+	EXPECT_NOT_PINNABLE();
 	fd = open(other, O_RDWR | O_CLOEXEC);
 	ASSERT_LE(0, fd);
 	ASSERT_EQ(at, mmap(at, PAGE, PROT_READ | PROT_WRITE,
 			   MAP_SHARED | MAP_FIXED, fd, 0));
 	close(fd);
-	EXPECT_PINNED_BY_NOBODY();
+	EXPECT_NOT_PINNABLE();
 }
 
-/* What a client owns it serves itself, also one that came after us. */
-TEST(clients_come_first)
+/* The core asks peer_maps last, even if another exporter registers later. */
+TEST(exporters_come_first)
 {
 	static const char *const argv[] = { "modprobe", "peer_vram", NULL };
 	struct vt_counters theirs[2], ours[2];
 	struct vt_dev dev;
 	struct vt_buf buf;
 
-	ASSERT_EQ(0, maps_begin());
+	ASSERT_EQ(0, maps_setup());
 	ASSERT_EQ(0, vt_rmmod("peer_vram"));
 	ASSERT_EQ(0, vt_run(60000, argv));
 	ASSERT_EQ(0, maps_bind("peer_vram"));
@@ -292,51 +303,51 @@ TEST(clients_come_first)
 	EXPECT_EQ(ours[0].alloc_mrs, ours[1].alloc_mrs);
 	EXPECT_EQ(0, vt_buf_close(&buf));
 	vt_dev_close(&dev);
-	EXPECT_EQ(0, maps_end());
+	EXPECT_EQ(0, maps_reset());
 }
 
 /*
- * What a client calls its own, and refuses, nobody else serves: also where the range
- * is more than one thing of it, of which one must not be registered.
+ * If an exporter denies a range, peer_maps is not asked. This also applies to a
+ * range of two BOs, one of which cannot be exported.
  */
-TEST(refusal_of_client_is_final)
+TEST(denial_is_final)
 {
-	struct vt_mem good, withheld;
+	struct vt_mem good, not_exportable;
 	uint8_t *room;
 	struct vt_dev dev;
 
-	ASSERT_EQ(0, maps_begin());
+	ASSERT_EQ(0, maps_setup());
 	ASSERT_EQ(0, maps_bind("peer_vram"));
 	ASSERT_EQ(0, maps_allow("driver", "peer_vram"));
 	ASSERT_EQ(0, maps_allow("file", "/dev/peer_vram0"));
 	ASSERT_EQ(0, vt_dev_open(&dev));
 	ASSERT_EQ(0, vt_mem_alloc(&good, &vt_mem_vram_named, SIZE, 0));
-	ASSERT_EQ(0, vt_mem_alloc(&withheld, &vt_mem_vram_named, SIZE,
+	ASSERT_EQ(0, vt_mem_alloc(&not_exportable, &vt_mem_vram_named, SIZE,
 				  VT_MEM_NO_EXPORT));
 	room = mmap(NULL, 3 * SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
 		    0);
 	ASSERT_NE(MAP_FAILED, (void *)room);
 	ASSERT_EQ(room, mremap(good.addr, SIZE, SIZE,
 			       MREMAP_MAYMOVE | MREMAP_FIXED, room));
-	ASSERT_EQ(room + SIZE, mremap(withheld.addr, SIZE, SIZE,
+	ASSERT_EQ(room + SIZE, mremap(not_exportable.addr, SIZE, SIZE,
 				      MREMAP_MAYMOVE | MREMAP_FIXED,
 				      room + SIZE));
 	memset(room, 1, 2 * SIZE);
 	EXPECT_EQ(0, vt_reg_errno(&dev, room, SIZE, 7));
 	EXPECT_EQ(EACCES, vt_reg_errno(&dev, room + SIZE, SIZE, 7));
 	EXPECT_EQ(EFAULT, vt_reg_errno(&dev, room, 2 * SIZE, 7));
-	/* Of the second and of what is behind it: nothing. */
+	/* A range of a BO that cannot be exported, and of unmapped memory. */
 	EXPECT_EQ(EFAULT, vt_reg_errno(&dev, room + SIZE, 2 * SIZE, 7));
 	good.addr = room;
-	withheld.addr = room + SIZE;
+	not_exportable.addr = room + SIZE;
 	vt_mem_free(&good);
-	vt_mem_free(&withheld);
+	vt_mem_free(&not_exportable);
 	munmap(room, 3 * SIZE);
 	vt_dev_close(&dev);
-	EXPECT_EQ(0, maps_end());
+	EXPECT_EQ(0, maps_reset());
 }
 
-/* ---- bytes ---- */
+/* ---- data transfers ---- */
 
 FIXTURE(data)
 {
@@ -350,7 +361,7 @@ VT_ON_DEMAND(data, driver);
 
 FIXTURE_SETUP(data)
 {
-	ASSERT_EQ(0, maps_begin());
+	ASSERT_EQ(0, maps_setup());
 	ASSERT_EQ(0, maps_allow("driver", "peer_test_maps"));
 	ASSERT_EQ(0, maps_link_open(&self->link, variant->kind, SIZE,
 				    VT_ACCESS_ALL | variant->on_demand));
@@ -360,24 +371,23 @@ FIXTURE_SETUP(data)
 FIXTURE_TEARDOWN(data)
 {
 	EXPECT_EQ(0, vt_link_close(&self->link));
-	EXPECT_EQ(0, maps_end());
+	EXPECT_EQ(0, maps_reset());
 	EXPECT_EQ(0, vt_counters_balanced(variant->kind));
 }
 
 typedef FIXTURE_DATA(data) data_t;
 
-static const struct {
-	uint64_t here, there;
-	uint32_t length;
-} copies[] = {
-	{ 0, 0, SIZE }, { 1, 0, 1 }, { 4093, 7, 4099 }, { 64, 4095, 2 },
-	{ 3, SIZE / 2 - 20000, 40000 }, { 12345, 54321, 100001 },
-	{ 8, SIZE - 8, 8 },
-};
-
 static void run_copies(struct __test_metadata *_metadata, data_t *self,
 		       vt_copy_fn copy, bool to_there)
 {
+	const struct {
+		uint64_t here, there;
+		uint32_t length;
+	} copies[] = {
+		{ 0, 0, SIZE }, { 1, 0, 1 }, { 4093, 7, 4099 }, { 64, 4095, 2 },
+		{ 3, SIZE / 2 - 20000, 40000 }, { 12345, 54321, 100001 },
+		{ 8, SIZE - 8, 8 },
+	};
 	struct vt_buf *from = to_there ? &self->here : &self->there;
 	struct vt_buf *to = to_there ? &self->there : &self->here;
 	size_t i;
@@ -407,7 +417,7 @@ TEST_F(data, read)
 	run_copies(_metadata, self, vt_copy_by_read, false);
 }
 
-/* Into it and out of it, by who has it registered himself. */
+/* The device memory is the local buffer of the requester. */
 TEST_F(data, local)
 {
 	run_copies(_metadata, self, vt_copy_by_read, true);

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 #
-# The distribution's perftest, unmodified, on BAR 2 of a PCI device by sysfs:
-# EFAULT until the file is allowed; then pinned and on demand, and proof that the
-# registrations were of that memory. Runs in the guest.
+# The unmodified perftest of the distribution with BAR 2 of a PCI device, mapped
+# through sysfs. Registration fails with EFAULT until the file is allowed. Then
+# pinned and on-demand MRs work; counters and trace events prove that they used
+# that memory. Runs in the guest.
 
 import glob
 import os
@@ -14,7 +15,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, '..'))
 sys.path.insert(0, os.path.join(HERE, '../clients'))
 
-from evidence import Trace, client_counters  # noqa: E402
+from evidence import Trace, exporter_counters  # noqa: E402
 from points import Tap  # noqa: E402
 from programs import run_pair  # noqa: E402
 
@@ -35,14 +36,14 @@ def write(path, text):
 
 
 def ivshmem():
-    """The device's folder, with nobody driving it."""
+    """Unbind the ivshmem device. Return its directory in sysfs."""
     for device in glob.glob('/sys/bus/pci/devices/*'):
         if read(device + '/vendor') == '0x1af4' and \
                 read(device + '/device') == '0x1110':
             if os.path.exists(device + '/driver'):
                 write(device + '/driver/unbind', os.path.basename(device))
             return device
-    sys.exit('there is no ivshmem device')
+    sys.exit('no ivshmem device found')
 
 
 def perftest(program, *options):
@@ -51,10 +52,10 @@ def perftest(program, *options):
 
 
 def counted(run):
-    """What it returns, and how many registrations peer_maps served."""
-    before = client_counters('peer_maps')['num_alloc_mrs']
+    """Return the result of run() and the number of MRs of peer_maps."""
+    before = exporter_counters('peer_maps')['num_alloc_mrs']
     result = run()
-    return *result, client_counters('peer_maps')['num_alloc_mrs'] - before
+    return *result, exporter_counters('peer_maps')['num_alloc_mrs'] - before
 
 
 def main():
@@ -62,11 +63,11 @@ def main():
     memory = ivshmem() + '/resource2'
     good, text, mrs = counted(lambda: perftest('ib_write_bw',
                                                '--mmap=' + memory))
-    tap.point('ib_write_bw on resource2 fails as long as it is not allowed',
+    tap.point('ib_write_bw on resource2 fails before the file is allowed',
               not good and "Couldn't allocate MR" in text and not mrs, text,
               mrs)
     write(PARAMETERS + '/allow', 'file ' + memory)
-    tap.equal('it is on the list', read(PARAMETERS + '/allow'),
+    tap.equal('"allow" lists the file', read(PARAMETERS + '/allow'),
               'file ' + memory)
     good, text, mrs = counted(lambda: perftest('ib_write_bw',
                                                '--mmap=' + memory))
@@ -77,8 +78,8 @@ def main():
     tap.point('ib_write_bw --odp on resource2',
               good and mrs == 2 and trace.mrs_with_faults() == 2 and
               trace.pages(device=True) >= 2, text, mrs, trace.events)
-    counters = client_counters('peer_maps')
-    tap.equal('every region was given back', counters['num_alloc_mrs'],
+    counters = exporter_counters('peer_maps')
+    tap.equal('all regions are released', counters['num_alloc_mrs'],
               counters['num_dealloc_mrs'])
     tap.done()
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
 /*
- * Lives: of umems that follow each other at one address, and of their regions.
- * See README.md for the defines.
+ * Lifetimes of umems that are allocated one after the other at one address, and
+ * of their regions. See README.md for the defines.
  *
- * The umem has one page. An entry, and a hint, is the number of the region that it
- * came from. A region is gone when its owner may rely on nobody using it any more:
+ * The umem has one page. An entry, and a hint, is the number of the region that
+ * it belongs to. Access to a region has ended when its owner may rely on that:
  * ib_peer_revoke() or the munmap() has returned, or release() was called.
  */
 #define PAGES 1
@@ -14,7 +14,7 @@
 #define MAKES_HINT(pte) (pte)
 #define TOUCH_UMEM touch_umem()
 
-/* Who waits for readers, and who faults, by number. */
+/* Numbers of the processes that wait for readers, and that fault. */
 #define OWNER 0
 #define ACCESS 1
 #define WORKER 2
@@ -24,13 +24,13 @@
 #define WAITERS 6
 
 
-/* The memory of the struct ib_umem_peer, at an address that is used again. */
-bool there;
+/* The memory of struct ib_umem_peer, at an address that is reused. */
+bool umem_exists;
 bool no_use_after_free = true;
 
 inline touch_umem()
 {
-	no_use_after_free = there;
+	no_use_after_free = umem_exists;
 	assert(no_use_after_free)
 }
 
@@ -48,22 +48,25 @@ inline touch_umem()
 #endif
 
 /* The umem. */
-bool watched;			/* the mmu notifier is inserted */
+bool notifier_inserted;			/* the mmu notifier is inserted */
 bool writable;
 byte tree;			/* the region in the tree + 1; 0: none */
-byte regions_left;
-byte faults_under_way;
+byte region_refs;
+byte active_faults;
 
-/* The importer: the MR's key is valid, and references of accesses under way. */
+/* The importer: the MR's key is valid; references of accesses in progress. */
 bool mr;
 byte accesses;
 
-/* The worker of fault_work.c: one fault in the background, queued or running. */
+/* The worker of fault_work.c: one background fault, queued or running. */
 bool fault_queued;
 
-/* Of the mm. moved[]: the sequence of the notifier did, since number n read it. */
-bool event;			/* an invalidation is under way */
-bool event_seen;		/* and the notifier was called */
+/*
+ * The mm. moved[n]: the notifier's sequence has changed since process n read
+ * it.
+ */
+bool event;			/* an invalidation is in progress */
+bool event_seen;		/* the notifier was called */
 bool moved[3];
 bool mm_dead;
 
@@ -72,47 +75,47 @@ byte kref[REGIONS];
 byte users[REGIONS];
 bool alive[REGIONS];
 bool in_tree[REGIONS];
-byte on_list[REGIONS];		/* of the client: regions, killed; 0: none */
-bool known[REGIONS];		/* to the exporter: claim() to release() */
-bool gone[REGIONS];
+byte on_list[REGIONS];		/* list of the exporter: 0 none, 1 regions, 2 killed */
+bool claimed[REGIONS];		/* from claim() to release() */
+bool access_ended[REGIONS];
 bool may_write[REGIONS];
 bool pinned[REGIONS];
-bool queued[REGIONS];		/* detach_work */
+bool detach_queued[REGIONS];		/* detach_work is queued */
 
-/* The exporter, and its lock over "invalidate" and "release". */
+/* The exporter, and its lock around "invalidate" and "release". */
 bool registered = true;
 bool dying;
-byte client_users = 1;
-bool client_gone;
+byte exporter_refs = 1;
+bool exporter_freed;
 bool exporter_lock;
-bool clients_lock;
+bool exporters_lock;
 
 bool release_once = true;
 
 #define EAGAIN 1
 #define EFAULT 2
 
-/* Those who end regions do so again and again, or once. */
+/* Processes that end regions do so repeatedly, or once. */
 #ifdef ONCE
-#define AGAIN ; break
+#define REPEAT ; break
 #else
-#define AGAIN
+#define REPEAT
 #endif
 
 inline touch(r)
 {
-	no_use_after_free = there && kref[r] > 0;
+	no_use_after_free = umem_exists && kref[r] > 0;
 	assert(no_use_after_free)
 }
 
-/* The exporter is called: after claim(), and before release(). */
+/* A call into the exporter: after claim(), and before release(). */
 inline call(r)
 {
-	release_once = known[r] && !client_gone;
+	release_once = claimed[r] && !exporter_freed;
 	assert(release_once)
 }
 
-/* ---- kernel/core/region.c ---- */
+/* ---- kernel/core/umem/region.c ---- */
 
 inline ib_peer_region_put(r)
 {
@@ -126,12 +129,12 @@ inline ib_peer_region_put(r)
 	fi
 }
 
-inline ib_umem_peer_region_gone()
+inline ib_umem_peer_put_region_ref()
 {
 	touch_umem();
-	no_use_after_free = regions_left > 0;
+	no_use_after_free = region_refs > 0;
 	assert(no_use_after_free);
-	regions_left--
+	region_refs--
 }
 
 inline region_detach(r)
@@ -144,24 +147,24 @@ inline region_detach(r)
 		release_once = !users[r];
 		assert(release_once);
 		pinned[r] = false;
-		known[r] = false;
-		gone[r] = true
+		claimed[r] = false;
+		access_ended[r] = true
 	};
 	/* hold: unpinned */
 	atomic {
-		!clients_lock ->
+		!exporters_lock ->
 		touch(r);
 		on_list[r] = 0
 	};
-	/* ib_peer_client_put() */
+	/* ib_peer_exporter_put() */
 	atomic {
-		client_users--;
+		exporter_refs--;
 		ib_peer_region_put(r);
-		ib_umem_peer_region_gone()
+		ib_umem_peer_put_region_ref()
 	}
 }
 
-inline ib_peer_region_use(r)
+inline ib_peer_region_get_active(r)
 {
 	touch(r);
 	no_use_after_free = users[r] > 0;
@@ -169,23 +172,23 @@ inline ib_peer_region_use(r)
 	users[r]++
 }
 
-inline ib_peer_region_unuse(r)
+inline ib_peer_region_put_active(r)
 {
 	touch(r);
 	no_use_after_free = users[r] > 0;
 	assert(no_use_after_free);
 	users[r]--;
 	if
-	:: users[r] == 0 -> queued[r] = true
+	:: users[r] == 0 -> detach_queued[r] = true
 	:: else
 	fi
 }
 
-/* ---- kernel/core/umem_regions.c ---- */
+/* ---- kernel/core/umem/region_tree.c, revoke.c ---- */
 
 /*
- * ib_umem_peer_erase() of the one entry there may be, after which the lock is
- * dropped: then gap is set, else xa_lock is held.
+ * ib_umem_peer_erase() of the only possible entry. It then drops the lock and
+ * sets gap. Without an entry, xa_lock stays held.
  */
 inline ib_umem_peer_erase()
 {
@@ -214,7 +217,7 @@ inline ib_umem_peer_kill()
 	atomic {
 		!xa_lock -> xa_lock = true;
 		touch_umem();
-		umem_set_revoked();
+		ib_umem_peer_set_revoked();
 		unlock()
 	};
 	and_wait()
@@ -240,8 +243,8 @@ inline ib_umem_peer_mark_dead(r)
 	and_wait()
 }
 
-/* ib_peer_region_stop(), which says whether it was alive. */
-inline ib_peer_region_stop(r)
+/* region_mark_dead(). Sets was_alive. */
+inline region_mark_dead(r)
 {
 #ifdef PINNED
 	ib_umem_peer_kill();
@@ -252,27 +255,27 @@ inline ib_peer_region_stop(r)
 
 inline ib_peer_region_kill(r)
 {
-	ib_peer_region_stop(r);
+	region_mark_dead(r);
 	atomic {
 		if
-#ifdef BUG_UNUSE_TWICE
-		:: true -> ib_peer_region_unuse(r)
+#ifdef BUG_PUT_ACTIVE_TWICE
+		:: true -> ib_peer_region_put_active(r)
 #else
-		:: was_alive -> ib_peer_region_unuse(r)
+		:: was_alive -> ib_peer_region_put_active(r)
 		:: else
 #endif
 		fi;
 #ifdef BUG_KILL_IN_USE
-		queued[r] = was_alive;
+		detach_queued[r] = was_alive;
 #endif
 		was_alive = false
 	}
 }
 
-/* Gives the range back here if nobody is using it. */
-inline ib_peer_region_end(r)
+/* Detaches the region here if it has no other active reference. */
+inline ib_peer_region_kill_sync(r)
 {
-	ib_peer_region_stop(r);
+	region_mark_dead(r);
 	atomic {
 		last = false;
 		if
@@ -293,11 +296,11 @@ inline ib_peer_region_end(r)
 inline ib_peer_region_discard(r)
 {
 	ib_peer_region_kill(r);
-	atomic { ib_peer_region_unuse(r) };
+	atomic { ib_peer_region_put_active(r) };
 	atomic { ib_peer_region_put(r) }
 }
 
-inline ib_umem_peer_forget(r)
+inline ib_umem_peer_remove_region(r)
 {
 	atomic {
 		!xa_lock ->
@@ -311,7 +314,7 @@ inline ib_umem_peer_forget(r)
 	};
 	atomic {
 		if
-#ifdef BUG_FORGET_PUT
+#ifdef BUG_REMOVE_PUT
 		:: true -> ib_peer_region_put(r)
 #else
 		:: taken -> ib_peer_region_put(r)
@@ -322,7 +325,7 @@ inline ib_umem_peer_forget(r)
 	}
 }
 
-inline ib_umem_peer_insert(r)
+inline ib_umem_peer_insert_region(r)
 {
 	tree = r + 1;
 	in_tree[r] = true
@@ -333,21 +336,21 @@ inline ib_umem_peer_insert(r)
 #define A_REGION_IS_FREE (kref[0] == 0 || kref[1] == 0)
 
 /*
- * ib_peer_region_claim(), up to its being on the client's list. Sets region, or ret
- * with no region.
+ * ib_peer_region_claim(), until the region is on the exporter's list. Sets
+ * region, or ret without a region.
  */
 inline ib_peer_region_claim()
 {
-	/* ib_peer_client_next() */
+	/* ib_peer_exporter_next() */
 	atomic {
 		if
 		:: registered && A_REGION_IS_FREE ->
-			client_users++;
+			exporter_refs++;
 			region = (kref[0] == 0 -> 0 : 1);
 			kref[region] = 1;
 			users[region] = 2;
 			alive[region] = true;
-			gone[region] = false;
+			access_ended[region] = false;
 			may_write[region] = writable
 		:: else -> ret = EFAULT
 		fi
@@ -356,20 +359,20 @@ inline ib_peer_region_claim()
 	:: !ret ->
 		/* claim() */
 		atomic {
-			release_once = !client_gone && !known[region];
+			release_once = !exporter_freed && !claimed[region];
 			assert(release_once);
-			known[region] = true
+			claimed[region] = true
 		};
 		atomic {
 			touch_umem();
 			kref[region]++;
-			regions_left++
+			region_refs++
 		};
-		/* region_enlist() */
+		/* region_add_to_exporter() */
 		atomic {
-			!clients_lock ->
+			!exporters_lock ->
 			if
-#ifndef BUG_ENLIST_DYING
+#ifndef BUG_ADD_DYING
 			:: dying -> ret = EFAULT
 #endif
 			:: else -> on_list[region] = 1
@@ -386,19 +389,19 @@ inline ib_peer_region_claim()
 
 /* ---- faults; number f ---- */
 
-inline ib_umem_peer_fault_begins()
+inline ib_umem_peer_fault_begin()
 {
 	touch_umem();
-	faults_under_way++
+	active_faults++
 }
 
-inline ib_umem_peer_fault_ended()
+inline ib_umem_peer_fault_end()
 {
 	touch_umem();
-	faults_under_way--
+	active_faults--
 }
 
-/* fault_find_region(), with keep_dead or, where the CPU maps nothing, without. */
+/* fault_find_region(), with keep_dead or, where nothing is mapped, without. */
 inline fault_find_region()
 {
 	atomic {
@@ -408,7 +411,7 @@ inline fault_find_region()
 		:: tree && alive[tree - 1] ->
 			region = tree - 1;
 			found = true;
-			ib_peer_region_use(region)
+			ib_peer_region_get_active(region)
 		:: tree && !alive[tree - 1] -> ret = EFAULT
 		:: tree && !alive[tree - 1] ->
 			region = tree - 1;
@@ -420,7 +423,7 @@ inline fault_find_region()
 	if
 	:: dead ->
 		dead = false;
-		ib_umem_peer_forget(region);
+		ib_umem_peer_remove_region(region);
 		atomic { ib_peer_region_put(region) }
 	:: else
 	fi
@@ -436,16 +439,16 @@ inline fault_claim()
 			!xa_lock ->
 			touch(region);
 #ifndef BUG_CLAIM_LATE
-			late = !alive[region] || revoked || moved[f] || tree;
+			is_stale = !alive[region] || revoked || moved[f] || tree;
 #endif
 			if
-			:: !late -> ib_umem_peer_insert(region)
+			:: !is_stale -> ib_umem_peer_insert_region(region)
 			:: else
 			fi
 		};
 		if
-		:: late ->
-			late = false;
+		:: is_stale ->
+			is_stale = false;
 			ib_peer_region_discard(region);
 			ret = EAGAIN
 		:: else
@@ -454,12 +457,12 @@ inline fault_claim()
 	fi
 }
 
-/* ib_peer_ask_exporter(): fault() */
-inline ask_exporter()
+/* ib_peer_resolve_exporter(): fault() */
+inline resolve_exporter()
 {
-	/* hold: ask */
+	/* hold: resolve */
 	atomic { touch(region); call(region) };
-	/* hold: answered */
+	/* hold: resolved */
 	atomic { touch(region); call(region) }
 }
 
@@ -481,10 +484,10 @@ inline ib_umem_peer_publish()
 		unlock()
 	};
 	and_wait()
-	/* hold: brought */
+	/* hold: published */
 }
 
-/* fault_region(): of the region there is, or of a new one. */
+/* fault_region(): for the existing region, or a new one. */
 inline fault_region()
 {
 	/* hold: find */
@@ -497,24 +500,24 @@ inline fault_region()
 	if
 	:: ret
 	:: !ret && writable && !may_write[region] ->
-		/* Claimed for reading, before a rereg. */
-		ib_umem_peer_forget(region);
-		/* hold: forgotten */
+		/* The region was claimed for reading, before a rereg. */
+		ib_umem_peer_remove_region(region);
+		/* hold: removed */
 		ib_peer_region_kill(region);
-		atomic { ib_peer_region_unuse(region) }
+		atomic { ib_peer_region_put_active(region) }
 	:: else ->
-		ask_exporter();
+		resolve_exporter();
 		ib_umem_peer_publish();
-		atomic { ib_peer_region_unuse(region) }
+		atomic { ib_peer_region_put_active(region) }
 	fi;
 	ret = 0;
 	region = 0
 }
 
-/* ib_umem_peer_fault(), which asks once; whoever calls it may call it again. */
+/* ib_umem_peer_fault(), which resolves once. Its caller may call it again. */
 inline ib_umem_peer_fault()
 {
-	atomic { ib_umem_peer_fault_begins() };
+	atomic { ib_umem_peer_fault_begin() };
 	if
 	:: revoked || mm_dead
 	:: else ->
@@ -523,16 +526,16 @@ inline ib_umem_peer_fault()
 		fault_region();
 		moved[f] = false
 	fi;
-	atomic { ib_umem_peer_fault_ended() }
+	atomic { ib_umem_peer_fault_end() }
 }
 
 #define FAULT_LOCALS \
 	byte at, region, ret; \
-	bool is_quiet, gap, was_alive, taken, found, dead, late
+	bool is_quiesced, gap, was_alive, taken, found, dead, is_stale
 
 /*
- * An importer's access, which has a reference to the MR: it reads or writes the page,
- * or faults it in, or lets fault_work.c do so.
+ * An importer's access, which holds a reference to the MR. It reads or writes
+ * the page, or faults it in, or starts a background fault.
  */
 proctype access(byte me; byte f)
 {
@@ -560,7 +563,7 @@ end:	do
 	   if
 	   :: atomic {
 		using[0] ->
-		no_stale_access = !gone[using[0] - 1];
+		no_stale_access = !access_ended[using[0] - 1];
 		assert(no_stale_access);
 		peer_reader_unlock(0);
 		accesses--
@@ -574,7 +577,7 @@ end:	do
 		/* fault_work_start() */
 		!using[0] && !fault_queued ->
 		fault_queued = true;
-		ib_umem_peer_fault_begins();
+		ib_umem_peer_fault_begin();
 		accesses--
 	      }
 #endif
@@ -597,7 +600,7 @@ end:	do
 	   /* hold: faulted */
 	   atomic {
 		fault_queued = false;
-		ib_umem_peer_fault_ended()
+		ib_umem_peer_fault_end()
 	   }
 	od
 }
@@ -607,23 +610,23 @@ end:	do
 proctype detacher()
 {
 end:	do
-	:: atomic { queued[0] -> queued[0] = false }; region_detach(0)
-	:: atomic { queued[1] -> queued[1] = false }; region_detach(1)
+	:: atomic { detach_queued[0] -> detach_queued[0] = false }; region_detach(0)
+	:: atomic { detach_queued[1] -> detach_queued[1] = false }; region_detach(1)
 	od
 }
 
-/* ---- kernel/core/umem_peer.c ---- */
+/* ---- kernel/core/umem/registration.c ---- */
 
-inline umem_alloc()
+inline ib_umem_peer_alloc()
 {
-	there = true;
+	umem_exists = true;
 	changes = 0;
-	quiet = 0;
+	quiesced = 0;
 	revoked = false;
 	pte[0] = 0;
 	tree = 0;
 	writable = false;
-	regions_left = 1
+	region_refs = 1
 }
 
 inline ib_umem_peer_stop()
@@ -631,12 +634,12 @@ inline ib_umem_peer_stop()
 	ib_umem_peer_kill();
 #ifndef BUG_NO_DRAIN
 	/* ib_umem_peer_drain_faults() */
-	faults_under_way == 0
+	active_faults == 0
 #endif
 }
 
-/* umem_take_regions(), into the variable region: there is one at most. */
-inline umem_take_regions()
+/* ib_umem_peer_unlink_regions(), into the variable region: there is one at most. */
+inline ib_umem_peer_unlink_regions()
 {
 	if
 	:: tree ->
@@ -648,27 +651,27 @@ inline umem_take_regions()
 	fi
 }
 
-inline ib_umem_peer_end_regions()
+inline ib_umem_peer_release_regions()
 {
 	atomic {
 		!xa_lock;
 		touch_umem();
-		umem_take_regions()
+		ib_umem_peer_unlink_regions()
 	};
 	if
 	:: has_region ->
 		has_region = false;
-		ib_peer_region_end(region);
+		ib_peer_region_kill_sync(region);
 		atomic { ib_peer_region_put(region); region = 0 }
 	:: else
 	fi;
-	atomic { ib_umem_peer_region_gone() };
-	regions_left == 0
+	atomic { ib_umem_peer_put_region_ref() };
+	region_refs == 0
 }
 
 #ifdef PINNED
-/* umem_fill(), umem_adopt() */
-inline umem_claim()
+/* umem_pin_and_populate(), umem_attach_region() */
+inline umem_claim_region()
 {
 	ib_peer_region_claim();
 	if
@@ -677,7 +680,7 @@ inline umem_claim()
 		atomic { touch(region); call(region); pinned[region] = true };
 		do
 		:: atomic { !(event && event_seen); moved[f] = false };
-		   ask_exporter();
+		   resolve_exporter();
 		   ib_umem_peer_publish();
 		   if
 		   :: atomic { !ret -> break }
@@ -694,7 +697,7 @@ inline umem_claim()
 			:: else
 			fi;
 			if
-			:: !ret -> ib_umem_peer_insert(region)
+			:: !ret -> ib_umem_peer_insert_region(region)
 			:: else -> ib_umem_peer_erase()
 			fi;
 			if
@@ -706,7 +709,7 @@ inline umem_claim()
 		and_wait();
 		if
 		:: ret -> ib_peer_region_discard(region)
-		:: else -> atomic { ib_peer_region_unuse(region) }
+		:: else -> atomic { ib_peer_region_put_active(region) }
 		fi
 	:: else
 	fi;
@@ -721,11 +724,11 @@ proctype owner(byte me; byte f)
 	bool has_region, last;
 
 end:	do
-	:: /* ib_umem_peer_get(); umem_watch() waits for an event under way. */
-	   atomic { umem_alloc() };
-	   atomic { !event -> watched = true };
+	:: /* ib_umem_peer_get(); umem_insert_notifier() waits for an event in progress. */
+	   atomic { ib_umem_peer_alloc() };
+	   atomic { !event -> notifier_inserted = true };
 #ifdef PINNED
-	   umem_claim();
+	   umem_claim_region();
 #endif
 	   if
 	   :: !ret ->
@@ -735,14 +738,14 @@ end:	do
 		writable = true;
 #endif
 #ifdef STAYS
-		/* A user need not come to that, and nobody waits for one. */
+		/* A user may never deregister, and no one waits for that. */
 		if
 		:: true
 		:: true ->
 end_stays:		false
 		fi;
 #endif
-		/* rxe: no access begins; none waits; none is under way. */
+		/* rxe: no access starts; none waits; none is in progress. */
 		mr = false;
 		ib_umem_peer_stop();
 		accesses == 0
@@ -750,43 +753,43 @@ end_stays:		false
 	   fi;
 	   /* ib_umem_peer_release() */
 	   ib_umem_peer_stop();
-	   /* umem_unwatch() */
-#ifdef BUG_UNWATCH
-	   watched = false;
+	   /* umem_remove_notifier() */
+#ifdef BUG_NOTIFIER_ACTIVE
+	   notifier_inserted = false;
 #else
-	   atomic { !event -> watched = false };
+	   atomic { !event -> notifier_inserted = false };
 #endif
-	   ib_umem_peer_end_regions();
-	   /* umem_free() */
+	   ib_umem_peer_release_regions();
+	   /* ib_umem_peer_free() */
 	   atomic {
 		touch_umem();
-		no_use_after_free = !faults_under_way && !regions_left;
+		no_use_after_free = !active_faults && !region_refs;
 		assert(no_use_after_free);
-		there = false
+		umem_exists = false
 	   }
 	od
 }
 
-/* ---- the others ---- */
+/* ---- other actors ---- */
 
 #if MMU > 0
-/* mn_ends_regions(), mn_ends_pinned() */
+/* mn_invalidates_regions(), mn_revokes_pinned() */
 inline mn_take_regions()
 {
 	if
-	:: unmaps -> umem_take_regions()
+	:: unmaps -> ib_umem_peer_unlink_regions()
 	:: else
 	fi
 }
 
 /*
- * munmap() and a new mapping of the same; or the process exits; or, with pages left
- * where they are, an event that ends nothing.
+ * munmap() and a new mapping at the same address, or exit of the process, or an
+ * event that leaves pages where they are and ends nothing.
  */
 proctype mm(byte me)
 {
-	byte at, region, over;
-	bool is_quiet, gap, was_alive, has_region, called, exits, unmaps;
+	byte at, region, ending;
+	bool is_quiesced, gap, was_alive, has_region, notifier_called, exits, unmaps;
 
 end:	do
 	:: atomic {
@@ -798,13 +801,13 @@ end:	do
 		fi;
 		mm_dead = exits;
 		event = true;
-		called = watched;
-		/* What was claimed until now ends with this event. */
-		over = (known[0] && unmaps -> 1 : 0) +
-		       (known[1] && unmaps -> 2 : 0)
+		notifier_called = notifier_inserted;
+		/* Regions that were claimed before this event end with it. */
+		ending = (claimed[0] && unmaps -> 1 : 0) +
+		       (claimed[1] && unmaps -> 2 : 0)
 	   };
 	   if
-	   :: called ->
+	   :: notifier_called ->
 		/* umem_mn_on_demand(), umem_mn_pinned(), umem_mn_export() */
 		atomic {
 			!xa_lock -> xa_lock = true;
@@ -814,7 +817,7 @@ end:	do
 			moved[ACCESS] = true;
 			moved[WORKER] = true;
 			if
-			:: unmaps && UNMAP_REVOKES -> umem_set_revoked()
+			:: unmaps && UNMAP_REVOKES -> ib_umem_peer_set_revoked()
 			:: !(unmaps && UNMAP_REVOKES) && ON_DEMAND ->
 				ib_umem_peer_erase()
 			:: else
@@ -849,55 +852,55 @@ end:	do
 	   atomic {
 		event = false;
 		event_seen = false;
-		gone[0] = gone[0] || ((over & 1) && called);
-		gone[1] = gone[1] || ((over & 2) && called);
-		called = false;
+		access_ended[0] = access_ended[0] || ((ending & 1) && notifier_called);
+		access_ended[1] = access_ended[1] || ((ending & 2) && notifier_called);
+		notifier_called = false;
 		exits = false;
 		unmaps = false;
-		over = 0
+		ending = 0
 	   }
-	   AGAIN
+	   REPEAT
 	od
 }
 #endif
 
 #if defined(REVOKE)
-/* ib_peer_revoke(), with the exporter's lock held, of a region that it knows. */
+/* ib_peer_revoke() of a claimed region, with the exporter's lock held. */
 proctype revoker(byte me)
 {
 	byte at, region;
-	bool is_quiet, gap, was_alive;
+	bool is_quiesced, gap, was_alive;
 
 end:	do
 	:: atomic {
-		!exporter_lock && (known[0] || known[1]) ->
+		!exporter_lock && (claimed[0] || claimed[1]) ->
 		if
-		:: known[0] -> region = 0
-		:: known[1] -> region = 1
+		:: claimed[0] -> region = 0
+		:: claimed[1] -> region = 1
 		fi;
 		exporter_lock = true
 	   };
 	   ib_peer_region_kill(region);
 	   atomic {
 		exporter_lock = false;
-		gone[region] = true;
+		access_ended[region] = true;
 		region = 0
 	   }
-	   AGAIN
+	   REPEAT
 	od
 }
 #endif
 
 #if defined(UNREGISTER)
-/* ib_peer_unregister_client() */
+/* ib_peer_unregister_exporter() */
 proctype unregister(byte me)
 {
 	byte at, region;
-	bool is_quiet, gap, was_alive;
+	bool is_quiesced, gap, was_alive;
 
 	registered = false;
-	/* ib_peer_client_detach_all() */
-	atomic { !clients_lock -> clients_lock = true; dying = true };
+	/* exporter_revoke_regions() */
+	atomic { !exporters_lock -> exporters_lock = true; dying = true };
 	do
 	:: atomic {
 		on_list[0] == 1 || on_list[1] == 1 ->
@@ -906,32 +909,32 @@ proctype unregister(byte me)
 		on_list[region] = 2;
 		kref[region]++;
 #ifndef BUG_DETACH_NO_REF
-		no_use_after_free = regions_left > 0;
+		no_use_after_free = region_refs > 0;
 		assert(no_use_after_free);
-		regions_left++;
+		region_refs++;
 #endif
-		clients_lock = false
+		exporters_lock = false
 	   };
 	   /* hold: found */
 	   ib_peer_region_kill(region);
 	   atomic { ib_peer_region_put(region) };
 #ifndef BUG_DETACH_NO_REF
-	   atomic { ib_umem_peer_region_gone() };
+	   atomic { ib_umem_peer_put_region_ref() };
 #endif
-	   atomic { !clients_lock -> clients_lock = true }
+	   atomic { !exporters_lock -> exporters_lock = true }
 	:: atomic {
 		on_list[0] != 1 && on_list[1] != 1 ->
 		region = 0;
-		clients_lock = false;
+		exporters_lock = false;
 		break
 	   }
 	od;
-	/* ib_peer_client_put() */
-	client_users--;
+	/* ib_peer_exporter_put() */
+	exporter_refs--;
 	atomic {
-		client_users == 0 ->
-		client_gone = true;
-		release_once = !known[0] && !known[1];
+		exporter_refs == 0 ->
+		exporter_freed = true;
+		release_once = !claimed[0] && !claimed[1];
 		assert(release_once)
 	}
 }

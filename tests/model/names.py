@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 #
-# What the models and their README name is there: functions, hold points, steps,
-# properties, faults. And what comments of the kernel modules name of the models.
+# Checks names. The models and their README may name only functions, hold points,
+# steps, properties and faults that exist. Comments of the kernel modules may name
+# only properties of the models that exist.
+#
 # usage: names.py
 
 import glob
@@ -18,7 +20,7 @@ TOP = os.path.join(HERE, '../..')
 
 
 def read(*paths):
-    """The text of all files that match the patterns, by their name."""
+    """Returns the text of each file that matches the patterns, by file name."""
     texts = {}
     for path in paths:
         for name in sorted(glob.glob(os.path.join(TOP, path), recursive=True)):
@@ -30,15 +32,15 @@ def read(*paths):
 KERNEL = read('kernel/**/*.[ch]', 'include/rdma/*.h')
 MODELS = read('tests/model/*.pml')
 README = read('tests/model/README.md')['tests/model/README.md']
-HOLD = KERNEL['kernel/core/hold.h']
-# Steps with other names need not be functions of the modules.
+HOLD = KERNEL['kernel/core/hold_point.h']
+# A step whose name has no such prefix need not be a function of the modules.
 PREFIX = r'(ib|peer|umem|fault|region)_'
 KERNEL_TEXT = '\n'.join(KERNEL.values())
 MODEL_TEXT = '\n'.join(MODELS.values())
 
 
 def is_defined(name):
-    """Is there a function, with a body, in the kernel modules?"""
+    """Returns True if the kernel modules define this function."""
     for match in re.finditer(r'^\w[^\n;{}()]*\b' + name + r'\(', KERNEL_TEXT,
                              re.MULTILINE):
         end = re.search(r'[;{]', KERNEL_TEXT[match.end():])
@@ -48,19 +50,19 @@ def is_defined(name):
 
 
 def is_operation(name):
-    """Is it what an exporter offers?"""
+    """Returns True if this is an operation of exporters."""
     return f'(*{name})(' in KERNEL['include/rdma/peer_mem.h']
 
 
 def is_linux(name):
-    """Is it on the list of the README, and do the modules call it?"""
+    """Returns True if the README lists this function and the modules call it."""
     listed = section('Functions of Linux')
     return f'`{name}()`' in listed and re.search(
         r'\b' + name + r'\(', KERNEL_TEXT) is not None
 
 
 def section(title):
-    """The text below a headline, to the next one."""
+    """Returns the text between a headline and the next one."""
     parts = re.split(r'^## ', README, flags=re.MULTILINE)
     for part in parts:
         if part.startswith(title + '\n'):
@@ -69,7 +71,7 @@ def section(title):
 
 
 def rows(title):
-    """The rows of the table below a headline, each a list of cells."""
+    """Returns the rows of the table below a headline, as lists of cells."""
     found = []
     for line in section(title).splitlines():
         if line.startswith('|') and not re.match(r'\|[-|]+\|$', line):
@@ -82,7 +84,7 @@ def comments(text):
 
 
 def calls(text):
-    """Names that are written as functions."""
+    """Returns the names that are followed by ()."""
     return set(re.findall(r'\b([a-z_][a-z0-9_]*)\(\)', text))
 
 
@@ -111,7 +113,7 @@ def steps(text=MODEL_TEXT):
 
 
 def check_models():
-    """Comments of the models."""
+    """Checks the comments of the models."""
     for file, text in MODELS.items():
         said = comments(text)
         named = {name for name in calls(said) | steps(text)
@@ -122,9 +124,9 @@ def check_models():
 
 
 def check_readme():
-    """Tables of the README."""
+    """Checks the tables of the README."""
     table = rows('Steps')
-    yield 'README: there are steps', [] if len(table) > 20 else ['too few']
+    yield 'README: number of steps', [] if len(table) > 20 else ['too few']
     yield ('README: steps of the models',
            sorted({name.rstrip('()') for row in table for name in quoted(row[0])}
                   - steps()))
@@ -143,19 +145,19 @@ def check_readme():
 
 
 def check_faults():
-    there = set(re.findall(r'\bBUG_(\w+)', MODEL_TEXT))
+    in_models = set(re.findall(r'\bBUG_(\w+)', MODEL_TEXT))
     used = {name.split('.')[0] for name in searches.FAULTS}
-    yield 'each fault is searched for, and is in a model', sorted(there ^ used)
+    yield 'each fault is in a model and in a search', sorted(in_models ^ used)
 
 
 def check_citations():
-    """What comments of the modules cite: "model: NAME, NAME)"."""
+    """Checks citations in comments of the modules: "model: NAME, NAME)"."""
     cited = set()
     for text in KERNEL.values():
         for names in re.findall(r'\bmodel: ([\w,\s*]+?)[;)]', comments(text)):
             cited |= set(re.findall(r'\w+', names))
-    yield 'comments of the modules cite properties', [] if cited else ['none']
-    yield 'properties that they cite', sorted(cited - properties())
+    yield 'kernel comments cite properties', [] if cited else ['none']
+    yield 'cited properties exist', sorted(cited - properties())
 
 
 def main():

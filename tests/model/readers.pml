@@ -1,69 +1,74 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
 /*
- * kernel/core/readers.c, and the revocation of a umem: what all models share.
+ * The common part of the models: kernel/core/umem/readers.c, and the revocation
+ * of a umem.
  *
  * The model that includes this file defines
  *   CPUS      processors, each with one record
  *   PAGES     pages of the page table
  *   READERS   processes that are readers; number n has using[n], page[n], cpu[n]
  *   WAITERS   processes that wait for readers; number n has seen[n]
- *   MAKES_HINT(pte)  whether a hint is made of an entry
- *   TOUCH_UMEM       what is done where the umem is used last
+ *   MAKES_HINT(pte)  true if a reader makes a hint of this entry
+ *   TOUCH_UMEM       check at the last use of the umem
  *
  * A process that calls ib_umem_peer_unlock_and_wait() has the local variables
- * me (its number as a waiter), at and is_quiet.
+ * me (its number as a waiter), at and is_quiesced.
  */
 
-/* struct ib_umem_peer, under xa_lock; revoked and pte are read without it. */
+/*
+ * struct ib_umem_peer, under xa_lock. Readers read revoked and pte without it.
+ */
 bool xa_lock;
 byte changes;
-byte quiet;
+byte quiesced;
 bool revoked;
 byte pte[PAGES];		/* entries; 0: none */
 
-/* struct peer_reader; one hint for each page, as the slots of two pages differ. */
+/* struct peer_reader. One hint for each page: two pages use different slots. */
 bool reader_lock[CPUS];
 byte hints[CPUS * PAGES];
 #define HINT(cpu, page) hints[(cpu) * PAGES + (page)]
 
-/* What reader n is at: the record that it holds, the page, the entry that it uses. */
+/* State of reader n: the record it holds, the page, and the entry it uses. */
 byte cpu[READERS];
 byte page[READERS];
 byte using[READERS];
 
-/* The local variable "changes" of ib_umem_peer_unlock_and_wait(); NONE: not in it. */
+/*
+ * Local variable "changes" of ib_umem_peer_unlock_and_wait(). NONE: not in it.
+ */
 #define NONE 255
 byte seen[WAITERS] = NONE;
 
-/* The properties: false only where one is violated. */
+/* The properties. A false value is a violation. */
 bool no_stale_access = true;
-bool quiet_is_true = true;
+bool quiesced_is_true = true;
 
-/* Scratch, within one step; 0 between steps. */
+/* Scratch variables within one step; 0 between steps. */
 byte k, rank, value;
 
 #ifdef GHOST
 /*
- * The number of changes when a record was locked, and when the reader locked that
- * made a hint. Only quiet_is_true reads them.
+ * The number of changes when a record was locked, and when the reader that made
+ * a hint locked. Only quiesced_is_true reads them.
  */
 byte locked_at[CPUS] = NONE;
 byte hint_since[CPUS * PAGES] = NONE;
 byte ghost;
 #endif
 
-/* ---- quiet_is_true ---- */
+/* ---- quiesced_is_true ---- */
 
 /*
- * With quiet == changes the page table is all that anybody believes: each hint, and
- * each entry in use, is in it; and there is neither once the umem was revoked.
+ * If quiesced == changes, every hint and every entry in use is in the page
+ * table. If the umem is also revoked, there is neither.
  */
-inline check_quiet_table()
+inline check_quiesced_table()
 {
 	k = 0;
 	do
 	:: k < CPUS * PAGES ->
-		quiet_is_true = quiet_is_true &&
+		quiesced_is_true = quiesced_is_true &&
 			(!hints[k] || (hints[k] == pte[k % PAGES] && !revoked));
 		k++
 	:: else -> break
@@ -71,44 +76,48 @@ inline check_quiet_table()
 	k = 0;
 	do
 	:: k < READERS ->
-		quiet_is_true = quiet_is_true &&
+		quiesced_is_true = quiesced_is_true &&
 			(!using[k] || (using[k] == pte[page[k]] && !revoked));
 		k++
 	:: else -> break
 	od
 }
 
-/* Word by word: no reader and no hint is of a state before change number quiet. */
-inline check_quiet_numbers()
+/*
+ * Literally: no reader and no hint has seen a state before change number
+ * quiesced.
+ */
+inline check_quiesced_numbers()
 {
 	k = 0;
 #ifdef GHOST
 	do
 	:: k < CPUS * PAGES ->
-		quiet_is_true = quiet_is_true &&
-			hint_since[k] >= quiet && locked_at[k / PAGES] >= quiet;
+		quiesced_is_true = quiesced_is_true &&
+			hint_since[k] >= quiesced && locked_at[k / PAGES] >= quiesced;
 		k++
 	:: else -> break
 	od
 #endif
 }
 
-inline check_quiet()
+inline check_quiesced()
 {
 #ifndef ACCESS_ONLY
 	if
-	:: quiet == changes -> check_quiet_table()
+	:: quiesced == changes -> check_quiesced_table()
 	:: else
 	fi;
-	check_quiet_numbers();
+	check_quiesced_numbers();
 	k = 0;
 #endif
-	assert(quiet_is_true)
+	assert(quiesced_is_true)
 }
 
 /*
- * The numbers of changes are only compared, so they may be replaced by others that
- * are in the same order. That keeps them small, however often actors take turns.
+ * Numbers of changes are only compared. They can be replaced by smaller numbers
+ * in the same order, which keeps them small, however many turns the actors
+ * take.
  */
 inline is_number_used()
 {
@@ -118,7 +127,7 @@ inline is_number_used()
 	:: else -> break
 	od;
 	if
-	:: k < WAITERS || quiet == value || changes == value -> k = 1
+	:: k < WAITERS || quiesced == value || changes == value -> k = 1
 	:: else -> k = 0
 	fi
 #ifdef GHOST
@@ -168,7 +177,7 @@ inline replace_number()
 	od;
 #endif
 	if
-	:: quiet == value -> quiet = rank
+	:: quiesced == value -> quiesced = rank
 	:: else
 	fi
 }
@@ -194,7 +203,7 @@ inline renumber()
 
 /* ---- readers.c ---- */
 
-/* peer_reader_lock(): any record serves. */
+/* peer_reader_lock(): any record can be used. */
 inline peer_reader_lock(me)
 {
 	!reader_lock[cpu[me]];
@@ -215,7 +224,7 @@ inline peer_reader_unlock(me)
 	cpu[me] = 0
 }
 
-/* peer_table_load(); flush_read_batch() uses no hint, and makes none. */
+/* peer_table_load(): flush_read_batch() uses no hint and makes none. */
 inline peer_table_load(me)
 {
 	using[me] = pte[page[me]]
@@ -270,16 +279,16 @@ inline reader_drop_hints()
 inline unlock()
 {
 	seen[me] = changes;
-	is_quiet = quiet == changes;
+	is_quiesced = quiesced == changes;
 #ifdef BUG_WAIT_IF_REMOVED
-	is_quiet = !removed;
+	is_quiesced = !removed;
 	removed = false;
 #endif
-#ifdef BUG_QUIET_UNWALKED
-	quiet = changes;
+#ifdef BUG_QUIESCED_EARLY
+	quiesced = changes;
 #endif
 	if
-	:: is_quiet -> check_quiet(); seen[me] = NONE
+	:: is_quiesced -> check_quiesced(); seen[me] = NONE
 	:: else
 	fi;
 	renumber();
@@ -290,7 +299,7 @@ inline unlock()
 inline and_wait()
 {
 	if
-	:: is_quiet -> is_quiet = false
+	:: is_quiesced -> is_quiesced = false
 	:: else ->
 		/* wait_for_readers(); hold: waiting */
 		do
@@ -307,17 +316,17 @@ inline and_wait()
 		:: atomic {
 			at == CPUS && !xa_lock ->
 			at = 0;
-#ifdef BUG_QUIET_CURRENT
-			quiet = changes;
+#ifdef BUG_QUIESCED_CURRENT
+			quiesced = changes;
 #else
 			if
-			:: seen[me] > quiet -> quiet = seen[me]
+			:: seen[me] > quiesced -> quiesced = seen[me]
 			:: else
 			fi;
 #endif
 			seen[me] = NONE;
 			TOUCH_UMEM;
-			check_quiet();
+			check_quiesced();
 			renumber();
 			break
 		   }
@@ -325,10 +334,10 @@ inline and_wait()
 	fi
 }
 
-/* ---- umem_regions.c ---- */
+/* ---- revoke.c ---- */
 
-/* umem_set_revoked(): xa_lock is held. */
-inline umem_set_revoked()
+/* ib_umem_peer_set_revoked(): xa_lock is held. */
+inline ib_umem_peer_set_revoked()
 {
 #ifndef BUG_REVOKE_UNCHANGED
 	if

@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 #
-# Searches the models in this folder with Spin.
+# Searches the models in this directory with Spin.
 #
-#   searches.py              all searches, as TAP
-#   searches.py list         their names
-#   searches.py one NAME     one search: what Spin prints, and the trail of an error
+#   searches.py              runs all searches and prints TAP
+#   searches.py list         prints their names
+#   searches.py one NAME     runs one search; prints the output of Spin, and the
+#                            trail of an error
 #
-# A search without an error must be complete. A search of a model with one fault put
-# back must find the violation that is listed here. See README.md.
+# A search without a fault must be complete and find no error. A search of a model
+# with a fault must find the violation that is listed here. See README.md.
 
 import argparse
 import concurrent.futures
@@ -22,60 +23,60 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
-# Of each search, in seconds and MiB.
+# Limits of each search, in seconds and MiB.
 TIMEOUT = 900
 MEMORY = 1800
 
-# Steps of an execution that the depth-first search keeps.
+# Maximum depth of the depth-first search, in steps.
 DEPTH = 3000000
 
-# Searches of this model with more states are worth the time that gcc -O1 takes.
+# Searches of "table" with more states than this run faster when built with -O1.
 LARGE = 700000
 
-# name: (model, defines, states that the search is expected to have, about)
+# name: (model, defines, expected number of states, description)
 SEARCHES = {
     'two-events':
         ('table', 'SYSTEM MMU=2 FOREVER', 1900000,
-         'system memory, two events of the mm at a time'),
+         'system memory, two concurrent mm events'),
     'two-moves':
         ('table', 'EXPORTERS=2 FOREVER', 1100000,
-         'two moves by exporters at a time'),
+         'two concurrent moves by exporters'),
     'event-and-move':
         ('table', 'MMU=1 EXPORTERS=1 NOMEM FOREVER', 1900000,
-         'an event of the mm and a move, stores that find no memory'),
+         'an mm event and a move; stores without memory'),
     'two-faults':
         ('table', 'SYSTEM MMU=1 FAULTS=2 READERS=1 FOREVER', 1700000,
-         'two faults at a time'),
+         'two concurrent faults'),
     'runs':
         ('table', 'MMU=1 EXPORTERS=1 RUNS FOREVER', 600000,
-         'entries of two pages, replaced by entries of one'),
+         'entries of two pages, replaced by entries of one page'),
     'two-faults-runs':
         ('table', 'EXPORTERS=1 FAULTS=2 READERS=1 CPUS=1 RUNS FOREVER', 5600000,
-         'the same, by two faults, one reader'),
+         'the same with two faults and one reader'),
     'two-faults-runs-once':
         ('table', 'EXPORTERS=1 FAULTS=2 RUNS ONE_FAULT FOREVER', 1700000,
-         'the same, by two faults that come once, two readers'),
-    'two-ends':
-        ('table', 'ENDERS=2 FOREVER', 300000,
-         'two that revoke the region, or the umem'),
-    'event-and-two-ends':
-        ('table', 'MMU=1 ENDERS=2 READERS=1', 3000000,
-         'an event of the mm and two that revoke; everybody stops'),
-    'move-and-end':
-        ('table', 'EXPORTERS=1 ENDERS=1 READERS=1', 1200000,
-         'a move and one that revokes; everybody stops'),
+         'the same with two faults, each once, and two readers'),
+    'two-revokers':
+        ('table', 'REVOKERS=2 FOREVER', 300000,
+         'two revocations of the region or the umem'),
+    'event-and-two-revokers':
+        ('table', 'MMU=1 REVOKERS=2 READERS=1', 3000000,
+         'an mm event and two revocations; actors may stop'),
+    'move-and-revoker':
+        ('table', 'EXPORTERS=1 REVOKERS=1 READERS=1', 1200000,
+         'a move and a revocation; actors may stop'),
     'stop':
         ('table', 'SYSTEM MMU=2 READERS=1', 1200000,
-         'two events of the mm; everybody stops'),
+         'two mm events; actors may stop'),
     'any-record':
         ('table', 'SYSTEM MMU=1 MIGRATE FLUSH FOREVER', 320000,
-         'readers on any record, with and without hints'),
+         'readers that use any record, with and without hints'),
     'numbers':
         ('table', 'SYSTEM MMU=2 READERS=1 GHOST FOREVER', 1000000,
-         'changes and quiet, number by number'),
+         'changes and quiesced, number by number'),
     'writes':
         ('table', 'SYSTEM MMU=2 READERS=1 WRITES FOREVER', 1500000,
-         'writes, and pages that are written back if dirty'),
+         'writes; pages are written back if dirty'),
     'two-writers':
         ('table', 'SYSTEM MMU=1 WRITES FOREVER', 350000,
          'two writers'),
@@ -83,7 +84,7 @@ SEARCHES = {
     'revoke':
         ('life', 'REVOKE STAYS', 210000, 'ib_peer_revoke()'),
     'background':
-        ('life', 'BACKGROUND', 75000, 'a fault in the background'),
+        ('life', 'BACKGROUND', 75000, 'a background fault'),
     'rereg':
         ('life', 'BACKGROUND REREG', 600000,
          'regions claimed for reading, before a rereg'),
@@ -91,10 +92,10 @@ SEARCHES = {
         ('life', 'MMU=1', 1650000, 'munmap(), and exit of the process'),
     'background-and-revoke':
         ('life', 'BACKGROUND REVOKE ONCE', 3800000,
-         'a fault in the background, and ib_peer_revoke()'),
+         'a background fault and ib_peer_revoke()'),
     'exported':
         ('life', 'EXPORTED REVOKE MMU=1 ONCE STAYS', 2000000,
-         'a range of another process: ib_peer_revoke(), munmap(), exit'),
+         'an exported range of another process: ib_peer_revoke(), munmap(), exit'),
     'unregister':
         ('life', 'UNREGISTER STAYS', 21000, 'the exporter unregisters'),
     'revoke-and-unregister':
@@ -102,7 +103,7 @@ SEARCHES = {
          'ib_peer_revoke() while the exporter unregisters'),
     'revoke-and-munmap':
         ('life', 'REVOKE MMU=1 ONCE STAYS', 3200000,
-         'ib_peer_revoke() and munmap() or exit'),
+         'ib_peer_revoke(), and munmap() or exit'),
     'unregister-and-munmap':
         ('life', 'UNREGISTER MMU=1 ONCE STAYS', 3400000,
          'the exporter unregisters; munmap() or exit'),
@@ -114,56 +115,56 @@ SEARCHES = {
          'pinned: the exporter unregisters; munmap() or exit'),
 
     'signal': ('wait', 'SIGNAL', 40000, 'the fence alone ends all waits'),
-    'dead': ('wait', 'REVOKE', 50000, 'ib_peer_revoke() alone does'),
+    'dead': ('wait', 'REVOKE', 50000, 'ib_peer_revoke() alone ends all waits'),
     'invalidate':
-        ('wait', 'INVALIDATE', 60000, 'ib_peer_invalidate() alone does'),
-    'dereg': ('wait', 'DEREG', 230000, 'deregistration alone does'),
+        ('wait', 'INVALIDATE', 60000, 'ib_peer_invalidate() alone ends all waits'),
+    'dereg': ('wait', 'DEREG', 230000, 'deregistration alone ends all waits'),
     'all-three':
         ('wait', 'SIGNAL REVOKE DEREG JOINERS=1 TIMEOUT', 30000,
-         'all three, and who waits for a fault may give up'),
+         'fence, revocation and deregistration; waiters may time out'),
     'signal-and-dereg':
         ('wait', 'SIGNAL DEREG', 1500000,
-         'two faults, or one that is joined; the fence and deregistration'),
+         'two faults, or one joined fault; the fence and deregistration'),
     'invalidate-and-dereg':
         ('wait', 'INVALIDATE DEREG JOINERS=1 TIMEOUT', 100000,
          'an invalidation and deregistration'),
     'liveness':
         ('wait', 'SIGNAL REVOKE DEREG JOINERS=1 LIVENESS', 420000,
-         'each actor ends, by a claim'),
+         'each actor ends, checked by a claim'),
     'never':
         ('wait', 'NEVER DEREG', 100000,
-         'pages that never come: deregistration kills'),
+         'pages that never become present: deregistration kills the faults'),
     'cancel':
         ('wait', 'NEVER CANCEL', 10000,
-         'pages that never come: who waits is cancelled'),
+         'pages that never become present: the waits are cancelled'),
     'cancel-and-dereg':
         ('wait', 'NEVER CANCEL DEREG', 100000,
-         'both'),
+         'pages that never become present: both'),
 }
 
-# fault: (model, defines, property that is violated, about)
+# fault: (model, defines, violated property, description)
 FAULTS = {
     'CHANGE_AT_END':
         ('table', 'SYSTEM MMU=2 READERS=1 CPUS=1 ACCESS_ONLY', 'no_stale_access',
-         'an erase drops its lock, and changes the number only at its end'),
+         'an erase drops its lock, and counts its change only at its end'),
     'WAIT_IF_REMOVED':
         ('table', 'SYSTEM MMU=2 READERS=1 CPUS=1 ACCESS_ONLY', 'no_stale_access',
-         'who has not removed an entry himself does not wait'),
+         'an erase that has removed no entry does not wait'),
     'SECOND_CALLER':
-        ('table', 'ENDERS=2 READERS=1', 'no_stale_access',
+        ('table', 'REVOKERS=2 READERS=1', 'no_stale_access',
          'a second caller of mark_dead returns at once'),
-    'STORED_ANEW':
+    'ERASED_FOR_STORE':
         ('table', 'EXPORTERS=1 RUNS READERS=1 ACCESS_ONLY', 'no_stale_access',
-         'an entry is taken out to be stored anew, and there is no memory'),
-    'TAKEN_OUT_UNCHANGED':
-        ('table', 'EXPORTERS=1 RUNS READERS=1', 'quiet_is_true',
-         'an entry of two pages makes room, without a change'),
+         'an entry is erased to be stored again, and there is no memory'),
+    'ERASED_UNCHANGED':
+        ('table', 'EXPORTERS=1 RUNS READERS=1', 'quiesced_is_true',
+         'an entry of two pages is erased for a smaller one, without a change'),
     'NO_WAIT':
         ('table', 'SYSTEM MMU=1 READERS=1 ACCESS_ONLY', 'no_stale_access',
-         'hints are dropped, and readers not waited for'),
+         'hints are dropped, but readers are not waited for'),
     'HINTS_KEPT':
         ('table', 'SYSTEM MMU=1 READERS=1 ACCESS_ONLY', 'no_stale_access',
-         'readers are waited for, and hints not dropped'),
+         'readers are waited for, but hints are not dropped'),
     'MMU_SEQ':
         ('table', 'SYSTEM MMU=1 READERS=1', 'no_stale_access',
          'the sequence of the mmu notifier is not compared'),
@@ -172,85 +173,85 @@ FAULTS = {
          'the sequence of the region is not compared'),
     'SEQ_LATE':
         ('table', 'EXPORTERS=1 READERS=1', 'no_stale_access',
-         'the sequence of the region moves after the erase'),
+         'the sequence of the region is incremented after the erase'),
     'NOMEM_UNCHECKED':
         ('table', 'EXPORTERS=1 NOMEM READERS=1', 'no_stale_access',
-         'an answer is not checked again after the lock was dropped'),
-    'QUIET_UNWALKED':
+         'a result is not checked again after the lock was dropped'),
+    'QUIESCED_EARLY':
         ('table', 'SYSTEM MMU=2 READERS=1 CPUS=1 ACCESS_ONLY', 'no_stale_access',
-         'quiet is set before readers were waited for'),
-    'QUIET_CURRENT':
-        ('table', 'SYSTEM MMU=2 READERS=1 CPUS=1', 'quiet_is_true',
-         'quiet is set to the changes of now, not to those seen'),
+         'quiesced is set before the wait for readers'),
+    'QUIESCED_CURRENT':
+        ('table', 'SYSTEM MMU=2 READERS=1 CPUS=1', 'quiesced_is_true',
+         'quiesced is set to the current changes, not to those seen'),
     'LOOKUP_UNLOCKED':
         ('table', 'SYSTEM MMU=1 READERS=1 ACCESS_ONLY', 'no_stale_access',
-         'a reader looks up before it locks'),
+         'a reader looks up the entry before it locks'),
     'REVOKED_UNREAD':
-        ('table', 'ENDERS=1 READERS=1 ACCESS_ONLY', 'no_stale_access',
-         'a reader does not look whether the umem is revoked'),
+        ('table', 'REVOKERS=1 READERS=1 ACCESS_ONLY', 'no_stale_access',
+         'a reader does not check whether the umem is revoked'),
     'REVOKE_UNCHANGED':
-        ('table', 'ENDERS=1 READERS=1 ACCESS_ONLY', 'no_stale_access',
+        ('table', 'REVOKERS=1 READERS=1 ACCESS_ONLY', 'no_stale_access',
          'a umem is revoked without a change'),
     'DEAD_LATE':
-        ('table', 'ENDERS=1 READERS=1', 'no_stale_access',
-         'a region is dead only after its pages were erased'),
+        ('table', 'REVOKERS=1 READERS=1', 'no_stale_access',
+         'a region is marked dead only after its pages were erased'),
     'NOT_DIRTY':
         ('table', 'SYSTEM MMU=1 WRITES READERS=1', 'no_lost_write',
-         'a page that was written is not dirty'),
+         'a page that was written is not marked dirty'),
     'DIRTY_LATE':
         ('table', 'SYSTEM MMU=1 WRITES READERS=1 ACCESS_ONLY', 'no_lost_write',
-         'a page becomes dirty after the reader has unlocked'),
+         'a page is marked dirty after the reader has unlocked'),
 
     'HINTS_KEPT.reuse':
         ('life', 'ACCESS_ONLY', 'no_stale_access',
-         'a hint is left when the memory of the umem is used again'),
+         'a hint is left when the memory of the umem is reused'),
     'NO_DRAIN.life':
         ('life', 'BACKGROUND', 'no_use_after_free',
-         'a umem is freed while a fault is under way'),
-    'UNUSE_TWICE':
+         'a umem is freed while a fault is in progress'),
+    'PUT_ACTIVE_TWICE':
         ('life', 'REVOKE', 'no_use_after_free',
-         'whoever kills a region gives it back, also the second'),
-    'FORGET_PUT':
+         'each caller that kills a region drops its active reference, also the second'),
+    'REMOVE_PUT':
         ('life', 'BACKGROUND REREG', 'no_use_after_free',
-         'who forgets a region puts it, though another has taken it'),
-    'ENLIST_DYING':
+         'a caller that removes a region puts it, although another has removed it'),
+    'ADD_DYING':
         ('life', 'UNREGISTER STAYS', 'every_wait_ends',
-         'a region is claimed from an exporter that is leaving'),
+         'a region is claimed from an exporter that is unregistering'),
     'DETACH_NO_REF':
         ('life', 'UNREGISTER', 'no_use_after_free',
-         'unregistration visits a region without holding the umem'),
+         'unregistration visits a region without a reference to the umem'),
     'CLAIM_LATE':
         ('life', 'MMU=1', 'no_stale_access',
-         'a claim is not checked before it goes into the tree'),
+         'a claim is not checked before it is inserted into the tree'),
     'MN_NO_KILL':
         ('life', 'MMU=1', 'every_wait_ends',
-         'an event takes regions out of the tree, and kills none'),
+         'an event removes regions from the tree, and kills none'),
     'KILL_IN_USE':
         ('life', 'REVOKE', 'release_once',
-         'release() comes while the exporter is asked'),
-    'UNWATCH':
+         'release() is called while the exporter resolves'),
+    'NOTIFIER_ACTIVE':
         ('life', 'MMU=1', 'no_use_after_free',
-         'a umem is freed while its mmu notifier is called'),
+         'a umem is freed while its mmu notifier runs'),
 
     'KILL_NO_WAKE':
-        ('wait', 'DEREG', 'no_lost_wakeup', 'revocation of the umem wakes nobody'),
+        ('wait', 'DEREG', 'no_lost_wakeup', 'revocation of the umem wakes no waiter'),
     'DEAD_NO_WAKE':
-        ('wait', 'REVOKE', 'no_lost_wakeup', 'the end of the region wakes nobody'),
+        ('wait', 'REVOKE', 'no_lost_wakeup', 'the end of the region wakes no waiter'),
     'INVALIDATE_NO_WAKE':
-        ('wait', 'INVALIDATE', 'no_lost_wakeup', 'an invalidation wakes nobody'),
+        ('wait', 'INVALIDATE', 'no_lost_wakeup', 'an invalidation wakes no waiter'),
     'WAKE_EARLY':
         ('wait', 'DEREG', 'no_lost_wakeup',
          'waiters are woken before the umem is revoked'),
     'NO_CALLBACK':
-        ('wait', 'SIGNAL', 'no_lost_wakeup', 'the fence wakes nobody'),
+        ('wait', 'SIGNAL', 'no_lost_wakeup', 'the fence wakes no waiter'),
     'DRAIN_NO_WAKE':
-        ('wait', 'DEREG', 'no_lost_wakeup', 'the last fault wakes nobody'),
+        ('wait', 'DEREG', 'no_lost_wakeup', 'the last fault wakes no waiter'),
     'NO_COMPLETE':
         ('wait', 'SIGNAL', 'every_wait_ends',
-         'who has joined a fault is not told that it is done'),
+         'the end of a fault is not signalled to those that joined it'),
     'NO_COMPLETE.liveness':
         ('wait', 'SIGNAL LIVENESS', 'every_wait_ends',
-         'the same, by the claim'),
+         'the same, checked by the claim'),
     'CALLBACK_STAYS':
         ('wait', 'SIGNAL DEREG', 'no_use_after_free',
          'a callback is left in the fence'),
@@ -259,22 +260,22 @@ FAULTS = {
          'deregistration does not wait for faults'),
     'ENDED_EARLY':
         ('wait', 'DEREG TIMEOUT', 'no_use_after_free',
-         'a fault in the background touches the umem after it has ended'),
-    'BEGINS_LATE':
+         'a background fault uses the umem after it has ended'),
+    'BEGIN_LATE':
         ('wait', 'DEREG TIMEOUT', 'no_use_after_free',
-         'a fault in the background is counted after it was queued'),
+         'a background fault is counted after it was queued'),
     'KILL_FAULTS_EARLY':
         ('wait', 'NEVER DEREG', 'every_wait_ends',
          'faults are killed before the umem is revoked'),
     'CANCEL_MISSED':
         ('wait', 'NEVER CANCEL', 'every_wait_ends',
-         'who waits looks for a cancel before it can be seen itself'),
+         'a waiter checks for a cancel before the canceller can see it'),
     'FIND_NO_REF':
         ('wait', 'SIGNAL', 'no_use_after_free',
-         'who joins a fault takes no reference'),
+         'a joiner takes no reference to the fault'),
 }
 
-# What Spin says of a search that saw only a part.
+# Messages of Spin about an incomplete search.
 INCOMPLETE = re.compile(r'max search depth too small|Search not completed|'
                         r'out of memory|resource|truncated|aborting|'
                         r'Bit statespace|Hash-Compact', re.IGNORECASE)
@@ -283,19 +284,19 @@ VIOLATED = re.compile(r'^pan:\d+: (.*?) \(at depth (\d+)\)', re.MULTILINE)
 
 
 def call(command, folder, limit):
-    """What a command prints; that it fails shows in that."""
+    """Runs a command and returns its output, which shows if it failed."""
     try:
         return subprocess.run(command, cwd=folder, text=True, timeout=limit,
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT).stdout
     except subprocess.TimeoutExpired:
-        return 'aborting: no time left'
+        return 'aborting: timeout'
     except OSError as error:
         return f'aborting: {error}'
 
 
 class Search:
-    """One search of one model."""
+    """A search of a model."""
 
     def __init__(self, name, spec, fault=None):
         self.name = name
@@ -317,7 +318,7 @@ class Search:
         return f'{self.model}: {self.about}'
 
     def flags(self):
-        """How the verifier is compiled: complete, and states not compared by hash."""
+        """Returns compiler flags for a complete search without hashed states."""
         large = self.model == 'table' and self.states > LARGE
         flags = ['-O1' if large else '-O0', '-w', '-DREVERSE',
                  '-DCOLLAPSE', '-DVECTORSZ=512', f'-DMEMLIM={MEMORY}']
@@ -337,7 +338,7 @@ class Search:
         return ['spin', *('-D' + define for define in self.defines)]
 
     def generate(self):
-        # -o3: each statement is a step of its own, so that those not executed show.
+        # -o3 keeps each statement a separate step, so that unreached lines are found.
         return self.spin() + ([] if self.fault else ['-o3']) + [
             '-a', self.model + '.pml']
 
@@ -364,7 +365,7 @@ class Search:
         return int(float(match.group(1))) if match else 0
 
     def violation(self):
-        """The property that is violated, and how deep; or None."""
+        """Returns the violated property, or None, and the depth."""
         match = VIOLATED.search(self.output)
         if not match:
             return None, 0
@@ -376,11 +377,11 @@ class Search:
         return text, int(match.group(2))
 
     def defect(self):
-        """Why the search is not what it shall be, or None."""
+        """Returns why the search failed, or None."""
         if self.fault:
             found, _ = self.violation()
             if found != self.property:
-                return f'violated is {found or "nothing"}'
+                return f'violated property: {found or "none"}'
             return None
         if 'errors: 0' not in self.output:
             return self.violation()[0] or 'Spin failed'
@@ -394,7 +395,7 @@ class Search:
         wanted = (r'acceptance   cycles \t\+' if self.liveness else
                   r'invalid end states\t\+')
         if not re.search(wanted, self.output):
-            return 'waits were not checked'
+            return 'end states were not checked'
         return None
 
 
@@ -405,25 +406,25 @@ def all_searches():
     return found
 
 
-def in_folder_of_its_own(search):
+def run_in_temporary_directory(search):
     with tempfile.TemporaryDirectory() as work:
         return search.run(work)
 
 
-# ---- which lines were executed ----
+# ---- coverage of lines ----
 
 SOURCE = re.compile(r'(\w+\.pml):(\d+)')
 
 
 class Lines:
-    """Lines of the models, and those that some search has executed."""
+    """Lines of a model, and the lines that a search has executed."""
 
     def __init__(self):
-        self.there = set()
+        self.present = set()
         self.executed = set()
 
     def add(self, states, output):
-        """Takes what "pan -d" printed, and what the search did."""
+        """Adds the output of "pan -d" and of the search."""
         unreached = set()
         where = None
         for line in output.splitlines():
@@ -437,18 +438,18 @@ class Lines:
             match = re.match(r'\tstate +(\d+) -.*? (\S+\.pml):(\d+) => ', line)
             if match:
                 at = (os.path.basename(match.group(2)), int(match.group(3)))
-                self.there.add(at)
+                self.present.add(at)
                 if (where, int(match.group(1))) not in unreached:
                     self.executed.add(at)
 
     def missing(self):
-        return sorted(self.there - self.executed)
+        return sorted(self.present - self.executed)
 
 
-# ---- what is printed ----
+# ---- output ----
 
 class Tap:
-    """Points, in the order in which they are known."""
+    """Prints test cases as TAP."""
 
     def __init__(self):
         self.points = 0
@@ -465,8 +466,8 @@ class Tap:
         sys.stdout.flush()
 
 
-def say(search):
-    """The counts of a search, as a comment."""
+def print_counts(search):
+    """Prints the counts of a search as a comment."""
     if search.fault:
         print(f'# {search.name}: depth {search.violation()[1]}, '
               f'{search.stored()} states, {search.seconds:.1f} s')
@@ -479,19 +480,19 @@ def run_all():
     tap = Tap()
     lines = {}
     searches = all_searches()
-    # The large ones first, so that no processor is idle in the end.
+    # Large searches first, so that all processors stay busy until the end.
     searches.sort(key=lambda search: -search.states)
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        for search in pool.map(in_folder_of_its_own, searches):
-            say(search)
+        for search in pool.map(run_in_temporary_directory, searches):
+            print_counts(search)
             tap.point(search.label(), search.defect(), search.output[-3000:])
-            # With a claim Spin counts lines in another way.
+            # With a claim Spin numbers lines differently.
             if not search.fault and not search.liveness:
                 seen = lines.setdefault(search.model, Lines())
                 seen.add(search.automaton, search.output)
     for model, seen in lines.items():
         missing = ' '.join(f'{file}:{line}' for file, line in seen.missing())
-        tap.point(f'{model}: each line is executed in some search',
+        tap.point(f'{model}: each line is executed by a search',
                   missing and 'never executed: ' + missing)
     stored = sum(search.stored() for search in searches if not search.fault)
     print(f'# {stored} states in all')

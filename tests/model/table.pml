@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
 /*
- * The page table: readers, faults that publish, invalidations by both roads, and
- * what ends accesses for ever. See README.md for the defines.
+ * The page table: readers, faults that publish, invalidations by mmu notifiers
+ * and by exporters, and revocation. See README.md for the defines.
  *
  * The owner of the memory (an exporter; with SYSTEM the mm) keeps each page at
- * place 1 or 2. When an invalidation has returned, the owner gives the old place to
- * somebody else and takes the other one. With the end of the region or the umem the
- * page is at no place (0).
+ * location 1 or 2. After an invalidation, the owner gives the old location to
+ * someone else and uses the other one. After revocation of the region or the
+ * umem, the page has no location (0).
  *
- * All actors take turns without end, and each may stop between two turns.
+ * All actors take turns without end. Each may stop between two turns.
  */
 #define PAGES 2
 #ifndef CPUS
@@ -18,28 +18,30 @@
 #define READERS 2
 #endif
 #ifndef MMU
-#define MMU 0		/* processes that are mmu notifiers' callers */
+#define MMU 0		/* processes that call mmu notifiers */
 #endif
 #ifndef EXPORTERS
 #define EXPORTERS 0	/* processes that call ib_peer_invalidate() */
 #endif
-#ifndef ENDERS
-#define ENDERS 0	/* processes that revoke the region or the umem */
+#ifndef REVOKERS
+#define REVOKERS 0	/* processes that revoke the region or the umem */
 #endif
 #ifndef FAULTS
 #define FAULTS 1
 #endif
-#define WAITERS (MMU + EXPORTERS + ENDERS + FAULTS)
+#define WAITERS (MMU + EXPORTERS + REVOKERS + FAULTS)
 
-/* Between two turns an actor may stop; else it is no wonder if others wait for ever. */
+/*
+ * An actor may stop between two turns. Otherwise endless waits would be normal.
+ */
 #ifdef FOREVER
 #define STOP
 #else
 #define STOP :: break
 #endif
 
-/* An entry, as the answer of an owner: a place, and PEER_PTE_WRITE. */
-#define PLACE(pte) ((pte) & 3)
+/* An entry, and the result of resolve: a location, and PEER_PTE_WRITE. */
+#define LOCATION(pte) ((pte) & 3)
 #define WRITE 4
 #ifdef RUNS
 #define MAKES_HINT(pte) ((pte) & WRITE)
@@ -51,29 +53,29 @@
 #include "readers.pml"
 
 /* The owner. */
-byte place[PAGES] = 1;
+byte location[PAGES] = 1;
 bool owner_lock[PAGES];
 #ifdef WRITES
-bool written[PAGES];		/* bytes of a write are at the place */
-bool dirty[PAGES];		/* and PageDirty() says so */
+bool written[PAGES];		/* the location has data of a write */
+bool dirty[PAGES];		/* PageDirty() is true */
 bool no_lost_write = true;
 #endif
 
 #ifdef BUG_DEAD_LATE
-bool to_die;
+bool marking_dead;
 #endif
 
-/* The region; seq and rs are only compared, see renumber_seq(). */
+/* The region. seq and rs are only compared, see renumber_seq(). */
 bool dead;
 byte seq = 1;
 byte rs[FAULTS];
 
-/* The page table: one entry stands for both pages. */
+/* The page table: one entry covers both pages. */
 bool is_run;
 
 /*
- * Linux: sequences of the mmu notifier. An odd one of the mm says that at least one
- * invalidation is under way; ms is answer->mmu_seq. See renumber_mmu_seq().
+ * Linux: sequences of the mmu notifier. An odd mm_seq means that at least one
+ * invalidation is in progress. ms is window->mmu_seq. See renumber_mmu_seq().
  */
 byte mm_seq = 2;
 byte mm_active;
@@ -83,7 +85,7 @@ byte ms[FAULTS];
 #define EAGAIN 1
 #define ENOMEM 2
 
-/* Sequences are compared for equality: who has an old one has 0. */
+/* Sequences are compared for equality: an old one is replaced by 0. */
 inline renumber_seq()
 {
 	k = 0;
@@ -97,7 +99,7 @@ inline renumber_seq()
 	seq = 1
 }
 
-/* The same, with what is even or odd kept. */
+/* The same, but even and odd numbers stay even and odd. */
 inline renumber_mmu_seq()
 {
 	k = 0;
@@ -114,15 +116,15 @@ inline renumber_mmu_seq()
 
 /* ---- readers ---- */
 
-inline use_place(me)
+inline use_location(me)
 {
-	no_stale_access = place[page[me]] == PLACE(using[me]);
+	no_stale_access = location[page[me]] == LOCATION(using[me]);
 	assert(no_stale_access)
 }
 
 /*
- * peer_copy_span(), peer_word(), or ib_umem_peer_present(), which uses nothing; and
- * flush_region(), which does not look for hints.
+ * peer_copy_span(), peer_word(), or ib_umem_peer_present(), which uses nothing.
+ * Also flush_region(), which does not look for hints.
  */
 proctype reader(byte me)
 {
@@ -151,7 +153,7 @@ end:	do
 	   atomic {
 #endif
 		peer_reader_lock(me);
-#if ENDERS > 0 && !defined(BUG_REVOKED_UNREAD)
+#if REVOKERS > 0 && !defined(BUG_REVOKED_UNREAD)
 		/* peer_lookup() */
 		if
 		:: revoked -> peer_reader_unlock(me); goto end
@@ -180,7 +182,7 @@ end:	do
 	   /* hold: copy */
 #ifdef WRITES
 	   atomic {
-		landed = place[page[me]] == PLACE(using[me]);
+		landed = location[page[me]] == LOCATION(using[me]);
 		written[page[me]] = written[page[me]] || landed
 	   };
 	   /* peer_unmap() */
@@ -201,7 +203,7 @@ end:	do
 #else
 	   atomic {
 		if
-		:: use_place(me)
+		:: use_location(me)
 		:: skip
 		fi;
 		peer_reader_unlock(me)
@@ -223,8 +225,8 @@ inline next_entry()
 }
 
 /*
- * From page_at to last, with batches of one; then unlock(). xa_lock is held, and
- * next_entry() was called.
+ * Erases from page_at to last, in batches of one; then unlock(). The caller
+ * holds xa_lock and has called next_entry().
  */
 inline ib_umem_peer_erase()
 {
@@ -266,7 +268,7 @@ inline ib_umem_peer_erase()
 		renumber_seq();
 #endif
 #ifdef BUG_DEAD_LATE
-		dead = dead || to_die;
+		dead = dead || marking_dead;
 #endif
 		unlock();
 		break
@@ -285,14 +287,14 @@ inline ib_umem_peer_erase()
 #define SEQ_MOVED (rs[f] != seq)
 #endif
 #ifdef SYSTEM
-#define REGION_IS_OLD false
+#define REGION_IS_STALE false
 #else
-#define REGION_IS_OLD (dead || SEQ_MOVED)
+#define REGION_IS_STALE (dead || SEQ_MOVED)
 #endif
 
-inline answer_is_old()
+inline window_is_stale()
 {
-	old = revoked || MMU_SEQ_MOVED || REGION_IS_OLD
+	is_stale = revoked || MMU_SEQ_MOVED || REGION_IS_STALE
 }
 
 #define SERVES(old_pte, pte) (old_pte == pte || old_pte == (pte | WRITE))
@@ -301,8 +303,8 @@ inline answer_is_old()
 inline publish_page()
 {
 	if
-	:: !answer[done] ||
-	   (pte[done] && SERVES(pte[done], answer[done])) -> done++
+	:: !window[done] ||
+	   (pte[done] && SERVES(pte[done], window[done])) -> done++
 	:: else ->
 		if
 		:: pte[done] -> ib_umem_peer_change()
@@ -311,76 +313,76 @@ inline publish_page()
 #ifdef NOMEM
 		if
 		:: ret = ENOMEM
-		:: pte[done] = answer[done]; done++
+		:: pte[done] = window[done]; done++
 		fi
 #else
-		pte[done] = answer[done];
+		pte[done] = window[done];
 		done++
 #endif
 	fi
 }
 
-/* The same of page number done, where entries may stand for both pages. */
-#define ANSWER_IS_RUN (done == 0 && answer[0] && answer[0] == answer[1])
+/* The same for page number done, where an entry may cover both pages. */
+#define WINDOW_IS_RUN (done == 0 && window[0] && window[0] == window[1])
 
 inline publish_prepare()
 {
 	store = true;
 	if
-	:: !answer[done] -> store = false; done++
-#ifdef BUG_STORED_ANEW
-	:: answer[done] && pte[done] ->
+	:: !window[done] -> store = false; done++
+#ifdef BUG_ERASED_FOR_STORE
+	:: window[done] && pte[done] ->
 		if
 		:: is_run -> pte[0] = 0; pte[1] = 0; is_run = false
 		:: else -> pte[done] = 0
 		fi;
-		made_room = true
+		erased_run = true
 #else
-	:: answer[done] && ANSWER_IS_RUN && is_run && SERVES(pte[0], answer[0]) ->
+	:: window[done] && WINDOW_IS_RUN && is_run && SERVES(pte[0], window[0]) ->
 		store = false; done = 2
-	:: answer[done] && !ANSWER_IS_RUN && pte[done] &&
-	   SERVES(pte[done], answer[done]) ->
+	:: window[done] && !WINDOW_IS_RUN && pte[done] &&
+	   SERVES(pte[done], window[done]) ->
 		store = false; done++
 #endif
 	:: else ->
 		if
-		:: is_run && !ANSWER_IS_RUN ->
+		:: is_run && !WINDOW_IS_RUN ->
 			/* A larger entry cannot be replaced in part. */
-#ifndef BUG_TAKEN_OUT_UNCHANGED
+#ifndef BUG_ERASED_UNCHANGED
 			ib_umem_peer_change();
 #endif
 			pte[0] = 0;
 			pte[1] = 0;
 			is_run = false;
-			made_room = true
-		:: !(is_run && !ANSWER_IS_RUN) && (pte[done] ||
-		   (ANSWER_IS_RUN && pte[1])) -> ib_umem_peer_change()
+			erased_run = true
+		:: !(is_run && !WINDOW_IS_RUN) && (pte[done] ||
+		   (WINDOW_IS_RUN && pte[1])) -> ib_umem_peer_change()
 		:: else
 		fi
 	fi
 }
 
-/* xas_store(): with no node to be had, hold: nomem. */
+/* xas_store(): without memory for a node, hold: nomem. */
 inline xas_store()
 {
 	if
 	:: ret = ENOMEM
-	:: ANSWER_IS_RUN ->
-		pte[0] = answer[0];
-		pte[1] = answer[1];
+	:: WINDOW_IS_RUN ->
+		pte[0] = window[0];
+		pte[1] = window[1];
 		is_run = true;
 		done = 2
-	:: !ANSWER_IS_RUN ->
-		pte[done] = answer[done];
+	:: !WINDOW_IS_RUN ->
+		pte[done] = window[done];
 		done++
 	fi
 }
 
 /*
- * hold: publish. With an entry taken out to make room, the store is a step of its
- * own: readers see the page missing.
+ * hold: publish. If an entry was erased to make room, the store is a step of
+ * its own: readers find the page missing in between.
  */
-inline publish_checked()
+inline publish_window()
 {
 	do
 	:: atomic {
@@ -391,10 +393,10 @@ inline publish_checked()
 		:: else ->
 			publish_prepare();
 			if
-			:: store && !made_room -> xas_store(); store = false
+			:: store && !erased_run -> xas_store(); store = false
 			:: else
 			fi;
-			made_room = false
+			erased_run = false
 		fi
 #else
 		publish_page()
@@ -409,16 +411,16 @@ inline ib_umem_peer_publish()
 	do
 	:: atomic {
 		!xa_lock -> xa_lock = true;
-		answer_is_old();
+		window_is_stale();
 #ifdef BUG_NOMEM_UNCHECKED
-		old = old && ret != ENOMEM;
+		is_stale = is_stale && ret != ENOMEM;
 #endif
-		ret = (old -> EAGAIN : 0);
-		old = false
+		ret = (is_stale -> EAGAIN : 0);
+		is_stale = false
 	   };
-	   publish_checked();
+	   publish_window();
 	   and_wait();
-	   /* xas_nomem(): memory was found, or not. */
+	   /* xas_nomem(): memory was allocated, or not. */
 	   if
 	   :: ret == ENOMEM
 	   :: atomic {
@@ -426,8 +428,8 @@ inline ib_umem_peer_publish()
 		ret = 0;
 		ms[f] = 0;
 		rs[f] = 0;
-		answer[0] = 0;
-		answer[1] = 0;
+		window[0] = 0;
+		window[1] = 0;
 		break
 	   }
 	   fi
@@ -436,19 +438,22 @@ inline ib_umem_peer_publish()
 
 /* ---- faults ---- */
 
-/* The owner says where a page is; for writing only that one. */
+/*
+ * The owner resolves a page. Only the page of a write fault gets
+ * PEER_PTE_WRITE.
+ */
 #ifdef RUNS
-#define STEP_FOR_THE_NEXT
+#define NEXT_STEP
 #else
-#define STEP_FOR_THE_NEXT }; atomic {
+#define NEXT_STEP }; atomic {
 #endif
 
-inline ask_owner(n)
+inline resolve_page(n)
 {
-	answer[n] = place[n];
+	window[n] = location[n];
 #ifdef RUNS
 	if
-	:: answer[n] && for_writing == n + 1 -> answer[n] = answer[n] | WRITE
+	:: window[n] && for_writing == n + 1 -> window[n] = window[n] | WRITE
 	:: else
 	fi
 #endif
@@ -457,12 +462,12 @@ inline ask_owner(n)
 /* fault_mm(), and what it calls, for a window of all pages. */
 proctype ib_umem_peer_fault(byte me; byte f)
 {
-	byte answer[PAGES];
+	byte window[PAGES];
 	byte at, done, ret;
-	bool is_quiet, old;
+	bool is_quiesced, is_stale;
 #ifdef RUNS
 	byte for_writing;
-	bool store, made_room;
+	bool store, erased_run;
 #endif
 #ifdef BUG_WAIT_IF_REMOVED
 	bool removed;
@@ -482,14 +487,17 @@ end:	do
 	   };
 	   ms[f] != mm_seq;
 #ifdef SYSTEM
-	   /* ib_peer_ask_system(): hmm_range_fault(), page by page. hold: ask */
+	   /*
+	    * ib_peer_resolve_system(): hmm_range_fault(), page by page. hold:
+	    * resolve
+	    */
 	   atomic {
-		ask_owner(0);
-		STEP_FOR_THE_NEXT
-		ask_owner(1)
+		resolve_page(0);
+		NEXT_STEP
+		resolve_page(1)
 	   };
 #else
-	   /* fault_find_region(), ib_peer_ask_exporter() */
+	   /* fault_find_region(), ib_peer_resolve_exporter() */
 	   atomic {
 		!xa_lock;
 		if
@@ -497,14 +505,14 @@ end:	do
 		:: else -> rs[f] = seq
 		fi
 	   };
-	   /* hold: ask */
+	   /* hold: resolve */
 	   atomic {
-		!owner_lock[0]; ask_owner(0);
-		STEP_FOR_THE_NEXT
-		!owner_lock[1]; ask_owner(1)
+		!owner_lock[0]; resolve_page(0);
+		NEXT_STEP
+		!owner_lock[1]; resolve_page(1)
 	   };
 #endif
-	   /* hold: answered */
+	   /* hold: resolved */
 #ifdef RUNS
 	   for_writing = 0;
 #endif
@@ -517,7 +525,7 @@ end:	do
 	od
 }
 
-/* ---- the owner takes pages away ---- */
+/* ---- the owner invalidates pages ---- */
 
 /* With RUNS all pages are one block of memory, which moves as a whole. */
 inline choose_pages()
@@ -533,7 +541,7 @@ inline choose_pages()
 #endif
 }
 
-inline give_away()
+inline reuse_location()
 {
 	do
 	:: page_at <= last ->
@@ -543,7 +551,7 @@ inline give_away()
 		written[page_at] = false;
 		dirty[page_at] = false;
 #endif
-		place[page_at] = (place[page_at] -> 3 - place[page_at] : 0);
+		location[page_at] = (location[page_at] -> 3 - location[page_at] : 0);
 		page_at++
 	:: else -> break
 	od;
@@ -553,13 +561,13 @@ inline give_away()
 
 #if MMU > 0
 /*
- * An event of the mm, of any pages. Of SYSTEM memory it takes the pages away; an
- * exporter's stay where they are, until it moves them itself.
+ * An event of the mm, for any pages. It removes pages of SYSTEM memory. Pages
+ * of an exporter stay where they are until the exporter moves them.
  */
 proctype umem_mn_on_demand(byte me)
 {
 	byte page_at, last, at, first;
-	bool is_quiet;
+	bool is_quiesced;
 #if defined(BUG_CHANGE_AT_END) || defined(BUG_WAIT_IF_REMOVED)
 	bool removed;
 #endif
@@ -590,7 +598,7 @@ end:	do
 		page_at = first % 2;
 		last = first / 2;
 		first = 0;
-		give_away()
+		reuse_location()
 	   };
 #endif
 	   atomic {
@@ -606,11 +614,11 @@ end:	do
 #endif
 
 #if EXPORTERS > 0
-/* An exporter moves some pages, with their locks held. */
+/* An exporter moves some pages while it holds their locks. */
 proctype ib_peer_invalidate(byte me)
 {
 	byte page_at, last, at, first;
-	bool is_quiet;
+	bool is_quiesced;
 #if defined(BUG_CHANGE_AT_END) || defined(BUG_WAIT_IF_REMOVED)
 	bool removed;
 #endif
@@ -637,7 +645,7 @@ end:	do
 	   atomic {
 		page_at = first % 2;
 		last = first / 2;
-		give_away();
+		reuse_location();
 		owner_lock[0] = owner_lock[0] && (first % 2);
 		owner_lock[1] = owner_lock[1] && !(first / 2);
 		first = 0
@@ -647,9 +655,9 @@ end:	do
 }
 #endif
 
-/* ---- the end ---- */
+/* ---- revocation ---- */
 
-#if ENDERS > 0
+#if REVOKERS > 0
 inline ib_umem_peer_mark_dead()
 {
 	atomic {
@@ -658,7 +666,7 @@ inline ib_umem_peer_mark_dead()
 		was_dead = dead;
 #endif
 #ifdef BUG_DEAD_LATE
-		to_die = true;
+		marking_dead = true;
 #else
 		dead = true;
 #endif
@@ -667,14 +675,14 @@ inline ib_umem_peer_mark_dead()
 		next_entry();
 #ifdef BUG_SECOND_CALLER
 		if
-		:: was_dead -> is_quiet = true; page_at = 0; last = 0; xa_lock = false
+		:: was_dead -> is_quiesced = true; page_at = 0; last = 0; xa_lock = false
 		:: else
 		fi
 #endif
 	};
 #ifdef BUG_SECOND_CALLER
 	if
-	:: was_dead -> atomic { is_quiet = false; was_dead = false }
+	:: was_dead -> atomic { is_quiesced = false; was_dead = false }
 	:: else -> ib_umem_peer_erase(); and_wait()
 	fi
 #else
@@ -687,20 +695,20 @@ inline ib_umem_peer_kill()
 {
 	atomic {
 		!xa_lock -> xa_lock = true;
-		umem_set_revoked();
+		ib_umem_peer_set_revoked();
 		unlock()
 	};
 	and_wait()
 }
 
 /*
- * Whoever ends accesses for ever: the exporter by ib_peer_revoke(), of a region on
- * demand or pinned (ib_peer_region_stop()); deregistration by ib_umem_peer_stop().
+ * Ends access for ever: the exporter by ib_peer_revoke(), for an on-demand or
+ * pinned region (region_mark_dead()); deregistration by ib_umem_peer_stop().
  */
-proctype ender(byte me)
+proctype revoker(byte me)
 {
 	byte page_at, last, at;
-	bool is_quiet;
+	bool is_quiesced;
 #if defined(BUG_CHANGE_AT_END) || defined(BUG_WAIT_IF_REMOVED)
 	bool removed;
 #endif
@@ -717,7 +725,7 @@ proctype ender(byte me)
 	   :: skip
 	   fi
 	fi;
-	atomic { place[0] = 0; place[1] = 0 }
+	atomic { location[0] = 0; location[1] = 0 }
 }
 #endif
 
@@ -743,11 +751,11 @@ init {
 #if EXPORTERS > 1
 		run ib_peer_invalidate(FAULTS + MMU + 1);
 #endif
-#if ENDERS > 0
-		run ender(FAULTS + MMU + EXPORTERS);
+#if REVOKERS > 0
+		run revoker(FAULTS + MMU + EXPORTERS);
 #endif
-#if ENDERS > 1
-		run ender(FAULTS + MMU + EXPORTERS + 1);
+#if REVOKERS > 1
+		run revoker(FAULTS + MMU + EXPORTERS + 1);
 #endif
 		skip
 	}

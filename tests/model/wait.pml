@@ -1,36 +1,37 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
 /*
- * Waits: for faults, which threads of their own do; for fences within a fault; and
- * for faults under way at the end. Each actor has one turn. Time-outs would hide a
- * wake-up that is lost, so there are none but with TIMEOUT. See README.md for the
- * defines.
+ * Waits: for faults, which run in threads of their own; for fences within a
+ * fault; and for active faults at deregistration. Each actor has one turn.
+ * Time-outs would hide a lost wake-up, so there are none except with TIMEOUT.
+ * See README.md for the defines.
  *
- * What ends the waits for a fence: SIGNAL, the fence itself; REVOKE, the exporter
- * ends the region; INVALIDATE, it moves the page, to where no fence is; DEREG, the
- * umem is deregistered. Each must do so alone. A page that never comes (NEVER) is
- * waited for until DEREG kills the fault; CANCEL ends the waits for the fault.
+ * These end the waits for a fence: SIGNAL, the fence itself; REVOKE, the
+ * exporter revokes the region; INVALIDATE, the exporter moves the page to a
+ * location without a fence; DEREG, the umem is deregistered. Each must do so
+ * alone. A page that never becomes present (NEVER) is waited for until DEREG
+ * kills the fault. CANCEL ends the waits for the fault.
  */
 #ifndef JOINERS
 #define JOINERS 2	/* accesses that fault */
 #endif
 #define WORKS JOINERS
 
-/* Who waits in peer->waiters: the workers. */
+/* Processes that wait in peer->waiters: the workers. */
 #define FAULTERS WORKS
-/* Who waits for faults_under_way. */
+/* The process that waits for active_faults. */
 #define DRAINER FAULTERS
 
-/* The umem; "there" is the memory of the struct. */
-bool there = true;
+/* The umem. "umem_exists": the memory of the struct is allocated. */
+bool umem_exists = true;
 bool xa_lock;
 bool revoked;
-bool dead;			/* its one region is */
+bool dead;			/* its only region is dead */
 byte seq;			/* of the region */
-byte answer_seq[FAULTERS];
-bool present;			/* its one page is in the page table */
-byte faults_under_way;
+byte window_seq[FAULTERS];
+bool present;			/* its only page is in the page table */
+byte active_faults;
 
-/* The importer: the MR's key is valid, and references of accesses under way. */
+/* The importer: the MR's key is valid; references of accesses in progress. */
 bool mr = true;
 byte accesses;
 
@@ -43,17 +44,21 @@ bool done[WORKS];
 bool task[WORKS];
 bool killed[WORKS];		/* a SIGKILL is pending */
 
-/* kernel/core/cancel.c: the importer's works are those of one queue pair. */
+/*
+ * kernel/core/umem/cancel.c: all works of the importer are of one queue pair.
+ */
 bool cancel_lock;
 bool cancel;
 bool in_waits[JOINERS];
 bool cancelled[JOINERS];
 
-/* Linux: a task on a wait queue, and whether it was woken since it was put there. */
+/*
+ * Linux: a task in a wait queue, and whether it was woken since it was added.
+ */
 bool waits[FAULTERS + 1];
 bool woken[FAULTERS + 1];
 
-/* struct dma_fence, and who has a callback in it. */
+/* struct dma_fence, and the processes that have a callback in it. */
 bool signaled;
 bool fence_lock;
 bool has_callback[FAULTERS];
@@ -85,7 +90,7 @@ bool in_fence_wait[FAULTERS];
 #define CANCELLERS 0
 #endif
 
-/* Each actor comes to its end. */
+/* Each actor reaches its end. */
 #ifdef LIVENESS
 byte ended;
 #define END ended++
@@ -104,7 +109,7 @@ byte k;
 
 inline touch_umem()
 {
-	no_use_after_free = there;
+	no_use_after_free = umem_exists;
 	assert(no_use_after_free)
 }
 
@@ -138,13 +143,13 @@ inline finish_wait(n)
 	woken[n] = false
 }
 
-/* ---- kernel/core/fence.c ---- */
+/* ---- kernel/core/umem/fault_fence.c ---- */
 
 /* fence_wait_signaled(), fence_wait_over(), fence_wait_stale() */
 #define FENCE_WAIT_ENDS(n) \
-	(signaled || revoked || dead || seq != answer_seq[n])
+	(signaled || revoked || dead || seq != window_seq[n])
 
-/* ib_peer_fault_wait(), by number n */
+/* ib_peer_fault_wait(), by process number n */
 inline ib_peer_fault_wait(n)
 {
 	/* dma_fence_add_callback() */
@@ -181,7 +186,9 @@ inline ib_peer_fault_wait(n)
 }
 
 #if SIGNALLERS > 0
-/* The fence is signalled: fence_wait_wake() of everybody, under its lock. */
+/*
+ * The fence is signalled: fence_wait_wake() for each callback, under its lock.
+ */
 proctype signaller()
 {
 	byte i;
@@ -206,23 +213,25 @@ proctype signaller()
 }
 #endif
 
-/* ---- kernel/core/fault.c ---- */
+/* ---- kernel/core/umem/fault.c ---- */
 
-inline ib_umem_peer_fault_begins()
+inline ib_umem_peer_fault_begin()
 {
 	touch_umem();
-	faults_under_way++
+	active_faults++
 }
 
-/* The umem may be gone when wake_up_var() is called: it goes by the address. */
-inline ib_umem_peer_fault_ended()
+/*
+ * The umem may be freed when wake_up_var() is called: it only uses the address.
+ */
+inline ib_umem_peer_fault_end()
 {
 	atomic {
 		touch_umem();
-		no_use_after_free = faults_under_way > 0;
+		no_use_after_free = active_faults > 0;
 		assert(no_use_after_free);
-		faults_under_way--;
-		wake = faults_under_way == 0
+		active_faults--;
+		wake = active_faults == 0
 	};
 	atomic {
 #ifndef BUG_DRAIN_NO_WAKE
@@ -242,56 +251,56 @@ inline ib_umem_peer_drain_faults()
 	:: prepare_to_wait(DRAINER);
 	   if
 	   :: atomic {
-		faults_under_way == 0 ->
+		active_faults == 0 ->
 		finish_wait(DRAINER);
 		break
 	      }
-	   :: faults_under_way != 0
+	   :: active_faults != 0
 	   fi;
 	   woken[DRAINER]
 	od
 }
 
-/* By number n; the exporter has put a fence where the page will be. */
+/* By process number n. The exporter has added a fence for the page. */
 inline ib_umem_peer_fault(n)
 {
-	atomic { ib_umem_peer_fault_begins() };
+	atomic { ib_umem_peer_fault_begin() };
 	do
 	:: atomic { revoked -> break }
 #ifdef NEVER
-	/* system_bring() */
+	/* system_fault_in() */
 	:: atomic { !revoked -> skip };
 endless:   killed[n];
 	   break
 #else
 	:: atomic {
-		/* ib_peer_ask_exporter() */
+		/* ib_peer_resolve_exporter() */
 		!revoked && !xa_lock ->
 		if
 		:: dead -> break
-		:: else -> answer_seq[n] = seq
+		:: else -> window_seq[n] = seq
 		fi
 	   };
 	   if
-	   :: atomic { !answer_seq[n] -> skip };
+	   :: atomic { !window_seq[n] -> skip };
 	      ib_peer_fault_wait(n)
-	   :: atomic { answer_seq[n] -> skip }
+	   :: atomic { window_seq[n] -> skip }
 	   fi;
 	   /* ib_umem_peer_publish() */
 	   atomic {
 		!xa_lock ->
 		touch_umem();
 		if
-		:: seq != answer_seq[n] || revoked || dead
+		:: seq != window_seq[n] || revoked || dead
 		:: else -> present = true; break
 		fi
 	   }
 #endif
 	od;
-	ib_umem_peer_fault_ended()
+	ib_umem_peer_fault_end()
 }
 
-/* ---- kernel/core/fault_work.c ---- */
+/* ---- kernel/core/umem/fault_work.c ---- */
 
 /* fault_work_run() */
 proctype worker(byte w)
@@ -300,7 +309,7 @@ proctype worker(byte w)
 
 end:	do
 	:: atomic { queued[w] -> queued[w] = false };
-	   /* fault_work_begin() */
+	   /* peer_active_fault_start() */
 	   atomic { !work_lock -> touch_umem(); touch_work(w); task[w] = true };
 	   /* fault_work_is_needed() */
 	   if
@@ -309,7 +318,7 @@ end:	do
 	   fi;
 	   /* hold: faulted */
 #ifdef BUG_ENDED_EARLY
-	   ib_umem_peer_fault_ended();
+	   ib_umem_peer_fault_end();
 #endif
 	   /* fault_work_end() */
 	   atomic {
@@ -329,7 +338,7 @@ end:	do
 	   };
 	   atomic { touch_work(w); kref[w]-- };
 #ifndef BUG_ENDED_EARLY
-	   ib_umem_peer_fault_ended()
+	   ib_umem_peer_fault_end()
 #endif
 	od
 }
@@ -347,7 +356,10 @@ inline fault_work_start()
 		kref[w] = 1;
 		done[w] = false
 	};
-	/* hold: missed. fault_work_find(): that of other pages serves nobody. */
+	/*
+	 * hold: missed. fault_work_find(): a fault of other pages cannot be
+	 * joined.
+	 */
 	atomic {
 		!work_lock ->
 		touch_umem();
@@ -368,8 +380,8 @@ inline fault_work_start()
 			/* fault_work_queue() */
 			kref[w]++;
 			on_list[w] = true;
-#ifndef BUG_BEGINS_LATE
-			ib_umem_peer_fault_begins();
+#ifndef BUG_BEGIN_LATE
+			ib_umem_peer_fault_begin();
 #endif
 			queued[w] = true
 		fi;
@@ -377,7 +389,7 @@ inline fault_work_start()
 	}
 }
 
-/* ---- kernel/core/cancel.c ---- */
+/* ---- kernel/core/umem/cancel.c ---- */
 
 inline ib_peer_wait_begin(j)
 {
@@ -399,7 +411,9 @@ inline ib_peer_wait_end(j)
 }
 
 #if CANCELLERS > 0
-/* rxe_peer_stop_waits(): ib_umem_peer_cancel(). Then rxe waits for the works. */
+/*
+ * rxe_peer_stop_waits(): ib_umem_peer_cancel(). Then rxe waits for the works.
+ */
 proctype canceller()
 {
 	atomic { !cancel_lock -> cancel_lock = true; cancel = true };
@@ -418,8 +432,8 @@ proctype canceller()
 #endif
 
 /*
- * fault_work_do() of ib_umem_peer_fault_wait(), ib_umem_peer_fault_timeout(), or
- * ib_umem_peer_prefetch(); fault_work_wait().
+ * fault_work_run_and_wait() of ib_umem_peer_fault_wait(),
+ * ib_umem_peer_fault_timeout(), or ib_umem_peer_prefetch(); fault_work_wait().
  */
 proctype joiner(byte j)
 {
@@ -429,8 +443,8 @@ proctype joiner(byte j)
 	:: !mr
 	:: atomic { mr -> accesses++ };
 	   fault_work_start();
-#ifdef BUG_BEGINS_LATE
-	   atomic { ib_umem_peer_fault_begins() };
+#ifdef BUG_BEGIN_LATE
+	   atomic { ib_umem_peer_fault_begin() };
 #endif
 	   ib_peer_wait_begin(j);
 	   if
@@ -447,9 +461,9 @@ proctype joiner(byte j)
 	END
 }
 
-/* ---- the ends ---- */
+/* ---- revocation and deregistration ---- */
 
-/* ib_umem_peer_kill(): umem_set_revoked() */
+/* ib_umem_peer_kill(): ib_umem_peer_set_revoked() */
 inline ib_umem_peer_kill()
 {
 	atomic { !xa_lock -> touch_umem(); xa_lock = true };
@@ -495,16 +509,19 @@ proctype owner()
 	ib_umem_peer_kill_faults();
 #endif
 	ib_umem_peer_drain_faults();
-	/* What the importer waits for; nobody waits for a page any more. */
+	/*
+	 * The importer waits for its accesses. None of them waits for a page
+	 * any more.
+	 */
 	accesses == 0;
 	ib_umem_peer_kill();
 	ib_umem_peer_kill_faults();
 	ib_umem_peer_drain_faults();
-	/* umem_free() */
+	/* ib_umem_peer_free() */
 	atomic {
-		no_use_after_free = !faults_under_way;
+		no_use_after_free = !active_faults;
 		assert(no_use_after_free);
-		there = false
+		umem_exists = false
 	};
 	END
 }
@@ -539,8 +556,9 @@ proctype invalidator()
 #endif
 
 /*
- * A wake-up is lost if a task sleeps, nobody is there who will wake it, and what it
- * waits for is true. Spin sees that as an invalid end state, too.
+ * A wake-up is lost if a task sleeps, no process will wake it, and the
+ * condition it waits for is true. Spin also reports that as an invalid end
+ * state.
  */
 proctype observer()
 {
@@ -555,7 +573,7 @@ proctype observer()
 		:: else -> break
 		od;
 		no_lost_wakeup = no_lost_wakeup &&
-			(!waits[DRAINER] || woken[DRAINER] || faults_under_way);
+			(!waits[DRAINER] || woken[DRAINER] || active_faults);
 		k = 0;
 		assert(no_lost_wakeup)
 	}

@@ -1,20 +1,22 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 #
-# Runs tests on mutants in the guest, one after the other, each after the same
-# test on the modules as they are.
+# Runs the tests of mutants in the guest, one after the other. The same test is run
+# with the original modules before each mutant.
 #
 # usage: guest.sh LIST
-#   A line of LIST, with tabs between: NAME SECONDS MODULES FILES COMMAND MUTANT.
-#   MODULES are the mutant's, FILES are those that take the place of others, each as
-#   FILE:OTHER; with blanks between, "-": none. COMMAND is the test, MUTANT the same on
-#   the mutant: with another ib_peer_mem.ko that holds threads.
+#   A line of LIST has fields separated by tabs:
+#   NAME SECONDS MODULES FILES COMMAND MUTANT
+#   MODULES are the modules of the mutant. FILES are files that replace others, each as
+#   FILE:OTHER. Both are separated by blanks; "-" means none. COMMAND is the test. MUTANT
+#   is the same command for the mutant, which may use another ib_peer_mem.ko with
+#   hold points.
 #
-# Prints, beside what the tests print:
+# Prints, besides the output of the tests:
 #   @begin NAME original|mutant
-#   @warning LINE                of the kernel's log
+#   @warning LINE                a line of the kernel log
 #   @end NAME original|mutant STATUS
-#   @spoilt NAME REASON          and ends: it takes a new machine to go on
+#   @unusable NAME REASON        then exits: a new machine is needed
 
 here=$(cd "$(dirname "$0")" && pwd)
 vm=$here/../vm
@@ -25,7 +27,7 @@ rules=/run/modprobe.d/peermem.conf
 # shellcheck source=../vm/complaints.sh
 . "$vm/complaints.sh"
 
-# Some tests bind devices to drivers of their own.
+# Some tests bind devices to other drivers.
 free_devices()
 {
 	local override name
@@ -36,7 +38,7 @@ free_devices()
 	done
 }
 
-# Nothing of ours is loaded when it returns 0.
+# Unloads all modules of the project and of tests. Returns 0 on success.
 unload()
 {
 	local module
@@ -48,7 +50,7 @@ unload()
 	free_devices
 }
 
-# prefer MODULE...: what modprobe takes instead of that of the build.
+# prefer MODULE...: makes modprobe load these modules instead of those of the build.
 prefer()
 {
 	local edit=() module
@@ -65,9 +67,9 @@ load()
 		[ -e /dev/peer_vram0 ]
 }
 
-spoilt()
+unusable()
 {
-	echo "@spoilt $name $*"
+	echo "@unusable $name $*"
 	exit 0
 }
 
@@ -76,12 +78,12 @@ run_test()
 {
 	local status line
 
-	unload > /dev/null 2>&1 || spoilt "the modules cannot be unloaded"
+	unload > /dev/null 2>&1 || unusable "the modules cannot be unloaded"
 	prefer "${@:3}"
-	# with_holds.sh loads by itself.
+	# with_holds.sh loads the modules.
 	case $2 in
 	*/with_holds.sh*) ;;
-	*) load > /dev/null || spoilt "the modules cannot be loaded" ;;
+	*) load > /dev/null || unusable "the modules cannot be loaded" ;;
 	esac
 	dmesg --clear
 	echo "$2" > /run/command
@@ -93,10 +95,10 @@ run_test()
 		echo "@warning ${line#*:}"
 	done < <(dmesg | vm_complaints)
 	echo "@end $name $1 $status"
-	[ -z "$line" ] || spoilt "the kernel complained"
+	[ -z "$line" ] || unusable "kernel warning"
 }
 
-# A copy, for the original is not ours.
+# Replaces the link by a copy, because the original belongs to the build.
 cp --remove-destination "$(readlink -f "$rules")" "$rules"
 cp "$rules" "$rules.original"
 while IFS=$'\t' read -r name seconds modules files command mutant <&3; do
@@ -105,7 +107,7 @@ while IFS=$'\t' read -r name seconds modules files command mutant <&3; do
 	IFS=' ' read -r -a binds <<< "${files#-}"
 	for bind in "${binds[@]}"; do
 		mount --bind "${bind%:*}" "${bind#*:}" ||
-			spoilt "$bind cannot be mounted"
+			unusable "$bind cannot be mounted"
 	done
 	run_test mutant "$mutant" "${words[@]}" 3<&-
 	for bind in "${binds[@]}"; do

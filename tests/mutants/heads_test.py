@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 #
-# Every mutant (tests/mutants/*.patch) still fits the tree, has a well-formed head,
-# and names tests that there are.
+# Checks that each mutant (tests/mutants/*.patch) applies to the tree, has a valid head,
+# and names tests that exist.
 #
 # usage: heads_test.py BUILD LINUX
-#   BUILD  the build folder, with the tests built
-#   LINUX  the folder that extract-source.sh filled
+#   BUILD  the build directory, with the tests built
+#   LINUX  the directory that extract-source.sh has filled
 
 import os
 import re
@@ -24,7 +24,7 @@ from points import Tap  # noqa: E402
 BUILD, LINUX = sys.argv[1:]
 HOOKS = 'kernel/rxe/hooks.patch'
 
-# Heads that are wrong, and what is said of them.
+# Invalid heads, and a part of the error message for each.
 HEAD = """SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 
 Mutant: x
@@ -40,15 +40,15 @@ DIFF = """
 """
 WRONG = [
     ('no diff', HEAD),
-    ('no field Mutant', HEAD.replace('Mutant: x\n', '') + DIFF),
-    ('no field, or the second of its name', HEAD + 'Kernel: plain\n' + DIFF),
-    ('no field, or the second of its name', HEAD + 'Notes: x\n' + DIFF),
-    ('one of Killed-by and Equivalent', HEAD + 'Equivalent: x\n' + DIFF),
+    ('field Mutant is missing', HEAD.replace('Mutant: x\n', '') + DIFF),
+    ('unknown or duplicate field', HEAD + 'Kernel: plain\n' + DIFF),
+    ('unknown or duplicate field', HEAD + 'Notes: x\n' + DIFF),
+    ('needs either Killed-by or Equivalent', HEAD + 'Equivalent: x\n' + DIFF),
     ('needs a group and a program', HEAD.replace(' life_test', '') + DIFF),
-    ('Kernel is one of', HEAD.replace('plain', 'kcsan') + DIFF),
-    ('Evidence is of', HEAD + 'Evidence: smoke\n' + DIFF),
+    ('Kernel is none of', HEAD.replace('plain', 'kcsan') + DIFF),
+    ('Evidence is none of', HEAD + 'Evidence: smoke\n' + DIFF),
     ('lines changed', HEAD + DIFF.replace('+b', '+b\n' * 20)),
-    ('nothing that can be changed', HEAD + DIFF.replace('kernel/core', 'perf')),
+    ('in no directory that mutants may change', HEAD + DIFF.replace('kernel/core', 'perf')),
 ]
 
 tap = Tap()
@@ -61,14 +61,14 @@ def check_wrong(work):
             out.write(text)
         try:
             Mutant(path)
-            said = 'nothing'
+            message = 'no error'
         except Malformed as defect:
-            said = str(defect)
-        tap.point(f'a wrong head: {want}', want in said, said)
+            message = str(defect)
+        tap.point(f'invalid head: {want}', want in message, message)
 
 
 def apply(path, folder, *options):
-    """Returns what patch(1) says if it does not fit."""
+    """Returns the output of patch(1) if it fails, or an empty string."""
     done = subprocess.run(['patch', '-p1', '-s', '-f', '-d', folder, '-i', path,
                            *options], text=True, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT)
@@ -76,29 +76,29 @@ def apply(path, folder, *options):
 
 
 def misfit(mutant, work):
-    """Returns why the patch does not fit the tree, or an empty string."""
+    """Returns why the patch does not apply, or an empty string."""
     tree = os.path.join(work, 'tree')
     shutil.rmtree(tree, ignore_errors=True)
     for file in mutant.files:
         original = os.path.join(PROJECT, file)
         if not os.path.exists(original):
-            return f'there is no {file}'
+            return f'{file} does not exist'
         os.makedirs(os.path.dirname(os.path.join(tree, file)), exist_ok=True)
         shutil.copy(original, os.path.join(tree, file))
-    said = apply(mutant.path, tree, '-F0')
-    if said or HOOKS not in mutant.files:
-        return said
+    output = apply(mutant.path, tree, '-F0')
+    if output or HOOKS not in mutant.files:
+        return output
     rxe = os.path.join(tree, 'rxe')
     shutil.copytree(os.path.join(LINUX, 'drivers/infiniband/sw/rxe'), rxe)
     return apply(os.path.join(tree, HOOKS), rxe)
 
 
 def tests_of(program):
-    """Yields FIXTURE, VARIANT, TEST as the harness lists them."""
+    """Yields FIXTURE, VARIANT, TEST of each test case that the harness lists."""
     done = subprocess.run([program, '-l'], text=True, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT)
     fixture, variants, tests = '', [], []
-    # Columns of 20 and 25 characters, each with a blank behind it.
+    # Columns of 20 and 25 characters, each followed by a blank.
     for line in done.stdout.splitlines()[1:] + ['-']:
         if line.startswith('-'):
             for test in tests:
@@ -123,28 +123,30 @@ def matches(option, value, test):
 
 
 def unknown_test(mutant):
-    """Returns what of Killed-by is not there, or an empty string."""
+    """Returns the part of Killed-by that does not exist, or an empty string."""
     command = mutant.command(BUILD)
     if not command:
-        # Of a group that other kernels only have.
+        # The group exists on other kernels only.
         if mutant.kernel == 'plain':
-            return f'group {mutant.test[0]} runs no {mutant.test[1]}'
-        return '' if source_of(mutant.test[1]) else f'no {mutant.test[1]}'
+            return f'group {mutant.test[0]} does not run {mutant.test[1]}'
+        return ('' if source_of(mutant.test[1]) else
+                f'{mutant.test[1]} does not exist')
     program = command[len(command) - len(mutant.filters) - 1]
     if not os.path.exists(program):
         return f'{program} is not built'
     words = mutant.filters
     if not words:
         return ''
-    there = list(tests_of(program))
+    existing = list(tests_of(program))
     for option, value in zip(words[::2], words[1::2]):
-        if not any(matches(option, value, test) for test in there):
-            return f'{mutant.test[1]} has no {value}'
+        if not any(matches(option, value, test) for test in existing):
+            return f'{mutant.test[1]} has no test {value}'
     return ''
 
 
 def source_of(program):
-    """A program's name may begin with that of its folder."""
+    """Returns True if a test directory has the source of this program. The name
+    of a program may start with that of its directory."""
     for folder in os.listdir(os.path.join(PROJECT, 'tests')):
         name = program.removeprefix(folder + '_')
         if os.path.exists(os.path.join(PROJECT, 'tests', folder, name + '.c')):
@@ -161,10 +163,10 @@ def main():
             except Malformed as defect:
                 tap.point(os.path.basename(path), False, str(defect))
                 continue
-            said = misfit(mutant, work)
-            if not said and not mutant.equivalent:
-                said = unknown_test(mutant)
-            tap.point(mutant.name, not said, said)
+            defect = misfit(mutant, work)
+            if not defect and not mutant.equivalent:
+                defect = unknown_test(mutant)
+            tap.point(mutant.name, not defect, defect)
     tap.done()
 
 

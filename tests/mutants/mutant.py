@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 #
-# Mutants: NAME.patch beside this file. Each puts one fault into a kernel module, the
-# provider, the library or the command, and has a head of fields, "Name: value", before
-# the diff:
+# Mutants: the files NAME.patch in this directory. Each puts one fault into a kernel
+# module, the provider, the library or the tool. A patch has these fields, "Name: value",
+# before the diff:
 #
-#   Mutant      what is broken
-#   Killed-by   the test that must fail: GROUP PROGRAM [FIXTURE.VARIANT.TEST...]
-#               or [OPTION...] of the program; as in the group's list of commands
-#   Kernel      plain or debug: where it runs
-#   Evidence    what else than a failed test kills it: "warning" in the kernel's
-#               log, "crash" or "hang" of the machine. Default: nothing else
-#   Equivalent  why no test can tell it from the original; instead of Killed-by
+#   Mutant      the fault
+#   Killed-by   the test that must fail: GROUP PROGRAM [FIXTURE.VARIANT.TEST...], or
+#               [OPTION...] of the program, as in the group's list of commands
+#   Kernel      the kernel that it runs on: plain or debug
+#   Evidence    what kills it besides a failed test: a "warning" in the kernel log, a
+#               "crash" or "hang" of the machine. Default: only a failed test
+#   Equivalent  why no test can distinguish it from the original; replaces Killed-by
 #
-# A line that begins with a blank goes on with the value before.
+# A line that starts with a blank continues the previous value.
 
 import glob
 import os
@@ -25,16 +25,16 @@ FIELDS = {'SPDX-License-Identifier', 'Mutant', 'Killed-by', 'Kernel', 'Evidence'
           'Equivalent'}
 KERNELS = ('plain', 'debug')
 EVIDENCE = ('warning', 'crash', 'hang')
-# More than that is no single fault.
+# A single fault needs no more changed lines than this.
 MAX_CHANGED = 16
 
 
 class Malformed(Exception):
-    """A patch that is no mutant; says whose and why."""
+    """The patch is no valid mutant. Has its name and the reason."""
 
 
 class Mutant:
-    """What the head of a patch says, and what its diff changes."""
+    """The fields of a patch, and the files that it changes."""
 
     def __init__(self, path):
         self.path = path
@@ -76,30 +76,30 @@ class Mutant:
                 name = match.group(1)
                 fields[name] = match.group(2)
             else:
-                raise Malformed(f'no field, or the second of its name: {line}')
+                raise Malformed(f'unknown or duplicate field: {line}')
         return fields
 
     def need(self, name):
         if name not in self.fields:
-            raise Malformed(f'no field {name}')
+            raise Malformed(f'field {name} is missing')
         return self.fields[name]
 
     def check(self):
         if bool(self.equivalent) == bool(self.test):
-            raise Malformed('one of Killed-by and Equivalent is needed')
+            raise Malformed('needs either Killed-by or Equivalent')
         if self.test and len(self.test) < 2:
             raise Malformed('Killed-by needs a group and a program')
         if self.test and self.kernel not in KERNELS:
-            raise Malformed(f'Kernel is one of {KERNELS}')
+            raise Malformed(f'Kernel is none of {KERNELS}')
         if set(self.evidence) - set(EVIDENCE):
-            raise Malformed(f'Evidence is of {EVIDENCE}')
+            raise Malformed(f'Evidence is none of {EVIDENCE}')
         if not 1 <= self.changed <= MAX_CHANGED:
-            raise Malformed(f'{self.changed} lines changed, not 1 to '
+            raise Malformed(f'{self.changed} lines changed, want 1 to '
                             f'{MAX_CHANGED}')
         for file in self.files:
             if not re.match(r'(kernel/(core|rxe|bar|vram|cmb|maps)|provider|lib|'
                             r'tools)/', file):
-                raise Malformed(f'{file} is of nothing that can be changed')
+                raise Malformed(f'{file} is in no directory that mutants may change')
 
     def touches(self, folder):
         return any(file.startswith((f'kernel/{folder}/', f'{folder}/'))
@@ -107,7 +107,7 @@ class Mutant:
 
     @property
     def filters(self):
-        """The options by which the program runs the named tests only."""
+        """Returns the options that make the program run only the named tests."""
         words = []
         for word in self.test[2:]:
             by_name = '.' in word and not word.startswith('-')
@@ -115,7 +115,7 @@ class Mutant:
         return words
 
     def command(self, build):
-        """How the group runs it, or None if it does not."""
+        """Returns the command of the group for this test, or None."""
         listed = os.path.join(build, 'tests', self.test[0] + '.list')
         if not os.path.exists(listed):
             return None
@@ -126,7 +126,7 @@ class Mutant:
                          for word in words]
                 if self.test[1] in names:
                     end = names.index(self.test[1]) + 1
-                    # A script has arguments of its own.
+                    # Keep the arguments of a script.
                     if words[end - 1].endswith('.sh'):
                         end = len(words)
                     return words[:end] + self.filters

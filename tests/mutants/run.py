@@ -1,21 +1,20 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 #
-# Mutation tests: puts one fault at a time into a copy of the kernel modules, or of what
-# programs use, and sees that the test named in the fault's patch fails. "./run mutants"
-# is this.
+# Mutation tests ("./run mutants"). Each mutant puts one fault into a copy of the
+# kernel modules, the provider, the library or the tool. The test that is named in the
+# mutant's patch must then fail.
 #
-#   run.py --list [MUTANT...]     shows number, name and test
-#   run.py --kernels [MUTANT...]  prints what kernels these need
-#   run.py --build KERNEL=FOLDER... [--only-build] [MUTANT...]
-#       builds and runs mutants; FOLDER is the build folder of the tests for
-#       KERNEL. MUTANT: name, or number; default: all.
+#   run.py --list [MUTANT...]     prints number, name and test
+#   run.py --kernels [MUTANT...]  prints the kernels that these mutants need
+#   run.py --build KERNEL=DIRECTORY... [--only-build] [MUTANT...]
+#       builds and runs mutants. DIRECTORY is the build directory of the tests for
+#       KERNEL. MUTANT is a name or a number; default: all mutants.
 #
-# Prints TAP: "ok" is a mutant that was killed, that is, whose test failed. A
-# machine runs many. Directly before each mutant the same test has to pass in the
-# same machine on the modules as they are; if it does not, or the machine is no
-# good any more, a new machine goes on. What was printed by tests and kernel is
-# kept in FOLDER/mutants.
+# Prints TAP: "ok" means that the mutant was killed, which means that its test failed.
+# A virtual machine runs many mutants. Before each mutant the same test has to pass in
+# the same machine with the original modules. If it fails, or if the machine is broken,
+# a new machine continues. The output of tests and kernel is kept in DIRECTORY/mutants.
 
 import argparse
 import collections
@@ -38,23 +37,23 @@ from mutant import Malformed, Mutant, PROJECT, HERE, paths  # noqa: E402
 from points import Tap  # noqa: E402
 
 VM = os.path.join(PROJECT, 'tests/vm/vm.sh')
-# Seconds for a test, as a group gives it; on other kernels than the plain one
-# four times as long. A machine that says nothing for GRACE longer hangs.
+# Time limit of a test in seconds; four times as long on the debug kernel. A machine
+# without output for GRACE seconds longer hangs.
 SECONDS = 150
 GRACE = 60
-# Until a machine is up.
+# Time limit for the boot of a machine, in seconds.
 BOOT = 300
-# A kernel tree and what is in it: as it is installed, and with hold points.
+# Module trees and their modules: as installed, and with hold points.
 TREES = {
     'plain': ['core', 'rxe', 'bar', 'vram', 'cmb', 'maps'],
     'hold': ['core'],
 }
 MODULES = {'core': 'ib_peer_mem', 'rxe': 'rdma_rxe', 'bar': 'ib_peer_bar',
            'vram': 'peer_vram', 'cmb': 'peer_cmb', 'maps': 'peer_maps'}
-# What is no module, and what tests use of it.
+# Other directories, and the file that tests use of each.
 PRODUCTS = {'provider': 'provider/librxe-rdmav*.so',
             'lib': 'lib/libpeermem.so.*.*.*', 'tools': 'tools/peermem'}
-# Debugging information takes longer than all the rest.
+# Builds without debug information, which takes most of the time.
 QUICKLY = ['CONFIG_DEBUG_INFO=', 'CONFIG_DEBUG_INFO_BTF_MODULES=']
 
 
@@ -62,7 +61,7 @@ class Failed(Exception):
     pass
 
 
-def say(line):
+def log_line(line):
     print(line, flush=True)
 
 
@@ -92,13 +91,12 @@ def content(path):
 
 
 class Copy:
-    """A copy of a part of the project that is built, changed by a mutant, and built
-    again."""
+    """A copy of a part of the project, in which mutants are built."""
 
     def __init__(self, build, kind, sources):
         self.build = build
         self.kind = kind
-        self.place = os.path.join(build, 'mutants', kind)
+        self.root = os.path.join(build, 'mutants', kind)
         self.sources = sources
         self.original = self.hash(sources + ['include'])
 
@@ -113,15 +111,16 @@ class Copy:
 
     def link(self, *names):
         for name in names:
-            path = os.path.join(self.place, name)
+            path = os.path.join(self.root, name)
             if not os.path.exists(path):
                 os.symlink(os.path.join(PROJECT, name), path)
 
     def restore(self):
-        """What differs gets the time of now, so that it is built anew."""
+        """Restores the original files. Changed files get the present time, so that
+        they are built again."""
         for folder in self.sources:
             source = os.path.join(PROJECT, folder)
-            copy = os.path.join(self.place, folder)
+            copy = os.path.join(self.root, folder)
             wanted = set(files_below(source))
             for name in wanted:
                 path, to = os.path.join(source, name), os.path.join(copy, name)
@@ -133,7 +132,8 @@ class Copy:
                 os.remove(os.path.join(copy, name))
 
     def keep(self, mutant, folder):
-        """Returns what was built of FOLDER with a mutant in it."""
+        """Builds a mutant of FOLDER and returns the built file. Uses a file that
+        was built before if neither mutant nor sources have changed."""
         out = os.path.join(self.build, 'mutants', mutant.name, self.kind)
         key = os.path.join(out, folder + '.key')
         digest = self.original.copy()
@@ -145,7 +145,7 @@ class Copy:
         self.restore()
         try:
             run(['patch', '-p1', '-s', '-F0', '--no-backup-if-mismatch', '-d',
-                 self.place, '-i', mutant.path])
+                 self.root, '-i', mutant.path])
             self.make()
         finally:
             self.restore()
@@ -161,10 +161,10 @@ class Tree(Copy):
 
     def __init__(self, build, kind):
         super().__init__(build, kind, ['kernel'])
-        self.tree = os.path.join(self.place, 'tree')
+        self.tree = os.path.join(self.root, 'tree')
         self.headers = content(os.path.join(build, 'tests/mutants/headers'))
         if not self.headers:
-            raise Failed(f'{build} has no tests: configure it anew')
+            raise Failed(f'{build} has no tests: configure it again')
         self.original.update(self.headers)
 
     def make(self):
@@ -173,7 +173,7 @@ class Tree(Copy):
         cmake = os.path.join(PROJECT, 'cmake')
         run([os.path.join(cmake, 'lay-out.sh'), '--linux',
              os.path.join(self.build, 'linux'),
-             os.path.join(self.place, 'kernel'), self.tree, *folders])
+             os.path.join(self.root, 'kernel'), self.tree, *folders])
         hold = ['PEERMEM_HOLD=y'] if self.kind == 'hold' else []
         run([os.path.join(cmake, 'build-modules.sh'),
              self.headers.decode().strip(), self.tree,
@@ -184,15 +184,15 @@ class Tree(Copy):
 
 
 class Programs(Copy):
-    """The provider, the library and the command."""
+    """The provider, the library and the tool."""
 
     def __init__(self, build, kind):
         super().__init__(build, kind, list(PRODUCTS))
-        self.tree = os.path.join(self.place, 'build')
+        self.tree = os.path.join(self.root, 'build')
 
     def make(self):
         self.link('CMakeLists.txt', 'cmake', 'include', 'packaging')
-        run(['cmake', '-G', 'Ninja', '-S', self.place, '-B', self.tree,
+        run(['cmake', '-G', 'Ninja', '-S', self.root, '-B', self.tree,
              '-DPEERMEM_KERNEL_MODULES=OFF', '-DPEERMEM_TESTS=OFF'])
         run(['cmake', '--build', self.tree])
 
@@ -201,15 +201,15 @@ class Programs(Copy):
 
 
 def product(build, folder):
-    """What the tests use of a folder: a library or a program."""
+    """Returns the file of FOLDER that tests use: a library or a program."""
     found = glob.glob(os.path.join(build, PRODUCTS[folder]))
     if len(found) != 1:
-        raise Failed(f'{build} has no {PRODUCTS[folder]}, or several')
+        raise Failed(f'{build}: {len(found)} files match {PRODUCTS[folder]}, want 1')
     return found[0]
 
 
 class Item:
-    """A mutant that is built, and how to run its test."""
+    """A built mutant, and the command of its test."""
 
     def __init__(self, mutant, build, trees):
         self.mutant = mutant
@@ -244,17 +244,17 @@ class Item:
 # ---- running ----
 
 
-class Verdict:
-    """What became of a mutant's test, from what the guest printed."""
+class Result:
+    """The result of a mutant's test, parsed from the output of the guest."""
 
     def __init__(self):
-        self.spoilt = ''        # why no mutant was run: it needs a new machine
+        self.unusable = ''      # why the machine cannot run the mutant
         self.began = False
         self.status = None
-        self.passed = False     # a test of the original
+        self.passed = False     # a test case of the original
         self.warning = ''
-        self.line = ''          # the first that tells of a failure
-        self.ended = ''         # "crash" or "hang", of the machine
+        self.line = ''          # first line that reports a failure
+        self.ended = ''         # "crash" or "hang" of the machine
         self.started = self.seconds = 0
 
     def feed(self, line):
@@ -271,7 +271,7 @@ class Verdict:
             self.line = line
 
     def killed_by(self, evidence):
-        """Returns in a few words what killed it, or an empty string."""
+        """Returns what killed the mutant, or an empty string."""
         if self.status:
             return self.line or 'exit status'
         if self.ended and self.ended in evidence:
@@ -282,7 +282,7 @@ class Verdict:
 
 
 class Machine:
-    """A virtual machine in which guest.sh goes through a list of items."""
+    """A virtual machine in which guest.sh runs a list of items."""
 
     def __init__(self, build, kernel, items):
         self.seconds = SECONDS * (1 if kernel == 'plain' else 4)
@@ -309,11 +309,11 @@ class Machine:
         self.lines.put(None)
 
     def line(self, until):
-        """The next line; None at the end; raises queue.Empty."""
+        """Returns the next line, or None at the end. Raises queue.Empty."""
         return self.lines.get(timeout=max(0.1, until - time.monotonic()))
 
     def end(self):
-        """Ends it; returns the first complaint of its kernel, if it said any."""
+        """Stops the machine. Returns the first kernel warning, or an empty string."""
         if self.errors.closed:
             return ''
         self.child.terminate()
@@ -326,59 +326,59 @@ class Machine:
         return ''
 
     def follow(self, item, log):
-        """Runs the next item; returns the verdict on it."""
-        verdict = Verdict()
+        """Waits for the next item and returns its result."""
+        result = Result()
         until = time.monotonic() + BOOT + self.seconds + GRACE
-        while verdict.status is None:
+        while result.status is None:
             try:
                 line = self.line(until)
             except queue.Empty:
-                verdict.ended = 'hang'
+                result.ended = 'hang'
                 break
             if line is None:
-                verdict.ended = 'crash'
+                result.ended = 'crash'
                 break
             print(line, file=log)
             words = line.split(' ', 3)
             if words[0] == '@begin':
                 until = time.monotonic() + self.seconds + GRACE
-                verdict.began = words[2] == 'mutant'
-                verdict.started = time.monotonic()
+                result.began = words[2] == 'mutant'
+                result.started = time.monotonic()
             elif words[0] == '@warning':
-                verdict.warning = verdict.warning or line.split(' ', 1)[1]
-            elif words[0] == '@spoilt':
-                verdict.spoilt = line.split(' ', 2)[2]
+                result.warning = result.warning or line.split(' ', 1)[1]
+            elif words[0] == '@unusable':
+                result.unusable = line.split(' ', 2)[2]
                 break
             elif words[0] == '@end' and words[2] == 'mutant':
-                verdict.status = int(words[3])
+                result.status = int(words[3])
             elif words[0] == '@end' and words[3] != '0':
-                verdict.spoilt = 'the test fails on the original: ' + verdict.line
+                result.unusable = 'the test fails without the mutant: ' + result.line
                 break
-            elif words[0] == '@end' and not verdict.passed:
-                verdict.spoilt = 'no test of that name runs here'
+            elif words[0] == '@end' and not result.passed:
+                result.unusable = 'no test case of that name was run'
                 break
             else:
-                verdict.feed(line)
-        verdict.seconds = time.monotonic() - verdict.started
-        return verdict
+                result.feed(line)
+        result.seconds = time.monotonic() - result.started
+        return result
 
 
-def report(tap_out, item, verdict):
+def report(tap_out, item, result):
     name = item.mutant.name
-    killer = verdict.killed_by(item.mutant.evidence)
-    took = f'{verdict.seconds:.0f} s'
-    if not verdict.began:
-        tap_out.point(f'{name}: not run', False, verdict.spoilt or verdict.ended)
+    killer = result.killed_by(item.mutant.evidence)
+    took = f'{result.seconds:.0f} s'
+    if not result.began:
+        tap_out.point(f'{name}: not run', False, result.unusable or result.ended)
     elif killer:
         tap_out.point(f'{name}: killed ({took})', True)
-        say(f'# {killer}')
+        log_line(f'# {killer}')
     else:
         tap_out.point(f'{name}: survived ({took})', False,
-                      verdict.warning or verdict.ended)
+                      result.warning or result.ended)
 
 
 def run_items(build, kernel, items, tap_out):
-    """Runs all, in as many machines as it takes."""
+    """Runs all items, in as many machines as needed."""
     left = collections.deque(items)
     while left:
         machine = Machine(build, kernel, left)
@@ -388,20 +388,20 @@ def run_items(build, kernel, items, tap_out):
             os.makedirs(folder, exist_ok=True)
             with open(os.path.join(folder, 'log'), 'w',
                       encoding='utf-8') as log:
-                verdict = machine.follow(left[0], log)
-            broken = verdict.spoilt or verdict.ended
-            if broken and not verdict.began and not fresh:
+                result = machine.follow(left[0], log)
+            broken = result.unusable or result.ended
+            if broken and not result.began and not fresh:
                 break
-            if verdict.ended:
-                verdict.warning = machine.end() or verdict.warning
-            report(tap_out, left.popleft(), verdict)
+            if result.ended:
+                result.warning = machine.end() or result.warning
+            report(tap_out, left.popleft(), result)
             fresh = False
             if broken:
                 break
         machine.end()
 
 
-# ---- the whole ----
+# ---- command line ----
 
 
 def select(names):
@@ -412,7 +412,7 @@ def select(names):
     by_name.update((str(n), mutant) for n, mutant in enumerate(every, 1))
     for name in names:
         if name not in by_name:
-            raise Failed(f'no mutant {name}: --list shows them')
+            raise Failed(f'no mutant {name} (see --list)')
     return [by_name[name] for name in names]
 
 
@@ -427,7 +427,7 @@ def build_items(build, mutants, tap_out):
 
     items = []
     for mutant in mutants:
-        say(f'# building {mutant.name}')
+        log_line(f'# building {mutant.name}')
         try:
             items.append(Item(mutant, build, tree))
         except Failed as failure:
@@ -439,11 +439,11 @@ def show(mutants):
     every = [os.path.basename(path) for path in paths()]
     for mutant in mutants:
         number = every.index(mutant.name + '.patch') + 1
-        say(f'{number:3} {mutant.name}: {mutant.what}')
+        log_line(f'{number:3} {mutant.name}: {mutant.what}')
         if mutant.equivalent:
-            say(f'      equivalent: {mutant.equivalent}')
+            log_line(f'      equivalent: {mutant.equivalent}')
         else:
-            say(f'      {mutant.kernel}: {" ".join(mutant.test)}')
+            log_line(f'      {mutant.kernel}: {" ".join(mutant.test)}')
 
 
 def kernels_of(mutants):
@@ -459,10 +459,10 @@ def run_all(args, mutants):
             tap_out.point(f'{mutant.name} # SKIP equivalent', True)
     for kernel in kernels_of(mutants):
         if kernel not in builds:
-            raise Failed(f'no build folder for the {kernel} kernel')
+            raise Failed(f'no build directory for the {kernel} kernel')
         chosen = [mutant for mutant in mutants
                   if not mutant.equivalent and mutant.kernel == kernel]
-        # Those of one test together: its programs are read once.
+        # Sorted by test, so that each program is read once.
         chosen.sort(key=lambda mutant: mutant.test)
         items = build_items(builds[kernel], chosen, tap_out)
         if not args.only_build:
@@ -485,7 +485,7 @@ def main():
             show(mutants)
             return 0
         if args.kernels:
-            say(' '.join(kernels_of(mutants)))
+            log_line(' '.join(kernels_of(mutants)))
             return 0
         run_all(args, mutants)
     except (Failed, Malformed) as failure:

@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 #
-# The Debian packages: made, installed in a system that has nothing else, used
-# there, purged, and nothing is left.
+# Builds the Debian packages, installs them in a minimal system, uses them there,
+# purges them, and checks that nothing is left.
 #
-# usage: package_test.sh FOLDER        where they are made
+# usage: package_test.sh FOLDER        folder for the packages
 
 set -u
 
@@ -19,7 +19,7 @@ packages=(
 	peermem-dkms peermem-provider libpeermem1 libpeermem-dev peermem-tools
 )
 
-# Its mounts vanish with us.
+# In a mount namespace: its mounts end with this script.
 if [ -z "${PEERMEM_UNSHARED-}" ]; then
 	PEERMEM_UNSHARED=1 exec unshare --mount "$0" "$@"
 fi
@@ -32,8 +32,8 @@ inside()
 		DEBIAN_FRONTEND=noninteractive "$@" < /dev/null
 }
 
-# A minimal system, and what the packages depend on: dpkg sees to it that this is
-# all. From in there the network is not needed.
+# Creates a minimal system with the dependencies of the packages. dpkg -i fails if a
+# dependency is missing. Nothing inside needs the network.
 make_system()
 {
 	mmdebstrap --quiet --variant=minbase --components=main \
@@ -52,7 +52,7 @@ debian_sources()
 {
 	local mirror
 
-	# shellcheck disable=SC2016 # it is for apt
+	# shellcheck disable=SC2016 # apt expands it
 	mirror=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' \
 		"Codename: $VERSION_CODENAME" | head -n 1)
 	echo "deb $mirror $VERSION_CODENAME main"
@@ -60,7 +60,7 @@ debian_sources()
 	echo "deb $mirror-security $VERSION_CODENAME-security main"
 }
 
-# What of ours is there, by name.
+# Lists the files of the packages, by name.
 ours()
 {
 	inside find / -xdev \( -path /proc -o -path /dev -o -path /packages \) \
@@ -69,9 +69,9 @@ ours()
 		-o -name '*.distrib' \) -print
 }
 
-tap_run "the packages are made" packaging/package.sh "$folder"
+tap_run "packages are built" packaging/package.sh "$folder"
 if ! make_system > "$folder/system.log" 2>&1; then
-	tap_fail "a system to install them in" "$(tail -n 5 "$folder/system.log")"
+	tap_fail "minimal system is created" "$(tail -n 5 "$folder/system.log")"
 	tap_done
 fi
 
@@ -79,36 +79,36 @@ librxe=$(cd "$root" && compgen -G 'usr/lib/*/libibverbs/librxe-rdmav*.so')
 before=$(inside sha256sum "/$librxe")
 ours > "$folder/before"
 release=$(dpkg-query -W -f '${source:Upstream-Version}' libibverbs-dev)
-tap_run "the provider wants the rdma-core that it was made of" \
+tap_run "provider depends on the rdma-core release that it was built from" \
 	grep -F "libibverbs1 (>= $release), libibverbs1 (<< $release+~)" \
 	<(dpkg-deb -f "$folder"/peermem-provider_*.deb Depends)
-tap_run "they are installed" \
+tap_run "packages are installed" \
 	inside sh -c "cd /packages && dpkg -i $(printf '%s_* ' "${packages[@]}")"
 
 version=$(basename "$root"/lib/modules/6.12.*)
 modules=/lib/modules/$version/updates/dkms
 for module in ib_peer_mem peer_vram ib_peer_bar peer_cmb peer_maps rdma_rxe; do
-	tap_run "$module was built for $version" \
+	tap_run "$module is built for $version" \
 		compgen -G "$root$modules/$module.ko*"
 done
-tap_is "Soft-RoCE is the extended one" \
+tap_is "rdma_rxe is the extended module" \
 	"$(modinfo -F depends "$root$modules"/rdma_rxe.ko* | tr , '\n' |
 		grep -x ib_peer_mem)" ib_peer_mem
 cp -r tests/peerdirect/ofa "$root/packages/client"
-tap_run "a PeerDirect client is built with what is where it looks" \
+tap_run "a PeerDirect client builds with the installed header and symbols" \
 	inside make -s -C "/usr/src/linux-headers-$version" M=/packages/client \
 	PEER_MEM_SYMBOLS=y modules
-tap_is "it needs ib_peer_mem" \
+tap_is "the client depends on ib_peer_mem" \
 	"$(modinfo -F depends "$root/packages/client/ofa_client.ko")" ib_peer_mem
-tap_is "the provider is in place" "$(inside peermem-provider status)" on
-tap_run "it stays so when the distribution's is updated" \
+tap_is "provider is on" "$(inside peermem-provider status)" on
+tap_run "the distribution's provider is updated" \
 	inside sh -c 'dpkg -i /packages/ibverbs-providers_*.deb'
-tap_is "and then it is" "$(inside peermem-provider status)" on
+tap_is "provider is still on" "$(inside peermem-provider status)" on
 cat > "$root/packages/program.c" << 'END'
 #include <infiniband/peermem.h>
 #include <infiniband/peermem_vram.h>
 #include <rdma/peer_vram.h>
-int main(void) { return !peermem_reason_str(0) || peermem_close_vram(0); }
+int main(void) { return !peermem_status_str(0) || peermem_close_vram(0); }
 END
 cat > "$root/packages/build" << 'END'
 set -e
@@ -116,13 +116,13 @@ cd /packages
 gcc program.c $(pkg-config --cflags --libs libpeermem)
 ./a.out
 END
-tap_run "a program compiles, and runs" inside sh /packages/build
-tap_run "so does the command" inside peermem --help
+tap_run "a program compiles and runs" inside sh /packages/build
+tap_run "the command peermem runs" inside peermem --help
 
-tap_run "they are purged" inside dpkg --purge \
+tap_run "packages are purged" inside dpkg --purge \
 	"${packages[@]}"
 tap_is "nothing is left" "$(ours | diff "$folder/before" -)" ""
-tap_is "the distribution's provider is back" \
+tap_is "the distribution's provider is restored" \
 	"$(inside sha256sum "/$librxe")" \
 	"$before"
 tap_done

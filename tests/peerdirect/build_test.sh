@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 #
-# What builds of PeerDirect clients look for is where they look, for this kernel;
-# a client that is built with nothing else loads. So does the native one of
-# docs/clients.md. What another RDMA stack has there stays.
+# Builds of PeerDirect clients find the installed symbols and headers in the usual
+# places, and such a client can be loaded. So can the exporter of
+# docs/exporter-guide.md. Files of another RDMA stack are not changed.
 #
 # usage: build_test.sh BUILD HEADERS, in the guest
 
@@ -23,7 +23,7 @@ install_to()
 	env DESTDIR="$1" cmake --install "$build" > "$work/install.log"
 }
 
-# The search for both symbols, each as a whole column, exported whichever way.
+# Searches both symbols, as whole columns, with any kind of EXPORT_SYMBOL.
 # shellcheck disable=SC2317 # called by tap_run
 has_symbols()
 {
@@ -35,7 +35,7 @@ has_symbols()
 	done
 }
 
-# In a copy, as in a package of its own; $1 says whether the search succeeded.
+# Builds a copy of the client. $1: y or n, whether the symbols were found.
 # shellcheck disable=SC2317 # called by tap_run
 build_client()
 {
@@ -46,48 +46,48 @@ build_client()
 		! grep -i -v 'Skipping BTF' "$work/make.log"
 }
 
-# ---- found ----
+# ---- a PeerDirect client ----
 
 if ! install_to "$work/root"; then
-	tap_fail "installs" "$(tail -n 5 "$work/install.log")"
+	tap_fail "install" "$(tail -n 5 "$work/install.log")"
 	tap_done
 fi
 cp -a "$work/root$tree" "$tree"
 for place in "$(uname -m)/$kernel" "$kernel" default; do
-	tap_run "the symbols are found in $place" has_symbols "$tree/$place"
-	tap_run "so is the header" test -s "$tree/$place/include/rdma/peer_mem.h"
+	tap_run "symbols are in $place" has_symbols "$tree/$place"
+	tap_run "header is in $place" test -s "$tree/$place/include/rdma/peer_mem.h"
 done
-tap_run "without them: a client is built" build_client n
-tap_is "and cannot be loaded" \
+tap_run "client without symbols is built" build_client n
+tap_is "client without symbols cannot be loaded" \
 	"$(insmod "$work/client/ofa_client.ko" 2>&1 | grep -o 'Invalid param.*')" \
 	"Invalid parameters"
-tap_run "with them: it is built, without a warning" build_client y
-tap_is "it needs ib_peer_mem" \
+tap_run "client with symbols is built without warnings" build_client y
+tap_is "client depends on ib_peer_mem" \
 	"$(modinfo -F depends "$work/client/ofa_client.ko")" ib_peer_mem
-tap_run "it loads" insmod "$work/client/ofa_client.ko"
-tap_is "it is a client" \
+tap_run "load client" insmod "$work/client/ofa_client.ko"
+tap_is "client is registered" \
 	"$(cat /sys/kernel/mm/memory_peers/ofa_client/version)" 1.0
-tap_run "it goes" rmmod ofa_client
+tap_run "unload client" rmmod ofa_client
 
-# ---- a native client ----
+# ---- an exporter ----
 
-# Below whatever this build is to be installed.
+# The prefix depends on the configuration of the build.
 native=$(find "$work/root" -type d -path '*/src/peermem')
 native=${native#"$work/root"}
 mkdir -p "$native"
 cp -a "$work/root$native/." "$native"
 cp -r examples/exporter "$work/exporter"
-tap_run "the example of an exporter is built with what is installed" \
+tap_run "example of an exporter is built with the installed files" \
 	make -s -C "$headers" M="$work/exporter" PEERMEM_INCLUDE="$native/include" \
 	KBUILD_EXTRA_SYMBOLS="$native/Module.symvers" modules
-tap_run "it loads" insmod "$work/exporter/peer_example.ko"
-tap_is "it is a client" \
+tap_run "load exporter" insmod "$work/exporter/peer_example.ko"
+tap_is "exporter is registered" \
 	"$(cat /sys/kernel/mm/memory_peers/peer_example/version)" 1.0
-tap_run "it goes" rmmod peer_example
+tap_run "unload exporter" rmmod peer_example
 
 # ---- another RDMA stack ----
 
-# Like one that was there before.
+# A stack that was installed before.
 theirs=$work/theirs$tree
 mkdir -p "$theirs/$(uname -m)/$kernel/include" "$theirs/default"
 echo theirs | tee "$theirs/$(uname -m)/$kernel/Module.symvers" \
@@ -98,20 +98,20 @@ sums()
 		sort
 }
 before=$(sums "$theirs")
-tap_run "installs beside another stack" install_to "$work/theirs"
-tap_is "whose files stay" \
+tap_run "install beside another stack" install_to "$work/theirs"
+tap_is "installation keeps its files" \
 	"$(sums "$theirs" | grep -vF "./$kernel")" "$before"
-tap_run "removing takes none of them" \
+tap_run "remove beside another stack" \
 	packaging/ofa-kernel remove "$theirs" "$(uname -m)" "$kernel"
-tap_is "they are still there" "$(sums "$theirs")" "$before"
+tap_is "removal keeps its files" "$(sums "$theirs")" "$before"
 
-# One that came after us.
+# A stack that was installed later and replaced a file.
 theirs=$work/root$tree
 echo theirs > "$theirs/$(uname -m)/$kernel/Module.symvers"
 before=$(sums "$theirs" | grep -vF .peermem)
 packaging/ofa-kernel remove "$theirs" "$(uname -m)" "$kernel"
-tap_is "what was put in our place stays" "$(sums "$theirs")" "$before"
+tap_is "removal keeps a replaced file" "$(sums "$theirs")" "$before"
 
 packaging/ofa-kernel remove "$tree" "$(uname -m)" "$kernel"
-tap_run "ours is removed without a rest" test ! -e "$tree"
+tap_run "removal without another stack leaves nothing" test ! -e "$tree"
 tap_done

@@ -8,28 +8,29 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "../page_size.h"
 #include "client.h"
 #include "lib/proc.h"
 
 #define MODULE "peerdirect_clients"
 #define ORDER "/sys/module/peer_test_mem/parameters/piece_order"
 #define SPAN (1UL << 30)
-#define PAGE 4096UL
+#define PAGE page_size()
 
-uint64_t client_middle(const struct client *client)
+uint64_t client_range_offset(const struct client *client)
 {
-	return client->like->page + 5 * PAGE + 123;
+	return client->type->page + 5 * PAGE + 123;
 }
 
-/* Parts of two pages of the device, at least. */
-size_t client_length(const struct client *client)
+/* The range is in at least two pages of the device. */
+size_t client_range_length(const struct client *client)
 {
 	return client->buf.mem.length / 2 + 3 * PAGE;
 }
 
-static size_t whole_length(const struct client_kind *like)
+static size_t whole_length(const struct client_type *type)
 {
-	return like->page > 65536 ? 3 * like->page : 4 * 65536UL;
+	return type->page > 65536 ? 3 * type->page : 4 * 65536UL;
 }
 
 /* ---- modules ---- */
@@ -62,23 +63,23 @@ int client_unload(void)
 
 /* ---- memory ---- */
 
-/* Where the device has it the process has it, too. */
+/* Moves the memory to the same address in the process and for the client. */
 static int move_to_window(struct vt_mem *mem)
 {
 	void *to = (void *)CLIENT_WINDOW;
-	__u64 place = CLIENT_WINDOW;
+	__u64 location = CLIENT_WINDOW;
 
 	if (mremap(mem->addr, mem->length, mem->length,
 		   MREMAP_MAYMOVE | MREMAP_FIXED, to) != to)
 		return -errno;
 	mem->addr = to;
-	return ioctl(mem->fd, PEER_TEST_IOC_PLACE, &place) ? -errno : 0;
+	return ioctl(mem->fd, PEER_TEST_IOC_PLACE, &location) ? -errno : 0;
 }
 
 int client_open_memory(struct client *client)
 {
 	struct vt_mem *mem = &client->buf.mem;
-	int ret = vt_mem_alloc(mem, &client->kind, whole_length(client->like),
+	int ret = vt_mem_alloc(mem, &client->kind, whole_length(client->type),
 			       0);
 
 	if (ret)
@@ -89,20 +90,20 @@ int client_open_memory(struct client *client)
 	return ret;
 }
 
-int client_open(struct client *client, const struct client_kind *like)
+int client_open(struct client *client, const struct client_type *type)
 {
-	char order[12];
+	char piece_order[12];
 	int ret;
 
 	memset(client, 0, sizeof(*client));
-	client->like = like;
+	client->type = type;
 	client->kind = vt_mem_peerdirect;
-	client->kind.name = like->product;
-	client->kind.client = like->name;
-	ret = client_load(like->product);
-	snprintf(order, sizeof(order), "%d", like->order);
+	client->kind.name = type->product;
+	client->kind.client = type->name;
+	ret = client_load(type->product);
+	snprintf(piece_order, sizeof(piece_order), "%d", type->piece_order);
 	if (!ret)
-		ret = vt_write_file(ORDER, order);
+		ret = vt_write_file(ORDER, piece_order);
 	if (!ret)
 		ret = client_open_memory(client);
 	if (ret)
@@ -121,7 +122,7 @@ int client_close(struct client *client)
 	return ret ? ret : client_unload();
 }
 
-/* ---- notes ---- */
+/* ---- recorded calls ---- */
 
 struct peer_test_calls client_calls(const struct client *client,
 				    unsigned int range)
@@ -133,7 +134,7 @@ struct peer_test_calls client_calls(const struct client *client,
 	return calls;
 }
 
-int client_wait_for(const struct client *client, unsigned int range, char call)
+int client_wait_call(const struct client *client, unsigned int range, char call)
 {
 	int64_t until = vt_now_ms() + VT_TIMEOUT_MS;
 
@@ -145,8 +146,8 @@ int client_wait_for(const struct client *client, unsigned int range, char call)
 	return 0;
 }
 
-/* Takes the letters out. Return: how many there were. */
-static int strip(char *calls, const char *letters)
+/* Return: the number of removed letters. */
+static int remove_letters(char *calls, const char *letters)
 {
 	int n = 0;
 	char *to;
@@ -162,14 +163,14 @@ static int strip(char *calls, const char *letters)
 }
 
 /*
- * release() once at the end, or anywhere after the memory went. A client that was
- * about to tell of that when the end came tells of it late.
+ * release() is called once: at the end, or anywhere after the invalidation. An
+ * invalidation that races with deregistration may call the callback after it.
  */
-static bool is_released(const struct client *client, const char *calls)
+static bool release_is_valid(const struct client *client, const char *calls)
 {
 	const char *release = strchr(calls, 'R');
 
-	if (strchr(client->like->lacks, 'R'))
+	if (strchr(client->type->missing, 'R'))
 		return !release;
 	if (!release || strchr(release + 1, 'R'))
 		return false;
@@ -177,32 +178,32 @@ static bool is_released(const struct client *client, const char *calls)
 	       memchr(calls, 'I', release - calls);
 }
 
-static bool is_expected(const struct client *client, unsigned int range,
+static bool calls_match(const struct client *client, unsigned int range,
 			const char *expected)
 {
-	struct peer_test_calls have = client_calls(client, range);
+	struct peer_test_calls actual = client_calls(client, range);
 	char want[PEER_TEST_MAX_CALLS];
 
 	snprintf(want, sizeof(want), "%s", expected);
-	strip(want, client->like->lacks);
-	if (strip(want, "R")) {
-		if (!is_released(client, have.calls))
+	remove_letters(want, client->type->missing);
+	if (remove_letters(want, "R")) {
+		if (!release_is_valid(client, actual.calls))
 			return false;
-		strip(have.calls, "R");
+		remove_letters(actual.calls, "R");
 	}
-	return !strcmp(have.calls, want);
+	return !strcmp(actual.calls, want);
 }
 
-/* What a client does by itself it may still be at. */
-int client_calls_are(const struct client *client, unsigned int range,
-		     const char *expected)
+/* Retries, because the client may still be unmapping in its own thread. */
+int client_check_calls(const struct client *client, unsigned int range,
+		       const char *expected)
 {
 	int64_t until = vt_now_ms() + VT_TIMEOUT_MS;
 
-	while (!is_expected(client, range, expected)) {
+	while (!calls_match(client, range, expected)) {
 		if (vt_now_ms() > until) {
 			fprintf(stderr, "# %s, range %u: %s, expected %s\n",
-				client->like->product, range,
+				client->type->product, range,
 				client_calls(client, range).calls, expected);
 			return -EILSEQ;
 		}
@@ -211,32 +212,33 @@ int client_calls_are(const struct client *client, unsigned int range,
 	return 0;
 }
 
-static bool is_legal(const struct client *client, unsigned int range)
+static bool sequence_is_valid(const struct client *client, unsigned int range)
 {
 	static const char *const by_core[] = {
 		"AGDSUP", "AGDUP", "AGdP", "Ag", "A", NULL
 	};
-	static const char *const by_itself[] = { "AGDSF", "AGDF", NULL };
-	struct peer_test_calls have = client_calls(client, range);
-	enum client_back back = client->like->back;
+	static const char *const by_client[] = { "AGDSF", "AGDF", NULL };
+	struct peer_test_calls actual = client_calls(client, range);
+	enum client_invalidation invalidation = client->type->invalidation;
 	int i;
 
-	if (!is_released(client, have.calls))
+	if (!release_is_valid(client, actual.calls))
 		return false;
-	strip(have.calls, "RIix");
+	remove_letters(actual.calls, "RIix");
 	for (i = 0; by_core[i]; i++)
-		if (!strcmp(have.calls, by_core[i]))
+		if (!strcmp(actual.calls, by_core[i]))
 			return true;
-	if (back < BACK_BY_ITSELF || strip(have.calls, "u") > 1 ||
-	    strip(have.calls, "p") > 1)
+	if (invalidation < INVALIDATE_CLIENT_UNMAPS ||
+	    remove_letters(actual.calls, "u") > 1 ||
+	    remove_letters(actual.calls, "p") > 1)
 		return false;
-	for (i = 0; by_itself[i]; i++)
-		if (!strcmp(have.calls, by_itself[i]))
+	for (i = 0; by_client[i]; i++)
+		if (!strcmp(actual.calls, by_client[i]))
 			return true;
 	return false;
 }
 
-int client_calls_legal(const struct client *client)
+int client_check_sequences(const struct client *client)
 {
 	int64_t until = vt_now_ms() + VT_TIMEOUT_MS;
 	unsigned int ranges = client_calls(client, 0).ranges;
@@ -244,12 +246,12 @@ int client_calls_legal(const struct client *client)
 	int ret = 0;
 
 	for (range = 1; range <= ranges; range++) {
-		while (!is_legal(client, range) && vt_now_ms() < until)
+		while (!sequence_is_valid(client, range) && vt_now_ms() < until)
 			usleep(5000);
-		if (is_legal(client, range))
+		if (sequence_is_valid(client, range))
 			continue;
 		fprintf(stderr, "# %s, range %u of %u: %s\n",
-			client->like->product, range, ranges,
+			client->type->product, range, ranges,
 			client_calls(client, range).calls);
 		ret = -EILSEQ;
 	}
@@ -271,8 +273,8 @@ unsigned long client_errors(const struct client *client)
 	for (i = 0; i < 5; i++) {
 		n = stats.count[PEER_TEST_ERR_ORDER + i];
 		if (n)
-			fprintf(stderr, "# %s: %llu times wrong: %s\n",
-				client->like->product, (unsigned long long)n,
+			fprintf(stderr, "# %s: %llu errors: %s\n",
+				client->type->product, (unsigned long long)n,
 				names[i]);
 		errors += n;
 	}

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
 /*
- * A product whose PeerDirect clients are registered (tests/kmod/clients.h), and
- * memory of it.
+ * PeerDirect clients of a product (tests/kmod/clients.h), and memory of them.
  */
 #ifndef CLIENT_H
 #define CLIENT_H
@@ -12,81 +11,93 @@
 #include "lib/buf.h"
 #include "lib/counters.h"
 
-/* What happens when the memory goes. */
-enum client_back {
-	BACK_NEVER,		/* it does not */
-	BACK_BY_CORE,		/* the core unmaps before its callback returns */
-	BACK_BY_ITSELF,		/* the client unmaps when that has returned */
-	BACK_WITHIN,		/* likewise, though the core calls it, within */
+/* How a client invalidates memory. */
+enum client_invalidation {
+	INVALIDATE_NEVER,
+	/* The core unmaps before its callback returns. */
+	INVALIDATE_CORE_UNMAPS,
+	/* The client unmaps after the callback. */
+	INVALIDATE_CLIENT_UNMAPS,
+	/* The same, and it ignores the core's unmap calls in the callback. */
+	INVALIDATE_IGNORES_UNMAP,
 };
 
 /**
- * struct client_kind - a product
- * @product: as the module knows it
- * @name:   of the client that has the memory
- * @back:   see above
- * @lacks:  of the optional functions: "S" get_page_size(), "R" release()
- * @page:   of the device
- * @counted: page size that the client says
- * @order:  of the pieces that its memory comes in; -1: of different sizes
- * @two:    it has another client, too, which is asked after this one
- * @stays:  the module cannot go while memory is registered
+ * struct client_type - a product
+ * @product:       name for the test module
+ * @name:          of the client that owns the memory
+ * @invalidation:  see above
+ * @missing:       optional callbacks that it lacks: "S" get_page_size(), "R"
+ *                 release()
+ * @page:          page size of the device, in bytes
+ * @reported_page: result of get_page_size()
+ * @piece_order:   allocation order of its memory; -1: various
+ * @second_client: it has a second client, which is asked after this one
+ * @holds_module:  the module cannot be unloaded while memory is registered
  */
-struct client_kind {
+struct client_type {
 	const char *product;
 	const char *name;
-	enum client_back back;
-	const char *lacks;
+	enum client_invalidation invalidation;
+	const char *missing;
 	unsigned long page;
-	unsigned long counted;
-	int order;
-	bool two;
-	bool stays;
+	unsigned long reported_page;
+	int piece_order;
+	bool second_client;
+	bool holds_module;
 };
 
 /**
- * struct client - a product, loaded, and memory of it
- * @kind: of this memory, for the helpers of tests/verbs/lib
- * @buf:  not registered
+ * struct client - a loaded product, and memory of it
+ * @type: the product
+ * @kind: kind of the memory, for the helpers of tests/verbs/lib
+ * @buf:  the memory; @buf.mr is unused
  */
 struct client {
-	const struct client_kind *like;
+	const struct client_type *type;
 	struct vt_mem_kind kind;
 	struct vt_buf buf;
 };
 
-/* Where the memory is; and its middle, which begins and ends within pages. */
+/* Address of the memory, in the process and for the client. */
 #define CLIENT_WINDOW 0x200000000000UL
-uint64_t client_middle(const struct client *client);
-size_t client_length(const struct client *client);
+/* The range that tests register. It starts and ends inside of pages. */
+uint64_t client_range_offset(const struct client *client);
+size_t client_range_length(const struct client *client);
 
-/* Modules with the clients of "product" or "product,product". 0 or an error. */
+/*
+ * Loads the modules, with the clients of "product" or "product,product". Return:
+ * 0, -errno, or an exit status.
+ */
 int client_load(const char *products);
 int client_unload(void);
 
 /* Return: 0 or -errno. */
-int client_open(struct client *client, const struct client_kind *like);
+int client_open(struct client *client, const struct client_type *type);
 int client_close(struct client *client);
-/* Memory alone, in a process of its own; @buf is then what client_open() made. */
+/* Allocates @buf.mem only, for a child process. */
 int client_open_memory(struct client *client);
 
-/* The notes about range @range, as they are now. */
+/* Return: the calls recorded so far for range number @range. */
 struct peer_test_calls client_calls(const struct client *client,
 				    unsigned int range);
-/* Waits until a letter is there. Return: 0 or -ETIMEDOUT. */
-int client_wait_for(const struct client *client, unsigned int range, char call);
+/* Waits until a call is recorded. Return: 0 or -ETIMEDOUT. */
+int client_wait_call(const struct client *client, unsigned int range, char call);
 
 /*
- * @expected, less what the client lacks. If memory went release() may have come at
- * any time from then on: it is looked for, and left out of the comparison.
- * Return: 0, or -EILSEQ, after it said on stderr what is wrong.
+ * Waits until the recorded calls are @expected, without callbacks that the client
+ * lacks. After an invalidation, release() is valid at any later position.
+ * Return: 0, or -EILSEQ, with a message on stderr.
  */
-int client_calls_are(const struct client *client, unsigned int range,
-		     const char *expected);
-/* Of all ranges: are these the calls for a range that came and went, whatever met? */
-int client_calls_legal(const struct client *client);
+int client_check_calls(const struct client *client, unsigned int range,
+		       const char *expected);
+/*
+ * Checks that the calls for each range are a valid sequence from acquire() to
+ * release(), with any race. Return: 0, or -EILSEQ, with a message on stderr.
+ */
+int client_check_sequences(const struct client *client);
 
-/* All errors that the client has counted, and says so on stderr. */
+/* Return: the number of errors that the client has counted; prints them. */
 unsigned long client_errors(const struct client *client);
 
 #endif

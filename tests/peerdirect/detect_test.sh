@@ -1,17 +1,17 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 #
-# What communication libraries look at to learn whether device memory can be
-# registered, with the clients there and without: the very paths and symbols.
+# How communication libraries detect that device memory can be registered: the same
+# paths and symbols, with and without registered clients.
 #
-# usage: detect_test.sh MODULES, in the guest; MODULES: where the test modules are
+# usage: detect_test.sh MODULES, in the guest; MODULES: directory of test modules
 
 modules=$1
 peers=/sys/kernel/mm/memory_peers
 # shellcheck source=tests/tap.sh
 . "$(dirname "$0")/../tap.sh"
 
-# Loads the clients of the products named.
+# Loads the clients of the given products.
 with_clients()
 {
 	rmmod peerdirect_clients 2> /dev/null
@@ -19,7 +19,7 @@ with_clients()
 		like="$(IFS=,; echo "$*")"
 }
 
-# ---- each library's own question ----
+# ---- the check of each library ----
 
 nccl()
 {
@@ -33,13 +33,13 @@ rccl()
 		/sys/memory_peers/amdkfd/version 2> /dev/null
 }
 
-# RCCL's, where it finds no file, and libfabric's: in any case, and that alone.
+# RCCL does this if it finds no file; libfabric does only this.
 kernel_has()
 {
 	grep -o -w -e "[tT] $1" /proc/kallsyms | sort -u
 }
 
-# What UCX says it would register with RDMA devices, after its own checks.
+# The memory types that UCX would register with RDMA devices.
 ucx()
 {
 	"$work/ucx_types" | sort -u | xargs
@@ -52,36 +52,38 @@ gcc "$(dirname "$0")/ucx_types.c" -o "$work/ucx_types" -luct -lucs
 [ -d /sys/module/peer_test_mem ] || insmod "$modules/peer_test_mem.ko"
 
 with_clients
-tap_is "without clients: NCCL finds nothing" "$(nccl)" ""
-tap_is "without clients: RCCL finds nothing" "$(rccl)" ""
-tap_is "the symbol is there: RCCL, libfabric" \
+tap_is "without clients, NCCL finds nothing" "$(nccl)" ""
+tap_is "without clients, RCCL finds nothing" "$(rccl)" ""
+tap_is "RCCL and libfabric find the symbol" \
 	"$(kernel_has ib_register_peer_memory_client)" \
 	"T ib_register_peer_memory_client"
-tap_is "so is that of dma-bufs: libfabric" \
+tap_is "libfabric finds the symbol of dma-bufs" \
 	"$(kernel_has ib_umem_dmabuf_get)" "T ib_umem_dmabuf_get"
-tap_is "without clients: UCX registers memory of the system" "$(ucx)" host
+tap_is "without clients, UCX registers system memory only" "$(ucx)" host
 
 with_clients nv_peer_mem
-tap_is "nv_peer_mem: NCCL finds both of its clients" "$(nccl)" "1.3-0
+tap_is "nv_peer_mem: NCCL finds its two clients" "$(nccl)" "1.3-0
 1.3-0"
-tap_is "and UCX memory of CUDA, too" "$(ucx)" "cuda host"
+tap_is "nv_peer_mem: UCX also registers CUDA memory" "$(ucx)" "cuda host"
 with_clients nvidia-peermem
 tap_is "nvidia-peermem: NCCL finds it" "$(nccl)" 595.45.04
-tap_is "so does UCX" "$(ucx)" "cuda host"
+tap_is "nvidia-peermem: UCX also registers CUDA memory" "$(ucx)" "cuda host"
 with_clients amdgpu
 tap_is "amdgpu: RCCL finds it" "$(rccl)" 1.0
-tap_is "but NCCL nothing" "$(nccl)" ""
+tap_is "amdgpu: NCCL finds nothing" "$(nccl)" ""
 with_clients nv_peer_mem amdgpu
-tap_is "both: each finds its own" "$(nccl | wc -l) $(rccl | wc -l)" "2 1"
+tap_is "nv_peer_mem and amdgpu: each library finds its clients" \
+	"$(nccl | wc -l) $(rccl | wc -l)" "2 1"
 
-# ---- every file that is there of a client ----
+# ---- all files of a client ----
 
-tap_is "a client's files" "$(cd $peers/amdkfd && echo *)" \
+tap_is "files of a client" "$(cd $peers/amdkfd && echo *)" \
 	"num_alloc_mrs num_dealloc_mrs num_dereg_bytes num_dereg_pages num_faults \
 num_free_callbacks num_invalidations num_reg_bytes num_reg_pages version"
-tap_is "anybody may read them" \
+tap_is "all users may read the files" \
 	"$(stat -c %A $peers/amdkfd/* | sort -u)" "-r--r--r--"
 with_clients
-tap_is "they go with the client" "$(cd $peers && ls -d nv_mem* amdkfd 2> /dev/null)" ""
+tap_is "unregistration removes the files" \
+	"$(cd $peers && ls -d nv_mem* amdkfd 2> /dev/null)" ""
 
 tap_done

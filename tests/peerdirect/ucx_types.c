@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Prints the kinds of memory that UCX would register with RDMA devices:
+ * Prints the memory types that UCX would register with RDMA devices:
  *   cc ucx_types.c -luct -lucs
  */
 #include <stdio.h>

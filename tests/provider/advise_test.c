@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Plain ibv_advise_mr() through the overlay really prefetches, by the counters
- * of the MR and by the word of the memory's owner, and brings the kernel's
- * answer. What the kernel answers to what is tested elsewhere (verbs, fuzz).
+ * ibv_advise_mr() through the overlay prefetches, as the counters of the MR and the
+ * exporter confirm, and returns the result of the kernel. The groups verbs and fuzz test
+ * which errors the kernel returns.
  */
 #include <kselftest_harness.h>
 
-#include "asked.h"
+#include "uverbs_calls.h"
 #include "lib/counters.h"
 #include "lib/link.h"
 #include "odp_vram.h"
@@ -18,7 +18,7 @@
 
 FIXTURE(advise)
 {
-	VT_LINK;	/* on demand there */
+	VT_LINK;	/* the remote buffer is on demand */
 };
 
 FIXTURE_VARIANT(advise)
@@ -52,7 +52,7 @@ static int advise(advise_t *self, enum ibv_advise_mr_advice advice,
 	return ibv_advise_mr(self->dev.pd, advice, flags, &sge, 1);
 }
 
-/* Writes into each page of the buffer. */
+/* Writes to each page of the remote buffer. */
 static int touch_all(advise_t *self)
 {
 	uint64_t at;
@@ -82,7 +82,7 @@ static int wait_prefetched(unsigned long pages)
 	return -ETIMEDOUT;
 }
 
-TEST_F(advise, brings_pages)
+TEST_F(advise, populates_pages)
 {
 	struct vt_mr_counters before, after;
 	bool vram = variant->kind != &vt_mem_host;
@@ -90,10 +90,10 @@ TEST_F(advise, brings_pages)
 	if (vram)
 		EXPECT_EQ(PEER_VRAM_DOMAIN_SYSTEM,
 			  query(&self->there.mem).domain);
-	asked(ASKED_ADVISE);
+	uverbs_calls(UVERBS_CALL_ADVISE_MR);
 	ASSERT_EQ(0, advise(self, IBV_ADVISE_MR_ADVICE_PREFETCH_WRITE,
 			    IBV_ADVISE_MR_FLAG_FLUSH, 0, SIZE));
-	EXPECT_EQ(1, asked(ASKED_ADVISE));
+	EXPECT_EQ(1, uverbs_calls(UVERBS_CALL_ADVISE_MR));
 	ASSERT_EQ(0, vt_mr_counters_read(&before));
 	EXPECT_EQ(PAGES, before.prefetch);
 	if (vram)
@@ -104,7 +104,7 @@ TEST_F(advise, brings_pages)
 	EXPECT_EQ(before.faults, after.faults);
 }
 
-TEST_F(advise, without_waiting)
+TEST_F(advise, asynchronous)
 {
 	ASSERT_EQ(0, advise(self, IBV_ADVISE_MR_ADVICE_PREFETCH, 0, PAGE,
 			    SIZE - PAGE));
@@ -145,40 +145,40 @@ TEST_F(advise, whole_address_space)
 	EXPECT_EQ(0, ibv_dereg_mr(all));
 }
 
-/* An answer is the kernel's, and nothing else happens. */
-#define EXPECT_ANSWER(want, call)					\
+/* Expects one call into the kernel, with this result. */
+#define EXPECT_RESULT(want, call)					\
 do {									\
-	asked(ASKED_ADVISE);						\
+	uverbs_calls(UVERBS_CALL_ADVISE_MR);				\
 	EXPECT_EQ(want, call);						\
-	EXPECT_EQ(1, asked(ASKED_ADVISE));				\
-	EXPECT_EQ(want, asked_answer(ASKED_ADVISE));			\
+	EXPECT_EQ(1, uverbs_calls(UVERBS_CALL_ADVISE_MR));		\
+	EXPECT_EQ(want, uverbs_call_result(UVERBS_CALL_ADVISE_MR));	\
 } while (0)
 
-TEST_F(advise, answers)
+TEST_F(advise, errors)
 {
 	struct ibv_sge pinned = vt_sge(&self->here, 0, 8);
-	struct ibv_sge nobody = { self->there.iova, 8, 0 };
+	struct ibv_sge bad_lkey = { self->there.iova, 8, 0 };
 	struct vt_mr_counters now;
 
-	EXPECT_ANSWER(EFAULT, advise(self, IBV_ADVISE_MR_ADVICE_PREFETCH,
+	EXPECT_RESULT(EFAULT, advise(self, IBV_ADVISE_MR_ADVICE_PREFETCH,
 				     IBV_ADVISE_MR_FLAG_FLUSH, 1, SIZE));
-	EXPECT_ANSWER(EINVAL, advise(self, IBV_ADVISE_MR_ADVICE_PREFETCH, 1 << 1,
+	EXPECT_RESULT(EINVAL, advise(self, IBV_ADVISE_MR_ADVICE_PREFETCH, 1 << 1,
 				     0, SIZE));
-	EXPECT_ANSWER(EOPNOTSUPP, advise(self, 17, 0, 0, SIZE));
-	EXPECT_ANSWER(EINVAL,
+	EXPECT_RESULT(EOPNOTSUPP, advise(self, 17, 0, 0, SIZE));
+	EXPECT_RESULT(EINVAL,
 		      ibv_advise_mr(self->dev.pd, IBV_ADVISE_MR_ADVICE_PREFETCH,
 				    0, &pinned, 1));
-	EXPECT_ANSWER(ENOENT,
+	EXPECT_RESULT(ENOENT,
 		      ibv_advise_mr(self->dev.pd, IBV_ADVISE_MR_ADVICE_PREFETCH,
-				    0, &nobody, 1));
-	EXPECT_ANSWER(EINVAL,
+				    0, &bad_lkey, 1));
+	EXPECT_RESULT(EINVAL,
 		      ibv_advise_mr(self->dev.pd, IBV_ADVISE_MR_ADVICE_PREFETCH,
 				    0, NULL, 0));
 	ASSERT_EQ(0, vt_mr_counters_read(&now));
 	EXPECT_EQ(0, now.prefetch);
 }
 
-TEST_F(advise, needs_write_access_to_write)
+TEST_F(advise, prefetch_write_needs_write_access)
 {
 	struct vt_buf_opts opts = {
 		.access = IBV_ACCESS_REMOTE_READ | IBV_ACCESS_ON_DEMAND,
@@ -189,10 +189,10 @@ TEST_F(advise, needs_write_access_to_write)
 	ASSERT_EQ(0, vt_buf_open(&buf, &self->dev, variant->kind, SIZE, &opts));
 	vt_buf_fill(&buf, 3);
 	sge = vt_sge(&buf, 0, SIZE);
-	EXPECT_ANSWER(EPERM, ibv_advise_mr(self->dev.pd,
+	EXPECT_RESULT(EPERM, ibv_advise_mr(self->dev.pd,
 					   IBV_ADVISE_MR_ADVICE_PREFETCH_WRITE,
 					   IBV_ADVISE_MR_FLAG_FLUSH, &sge, 1));
-	EXPECT_ANSWER(0, ibv_advise_mr(self->dev.pd,
+	EXPECT_RESULT(0, ibv_advise_mr(self->dev.pd,
 				       IBV_ADVISE_MR_ADVICE_PREFETCH,
 				       IBV_ADVISE_MR_FLAG_FLUSH, &sge, 1));
 	EXPECT_EQ(0, vt_buf_close(&buf));

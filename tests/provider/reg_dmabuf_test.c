@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Plain ibv_reg_dmabuf_mr() through the overlay: data goes to and fro, an MR of a
- * dma-buf is to other calls what it should be, and the program gets the kernel's
- * errno; that is what programs probe for, with file descriptor -1 and whatever
- * length.
+ * ibv_reg_dmabuf_mr() through the overlay: transfers data in both directions, works with
+ * other calls, and returns the errno of the kernel. Programs probe for dma-buf support
+ * by that errno, with file descriptor -1 and any length.
  */
 #include <kselftest_harness.h>
 
 #include <fcntl.h>
 
-#include "asked.h"
+#include "uverbs_calls.h"
 #include "lib/buf.h"
 #include "lib/counters.h"
 
@@ -20,7 +19,7 @@
 FIXTURE(dmabuf)
 {
 	struct vt_dev dev;
-	int no_dmabuf;	/* a file of another kind */
+	int no_dmabuf;	/* a file that is not a dma-buf */
 };
 
 FIXTURE_SETUP(dmabuf)
@@ -28,7 +27,7 @@ FIXTURE_SETUP(dmabuf)
 	ASSERT_EQ(0, vt_dev_open(&self->dev));
 	self->no_dmabuf = open("/dev/null", O_RDWR | O_CLOEXEC);
 	ASSERT_NE(-1, self->no_dmabuf);
-	asked(ASKED_DMABUF);
+	uverbs_calls(UVERBS_CALL_REG_DMABUF_MR);
 }
 
 FIXTURE_TEARDOWN(dmabuf)
@@ -37,8 +36,9 @@ FIXTURE_TEARDOWN(dmabuf)
 	vt_dev_close(&self->dev);
 }
 
-static int try(FIXTURE_DATA(dmabuf) *self, uint64_t offset, size_t length,
-	       uint64_t iova, int fd, int access)
+static int try_register(FIXTURE_DATA(dmabuf) *self, uint64_t offset,
+			size_t length,
+			uint64_t iova, int fd, int access)
 {
 	struct ibv_mr *mr = ibv_reg_dmabuf_mr(self->dev.pd, offset, length,
 					      iova, fd, access);
@@ -47,7 +47,7 @@ static int try(FIXTURE_DATA(dmabuf) *self, uint64_t offset, size_t length,
 	return mr ? -ibv_dereg_mr(mr) : error;
 }
 
-TEST_F(dmabuf, answer_is_the_kernels)
+TEST_F(dmabuf, returns_kernel_error)
 {
 	const struct {
 		uint64_t offset;
@@ -59,7 +59,7 @@ TEST_F(dmabuf, answer_is_the_kernels)
 		{ 0, 4096, 0, -1, ACCESS, EBADF },
 		{ 0, 4096, 0, INT32_MAX, ACCESS, EBADF },
 		{ 0, 4096, 0, self->no_dmabuf, ACCESS, EINVAL },
-		/* Not at the same place of a page. */
+		/* Offset and IOVA differ within the page. */
 		{ 0, 4096, 1, -1, ACCESS, EINVAL },
 		{ 0, 4096, 0, -1, IBV_ACCESS_REMOTE_WRITE, EINVAL },
 		{ 0, 4096, 0, -1, ACCESS | IBV_ACCESS_ON_DEMAND, EINVAL },
@@ -67,11 +67,11 @@ TEST_F(dmabuf, answer_is_the_kernels)
 	size_t i;
 
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		int got = try(self, rows[i].offset, rows[i].length,
+		int got = try_register(self, rows[i].offset, rows[i].length,
 			      rows[i].iova, rows[i].fd, rows[i].access);
 
-		EXPECT_EQ(1, asked(ASKED_DMABUF));
-		EXPECT_EQ(asked_answer(ASKED_DMABUF), got);
+		EXPECT_EQ(1, uverbs_calls(UVERBS_CALL_REG_DMABUF_MR));
+		EXPECT_EQ(uverbs_call_result(UVERBS_CALL_REG_DMABUF_MR), got);
 		EXPECT_EQ(rows[i].want, got)
 			TH_LOG("row %zu", i);
 	}
@@ -102,11 +102,11 @@ FIXTURE_SETUP(region)
 				 NULL));
 	vt_buf_fill(&self->local, 1);
 	ASSERT_EQ(0, vt_mem_alloc(&self->mem, variant->kind, SIZE, 0));
-	asked(ASKED_DMABUF);
+	uverbs_calls(UVERBS_CALL_REG_DMABUF_MR);
 	self->mr = ibv_reg_dmabuf_mr(self->dev.pd, 0, SIZE, 0, self->mem.dmabuf,
 				     ACCESS);
 	ASSERT_NE(NULL, self->mr);
-	EXPECT_EQ(1, asked(ASKED_DMABUF));
+	EXPECT_EQ(1, uverbs_calls(UVERBS_CALL_REG_DMABUF_MR));
 }
 
 FIXTURE_TEARDOWN(region)
@@ -147,16 +147,16 @@ TEST_F_TIMEOUT(region, prefetch, 120)
 	EXPECT_EQ(SIZE / PAGE, counters.prefetch);
 }
 
-/* libibverbs itself does not let an MR of a dma-buf be changed. */
+/* libibverbs itself rejects rereg of an MR of a dma-buf. */
 TEST_F(region, no_rereg)
 {
-	asked(ASKED_REREG);
+	uverbs_calls(UVERBS_CALL_REREG_MR);
 	errno = 0;
 	EXPECT_EQ(IBV_REREG_MR_ERR_INPUT,
 		  ibv_rereg_mr(self->mr, IBV_REREG_MR_CHANGE_ACCESS, NULL, NULL,
 			       0, IBV_ACCESS_LOCAL_WRITE));
 	EXPECT_EQ(EINVAL, errno);
-	EXPECT_EQ(0, asked(ASKED_REREG));
+	EXPECT_EQ(0, uverbs_calls(UVERBS_CALL_REREG_MR));
 }
 
 TEST_HARNESS_MAIN

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Plain ibv_rereg_mr() through the overlay: every combination of what it can
- * change, on host and video memory, pinned and on demand. What it changed, what
- * it left, and that a refusal changes nothing.
+ * ibv_rereg_mr() through the overlay: every combination of changes, on host memory and
+ * VRAM, pinned and on demand. Checks what a call changes and what it keeps, and that a
+ * failed call changes nothing.
  */
 #include <kselftest_harness.h>
 
 #include <sys/mman.h>
 
-#include "asked.h"
+#include "uverbs_calls.h"
 #include "lib/counters.h"
 #include "lib/link.h"
 #include "lib/proc.h"
@@ -20,9 +20,9 @@
 
 FIXTURE(rereg)
 {
-	VT_LINK;		/* the responder is in the device's domain */
-	struct ibv_pd *pd;	/* another */
-	struct vt_pair new;	/* the responder is in that */
+	VT_LINK;		/* the responder is in the PD of the device */
+	struct ibv_pd *pd;	/* another PD */
+	struct vt_pair new;	/* the responder is in @pd */
 };
 
 VT_VARIANTS(rereg);
@@ -55,7 +55,7 @@ FIXTURE_TEARDOWN(rereg)
 
 typedef FIXTURE_DATA(rereg) rereg_t;
 
-/* A WRITE to the region through one of the pairs; an error renews it. */
+/* RDMA WRITE to the remote MR through a pair of QPs, which an error renews. */
 static int write_through(rereg_t *self, struct vt_pair *pair)
 {
 	struct ibv_sge sge = vt_sge(&self->here, 8, LENGTH);
@@ -81,8 +81,8 @@ static int read_through(rereg_t *self, struct vt_pair *pair)
 	return vt_buf_check_all(&self->here);
 }
 
-/* All that a program sees of an MR. */
-static bool same(const struct ibv_mr *a, const struct ibv_mr *b)
+/* Compares the fields of an MR that programs see. */
+static bool same_mr(const struct ibv_mr *a, const struct ibv_mr *b)
 {
 	return a->context == b->context && a->pd == b->pd &&
 	       a->addr == b->addr && a->length == b->length &&
@@ -94,11 +94,11 @@ TEST_F(rereg, access)
 {
 	struct ibv_mr before = *self->there.mr;
 
-	asked(ASKED_REREG);
+	uverbs_calls(UVERBS_CALL_REREG_MR);
 	ASSERT_EQ(0, ibv_rereg_mr(self->there.mr, IBV_REREG_MR_CHANGE_ACCESS,
 				  NULL, NULL, 0, READ_ONLY | variant->on_demand));
-	EXPECT_EQ(1, asked(ASKED_REREG));
-	EXPECT_TRUE(same(&before, self->there.mr));
+	EXPECT_EQ(1, uverbs_calls(UVERBS_CALL_REREG_MR));
+	EXPECT_TRUE(same_mr(&before, self->there.mr));
 	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, write_through(self, &self->pair));
 	EXPECT_EQ(0, read_through(self, &self->pair));
 
@@ -116,10 +116,10 @@ TEST_F(rereg, pd)
 				  self->pd, NULL, 0, 0));
 	EXPECT_EQ(self->pd, self->there.mr->pd);
 	before.pd = self->pd;
-	EXPECT_TRUE(same(&before, self->there.mr));
+	EXPECT_TRUE(same_mr(&before, self->there.mr));
 	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, write_through(self, &self->pair));
 	EXPECT_EQ(0, write_through(self, &self->new));
-	/* It is in use now, and the other is not. */
+	/* The MR holds a reference to the new PD. */
 	EXPECT_EQ(EBUSY, ibv_dealloc_pd(self->pd));
 }
 
@@ -137,8 +137,8 @@ TEST_F(rereg, pd_and_access)
 	EXPECT_EQ(0, write_through(self, &self->pair));
 }
 
-/* Calls that are refused, by libibverbs itself or by the kernel. */
-struct refusal {
+/* Calls that fail, in libibverbs itself or in the kernel. */
+struct bad_call {
 	int flags, access;
 	bool range, by_kernel;
 	int want_errno;
@@ -148,8 +148,8 @@ struct refusal {
 #define PD IBV_REREG_MR_CHANGE_PD
 #define RANGE IBV_REREG_MR_CHANGE_TRANSLATION
 
-static const struct refusal refusals[] = {
-	/* Soft-RoCE does not move a region to other memory. */
+static const struct bad_call bad_calls[] = {
+	/* Soft-RoCE does not change the memory of an MR. */
 	{ RANGE, 0, true, true, EOPNOTSUPP },
 	{ RANGE | PD, 0, true, true, EOPNOTSUPP },
 	{ RANGE | ACCESS, VT_ACCESS_ALL, true, true, EOPNOTSUPP },
@@ -158,20 +158,20 @@ static const struct refusal refusals[] = {
 	{ 0, 0, false, true, EINVAL },
 	{ 1 << 3, 0, false, false, EINVAL },
 	{ PD, READ_ONLY, false, false, EINVAL },
-	/* Remote write without local write; a flag that nobody knows. */
+	/* Remote write without local write; unknown flag. */
 	{ ACCESS, IBV_ACCESS_REMOTE_WRITE, false, true, EINVAL },
 	{ ACCESS, VT_ACCESS_ALL | 1 << 19, false, true, EINVAL },
 	{ PD | ACCESS, IBV_ACCESS_REMOTE_WRITE, false, true, EINVAL },
 };
 
-TEST_F(rereg, refusals)
+TEST_F(rereg, errors)
 {
 	struct ibv_mr before = *self->there.mr;
 	size_t i;
 
-	asked(ASKED_REREG);
-	for (i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++) {
-		const struct refusal *row = &refusals[i];
+	uverbs_calls(UVERBS_CALL_REREG_MR);
+	for (i = 0; i < sizeof(bad_calls) / sizeof(bad_calls[0]); i++) {
+		const struct bad_call *row = &bad_calls[i];
 
 		errno = 0;
 		EXPECT_EQ(row->by_kernel ? IBV_REREG_MR_ERR_CMD :
@@ -182,9 +182,9 @@ TEST_F(rereg, refusals)
 			TH_LOG("row %zu", i);
 		EXPECT_EQ(row->want_errno, errno)
 			TH_LOG("row %zu", i);
-		EXPECT_EQ(row->by_kernel, asked(ASKED_REREG))
+		EXPECT_EQ(row->by_kernel, uverbs_calls(UVERBS_CALL_REREG_MR))
 			TH_LOG("row %zu", i);
-		EXPECT_TRUE(same(&before, self->there.mr))
+		EXPECT_TRUE(same_mr(&before, self->there.mr))
 			TH_LOG("row %zu", i);
 	}
 	EXPECT_EQ(0, write_through(self, &self->pair));
@@ -192,7 +192,7 @@ TEST_F(rereg, refusals)
 	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, write_through(self, &self->new));
 }
 
-TEST_F(rereg, stays_pinned_or_not)
+TEST_F(rereg, keeps_registration_kind)
 {
 	errno = 0;
 	EXPECT_EQ(IBV_REREG_MR_ERR_CMD,
@@ -203,7 +203,7 @@ TEST_F(rereg, stays_pinned_or_not)
 	EXPECT_EQ(0, write_through(self, &self->pair));
 }
 
-/* A device of its own, and all calls on it. Return: the exit status. */
+/* The child opens the device and tries all calls. Return: the exit status. */
 static int use_in_child(const struct vt_mem_kind *kind)
 {
 	struct vt_buf_opts opts = {
@@ -228,7 +228,7 @@ static int use_in_child(const struct vt_mem_kind *kind)
 	return 0;
 }
 
-/* Private memory: 1 all over, but for what was written through a pair. */
+/* Private memory: all bytes are 1, except those written by RDMA. */
 static bool written(const rereg_t *self, const uint8_t *memory)
 {
 	size_t i;
@@ -244,8 +244,8 @@ static bool written(const rereg_t *self, const uint8_t *memory)
 }
 
 /*
- * The parent's region stays on the parent's pages, whatever the child writes
- * into its own; and the child can use the provider.
+ * The MR of the parent keeps the pages of the parent when the child writes to its copy,
+ * and the child can use the provider.
  */
 TEST_F(rereg, fork)
 {

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * A queue pair that is reset takes its completions out of its completion queues,
- * and no other: wherever in the ring they are, whoever polls meanwhile, however
- * the queue was made. (One that was made extended, or resized.)
+ * The reset of a queue pair removes its completions from its completion queues, and no
+ * others: at any position in the ring, during polling by another thread, and for plain,
+ * extended and resized completion queues.
  *
- * Completions are made without a network: receives of a queue pair that goes to
- * ERR are flushed. Each is waited for by its event, so their order is known.
+ * The test creates completions without network traffic: the transition to ERR flushes the
+ * receive requests of a queue pair. The test waits for the event of each completion, so
+ * the order is known.
  */
 #include <kselftest_harness.h>
 
@@ -17,18 +18,18 @@
 #include "lib/proc.h"
 #include "lib/verbs.h"
 
-#define DEPTH 7	/* the ring has one place more */
-#define VICTIM 1000	/* its work requests, from here on */
+#define DEPTH 7	/* the ring has one entry more */
+#define VICTIM 1000	/* first wr_id of the victim */
 
 FIXTURE(reset)
 {
 	struct vt_dev dev;
 	struct ibv_comp_channel *channel;
 	struct ibv_cq *cq;
-	struct ibv_cq *sends;	/* completions of sends, of all */
+	struct ibv_cq *sends;	/* send completions of all QPs */
 	struct ibv_qp *first, *victim, *last;
-	int leave;		/* for the thread that polls */
-	unsigned long polled[2];	/* by it, of first and of last */
+	int stop;		/* stops the polling thread */
+	unsigned long polled[2];	/* completions that it got from first and last */
 };
 
 FIXTURE_VARIANT(reset)
@@ -59,8 +60,8 @@ static struct ibv_cq *create_cq(reset_t *self, bool extended)
 }
 
 /*
- * To another address and back to its size, with something else where it was; the
- * process ends before that is in the way.
+ * Resizes the queue twice, to another address and back to its size. Maps other memory at
+ * the old address in between; the exit of the process frees it.
  */
 static int move_ring(struct ibv_cq *cq)
 {
@@ -130,7 +131,7 @@ static int wait_event(reset_t *self)
 	return 0;
 }
 
-/* Its receives come out as errors; the first of them has when this returns. */
+/* Flushes the receive requests of a QP. Waits for the first completion. */
 static int flush(reset_t *self, struct ibv_qp *qp)
 {
 	int ret = ibv_req_notify_cq(self->cq, 0);
@@ -140,7 +141,7 @@ static int flush(reset_t *self, struct ibv_qp *qp)
 	return ret ? ret : wait_event(self);
 }
 
-static int revive(struct ibv_qp *qp)
+static int reset_and_init(struct ibv_qp *qp)
 {
 	int ret = to_state(qp, IBV_QPS_RESET);
 
@@ -178,8 +179,8 @@ FIXTURE_TEARDOWN(reset)
 	vt_dev_close(&self->dev);
 }
 
-/* The next completion: its wr_id, or -1 if there is none. */
-static int64_t next(struct ibv_cq *cq, bool extended)
+/* Polls one completion. Return: its wr_id, or -1 if there is none. */
+static int64_t poll_one(struct ibv_cq *cq, bool extended)
 {
 	struct ibv_cq_ex *ex = (struct ibv_cq_ex *)cq;
 	struct ibv_poll_cq_attr attr = { 0 };
@@ -195,8 +196,8 @@ static int64_t next(struct ibv_cq *cq, bool extended)
 	return id;
 }
 
-/* Many times, so that the ring comes round at every place. */
-TEST_F(reset, takes_its_own)
+/* Many rounds, so that the ring wraps around at each position. */
+TEST_F(reset, removes_its_completions)
 {
 	int round;
 
@@ -208,16 +209,16 @@ TEST_F(reset, takes_its_own)
 		ASSERT_EQ(0, flush(self, self->victim));
 		ASSERT_EQ(0, flush(self, self->last));
 
-		ASSERT_EQ(0, revive(self->victim));
-		EXPECT_EQ(2 * round, next(self->cq, variant->extended));
-		EXPECT_EQ(2 * round + 1, next(self->cq, variant->extended));
-		ASSERT_EQ(-1, next(self->cq, variant->extended));
-		ASSERT_EQ(0, revive(self->first));
-		ASSERT_EQ(0, revive(self->last));
+		ASSERT_EQ(0, reset_and_init(self->victim));
+		EXPECT_EQ(2 * round, poll_one(self->cq, variant->extended));
+		EXPECT_EQ(2 * round + 1, poll_one(self->cq, variant->extended));
+		ASSERT_EQ(-1, poll_one(self->cq, variant->extended));
+		ASSERT_EQ(0, reset_and_init(self->first));
+		ASSERT_EQ(0, reset_and_init(self->last));
 	}
 }
 
-TEST_F(reset, takes_sends_too)
+TEST_F(reset, removes_send_completions)
 {
 	ASSERT_EQ(0, to_state(self->first, IBV_QPS_ERR));
 	ASSERT_EQ(0, to_state(self->victim, IBV_QPS_ERR));
@@ -227,34 +228,34 @@ TEST_F(reset, takes_sends_too)
 	ASSERT_EQ(0, ibv_req_notify_cq(self->sends, 0));
 	ASSERT_EQ(0, post_send(self->first, 5));
 	ASSERT_EQ(0, wait_event(self));
-	ASSERT_EQ(0, revive(self->victim));
-	EXPECT_EQ(5, next(self->sends, variant->extended));
-	EXPECT_EQ(-1, next(self->sends, variant->extended));
+	ASSERT_EQ(0, reset_and_init(self->victim));
+	EXPECT_EQ(5, poll_one(self->sends, variant->extended));
+	EXPECT_EQ(-1, poll_one(self->sends, variant->extended));
 }
 
-/* What it does after the reset is not lost. */
-TEST_F(reset, leaves_what_comes_after)
+/* Completions of work after the reset are not lost. */
+TEST_F(reset, keeps_later_completions)
 {
 	int n;
 
 	for (n = 0; n < 4; n++)
 		ASSERT_EQ(0, post_recv(self->victim, VICTIM + n));
 	ASSERT_EQ(0, flush(self, self->victim));
-	ASSERT_EQ(0, revive(self->victim));
+	ASSERT_EQ(0, reset_and_init(self->victim));
 	ASSERT_EQ(0, post_recv(self->victim, VICTIM + 4));
 	ASSERT_EQ(0, flush(self, self->victim));
-	EXPECT_EQ(VICTIM + 4, next(self->cq, variant->extended));
-	EXPECT_EQ(-1, next(self->cq, variant->extended));
+	EXPECT_EQ(VICTIM + 4, poll_one(self->cq, variant->extended));
+	EXPECT_EQ(-1, poll_one(self->cq, variant->extended));
 }
 
-/* Another state than RESET takes nothing. */
-TEST_F(reset, error_takes_nothing)
+/* Transitions to other states remove nothing. */
+TEST_F(reset, error_removes_nothing)
 {
 	ASSERT_EQ(0, post_recv(self->victim, VICTIM));
 	ASSERT_EQ(0, flush(self, self->victim));
 	ASSERT_EQ(0, to_state(self->victim, IBV_QPS_ERR));
-	EXPECT_EQ(VICTIM, next(self->cq, variant->extended));
-	EXPECT_EQ(-1, next(self->cq, variant->extended));
+	EXPECT_EQ(VICTIM, poll_one(self->cq, variant->extended));
+	EXPECT_EQ(-1, poll_one(self->cq, variant->extended));
 }
 
 static void *reset_victim(void *arg)
@@ -263,7 +264,7 @@ static void *reset_victim(void *arg)
 					  IBV_QPS_RESET);
 }
 
-/* The kernel's part of a reset in another thread is done, and a while over. */
+/* Waits until the kernel has reset the QP in another thread, and 200 ms more. */
 static int wait_reset(struct ibv_qp *qp)
 {
 	int64_t end = vt_now_ms() + VT_TIMEOUT_MS;
@@ -281,10 +282,10 @@ static int wait_reset(struct ibv_qp *qp)
 }
 
 /*
- * Who is between ibv_start_poll() and ibv_end_poll() sees a queue that stands
- * still, however long it takes; the reset waits.
+ * The queue does not change between ibv_start_poll() and ibv_end_poll() of another
+ * thread: the reset waits.
  */
-TEST_F(reset, waits_for_who_polls)
+TEST_F(reset, waits_for_poller)
 {
 	struct ibv_cq_ex *cq = (struct ibv_cq_ex *)self->cq;
 	struct ibv_poll_cq_attr attr = { 0 };
@@ -292,7 +293,7 @@ TEST_F(reset, waits_for_who_polls)
 	void *ret;
 
 	if (!variant->extended)
-		DOES_NOT_APPLY(return, "only an extended queue is polled in steps");
+		DOES_NOT_APPLY(return, "only an extended queue has ibv_start_poll()");
 	ASSERT_EQ(0, post_recv(self->first, 1));
 	ASSERT_EQ(0, post_recv(self->victim, VICTIM));
 	ASSERT_EQ(0, post_recv(self->last, 2));
@@ -309,22 +310,22 @@ TEST_F(reset, waits_for_who_polls)
 	ibv_end_poll(cq);
 	pthread_join(thread, &ret);
 	EXPECT_EQ(NULL, ret);
-	EXPECT_EQ(2, next(self->cq, true));
-	EXPECT_EQ(-1, next(self->cq, true));
+	EXPECT_EQ(2, poll_one(self->cq, true));
+	EXPECT_EQ(-1, poll_one(self->cq, true));
 }
 
-static void *poll_for_others(void *arg)
+static void *poll_others(void *arg)
 {
 	reset_t *self = arg;
 	struct ibv_wc wc;
 
-	while (!__atomic_load_n(&self->leave, __ATOMIC_ACQUIRE)) {
+	while (!__atomic_load_n(&self->stop, __ATOMIC_ACQUIRE)) {
 		if (ibv_poll_cq(self->cq, 1, &wc) == 1 && wc.wr_id < VICTIM)
 			self->polled[wc.wr_id]++;
 		else
 			sched_yield();
 	}
-	/* What is there still. */
+	/* Completions that are left. */
 	while (ibv_poll_cq(self->cq, 1, &wc) == 1) {
 		if (wc.wr_id < VICTIM)
 			self->polled[wc.wr_id]++;
@@ -332,7 +333,7 @@ static void *poll_for_others(void *arg)
 	return NULL;
 }
 
-/* Have both been polled so many times? */
+/* Waits until both QPs have this many polled completions. */
 static bool wait_polled(reset_t *self, unsigned long times)
 {
 	int64_t end = vt_now_ms() + VT_TIMEOUT_MS;
@@ -346,14 +347,14 @@ static bool wait_polled(reset_t *self, unsigned long times)
 	return true;
 }
 
-/* Polled by another thread all the time, nobody else's is lost or doubled. */
-TEST_F_TIMEOUT(reset, under_polling, 120)
+/* While another thread polls, no completion of other QPs is lost or duplicated. */
+TEST_F_TIMEOUT(reset, concurrent_polling, 120)
 {
 	bool good = true;
 	pthread_t thread;
 	int round;
 
-	ASSERT_EQ(0, pthread_create(&thread, NULL, poll_for_others, self));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, poll_others, self));
 	for (round = 0; good && round < 100; round++) {
 		ASSERT_EQ(0, post_recv(self->first, 0));
 		ASSERT_EQ(0, post_recv(self->victim, VICTIM));
@@ -361,13 +362,13 @@ TEST_F_TIMEOUT(reset, under_polling, 120)
 		ASSERT_EQ(0, flush(self, self->first));
 		ASSERT_EQ(0, to_state(self->victim, IBV_QPS_ERR));
 		ASSERT_EQ(0, flush(self, self->last));
-		ASSERT_EQ(0, revive(self->victim));
-		/* Their own reset would take what is there still. */
+		ASSERT_EQ(0, reset_and_init(self->victim));
+		/* Resetting these QPs would remove completions not yet polled. */
 		good = wait_polled(self, round + 1);
-		ASSERT_EQ(0, revive(self->first));
-		ASSERT_EQ(0, revive(self->last));
+		ASSERT_EQ(0, reset_and_init(self->first));
+		ASSERT_EQ(0, reset_and_init(self->last));
 	}
-	__atomic_store_n(&self->leave, 1, __ATOMIC_RELEASE);
+	__atomic_store_n(&self->stop, 1, __ATOMIC_RELEASE);
 	pthread_join(thread, NULL);
 	EXPECT_EQ(100, self->polled[0]);
 	EXPECT_EQ(100, self->polled[1]);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Work requests with several buffers of different lengths, by the functions that
- * build one step by step: all bytes move, and no others.
+ * Work requests with several SGEs of different lengths, by ibv_wr_set_sge_list(): they
+ * transfer all bytes, and no others.
  */
 #include <kselftest_harness.h>
 
@@ -43,7 +43,10 @@ FIXTURE_TEARDOWN(list)
 
 typedef FIXTURE_DATA(list) list_t;
 
-/* Buffers of both sides' memory, in turn, far apart. Return: their bytes, in @want. */
+/*
+ * Creates SGEs in the memory of both sides in turn, far apart, and copies the expected
+ * bytes to @want. Return: the number of bytes.
+ */
 static uint32_t gather(list_t *self, const uint32_t *lengths, int n,
 		       struct ibv_sge *sges, uint8_t *want)
 {
@@ -61,9 +64,9 @@ static uint32_t gather(list_t *self, const uint32_t *lengths, int n,
 	return done;
 }
 
-/* A WRITE of all of them, to the memory there. */
+/* Builds an RDMA WRITE of all SGEs to the remote memory. */
 static void start_write(list_t *self, const struct ibv_sge *sges, int n,
-		       uint64_t to)
+			uint64_t to)
 {
 	struct vt_remote at = vt_remote(&self->there, to);
 	struct ibv_qp_ex *qpx = self->pair.end[0].qpx;
@@ -93,7 +96,7 @@ static void write_list(struct __test_metadata *_metadata, list_t *self,
 	EXPECT_EQ(0, vt_buf_check_all(&self->there));
 }
 
-TEST_F_TIMEOUT(list, lengths_differ, 60)
+TEST_F_TIMEOUT(list, different_lengths, 60)
 {
 	static const uint32_t lengths[][MAX_SGE] = {
 		{ 100, 100, 100, 100 },
@@ -112,8 +115,8 @@ TEST_F_TIMEOUT(list, lengths_differ, 60)
 			write_list(_metadata, self, lengths[i], n);
 }
 
-/* Several requests before the kernel sees the first; round and round the queue. */
-TEST_F_TIMEOUT(list, in_batches, 60)
+/* Three requests in each ibv_wr_complete(), and enough rounds to wrap the queue. */
+TEST_F_TIMEOUT(list, batches, 60)
 {
 	static const uint32_t lengths[MAX_SGE] = { 20, 3000, 7, 900 };
 	struct ibv_qp_ex *qpx = self->pair.end[0].qpx;
@@ -142,7 +145,7 @@ TEST_F_TIMEOUT(list, in_batches, 60)
 	}
 }
 
-/* More than the queue pair has: an error, and the queue is what it was. */
+/* More SGEs than the QP supports: an error, and the queue is unchanged. */
 TEST_F_TIMEOUT(list, too_many, 60)
 {
 	static const uint32_t lengths[MAX_SGE] = { 1, 2, 3, 4 };

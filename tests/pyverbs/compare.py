@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 #
-# Host memory through the extended rxe and the overlay provider behaves as
-# through the distribution's: every test of rdma-core's Python bindings ends on
-# either in the same way. What is new is skipped by the one and passes on the
-# other: on-demand paging, rereg, dma-bufs of "GPU" memory. Runs in the guest,
-# one after the other in the same boot.
+# System memory behaves the same with the extended rxe and the overlay provider as
+# with those of the distribution: each test of rdma-core's Python bindings has the
+# same result. Tests of new features (on-demand paging, reregistration, dma-bufs of
+# "GPU" memory) are skipped with the stock rxe and pass with the extended one. Runs
+# in the guest, both in the same boot.
 #
-# usage: compare.py FOLDER, what prepare.sh made
+# usage: compare.py DIRECTORY, the output of prepare.sh
 
 import json
 import os
@@ -19,31 +19,30 @@ from fnmatch import fnmatch
 HERE = os.path.dirname(os.path.abspath(__file__))
 RXE = os.path.join(HERE, '../vm/rxe.sh')
 
-# Tests whose end depends on timing with the distribution's rxe too: shown,
-# not compared.
+# Tests whose result depends on timing, with the stock rxe, too. They are printed,
+# but not compared.
 FLAKY = {'test_cq.CQTest.test_resize_cq'}
 
-# Tests of what only the extended rxe and its provider can do, and how many of
-# them must pass.
+# Tests of features that only the extended rxe has, and how many must pass.
 NEW = (('test_odp.OdpTestCase.', 10), ('test_odp.OdpTestCase.*prefetch', 6),
        ('test_mr.MRTest.test_mr_rereg_', 3),
        ('test_cuda_dmabuf.DmabufCudaTest.', 1))
 
-# Fewer than this would mean that the suite did not really run.
+# If fewer tests pass, the suite did not run properly.
 LEAST_PASSED = 80
 
 
-def run_suite(which, folder, work):
+def run_suite(which, directory, work):
     path = os.path.join(work, which)
     print(f'# running the suite on the {which} rxe', flush=True)
     subprocess.run([RXE, which], check=True)
     with open('/sys/module/rdma_rxe/taint', encoding='ascii') as taint:
-        # O: built out of tree
+        # "O": the module was built out of tree.
         if ('O' in taint.read()) != (which == 'extended'):
-            sys.exit(f'the module loaded is not the {which} one')
-    # The one named comes before the guest's choice.
+            sys.exit(f'the loaded module is not the {which} rxe')
+    # This selects the stock provider instead of the guest's default.
     environment = {'RDMAV_DRIVERS': 'rxe'} if which == 'stock' else {}
-    subprocess.run([sys.executable, os.path.join(HERE, 'suite.py'), folder,
+    subprocess.run([sys.executable, os.path.join(HERE, 'suite.py'), directory,
                     path], check=True, env={**os.environ, **environment})
     with open(path, encoding='utf-8') as results:
         return json.load(results)
@@ -73,23 +72,23 @@ def main():
                         ('passed', 'failed', 'error', 'skipped')))
     point(f'at least {LEAST_PASSED} tests pass on the stock rxe',
           count(stock, 'passed') >= LEAST_PASSED)
-    point('the same tests exist', set(stock) == set(ours),
+    point('both runs have the same tests', set(stock) == set(ours),
           set(stock) ^ set(ours))
     skipped = {name for name in stock if stock[name][0] == 'skipped'}
     now_run = {name for name in skipped
                if ours.get(name, ['missing'])[0] != 'skipped'}
     strange = {name for name in now_run
                if not any(fnmatch(name, kind + '*') for kind, _ in NEW)}
-    point('what else the stock rxe skips is skipped', not strange,
+    point('both runs skip the same tests, except new features', not strange,
           *sorted(strange))
     for kind, least in NEW:
         passed = [name for name in now_run if fnmatch(name, kind + '*')
                   and ours[name][0] == 'passed']
-        point(f'at least {least} tests {kind} are new and pass',
+        point(f'at least {least} new tests {kind} pass',
               len(passed) >= least, *sorted(passed))
     for name in sorted(now_run - strange):
         got, text = ours[name]
-        point(f'{name} (new: passes)', got == 'passed', got, text)
+        point(f'{name} (new, passed)', got == 'passed', got, text)
     for name in sorted(set(stock) - skipped):
         want, (got, text) = stock[name][0], ours.get(name, ('missing', ''))
         if name in FLAKY:

@@ -1,26 +1,26 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 #
-# prepare.sh FOLDER
+# prepare.sh DIRECTORY
 #
-# Puts the tests of rdma-core's Python bindings into FOLDER, unpacked and
-# compiled. They come as documentation with the package python3-pyverbs; where
-# documentation is not installed, out of the package itself.
+# Unpacks and compiles the tests of rdma-core's Python bindings in DIRECTORY. They
+# are documentation files of the package python3-pyverbs. If documentation is not
+# installed, the script downloads the package.
 
 set -euo pipefail
 
-folder=$1
+directory=$1
 from=/usr/share/doc/rdma-core/tests
 
-rm -rf "$folder" "$folder.deb"
+rm -rf "$directory" "$directory.deb"
 if [ ! -f "$from/run_tests.py" ]; then
-	mkdir -p "$folder.deb"
-	(cd "$folder.deb" && apt-get -q download python3-pyverbs)
-	dpkg-deb -x "$folder.deb"/*.deb "$folder.deb/root"
-	from=$folder.deb/root$from
+	mkdir -p "$directory.deb"
+	(cd "$directory.deb" && apt-get -q download python3-pyverbs)
+	dpkg-deb -x "$directory.deb"/*.deb "$directory.deb/root"
+	from=$directory.deb/root$from
 fi
-mkdir -p "$folder"
-cp "$from"/* "$folder/"
-find "$folder" -name '*.gz' -exec gunzip {} +
-rm -rf "$folder.deb"
-python3 -m compileall -q "$folder"
+mkdir -p "$directory"
+cp "$from"/* "$directory/"
+find "$directory" -name '*.gz' -exec gunzip {} +
+rm -rf "$directory.deb"
+python3 -m compileall -q "$directory"

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 #
-# Runs the tests of rdma-core's Python bindings on rxe0, those of GPU memory on a
-# GPU of ours (gpu/cuda), and writes what came of each, as JSON:
+# Runs the tests of rdma-core's Python bindings on rxe0, and those of GPU memory on
+# an emulated GPU (gpu/cuda). Writes the result of each test as JSON:
 # {"test_mr.MRTest.test_x": ["passed", ""], ...}
 #
-# usage: suite.py FOLDER RESULTS
+# usage: suite.py DIRECTORY RESULTS
 
 import json
 import os
@@ -25,7 +25,7 @@ class Results(unittest.TestResult):
 
     def note(self, test, outcome, text=''):
         name = test.id().removeprefix('tests.')
-        # A failing subtest or tearDown counts more than what came before.
+        # The first failure of a test, a subtest or tearDown() is final.
         if self.outcomes.get(name, ('',))[0] in ('failed', 'error'):
             return
         self.outcomes[name] = (outcome, text)
@@ -51,12 +51,12 @@ class Results(unittest.TestResult):
 
 
 def main():
-    folder, results_path = sys.argv[1:]
-    sys.path[0:0] = [folder, os.path.join(HERE, 'gpu')]
+    directory, results_path = sys.argv[1:]
+    sys.path[0:0] = [directory, os.path.join(HERE, 'gpu')]
     sys.argv[1:] = ['--dev', 'rxe0', '--gid', '1', '--gpu', '0']
     args_parser = __import__('args_parser')
     tests = SourceFileLoader(
-        'tests', os.path.join(folder, '__init__.py')).load_module()
+        'tests', os.path.join(directory, '__init__.py')).load_module()
     args_parser.parser.parse_args()
     results = Results()
     unittest.defaultTestLoader.loadTestsFromModule(tests).run(results)

@@ -71,6 +71,6 @@ int attempt_start(struct attempt *attempt, const char *point,
 
 int attempt_end(struct attempt *attempt)
 {
-	hold_let_go(attempt->point);
+	hold_release(attempt->point);
 	return attempt_join(attempt);
 }

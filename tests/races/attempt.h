@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
 /*
- * A call in a thread of its own, that is held in the kernel or has to wait there.
+ * A call that runs in its own thread. The kernel holds it at a hold point, or
+ * makes it wait.
  */
 #ifndef ATTEMPT_H
 #define ATTEMPT_H
@@ -22,23 +23,27 @@ struct attempt {
 };
 
 /*
- * Makes the thread, which waits for attempt_go(): a new thread's stack needs
- * mmap_lock, which may be held later. Return: 0 or -errno.
+ * Creates the thread, which waits for attempt_go(). Create it early: the stack
+ * of a new thread needs mmap_lock, which another thread may hold later. Return:
+ * 0 or -errno.
  */
 int attempt_prepare(struct attempt *attempt, int (*make)(void *what),
 		    void *what);
 void attempt_go(struct attempt *attempt);
-/* Waits until it is over. Return: what @make did. */
+/* Waits for the end of the call. Return: the return value of @make. */
 int attempt_join(struct attempt *attempt);
-/* The end of one that did not go. */
+/* Ends an attempt that was prepared and never started. */
 void attempt_cancel(struct attempt *attempt);
-/* Is it over? */
+/* Return: true if the call has returned. */
 bool attempt_is_done(struct attempt *attempt);
 
-/* Both; returns when the kernel holds it at @point. Return: 0 or -errno. */
+/*
+ * Prepares and starts the call. Returns when the kernel holds it at @point.
+ * Return: 0 or -errno.
+ */
 int attempt_start(struct attempt *attempt, const char *point,
 		  int (*make)(void *what), void *what);
-/* Lets it go. Return: what @make did. */
+/* Releases the hold point and waits. Return: the return value of @make. */
 int attempt_end(struct attempt *attempt);
 
 #endif

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * An access gives up when its pages do not come, or do not stay, for 60 seconds. The
- * bound is for the access, not for each question that it asks: here the time is
- * shorter, and the pages come and leave again until it is over.
+ * An access fails when its pages do not become present, or do not stay present,
+ * for 60 seconds. The deadline applies to the whole access, not to each of its
+ * faults. The test shortens the deadline and invalidates the pages again and
+ * again until it expires.
  */
 #include <kselftest_harness.h>
 
@@ -10,7 +11,7 @@
 
 #include "attempt.h"
 #include "hold.h"
-#include "scene.h"
+#include "race.h"
 #include "lib/counters.h"
 
 #define BOUND_MS 2500
@@ -18,40 +19,40 @@
 
 FIXTURE(deadline)
 {
-	struct vt_link scene;
+	struct vt_link link;
 	struct attempt access;
 };
 
 FIXTURE_VARIANT(deadline)
 {
 	const struct vt_mem_kind *kind;
-	const char *point;	/* where it is held when its pages leave */
-	int (*access)(void *scene);
+	const char *point;	/* where the access is held */
+	int (*access)(void *link);
 	int wanted;
 };
 
-static int do_read(void *scene)
+static int do_read(void *link)
 {
-	return operate(scene, READ);
+	return run_operation(link, READ);
 }
 
-static int do_write(void *scene)
+static int do_write(void *link)
 {
-	return operate(scene, WRITE);
+	return run_operation(link, WRITE);
 }
 
-static int do_write_from(void *scene)
+static int do_write_from(void *link)
 {
-	return operate(scene, WRITE_FROM);
+	return run_operation(link, WRITE_FROM);
 }
 
 static int do_atomic(void *arg)
 {
-	struct vt_link *scene = arg;
-	struct ibv_sge result = vt_sge(&scene->here, 0, 8);
+	struct vt_link *link = arg;
+	struct ibv_sge result = vt_sge(&link->here, 0, 8);
 
-	return vt_fetch_add(&scene->pair.end[0], &result,
-			    vt_remote(&scene->there, 0), 1);
+	return vt_fetch_add(&link->pair.end[0], &result,
+			    vt_remote(&link->there, 0), 1);
 }
 
 #define DEADLINE_AT(_name, _point, _kind, _access, _wanted)		\
@@ -63,16 +64,22 @@ static int do_atomic(void *arg)
 		.wanted = _wanted,					\
 	}
 
-/* Each fault succeeds, and its pages leave before the access comes to them. */
+/*
+ * Each fault succeeds, and the pages are invalidated before the access uses
+ * them.
+ */
 #define DEADLINE(_kind, _access, _wanted)				\
-	DEADLINE_AT(_kind##_##_access, "brought", _kind, _access, _wanted)
+	DEADLINE_AT(_kind##_##_access, "published", _kind, _access, _wanted)
 
-/* They leave before they are in the page table: the fault itself asks again. */
-#define DEADLINE_ANSWERED(_kind, _access, _wanted)			\
-	DEADLINE_AT(_kind##_##_access##_answered, "answered", _kind, _access, \
+/* Invalidates the pages before they are published: the fault itself retries. */
+#define DEADLINE_RESOLVED(_kind, _access, _wanted)			\
+	DEADLINE_AT(_kind##_##_access##_resolved, "resolved", _kind, _access, \
 		    _wanted)
 
-/* Of a source that cannot be read the reason gets lost in rxe, on any memory. */
+/*
+ * If rxe cannot read the source of an operation, it loses the reason, for any
+ * kind of memory. The completion is then IBV_WC_WR_FLUSH_ERR.
+ */
 DEADLINE(host, read, IBV_WC_REM_ACCESS_ERR);
 DEADLINE(host, write, IBV_WC_REM_ACCESS_ERR);
 DEADLINE(host, write_from, IBV_WC_WR_FLUSH_ERR);
@@ -81,86 +88,92 @@ DEADLINE(vram, read, IBV_WC_REM_ACCESS_ERR);
 DEADLINE(vram, write, IBV_WC_REM_ACCESS_ERR);
 DEADLINE(vram, write_from, IBV_WC_WR_FLUSH_ERR);
 DEADLINE(vram, atomic, IBV_WC_REM_ACCESS_ERR);
-DEADLINE_ANSWERED(host, read, IBV_WC_REM_ACCESS_ERR);
-DEADLINE_ANSWERED(host, write_from, IBV_WC_WR_FLUSH_ERR);
-DEADLINE_ANSWERED(vram, write, IBV_WC_REM_ACCESS_ERR);
-DEADLINE_ANSWERED(vram, atomic, IBV_WC_REM_ACCESS_ERR);
+DEADLINE_RESOLVED(host, read, IBV_WC_REM_ACCESS_ERR);
+DEADLINE_RESOLVED(host, write_from, IBV_WC_WR_FLUSH_ERR);
+DEADLINE_RESOLVED(vram, write, IBV_WC_REM_ACCESS_ERR);
+DEADLINE_RESOLVED(vram, atomic, IBV_WC_REM_ACCESS_ERR);
 
 /*
- * A peer that was told "not ready" comes again after half a second, and not while
- * the pages are there.
+ * The RNR timer is half a second, so that a requester which has received an RNR
+ * NAK does not retry while the pages are present.
  */
 FIXTURE_SETUP(deadline)
 {
 	struct vt_pair_opts opts = { .rnr_timer = 31 };
 
-	ASSERT_EQ(0, vt_link_open(&self->scene, variant->kind, SIZE, ACCESS,
+	ASSERT_EQ(0, vt_link_open(&self->link, variant->kind, SIZE, ACCESS,
 				  &opts));
-	ASSERT_EQ(0, hold_fault_timeout(BOUND_MS));
+	ASSERT_EQ(0, hold_set_fault_timeout(BOUND_MS));
 }
 
 FIXTURE_TEARDOWN(deadline)
 {
-	EXPECT_EQ(0, hold_fault_timeout(0));
-	EXPECT_EQ(0, vt_link_close(&self->scene));
+	EXPECT_EQ(0, hold_set_fault_timeout(0));
+	EXPECT_EQ(0, vt_link_close(&self->link));
 	EXPECT_EQ(0, vt_counters_balanced(variant->kind));
 }
 
-/* VRAM goes both ways: the fault may have brought it home, or not. */
-static int leave(struct vt_mem *mem)
+/*
+ * Moves VRAM both ways, because the fault may have moved it back to VRAM or
+ * not.
+ */
+static int invalidate(struct vt_mem *mem)
 {
 	if (mem->kind == &vt_mem_vram)
 		return vt_mem_move(mem, true) ?: vt_mem_move(mem, false);
 	return madvise(mem->addr, mem->length, MADV_REMOVE) ? -errno : 0;
 }
 
-/* Waits until a thread is held there. Return: false: the access is over. */
-static bool comes_to(struct attempt *access, const char *point)
+/*
+ * Waits until a thread is held at @point. Return: false if the access has
+ * ended.
+ */
+static bool wait_held_or_done(struct attempt *access, const char *point)
 {
 	while (!attempt_is_done(access)) {
-		if (hold_held(point))
+		if (hold_is_held(point))
 			return true;
 		usleep(500);
 	}
 	return false;
 }
 
-/* Longer than a responder waits for a fault before it says "not ready". */
+/* Longer than a responder waits for a fault before it sends an RNR NAK. */
 #define NOT_READY_US 30000
 
 /*
- * It is stopped before each question and after each answer, in turn: the next stop
- * is made before it leaves the last one.
+ * The access is stopped in turn before each fault and after each result. The
+ * next hold point is armed before the access leaves the last one.
  */
-TEST_F_TIMEOUT(deadline, pages_leave_again_and_again, 90)
+TEST_F_TIMEOUT(deadline, pages_invalidated_repeatedly, 90)
 {
 	int64_t begin = vt_now_ms();
 	int rounds = 0;
 
-	ASSERT_EQ(0, attempt_start(&self->access, "ask", variant->access,
-				   &self->scene));
+	ASSERT_EQ(0, attempt_start(&self->access, "resolve", variant->access,
+				   &self->link));
 	do {
 		ASSERT_EQ(0, hold_arm(variant->point, HOLD_LONG));
 		usleep(NOT_READY_US);
-		hold_let_go("ask");
-		if (!comes_to(&self->access, variant->point))
+		hold_release("resolve");
+		if (!wait_held_or_done(&self->access, variant->point))
 			break;
 		rounds++;
-		ASSERT_EQ(0, leave(&self->scene.there.mem));
-		ASSERT_EQ(0, hold_arm("ask", HOLD_LONG));
-		hold_let_go(variant->point);
-	} while (comes_to(&self->access, "ask") && rounds < 10000);
-	hold_let_go("ask");
-	hold_let_go(variant->point);
+		ASSERT_EQ(0, invalidate(&self->link.there.mem));
+		ASSERT_EQ(0, hold_arm("resolve", HOLD_LONG));
+		hold_release(variant->point);
+	} while (wait_held_or_done(&self->access, "resolve") && rounds < 10000);
+	hold_release("resolve");
+	hold_release(variant->point);
 	EXPECT_EQ(variant->wanted, attempt_join(&self->access));
 	EXPECT_LE(BOUND_MS, vt_now_ms() - begin);
 	EXPECT_LT(1, rounds);
 
-	/* The MR is as good as before. */
-	ASSERT_EQ(0, vt_pair_renew(&self->scene.pair));
-	vt_buf_fill(&self->scene.there, 6);
-	EXPECT_EQ(0, operate(&self->scene, WRITE));
-	EXPECT_EQ(0, check_written(&self->scene));
+	/* The MR still works. */
+	ASSERT_EQ(0, vt_pair_renew(&self->link.pair));
+	vt_buf_fill(&self->link.there, 6);
+	EXPECT_EQ(0, run_operation(&self->link, WRITE));
+	EXPECT_EQ(0, check_written(&self->link));
 }
 
 TEST_HARNESS_MAIN

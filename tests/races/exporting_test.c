@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * A range is made a dma-buf (kernel/core/export.c), or that is registered, while
- * its process loses the range. The one is held before its owner is asked, and
- * after that; what comes in between, and what is wanted:
+ * Export of a range as a dma-buf (kernel/core/umem/export.c), and registration
+ * of that dma-buf, while the process loses the range. The call is held before
+ * the exporter is asked for the range, and after its claim:
  *
- *   what is held   the range is                 outcome
- *   EXPORT         unmapped                     ENODEV, no descriptor
- *                  of other memory of the same  the same: that was not meant
- *                  client's
- *                  gone, its process was killed nothing is left
- *   registration   unmapped, or of other memory ENODEV, no MR
- *                  gone, its process was killed the process does not wait; the
- *                                               MR comes, and soon is over
+ *   call held      event                           result
+ *   EXPORT         munmap                          ENODEV, no descriptor
+ *                  other memory of the same        ENODEV, no descriptor: this is
+ *                  exporter is mapped there        not the requested memory
+ *                  the process is killed           nothing is left
+ *   registration   munmap or a new mapping         ENODEV, no MR
+ *                  the process is killed           exit does not wait; the MR is
+ *                                                  created and revoked soon after
+ *   QUERY          the process is killed           nothing is left
  *
- * Who loses the range never waits for what is held.
+ * The event never waits for the held call.
  */
 #include <kselftest_harness.h>
 
@@ -23,9 +24,10 @@
 
 #include <rdma/peer_mem.h>
 
+#include "../lib/chardev.h"
 #include "attempt.h"
 #include "hold.h"
-#include "scene.h"
+#include "race.h"
 #include "lib/counters.h"
 #include "lib/proc.h"
 #include "lib/raw.h"
@@ -88,7 +90,7 @@ FIXTURE_TEARDOWN(export)
 	EXPECT_EQ(0, vt_counters_balanced(variant->kind));
 }
 
-/* ---- what is held ---- */
+/* ---- calls that are held ---- */
 
 static int export_range(void *what)
 {
@@ -105,9 +107,9 @@ static int register_range(void *what)
 				VT_ACCESS_DMABUF);
 }
 
-/* ---- what comes in between ---- */
+/* ---- events while a call is held ---- */
 
-static void lose(struct __test_metadata *_metadata, export_t *self,
+static void lose_range(struct __test_metadata *_metadata, export_t *self,
 		 const char *point, int (*make)(void *what),
 		 int (*meanwhile)(struct vt_mem *mem))
 {
@@ -115,35 +117,36 @@ static void lose(struct __test_metadata *_metadata, export_t *self,
 
 	ASSERT_EQ(0, attempt_start(&attempt, point, make, self));
 	EXPECT_EQ(0, meanwhile(&self->mem));
-	EXPECT_TRUE(hold_held(point));
+	EXPECT_TRUE(hold_is_held(point));
 	EXPECT_EQ(-ENODEV, attempt_end(&attempt));
 }
 
 TEST_F_TIMEOUT(export, export_against_munmap, 60)
 {
-	lose(_metadata, self, variant->point, export_range, scene_unmap);
+	lose_range(_metadata, self, variant->point, export_range, race_unmap);
 }
 
 TEST_F_TIMEOUT(export, export_against_new_mapping, 60)
 {
-	lose(_metadata, self, variant->point, export_range, scene_replace);
+	lose_range(_metadata, self, variant->point, export_range, race_replace);
 }
 
 TEST_F_TIMEOUT(export, registration_against_munmap, 60)
 {
 	self->fd = export_range(self);
 	ASSERT_LE(0, self->fd);
-	lose(_metadata, self, variant->point, register_range, scene_unmap);
+	lose_range(_metadata, self, variant->point, register_range, race_unmap);
 }
 
 TEST_F_TIMEOUT(export, registration_against_new_mapping, 60)
 {
 	self->fd = export_range(self);
 	ASSERT_LE(0, self->fd);
-	lose(_metadata, self, variant->point, register_range, scene_replace);
+	lose_range(_metadata, self, variant->point, register_range,
+		   race_replace);
 }
 
-/* ---- the exporter's end ---- */
+/* ---- the exporting process exits ---- */
 
 static void export_alone(const struct vt_mem_kind *kind)
 {
@@ -158,7 +161,27 @@ TEST_F_TIMEOUT(export, export_against_exit, 60)
 	EXPECT_EQ(0, kill_at(variant->point, export_alone, variant->kind));
 }
 
-/* A process that exports memory of its own, and waits for its end. */
+static void query_alone(const struct vt_mem_kind *kind)
+{
+	struct peer_mem_query query;
+	struct vt_mem mem;
+	int fd = chardev_open();
+
+	if (fd < 0 || vt_mem_alloc(&mem, kind, SIZE, 0))
+		return;
+	query = new_query(mem.addr, SIZE, IBV_ACCESS_LOCAL_WRITE);
+	chardev_call(fd, PEER_MEM_IOC_QUERY, &query);
+}
+
+/* The query returns EINTR, which the killed process does not see. */
+TEST(query_against_exit)
+{
+	ASSERT_EQ(0, vt_mem_prepare(&vt_mem_vram));
+	EXPECT_EQ(0, kill_at("claimed", query_alone, &vt_mem_vram));
+	EXPECT_EQ(0, vt_counters_balanced(&vt_mem_vram));
+}
+
+/* Starts a process that exports its own memory, and then waits to be killed. */
 static pid_t exporter_start(const struct vt_mem_kind *kind, int *fd)
 {
 	struct vt_mem mem;
@@ -182,8 +205,8 @@ static pid_t exporter_start(const struct vt_mem_kind *kind, int *fd)
 	return pid;
 }
 
-/* Return: the status of the first access that fails; 0: none does. */
-static int soon_over(export_t *self)
+/* Return: the status of the first access that fails, or 0 if none fails. */
+static int wait_until_revoked(export_t *self)
 {
 	struct ibv_sge sge = vt_sge(&self->here, 0, LENGTH);
 	struct vt_remote there = { 0, self->mr.rkey };
@@ -208,9 +231,9 @@ TEST_F_TIMEOUT(export, registration_against_exit, 60)
 				   self));
 	ASSERT_EQ(0, kill(exporter, SIGKILL));
 	EXPECT_EQ(128 + SIGKILL, vt_wait_child(exporter, BOUND_MS));
-	EXPECT_TRUE(hold_held(variant->point));
+	EXPECT_TRUE(hold_is_held(variant->point));
 	ASSERT_EQ(0, attempt_end(&attempt));
-	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, soon_over(self));
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, wait_until_revoked(self));
 	EXPECT_EQ(-ENODEV, vt_reg_dmabuf_mr(&none, self->dev.pd, 0, SIZE, 0,
 					    self->fd, 0));
 	EXPECT_EQ(0, vt_dereg_dmabuf_mr(&self->mr));

@@ -1,21 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * FLUSH with global visibility reads back from every region of device memory that
- * its range touches, once each, from whichever page is there. The hold point of that
- * read counts. Three pieces lie side by side: VRAM, system memory, other VRAM.
+ * A FLUSH with global visibility reads back from each region of device memory
+ * in its range. It reads once for each region, from any page that is present.
+ * The hold point "flush" counts these reads. The test area has three adjacent
+ * pieces: VRAM, system memory, and other VRAM.
  */
 #include <kselftest_harness.h>
 
 #include <pthread.h>
 #include <sys/mman.h>
 
+#include "page_size.h"
 #include "hold.h"
 #include "lib/buf.h"
 #include "lib/link.h"
 #include "lib/proc.h"
 #include "lib/raw.h"
 
-#define PAGE 4096UL
+#define PAGE page_size()
 #define PIECE (256 * 1024UL)
 #define MIB (1024 * 1024UL)
 #define AREA (3 * PIECE)
@@ -93,31 +95,31 @@ static int put(FIXTURE_DATA(flush) *self, size_t offset)
 	return vt_rdma_write(&self->pair.end[0], &sge, 1, at(self, offset));
 }
 
-/* Return: how often device memory was read back, or -errno, or 1000 + status. */
+/* Return: the number of reads from device memory, -errno, or 1000 + status. */
 static int flush(FIXTURE_DATA(flush) *self, size_t offset, uint32_t length)
 {
-	int before = hold_passed("flush");
+	int before = hold_count("flush");
 	int ret = vt_flush(&self->pair.end[0], at(self, offset), length,
 			   VT_FLUSH_GLOBAL);
 
 	if (ret)
 		return ret < 0 ? ret : 1000 + ret;
-	return hold_passed("flush") - before;
+	return hold_count("flush") - before;
 }
 
 static int flush_all(FIXTURE_DATA(flush) *self)
 {
-	int before = hold_passed("flush");
+	int before = hold_count("flush");
 	int ret = vt_flush_mr(&self->pair.end[0], at(self, 0),
 			      VT_FLUSH_GLOBAL);
 
 	if (ret)
 		return ret < 0 ? ret : 1000 + ret;
-	return hold_passed("flush") - before;
+	return hold_count("flush") - before;
 }
 
-/* What was not touched has no region, and nothing to be pushed. */
-TEST_F(flush, nothing_there)
+/* Memory that was never accessed has no region, so nothing is read back. */
+TEST_F(flush, no_region)
 {
 	EXPECT_EQ(0, flush(self, 0, AREA));
 	EXPECT_EQ(0, flush_all(self));
@@ -136,7 +138,7 @@ TEST_F(flush, one_region)
 	EXPECT_EQ(1, flush(self, 100, 5000));
 	EXPECT_EQ(1, flush(self, 0, AREA));
 	EXPECT_EQ(1, flush_all(self));
-	/* The other region has nothing there. */
+	/* The other region has no page in this range. */
 	EXPECT_EQ(0, flush(self, 2 * PIECE, PIECE));
 }
 
@@ -152,54 +154,57 @@ TEST_F(flush, each_region_once)
 	EXPECT_EQ(2, flush_all(self));
 }
 
-/* The first pages of the range are not there, nor in any region. */
+/* The first pages of the range are absent and belong to no region. */
 TEST_F(flush, later_page)
 {
 	ASSERT_EQ(0, put(self, 2 * PIECE + 100));
 	EXPECT_EQ(1, flush(self, PIECE - PAGE, 2 * PIECE));
 }
 
-TEST_F(flush, no_bytes)
+TEST_F(flush, zero_length)
 {
 	ASSERT_EQ(0, put(self, 100));
 	EXPECT_EQ(0, flush(self, 0, 0));
 }
 
-/* What has left was moved by its owner, who sees what was written. */
-TEST_F(flush, after_the_region_went)
+/*
+ * The exporter has already moved pages that were invalidated, so it has the
+ * data written. No read back is needed.
+ */
+TEST_F(flush, region_unmapped)
 {
 	ASSERT_EQ(0, put(self, 100));
 	ASSERT_EQ(0, munmap(self->area, PIECE));
 	EXPECT_EQ(0, flush(self, 0, PIECE));
 }
 
-/* ---- pinned; an MR of a dma-buf takes no FLUSH ---- */
+/* ---- pinned MRs; an MR of a dma-buf does not support FLUSH ---- */
 
-FIXTURE(whole)
+FIXTURE(pinned)
 {
 	VT_LINK;
 };
 
-FIXTURE_VARIANT(whole)
+FIXTURE_VARIANT(pinned)
 {
 	const struct vt_mem_kind *kind;
 };
 
-FIXTURE_VARIANT_ADD(whole, vram) { .kind = &vt_mem_vram };
-FIXTURE_VARIANT_ADD(whole, cmb) { .kind = &vt_mem_cmb };
+FIXTURE_VARIANT_ADD(pinned, vram) { .kind = &vt_mem_vram };
+FIXTURE_VARIANT_ADD(pinned, cmb) { .kind = &vt_mem_cmb };
 
-FIXTURE_SETUP(whole)
+FIXTURE_SETUP(pinned)
 {
 	ASSERT_EQ(0, vt_mem_prepare(variant->kind));
 	ASSERT_EQ(0, vt_link_open(&self->link, variant->kind, PIECE, 0, NULL));
 }
 
-FIXTURE_TEARDOWN(whole)
+FIXTURE_TEARDOWN(pinned)
 {
 	EXPECT_EQ(0, vt_link_close(&self->link));
 }
 
-TEST_F(whole, is_read_back)
+TEST_F(pinned, read_back_once)
 {
 	struct ibv_sge sge = vt_sge(&self->here, 0, 5000);
 	struct vt_end *end = &self->pair.end[0];
@@ -207,23 +212,23 @@ TEST_F(whole, is_read_back)
 
 	ASSERT_EQ(0, vt_rdma_write(end, &sge, 1,
 				   vt_remote(&self->there, 70000)));
-	before = hold_passed("flush");
+	before = hold_count("flush");
 	ASSERT_LE(0, before);
 	EXPECT_EQ(0, vt_flush(end, vt_remote(&self->there, 0), PIECE,
 			      VT_FLUSH_GLOBAL));
-	EXPECT_EQ(before + 1, hold_passed("flush"));
+	EXPECT_EQ(before + 1, hold_count("flush"));
 	EXPECT_EQ(0, vt_flush_mr(end, vt_remote(&self->there, 0),
 				 VT_FLUSH_GLOBAL));
-	EXPECT_EQ(before + 2, hold_passed("flush"));
+	EXPECT_EQ(before + 2, hold_count("flush"));
 }
 
-/* ---- pages of one region that are not all alike ---- */
+/* ---- one region with pages of different kinds ---- */
 
 #define IOMEM "/sys/module/peer_test_native/parameters/iomem"
-/* More than a reader looks at in one go. */
+/* More pages than a reader checks under one lock. */
 #define BEFORE 150
 
-TEST(behind_other_memory)
+TEST(first_pages_not_iomem)
 {
 	struct vt_link link;
 	int before;
@@ -232,20 +237,20 @@ TEST(behind_other_memory)
 	ASSERT_EQ(0, vt_write_file(IOMEM, "150"));
 	ASSERT_EQ(0, vt_link_open(&link, &vt_mem_native, (BEFORE + 2) * PAGE,
 				  0, NULL));
-	before = hold_passed("flush");
+	before = hold_count("flush");
 	ASSERT_LE(0, before);
 	EXPECT_EQ(0, vt_flush_mr(&link.pair.end[0], vt_remote(&link.there, 0),
 				 VT_FLUSH_GLOBAL));
-	EXPECT_EQ(before + 1, hold_passed("flush"));
+	EXPECT_EQ(before + 1, hold_count("flush"));
 	EXPECT_EQ(0, vt_flush(&link.pair.end[0], vt_remote(&link.there, 0),
 			      BEFORE * PAGE, VT_FLUSH_GLOBAL));
-	EXPECT_EQ(before + 1, hold_passed("flush"));
+	EXPECT_EQ(before + 1, hold_count("flush"));
 	EXPECT_EQ(0, vt_link_close(&link));
 	EXPECT_EQ(0, vt_write_file(IOMEM, "4294967295"));
 }
 
-/* A fault brings 2 MiB: those before are not there. */
-TEST(behind_what_is_not_there)
+/* A fault maps 2 MiB, so the pages before that are absent. */
+TEST(first_pages_absent)
 {
 	struct ibv_sge sge;
 	struct vt_link link;
@@ -255,42 +260,42 @@ TEST(behind_what_is_not_there)
 	sge = vt_sge(&link.here, 0, 5000);
 	ASSERT_EQ(0, vt_rdma_write(&link.pair.end[0], &sge, 1,
 				   vt_remote(&link.there, 3 * MIB)));
-	before = hold_passed("flush");
+	before = hold_count("flush");
 	EXPECT_EQ(0, vt_flush(&link.pair.end[0], vt_remote(&link.there, 0),
 			      2 * MIB - PAGE, VT_FLUSH_GLOBAL));
-	EXPECT_EQ(before, hold_passed("flush"));
+	EXPECT_EQ(before, hold_count("flush"));
 	EXPECT_EQ(0, vt_flush_mr(&link.pair.end[0], vt_remote(&link.there, 0),
 				 VT_FLUSH_GLOBAL));
-	EXPECT_EQ(before + 1, hold_passed("flush"));
+	EXPECT_EQ(before + 1, hold_count("flush"));
 	EXPECT_EQ(0, vt_link_close(&link));
 }
 
-static int take_away(struct vt_mem *mem)
+static int revoke_or_destroy(struct vt_mem *mem)
 {
-	return vt_mem_owner(mem->kind)->revoke ? vt_mem_revoke(mem) :
+	return vt_mem_base(mem->kind)->revoke ? vt_mem_revoke(mem) :
 						 vt_mem_destroy(mem);
 }
 
-/* Not after it was taken away. */
-TEST_F(whole, is_revoked)
+/* A revoked region is not read back. */
+TEST_F(pinned, revoked)
 {
 	struct vt_end *end = &self->pair.end[0];
-	int before = hold_passed("flush");
+	int before = hold_count("flush");
 
-	ASSERT_EQ(0, take_away(&self->there.mem));
+	ASSERT_EQ(0, revoke_or_destroy(&self->there.mem));
 	vt_flush(end, vt_remote(&self->there, 0), PIECE, VT_FLUSH_GLOBAL);
-	EXPECT_EQ(before, hold_passed("flush"));
+	EXPECT_EQ(before, hold_count("flush"));
 }
 
-/* ---- a reader that reads back, and an invalidation ---- */
+/* ---- read back against invalidation ---- */
 
-FIXTURE(reading)
+FIXTURE(read_back)
 {
 	VT_LINK;
 	struct ibv_sge sge;
 };
 
-FIXTURE_SETUP(reading)
+FIXTURE_SETUP(read_back)
 {
 	ASSERT_EQ(0, vt_link_open(&self->link, &vt_mem_vram, PIECE, ACCESS,
 				  NULL));
@@ -299,7 +304,7 @@ FIXTURE_SETUP(reading)
 				   vt_remote(&self->there, 0)));
 }
 
-FIXTURE_TEARDOWN(reading)
+FIXTURE_TEARDOWN(read_back)
 {
 	EXPECT_EQ(0, vt_link_close(&self->link));
 }
@@ -313,7 +318,7 @@ static void *flush_range(void *arg)
 				      VT_FLUSH_GLOBAL);
 }
 
-TEST_F_TIMEOUT(reading, move_waits, 60)
+TEST_F_TIMEOUT(read_back, move_waits_for_reader, 60)
 {
 	pthread_t thread;
 	void *status;
@@ -322,7 +327,7 @@ TEST_F_TIMEOUT(reading, move_waits, 60)
 	ASSERT_EQ(0, pthread_create(&thread, NULL, flush_range, &self->link));
 	ASSERT_EQ(0, hold_wait("flush"));
 	ASSERT_EQ(0, vt_mem_move(&self->there.mem, false));
-	EXPECT_FALSE(hold_held("flush"));
+	EXPECT_FALSE(hold_is_held("flush"));
 	pthread_join(thread, &status);
 	EXPECT_EQ(NULL, status);
 }

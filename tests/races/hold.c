@@ -28,7 +28,7 @@ static int write_ms(const char *point, unsigned int ms)
 	return vt_write_file(path, text);
 }
 
-/* What a file says; "" if it cannot be read. */
+/* Reads a file into @text. Stores "" if the file cannot be read. */
 static void read_text(const char *path, char *text, size_t room)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -50,14 +50,17 @@ static bool state_is(const char *point, const char *state)
 	return !strncmp(text, state, strlen(state));
 }
 
-/* A test that was killed may have left somebody there. */
+/*
+ * A previous test that was killed may have left a thread at the hold point:
+ * release that thread first.
+ */
 int hold_arm(const char *point, unsigned int ms)
 {
 	int64_t until = vt_now_ms() + HOLD_LONG;
 	int ret;
 
 	while ((ret = write_ms(point, ms)) == -EBUSY && vt_now_ms() < until) {
-		hold_let_go(point);
+		hold_release(point);
 		usleep(10000);
 	}
 	return ret;
@@ -75,17 +78,17 @@ int hold_wait(const char *point)
 	return -ETIMEDOUT;
 }
 
-int hold_let_go(const char *point)
+int hold_release(const char *point)
 {
 	return write_ms(point, 0);
 }
 
-bool hold_held(const char *point)
+bool hold_is_held(const char *point)
 {
 	return state_is(point, "held");
 }
 
-int hold_passed(const char *point)
+int hold_count(const char *point)
 {
 	char path[128], text[16];
 
@@ -94,7 +97,7 @@ int hold_passed(const char *point)
 	return *text ? atoi(text) : -1;
 }
 
-int hold_fault_timeout(unsigned int ms)
+int hold_set_fault_timeout(unsigned int ms)
 {
 	char text[16];
 

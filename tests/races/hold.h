@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
 /*
- * Holding a thread of the kernel at a point; see kernel/core/hold.c. Functions
- * return 0 or -errno.
+ * Controls the hold points of the kernel through debugfs (see
+ * kernel/core/hold_point.c). Functions return 0 or -errno.
  */
 #ifndef HOLD_H
 #define HOLD_H
@@ -10,21 +10,29 @@
 
 #include "lib/proc.h"
 
-/* Time after which a sleeping thread goes on by itself; spoils the test. */
+/*
+ * Timeout of a held thread that sleeps, in ms. A thread that reaches it
+ * continues, and the test fails.
+ */
 #define HOLD_LONG 20000
-/* The same of a spinning one, which nothing else lets go, once it was seen. */
+/*
+ * The same for a thread that spins, in ms. Nothing else may be able to release
+ * it. The time starts when a test has seen the thread held.
+ */
 #define HOLD_SPIN 300
 
-/* The next thread that comes to @point stops there, for @ms at most. */
+/* Stops the next thread that reaches @point, for at most @ms. */
 int hold_arm(const char *point, unsigned int ms);
-/* Waits until one has come there. */
+/* Waits until a thread is held at @point. */
 int hold_wait(const char *point);
-int hold_let_go(const char *point);
-/* Is it still there? */
-bool hold_held(const char *point);
-/* How often has anybody come to @point? -1: it cannot be told. */
-int hold_passed(const char *point);
-/* Accesses wait so long for their pages from now on; 0: as long as ever. */
-int hold_fault_timeout(unsigned int ms);
+int hold_release(const char *point);
+/* Return: true while a thread is held at @point. */
+bool hold_is_held(const char *point);
+/* Return: how many times threads have reached @point, or -1 if unknown. */
+int hold_count(const char *point);
+/*
+ * Sets how long an access waits for its pages, in ms. 0 restores the default.
+ */
+int hold_set_fault_timeout(unsigned int ms);
 
 #endif

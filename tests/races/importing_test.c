@@ -1,25 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Devices that do DMA (kernel/core/bridge.c) while the memory goes. The one is
- * held where its owner was asked and where it has answered; what comes in between,
- * and what is wanted:
+ * DMA importers (kernel/core/importers/dma_bridge.c) while the memory is moved
+ * or destroyed. A call is held before the exporter resolves, and after that:
  *
- *   what is held   the memory is     outcome
- *   access         moved             the answer is not used; the access goes to
- *                                    the new place
- *                  destroyed         the access fails, and all that come
- *                  unmapped, or      it may see the memory that was registered,
- *                  other memory is   never the other; soon all fail
- *                  mapped there
- *   registration   moved             the MR works, for who follows; who pins
- *                                    keeps it where it is
- *                  destroyed         no MR, or one that is over
- *                  unmapped, other   the same, soon
- *                  gone, its process the process does not wait; nothing is left
- *                  was killed
+ *   call held      event              result
+ *   access         move               the stale result is not used; the access
+ *                                     goes to the new location
+ *                  destruction        the access and all later ones fail
+ *                  munmap or a new    it may access the registered memory, never
+ *                  mapping            the new one; soon all accesses fail
+ *   registration   move               a dynamic importer gets a working MR; an
+ *                                     importer that pins prevents the move
+ *                  destruction        no MR, or a revoked MR
+ *                  munmap or a new    no MR, or an MR that is revoked soon
+ *                  mapping
+ *                  the process is     exit does not wait; nothing is left
+ *                  killed
  *
- * Nobody who takes the memory away waits for what is held. And the descriptor that
- * the driver is handed comes into the hands of another thread.
+ * No event waits for the held call. The last tests let another thread use the
+ * descriptor that is passed to the driver.
  */
 #include <kselftest_harness.h>
 
@@ -28,17 +27,18 @@
 #include <unistd.h>
 
 #include "../importers/engine.h"
-#include "../lib/node.h"
+#include "../lib/chardev.h"
+#include "page_size.h"
 #include "attempt.h"
 #include "hold.h"
-#include "scene.h"
+#include "race.h"
 #include "lib/counters.h"
 #include "lib/proc.h"
 
-#define PAGE 4096
+#define PAGE page_size()
 
-/* Until no access comes through. */
-static int is_over(struct en_buf *b)
+/* Waits until no access succeeds. */
+static int wait_until_revoked(struct en_buf *b)
 {
 	int64_t until = vt_now_ms() + 20000;
 	char byte;
@@ -58,27 +58,30 @@ FIXTURE(access)
 	struct attempt attempt;
 };
 
-/* @early: the device can have the answer before the memory goes */
+/* @early: the device can use the result before the event */
 FIXTURE_VARIANT(access)
 {
 	const char *point;
 	bool early;
 };
 
-FIXTURE_VARIANT_ADD(access, ask) { .point = "ask" };
-FIXTURE_VARIANT_ADD(access, answered) { .point = "answered" };
-FIXTURE_VARIANT_ADD(access, offered) { .point = "offered", .early = true };
+FIXTURE_VARIANT_ADD(access, resolve) { .point = "resolve" };
+FIXTURE_VARIANT_ADD(access, resolved) { .point = "resolved" };
+FIXTURE_VARIANT_ADD(access, dma_published)
+{
+	.point = "dma_published", .early = true,
+};
 
 static int put(void *what)
 {
-	return en_put(what, PAGE - 100, 300, 7);
+	return en_buf_write(what, PAGE - 100, 300, 7);
 }
 
-/* The first access since it moved. */
+/* The first access after a move. */
 FIXTURE_SETUP(access)
 {
 	ASSERT_EQ(0, en_load());
-	ASSERT_EQ(0, en_bridges("all"));
+	ASSERT_EQ(0, en_set_bridges("all"));
 	ASSERT_EQ(0, en_buf_open(&self->b, EDU_RDMA_DYNAMIC, IM_WRITE,
 				 &vt_mem_vram, SIZE));
 	ASSERT_EQ(0, vt_mem_move(&self->b.buf.mem, false));
@@ -92,42 +95,45 @@ FIXTURE_TEARDOWN(access)
 	EXPECT_EQ(0, vt_counters_balanced(&vt_mem_vram));
 }
 
-/* Both ways: who was asked has brought it home, who was not has not. */
+/*
+ * Moves the BO both ways: an exporter that has resolved has moved it back to
+ * VRAM, one that has not resolved has not.
+ */
 TEST_F_TIMEOUT(access, against_move, 60)
 {
 	ASSERT_EQ(0, vt_mem_move(&self->b.buf.mem, true));
 	ASSERT_EQ(0, vt_mem_move(&self->b.buf.mem, false));
-	EXPECT_TRUE(hold_held(variant->point));
+	EXPECT_TRUE(hold_is_held(variant->point));
 	EXPECT_EQ(0, attempt_end(&self->attempt));
-	EXPECT_EQ(0, en_get(&self->b, PAGE - 90, 250));
+	EXPECT_EQ(0, en_buf_read(&self->b, PAGE - 90, 250));
 	EXPECT_EQ(0, vt_buf_check_all(&self->b.buf));
 }
 
 TEST_F_TIMEOUT(access, against_destruction, 60)
 {
 	ASSERT_EQ(0, vt_mem_destroy(&self->b.buf.mem));
-	EXPECT_TRUE(hold_held(variant->point));
+	EXPECT_TRUE(hold_is_held(variant->point));
 	EXPECT_TRUE(attempt_end(&self->attempt) || variant->early);
-	EXPECT_EQ(0, is_over(&self->b));
+	EXPECT_EQ(0, wait_until_revoked(&self->b));
 }
 
 TEST_F_TIMEOUT(access, against_munmap, 60)
 {
-	ASSERT_EQ(0, scene_unmap(&self->b.buf.mem));
-	EXPECT_TRUE(hold_held(variant->point));
+	ASSERT_EQ(0, race_unmap(&self->b.buf.mem));
+	EXPECT_TRUE(hold_is_held(variant->point));
 	attempt_end(&self->attempt);
-	EXPECT_EQ(0, is_over(&self->b));
+	EXPECT_EQ(0, wait_until_revoked(&self->b));
 }
 
-/* What came to its place is not touched. */
+/* The new mapping is not accessed. */
 TEST_F_TIMEOUT(access, against_new_mapping, 60)
 {
 	static const char zeros[SIZE];
 
-	ASSERT_EQ(0, scene_replace(&self->b.buf.mem));
-	EXPECT_TRUE(hold_held(variant->point));
+	ASSERT_EQ(0, race_replace(&self->b.buf.mem));
+	EXPECT_TRUE(hold_is_held(variant->point));
 	attempt_end(&self->attempt);
-	EXPECT_EQ(0, is_over(&self->b));
+	EXPECT_EQ(0, wait_until_revoked(&self->b));
 	EXPECT_EQ(0, memcmp(self->b.buf.mem.addr, zeros, SIZE));
 }
 
@@ -142,10 +148,10 @@ FIXTURE(move)
 FIXTURE_SETUP(move)
 {
 	ASSERT_EQ(0, en_load());
-	ASSERT_EQ(0, en_bridges("all"));
+	ASSERT_EQ(0, en_set_bridges("all"));
 	ASSERT_EQ(0, en_buf_open(&self->b, EDU_RDMA_DYNAMIC, IM_WRITE,
 				 &vt_mem_vram, SIZE));
-	ASSERT_EQ(0, en_put(&self->b, PAGE - 100, 300, 6));
+	ASSERT_EQ(0, en_buf_write(&self->b, PAGE - 100, 300, 6));
 }
 
 FIXTURE_TEARDOWN(move)
@@ -159,7 +165,7 @@ static int move_away(void *what)
 	return vt_mem_move(&((struct en_buf *)what)->buf.mem, false);
 }
 
-/* It is on its way to the lock of the dma-buf; the other is there before it. */
+/* The move is about to lock the dma-buf; the other call locks it first. */
 static void against_move(struct __test_metadata *_metadata,
 			 FIXTURE_DATA(move) *self, int (*other)(void *what))
 {
@@ -167,7 +173,7 @@ static void against_move(struct __test_metadata *_metadata,
 	ASSERT_EQ(0, attempt_start(&self->move, "moving", move_away, &self->b));
 	attempt_go(&self->access);
 	usleep(500000);
-	EXPECT_TRUE(hold_held("moving"));
+	EXPECT_TRUE(hold_is_held("moving"));
 	EXPECT_EQ(0, attempt_end(&self->move));
 	EXPECT_EQ(0, attempt_join(&self->access));
 }
@@ -175,7 +181,7 @@ static void against_move(struct __test_metadata *_metadata,
 TEST_F_TIMEOUT(move, against_access, 60)
 {
 	against_move(_metadata, self, put);
-	EXPECT_EQ(0, en_get(&self->b, PAGE - 90, 250));
+	EXPECT_EQ(0, en_buf_read(&self->b, PAGE - 90, 250));
 	EXPECT_EQ(0, vt_buf_check_all(&self->b.buf));
 }
 
@@ -198,7 +204,7 @@ FIXTURE(registration)
 	struct attempt attempt;
 };
 
-/* @pinned: by then */
+/* @pinned: the memory is pinned at the hold point */
 FIXTURE_VARIANT(registration)
 {
 	enum edu_rdma_device device;
@@ -216,16 +222,16 @@ FIXTURE_VARIANT(registration)
 
 REGISTRATION(dynamic, DYNAMIC, watched, false);
 REGISTRATION(dynamic, DYNAMIC, claimed, false);
-REGISTRATION(dynamic, DYNAMIC, handed, false);
-REGISTRATION(dynamic, DYNAMIC, ask, false);
-REGISTRATION(dynamic, DYNAMIC, answered, false);
-REGISTRATION(dynamic, DYNAMIC, offered, false);
+REGISTRATION(dynamic, DYNAMIC, fd_installed, false);
+REGISTRATION(dynamic, DYNAMIC, resolve, false);
+REGISTRATION(dynamic, DYNAMIC, resolved, false);
+REGISTRATION(dynamic, DYNAMIC, dma_published, false);
 REGISTRATION(revocable, REVOCABLE, watched, false);
 REGISTRATION(revocable, REVOCABLE, claimed, false);
-REGISTRATION(revocable, REVOCABLE, handed, false);
-REGISTRATION(revocable, REVOCABLE, ask, true);
-REGISTRATION(revocable, REVOCABLE, answered, true);
-REGISTRATION(revocable, REVOCABLE, offered, true);
+REGISTRATION(revocable, REVOCABLE, fd_installed, false);
+REGISTRATION(revocable, REVOCABLE, resolve, true);
+REGISTRATION(revocable, REVOCABLE, resolved, true);
+REGISTRATION(revocable, REVOCABLE, dma_published, true);
 
 static int do_register(void *what)
 {
@@ -235,7 +241,7 @@ static int do_register(void *what)
 FIXTURE_SETUP(registration)
 {
 	ASSERT_EQ(0, en_load());
-	ASSERT_EQ(0, en_bridges("all"));
+	ASSERT_EQ(0, en_set_bridges("all"));
 	ASSERT_EQ(0, en_buf_prepare(&self->b, variant->device, IM_WRITE,
 				    &vt_mem_vram, SIZE));
 	ASSERT_EQ(0, attempt_start(&self->attempt, variant->point, do_register,
@@ -248,13 +254,13 @@ FIXTURE_TEARDOWN(registration)
 	EXPECT_EQ(0, vt_counters_balanced(&vt_mem_vram));
 }
 
-/* What comes of it, once it goes on: an error, or an MR that is soon over. */
-static void is_nothing(struct __test_metadata *_metadata,
+/* After the event, registration fails or returns an MR that is revoked soon. */
+static void expect_no_mr(struct __test_metadata *_metadata,
 		       FIXTURE_DATA(registration) *self, const char *point)
 {
-	EXPECT_TRUE(hold_held(point));
+	EXPECT_TRUE(hold_is_held(point));
 	if (!attempt_end(&self->attempt))
-		EXPECT_EQ(0, is_over(&self->b));
+		EXPECT_EQ(0, wait_until_revoked(&self->b));
 }
 
 TEST_F_TIMEOUT(registration, against_move, 60)
@@ -262,32 +268,50 @@ TEST_F_TIMEOUT(registration, against_move, 60)
 	int moved = vt_mem_move(&self->b.buf.mem, false);
 
 	EXPECT_EQ(variant->pinned, moved != 0);
-	EXPECT_TRUE(hold_held(variant->point));
+	EXPECT_TRUE(hold_is_held(variant->point));
 	ASSERT_EQ(0, attempt_end(&self->attempt));
-	EXPECT_EQ(0, en_put(&self->b, PAGE - 100, 300, 7));
-	EXPECT_EQ(0, en_get(&self->b, PAGE - 90, 250));
+	EXPECT_EQ(0, en_buf_write(&self->b, PAGE - 100, 300, 7));
+	EXPECT_EQ(0, en_buf_read(&self->b, PAGE - 90, 250));
 	EXPECT_EQ(0, vt_buf_check_all(&self->b.buf));
 }
 
 TEST_F_TIMEOUT(registration, against_destruction, 60)
 {
 	ASSERT_EQ(0, vt_mem_destroy(&self->b.buf.mem));
-	is_nothing(_metadata, self, variant->point);
+	expect_no_mr(_metadata, self, variant->point);
 }
 
 TEST_F_TIMEOUT(registration, against_munmap, 60)
 {
-	ASSERT_EQ(0, scene_unmap(&self->b.buf.mem));
-	is_nothing(_metadata, self, variant->point);
+	ASSERT_EQ(0, race_unmap(&self->b.buf.mem));
+	expect_no_mr(_metadata, self, variant->point);
 }
 
 TEST_F_TIMEOUT(registration, against_new_mapping, 60)
 {
-	ASSERT_EQ(0, scene_replace(&self->b.buf.mem));
-	is_nothing(_metadata, self, variant->point);
+	ASSERT_EQ(0, race_replace(&self->b.buf.mem));
+	expect_no_mr(_metadata, self, variant->point);
 }
 
-/* ---- the descriptor that the driver is handed ---- */
+/* The exporter has claimed the range when the route to the device is removed. */
+TEST(route_removed)
+{
+	struct attempt attempt;
+	struct en_buf b;
+
+	ASSERT_EQ(0, en_load());
+	ASSERT_EQ(0, en_set_bridges("all"));
+	ASSERT_EQ(0, vt_mem_prepare(&vt_mem_cmb));
+	ASSERT_EQ(0, en_buf_prepare(&b, EDU_RDMA_DYNAMIC, IM_WRITE, &vt_mem_cmb,
+				    SIZE));
+	ASSERT_EQ(0, attempt_start(&attempt, "claimed", do_register, &b));
+	ASSERT_EQ(0, en_set_bridges("0:0"));
+	EXPECT_EQ(-EREMOTEIO, attempt_end(&attempt));
+	EXPECT_EQ(0, en_buf_close(&b));
+	ASSERT_EQ(0, en_set_bridges("all"));
+}
+
+/* ---- the descriptor that is passed to the driver ---- */
 
 FIXTURE(descriptor)
 {
@@ -304,7 +328,7 @@ FIXTURE_VARIANT(descriptor)
 FIXTURE_VARIANT_ADD(descriptor, dynamic) { .device = EDU_RDMA_DYNAMIC };
 FIXTURE_VARIANT_ADD(descriptor, revocable) { .device = EDU_RDMA_REVOCABLE };
 
-/* The lowest of a dma-buf; -ENOENT: there is none. */
+/* Return: the lowest descriptor that is a dma-buf, or -ENOENT. */
 static int find_dmabuf(void)
 {
 	char path[64], target[64];
@@ -320,15 +344,15 @@ static int find_dmabuf(void)
 	return -ENOENT;
 }
 
-/* Before the driver has looked at it. */
+/* Holds the registration before the driver looks at the descriptor. */
 FIXTURE_SETUP(descriptor)
 {
 	ASSERT_EQ(0, en_load());
-	ASSERT_EQ(0, en_bridges("all"));
+	ASSERT_EQ(0, en_set_bridges("all"));
 	ASSERT_EQ(0, en_buf_prepare(&self->b, variant->device, IM_WRITE,
 				    &vt_mem_vram, SIZE));
 	self->lower = dup(0);
-	ASSERT_EQ(0, attempt_start(&self->attempt, "handed", do_register,
+	ASSERT_EQ(0, attempt_start(&self->attempt, "fd_installed", do_register,
 				   &self->b));
 	self->fd = find_dmabuf();
 	ASSERT_LT(self->lower, self->fd);
@@ -348,17 +372,17 @@ static int reg_dmabuf(struct en_buf *b, int fd)
 	return im_reg_dmabuf_mr(&b->dev, &mr, 0, SIZE, 0, fd, IM_ACCESS_ALL, 0);
 }
 
-/* Nobody but the driver can do anything with it, now or ever. */
-TEST_F_TIMEOUT(descriptor, caught, 60)
+/* No one but the driver can use the dma-buf, now or later. */
+TEST_F_TIMEOUT(descriptor, duplicated, 60)
 {
 	struct en_buf *b = &self->b;
 	int kept = dup(self->fd);
 
 	EXPECT_EQ(MAP_FAILED, mmap(NULL, PAGE, PROT_READ, MAP_SHARED, kept, 0));
 	EXPECT_EQ(-EPERM, reg_dmabuf(b, kept));
-	EXPECT_TRUE(hold_held("handed"));
+	EXPECT_TRUE(hold_is_held("fd_installed"));
 	ASSERT_EQ(0, attempt_end(&self->attempt));
-	EXPECT_EQ(0, en_put(b, PAGE - 100, 300, 7));
+	EXPECT_EQ(0, en_buf_write(b, PAGE - 100, 300, 7));
 	EXPECT_EQ(0, vt_buf_check_all(&b->buf));
 	EXPECT_EQ(-EPERM, reg_dmabuf(b, kept));
 	EXPECT_EQ(0, en_buf_deregister(b));
@@ -366,7 +390,10 @@ TEST_F_TIMEOUT(descriptor, caught, 60)
 	close(kept);
 }
 
-/* And nothing comes to its place: what is opened next gets a lower number. */
+/*
+ * No new descriptor gets its number: the next open() uses the lower number,
+ * which is free.
+ */
 TEST_F_TIMEOUT(descriptor, closed, 60)
 {
 	ASSERT_EQ(0, close(self->lower));
@@ -374,7 +401,10 @@ TEST_F_TIMEOUT(descriptor, closed, 60)
 	EXPECT_EQ(-EBADF, attempt_end(&self->attempt));
 }
 
-/* By a file that is no dma-buf, and by one that the driver takes. */
+/*
+ * Replaced by a file that is no dma-buf, and by a dma-buf that the driver
+ * accepts.
+ */
 TEST_F_TIMEOUT(descriptor, replaced, 60)
 {
 	int file = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -401,8 +431,9 @@ TEST_F_TIMEOUT(descriptor, replaced_by_dmabuf, 60)
 }
 
 /*
- * The driver refuses such a registration when it has been handed the descriptor. That
- * is its end, though somebody has kept the descriptor.
+ * The driver refuses this registration after it has received the descriptor.
+ * This revokes the dma-buf, although the test keeps a duplicate of the
+ * descriptor.
  */
 FIXTURE(refused)
 {
@@ -424,13 +455,13 @@ static int register_atomic(void *what)
 FIXTURE_SETUP(refused)
 {
 	ASSERT_EQ(0, en_load());
-	ASSERT_EQ(0, en_bridges("all"));
-	self->node = node_open();
+	ASSERT_EQ(0, en_set_bridges("all"));
+	self->node = chardev_open();
 	ASSERT_LE(0, self->node);
 	ASSERT_EQ(0, en_buf_prepare(&self->b, EDU_RDMA_DYNAMIC, IM_WRITE,
 				    &vt_mem_vram, SIZE));
-	ASSERT_EQ(0, attempt_start(&self->attempt, "handed", register_atomic,
-				   &self->b));
+	ASSERT_EQ(0, attempt_start(&self->attempt, "fd_installed",
+				   register_atomic, &self->b));
 	self->kept = dup(find_dmabuf());
 	ASSERT_LE(0, self->kept);
 }
@@ -442,13 +473,13 @@ FIXTURE_TEARDOWN(refused)
 	EXPECT_EQ(0, en_buf_close(&self->b));
 }
 
-TEST_F_TIMEOUT(refused, leaves_nothing, 60)
+TEST_F_TIMEOUT(refused, cleaned_up, 60)
 {
 	struct peer_mem_mr mr;
 
-	ASSERT_EQ(0, node_next_mr(self->node, 0, 0, &mr));
+	ASSERT_EQ(0, chardev_next_mr(self->node, 0, 0, &mr));
 	EXPECT_EQ(-EOPNOTSUPP, attempt_end(&self->attempt));
-	EXPECT_EQ(ENOENT, node_next_mr(self->node, 0, 0, &mr));
+	EXPECT_EQ(ENOENT, chardev_next_mr(self->node, 0, 0, &mr));
 	EXPECT_EQ(0, vt_counters_balanced(&vt_mem_vram));
 	EXPECT_EQ(-EPERM, reg_dmabuf(&self->b, self->kept));
 }
@@ -466,15 +497,15 @@ FIXTURE_VARIANT(killed)
 
 FIXTURE_VARIANT_ADD(killed, watched) { .point = "watched" };
 FIXTURE_VARIANT_ADD(killed, claimed) { .point = "claimed" };
-FIXTURE_VARIANT_ADD(killed, handed) { .point = "handed" };
-FIXTURE_VARIANT_ADD(killed, ask) { .point = "ask" };
-FIXTURE_VARIANT_ADD(killed, answered) { .point = "answered" };
-FIXTURE_VARIANT_ADD(killed, offered) { .point = "offered" };
+FIXTURE_VARIANT_ADD(killed, fd_installed) { .point = "fd_installed" };
+FIXTURE_VARIANT_ADD(killed, resolve) { .point = "resolve" };
+FIXTURE_VARIANT_ADD(killed, resolved) { .point = "resolved" };
+FIXTURE_VARIANT_ADD(killed, dma_published) { .point = "dma_published" };
 
 FIXTURE_SETUP(killed)
 {
 	ASSERT_EQ(0, en_load());
-	ASSERT_EQ(0, en_bridges("all"));
+	ASSERT_EQ(0, en_set_bridges("all"));
 }
 
 FIXTURE_TEARDOWN(killed)

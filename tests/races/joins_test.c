@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * An access that finds pages missing joins a fault under way, if that brings what it
- * needs. One fault is held before it asks:
+ * An access that finds pages missing joins a fault in progress if that fault
+ * covers the pages and the access rights that it needs. Otherwise it starts its
+ * own fault. One fault is held before it resolves:
  *
- *   held, for reading one page        another access                it
- *   a READ of it                      a READ of it                  waits, asks not
- *   a READ of it                      a WRITE of it                 asks itself
- *   a READ of it                      a READ of it and the next     asks itself
- *   a prefetch of what is there only  a READ                        asks itself
- *   a prefetch of more, that fails    a WRITE of what is there      asks itself then
+ *   held, for one page            second access                 result
+ *   a READ of it                  READ of it                    joins
+ *   a READ of it                  WRITE of it                   own fault
+ *   a READ of it                  READ of it and the next page  own fault
+ *   a prefetch without a fault    READ                          own fault
+ *   a prefetch of more pages,     WRITE of a page that is       own fault after the
+ *   which fails                   mapped                        failure
  *
- * And what becomes of faults otherwise: of a region that is revoked before it counts,
- * of a process that is killed, of packets that were put off.
+ * The other tests cover a region that is revoked before it is inserted, a
+ * process that is killed, and packets that are deferred.
  */
 #include <kselftest_harness.h>
 
@@ -21,18 +23,19 @@
 #include <sys/wait.h>
 
 #include "applies.h"
-#include "../lib/node.h"
+#include "page_size.h"
+#include "../lib/chardev.h"
 #include "attempt.h"
 #include "hold.h"
-#include "scene.h"
+#include "race.h"
 #include "lib/counters.h"
 #include "lib/pattern.h"
 #include "lib/proc.h"
 #include "lib/raw.h"
 
-#define PAGE 4096
+#define PAGE page_size()
 
-/* A packet of an operation that lies within a page, or goes over its end. */
+/* An operation of one packet, inside one page or across a page boundary. */
 struct part {
 	struct vt_link link;
 	uint64_t at;
@@ -76,11 +79,11 @@ FIXTURE_VARIANT_ADD(join, vram) { .kind = &vt_mem_vram };
 
 FIXTURE_SETUP(join)
 {
-	self->node = node_open();
+	self->node = chardev_open();
 	ASSERT_LE(0, self->node);
 	self->first.at = 1000;
 	self->first.length = 500;
-	ASSERT_EQ(0, scene_open(&self->first.link, variant->kind));
+	ASSERT_EQ(0, race_open(&self->first.link, variant->kind));
 	self->second = self->first;
 	ASSERT_EQ(0, vt_pair_open(&self->second.link.pair,
 				  &self->first.link.dev, NULL));
@@ -95,14 +98,14 @@ FIXTURE_TEARDOWN(join)
 }
 
 /*
- * Of the MR there. No process is made for it: where system memory is asked about,
- * the lock of the address space is held.
+ * Return: the number of faults of the remote MR. It does not fork: mmap_lock is
+ * held while the fault resolves system memory.
  */
 static unsigned long faults(FIXTURE_DATA(join) *self)
 {
 	struct peer_mem_mr mr = { 0 };
 
-	while (!node_next_mr(self->node, 0, mr.number, &mr))
+	while (!chardev_next_mr(self->node, 0, mr.number, &mr))
 		if (mr.addr == (uintptr_t)self->first.link.there.mr->addr)
 			return mr.faults;
 	return ~0UL;
@@ -111,53 +114,55 @@ static unsigned long faults(FIXTURE_DATA(join) *self)
 TEST_F_TIMEOUT(join, same_page, 60)
 {
 	ASSERT_EQ(0, attempt_prepare(&self->other, part_read, &self->second));
-	ASSERT_EQ(0, attempt_start(&self->held, "ask", part_read, &self->first));
+	ASSERT_EQ(0, attempt_start(&self->held, "resolve", part_read,
+				   &self->first));
 	attempt_go(&self->other);
 	usleep(500000);
 	EXPECT_FALSE(attempt_is_done(&self->other));
 	EXPECT_EQ(1, faults(self));
-	EXPECT_TRUE(hold_held("ask"));
+	EXPECT_TRUE(hold_is_held("resolve"));
 	EXPECT_EQ(0, attempt_end(&self->held));
 	EXPECT_EQ(0, attempt_join(&self->other));
 	EXPECT_EQ(1, faults(self));
 }
 
-/* It is through before what is held goes on. */
-static void asks_itself(struct __test_metadata *_metadata,
+/* The second access completes while the first fault is still held. */
+static void starts_own_fault(struct __test_metadata *_metadata,
 			FIXTURE_DATA(join) *self, int (*access)(void *part))
 {
 	ASSERT_EQ(0, attempt_prepare(&self->other, access, &self->second));
-	ASSERT_EQ(0, attempt_start(&self->held, "ask", part_read, &self->first));
+	ASSERT_EQ(0, attempt_start(&self->held, "resolve", part_read,
+				   &self->first));
 	attempt_go(&self->other);
 	EXPECT_EQ(0, attempt_join(&self->other));
 	EXPECT_EQ(2, faults(self));
-	EXPECT_TRUE(hold_held("ask"));
+	EXPECT_TRUE(hold_is_held("resolve"));
 	EXPECT_EQ(0, attempt_end(&self->held));
 }
 
 TEST_F_TIMEOUT(join, for_writing, 60)
 {
-	asks_itself(_metadata, self, part_write);
+	starts_own_fault(_metadata, self, part_write);
 }
 
 TEST_F_TIMEOUT(join, more_pages, 60)
 {
 	self->second.at = PAGE - 300;
 	self->second.length = 600;
-	asks_itself(_metadata, self, part_read);
+	starts_own_fault(_metadata, self, part_read);
 }
 
-/* Its first page is there: that is not enough to go on. */
+/* Its first page is present, which is not enough. */
 TEST_F_TIMEOUT(join, second_page_missing, 60)
 {
 	struct vt_mem *mem = &self->first.link.there.mem;
 
 	if (variant->kind != &vt_mem_host)
-		DOES_NOT_APPLY(return, "this memory leaves as a whole");
+		DOES_NOT_APPLY(return, "this memory moves as a whole");
 	self->second.at = PAGE - 300;
 	self->second.length = 600;
 	ASSERT_EQ(0, part_read(&self->first));
-	/* Those around it came along. */
+	/* The first access has also faulted in the adjacent pages. */
 	ASSERT_EQ(0, madvise(mem->addr + PAGE, mem->length - PAGE,
 			     MADV_REMOVE));
 	ASSERT_EQ(0, attempt_start(&self->held, "missed", part_read,
@@ -168,10 +173,10 @@ TEST_F_TIMEOUT(join, second_page_missing, 60)
 TEST_F_TIMEOUT(join, other_page, 60)
 {
 	self->second.at = 5 * PAGE + 10;
-	asks_itself(_metadata, self, part_read);
+	starts_own_fault(_metadata, self, part_read);
 }
 
-static int look_around(void *arg)
+static int prefetch_no_fault(void *arg)
 {
 	struct part *part = arg;
 	struct ibv_sge sge = vt_sge(&part->link.there, part->at, part->length);
@@ -180,22 +185,23 @@ static int look_around(void *arg)
 			    IBV_ADVISE_MR_ADVICE_PREFETCH_NO_FAULT, 0, &sge, 1);
 }
 
-TEST_F_TIMEOUT(join, what_is_there_only, 60)
+TEST_F_TIMEOUT(join, prefetch_without_fault, 60)
 {
 	if (variant->kind != &vt_mem_host)
-		DOES_NOT_APPLY(return, "an exporter is not asked what is there");
+		DOES_NOT_APPLY(return,
+			       "an exporter cannot report which pages are present");
 	ASSERT_EQ(0, attempt_prepare(&self->other, part_read, &self->second));
 	/* The call itself does not wait. */
-	ASSERT_EQ(0, attempt_start(&self->held, "ask", look_around,
+	ASSERT_EQ(0, attempt_start(&self->held, "resolve", prefetch_no_fault,
 				   &self->first));
 	attempt_go(&self->other);
 	EXPECT_EQ(0, attempt_join(&self->other));
 	EXPECT_EQ(2, faults(self));
-	EXPECT_TRUE(hold_held("ask"));
+	EXPECT_TRUE(hold_is_held("resolve"));
 	EXPECT_EQ(0, attempt_end(&self->held));
 }
 
-static int bring_all(void *arg)
+static int prefetch_all(void *arg)
 {
 	struct part *part = arg;
 	struct ibv_sge all = vt_sge(&part->link.there, 0,
@@ -205,7 +211,7 @@ static int bring_all(void *arg)
 			    IBV_ADVISE_MR_ADVICE_PREFETCH_WRITE, 0, &all, 1);
 }
 
-/* By the requester, out of its own memory. */
+/* By the requester, from its own memory. */
 static int part_write_from(void *arg)
 {
 	struct part *part = arg;
@@ -215,15 +221,15 @@ static int part_write_from(void *arg)
 			     vt_remote(&part->link.here, part->at));
 }
 
-/* What is joined fails, of a page that the access does not need. */
-static void joins_who_fails(struct __test_metadata *_metadata,
+/* The joined fault fails on a page that the access does not need. */
+static void join_failing_fault(struct __test_metadata *_metadata,
 			    FIXTURE_DATA(join) *self, int (*access)(void *part))
 {
 	struct vt_mem *mem = &self->first.link.there.mem;
 
 	ASSERT_EQ(0, munmap(mem->addr + mem->length - PAGE, PAGE));
 	ASSERT_EQ(0, attempt_prepare(&self->other, access, &self->second));
-	ASSERT_EQ(0, attempt_start(&self->held, "ask", bring_all,
+	ASSERT_EQ(0, attempt_start(&self->held, "resolve", prefetch_all,
 				   &self->first));
 	attempt_go(&self->other);
 	usleep(500000);
@@ -233,50 +239,52 @@ static void joins_who_fails(struct __test_metadata *_metadata,
 	EXPECT_EQ(0, attempt_join(&self->other));
 }
 
-TEST_F_TIMEOUT(join, who_fails_elsewhere, 60)
+TEST_F_TIMEOUT(join, joined_fault_fails, 60)
 {
-	joins_who_fails(_metadata, self, part_write);
+	join_failing_fault(_metadata, self, part_write);
 }
 
-TEST_F_TIMEOUT(join, who_fails_elsewhere_as_requester, 60)
+TEST_F_TIMEOUT(join, joined_fault_fails_requester, 60)
 {
-	joins_who_fails(_metadata, self, part_write_from);
+	join_failing_fault(_metadata, self, part_write_from);
 }
 
 /* ---- a region that is revoked before it is in the tree ---- */
 
 FIXTURE(claim)
 {
-	struct vt_link scene;
+	struct vt_link link;
 	struct attempt access;
 };
 
 FIXTURE_SETUP(claim)
 {
-	ASSERT_EQ(0, scene_open(&self->scene, &vt_mem_vram));
+	ASSERT_EQ(0, race_open(&self->link, &vt_mem_vram));
 }
 
 FIXTURE_TEARDOWN(claim)
 {
-	EXPECT_EQ(0, vt_link_close(&self->scene));
+	EXPECT_EQ(0, vt_link_close(&self->link));
 	EXPECT_EQ(0, vt_counters_balanced(&vt_mem_vram));
 }
 
-static int do_read(void *scene)
+static int do_read(void *link)
 {
-	return operate(scene, READ);
+	return run_operation(link, READ);
 }
 
-/* It leaves no mark: the object lives, and is claimed again. */
-TEST_F_TIMEOUT(claim, revoked_early, 60)
+/*
+ * The revocation is not remembered: the BO still exists and is claimed again.
+ */
+TEST_F_TIMEOUT(claim, revoked_before_insert, 60)
 {
-	struct vt_link *scene = &self->scene;
+	struct vt_link *link = &self->link;
 
-	ASSERT_EQ(0, attempt_start(&self->access, "claimed", do_read, scene));
-	ASSERT_EQ(0, vt_mem_revoke(&scene->there.mem));
-	EXPECT_TRUE(hold_held("claimed"));
+	ASSERT_EQ(0, attempt_start(&self->access, "claimed", do_read, link));
+	ASSERT_EQ(0, vt_mem_revoke(&link->there.mem));
+	EXPECT_TRUE(hold_is_held("claimed"));
 	EXPECT_EQ(0, attempt_end(&self->access));
-	EXPECT_EQ(0, check_read(scene));
+	EXPECT_EQ(0, check_read(link));
 }
 
 /* ---- a process that is killed while it waits ---- */
@@ -304,8 +312,11 @@ static void prefetch_long(void)
 	_exit(2);
 }
 
-/* Waits until the process is in that function of the kernel. Return: 0, -ETIMEDOUT. */
-static int wait_in(pid_t pid, const char *function)
+/*
+ * Waits until the process runs in @function of the kernel. Return: 0,
+ * -ETIMEDOUT.
+ */
+static int wait_in_function(pid_t pid, const char *function)
 {
 	int64_t until = vt_now_ms() + 20000;
 	char path[64], stack[4096];
@@ -324,65 +335,68 @@ static int wait_in(pid_t pid, const char *function)
 }
 
 /*
- * The process does not wait for its prefetch any more, but its end does, which ends
- * that: the 2 MiB that are under way are the last.
+ * The kill ends the process's wait for its prefetch. Exit of the process waits,
+ * and cancels the prefetch: it does not continue after the 2 MiB in progress.
  */
-TEST(killed_in_a_prefetch)
+TEST(killed_during_prefetch)
 {
 	pid_t pid;
 
-	ASSERT_EQ(0, hold_arm("answered", HOLD_LONG));
+	ASSERT_EQ(0, hold_arm("resolved", HOLD_LONG));
 	pid = fork();
 	ASSERT_LE(0, pid);
 	if (!pid)
 		prefetch_long();
-	ASSERT_EQ(0, hold_wait("answered"));
+	ASSERT_EQ(0, hold_wait("resolved"));
 	ASSERT_EQ(0, kill(pid, SIGKILL));
-	ASSERT_EQ(0, wait_in(pid, "ib_umem_peer_drain_faults"));
-	ASSERT_EQ(0, hold_arm("ask", HOLD_LONG));
-	ASSERT_EQ(0, hold_let_go("answered"));
+	ASSERT_EQ(0, wait_in_function(pid, "ib_umem_peer_drain_faults"));
+	ASSERT_EQ(0, hold_arm("resolve", HOLD_LONG));
+	ASSERT_EQ(0, hold_release("resolved"));
 	EXPECT_EQ(128 + SIGKILL, vt_wait_child(pid, 5000));
-	EXPECT_FALSE(hold_held("ask"));
-	hold_let_go("ask");
+	EXPECT_FALSE(hold_is_held("resolve"));
+	hold_release("resolve");
 }
 
-/* ---- packets that are put off ---- */
+/* ---- deferred packets ---- */
 
 #define TIMEOUT "/sys/kernel/debug/ib_peer_mem/fault_timeout_ms"
 #define BOUND_MS 3000
 #define SLOW_MS 500
 
-FIXTURE(put_off)
+FIXTURE(deferred)
 {
 	struct part part;
 	struct attempt access;
 };
 
-FIXTURE_SETUP(put_off)
+FIXTURE_SETUP(deferred)
 {
 	self->part.at = 1000;
 	self->part.length = 500;
-	ASSERT_EQ(0, scene_open(&self->part.link, &vt_mem_host));
+	ASSERT_EQ(0, race_open(&self->part.link, &vt_mem_host));
 	ASSERT_EQ(0, vt_write_file(TIMEOUT, "3000"));
 }
 
-FIXTURE_TEARDOWN(put_off)
+FIXTURE_TEARDOWN(deferred)
 {
 	EXPECT_EQ(0, vt_write_file(TIMEOUT, "60000"));
 	EXPECT_EQ(0, vt_link_close(&self->part.link));
 }
 
-/* The time of one that was put off and came does not count for the next. */
-TEST_F_TIMEOUT(put_off, each_has_its_own_time, 60)
+/*
+ * The time that one packet was deferred does not count against the deadline of
+ * the next packet.
+ */
+TEST_F_TIMEOUT(deferred, deadline_of_each_packet, 60)
 {
 	struct vt_mem *mem = &self->part.link.there.mem;
 	int i;
 
 	for (i = 0; i < 2; i++) {
-		ASSERT_EQ(0, attempt_start(&self->access, "ask", part_write,
+		ASSERT_EQ(0, attempt_start(&self->access, "resolve", part_write,
 					   &self->part));
 		usleep(SLOW_MS * 1000);
-		EXPECT_TRUE(hold_held("ask"));
+		EXPECT_TRUE(hold_is_held("resolve"));
 		EXPECT_EQ(0, attempt_end(&self->access));
 		ASSERT_EQ(0, madvise(mem->addr, mem->length, MADV_REMOVE));
 		usleep(BOUND_MS * 1000);

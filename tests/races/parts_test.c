@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * An exporter that answers for each page in its own way, and moves them one by one
- * (tests/kmod/peer_test_parts.c), by its dma-buf: nobody but the exporter tells of a
- * move. An entry of the page table that stands for all pages makes room for one of a
- * page that permits more; what an answer leaves out is not there; a move of a part
- * takes away that part.
+ * An exporter that resolves each page separately and moves single pages
+ * (tests/kmod/peer_test_parts.c). The test uses its dma-buf, so that only the
+ * exporter reports a move. Three rules are tested. An entry that covers all
+ * pages is replaced by an entry of one page with more rights. A page that
+ * resolve omits is absent. A move of some pages invalidates only those pages.
  */
 #include <kselftest_harness.h>
 
@@ -12,6 +12,7 @@
 #include <sys/ioctl.h>
 
 #include "../kmod/peer_test_parts.h"
+#include "page_size.h"
 #include "attempt.h"
 #include "hold.h"
 #include "lib/buf.h"
@@ -20,7 +21,7 @@
 #include "lib/proc.h"
 #include "lib/raw.h"
 
-#define PAGE 4096
+#define PAGE page_size()
 #define LENGTH PEER_TEST_PARTS_LENGTH
 #define PAGES (LENGTH / PAGE)
 
@@ -28,9 +29,9 @@ FIXTURE(parts)
 {
 	struct vt_dev dev;
 	struct vt_pair pair[2];
-	struct vt_buf here;	/* as long as what is there */
+	struct vt_buf here;	/* as long as the remote buffer */
 	struct ibv_mr there;
-	uint8_t *shadow;	/* of what is there */
+	uint8_t *shadow;	/* expected content of the remote buffer */
 	int fd, dmabuf;
 };
 
@@ -71,7 +72,7 @@ FIXTURE_SETUP(parts)
 	vt_buf_fill(&self->here, 1);
 	self->fd = open("/dev/peer_test_parts", O_RDWR | O_CLOEXEC);
 	ASSERT_LE(0, self->fd);
-	self->dmabuf = ioctl(self->fd, PEER_TEST_PARTS_SHARE);
+	self->dmabuf = ioctl(self->fd, PEER_TEST_PARTS_EXPORT);
 	ASSERT_LE(0, self->dmabuf);
 	self->shadow = malloc(LENGTH);
 	ASSERT_NE(NULL, self->shadow);
@@ -96,7 +97,7 @@ FIXTURE_TEARDOWN(parts)
 	vt_dev_close(&self->dev);
 }
 
-/* ---- bytes ---- */
+/* ---- data ---- */
 
 static int get(parts_t *self, struct vt_pair *pair, uint64_t at,
 	       uint32_t length)
@@ -124,7 +125,7 @@ static int put(parts_t *self, struct vt_pair *pair, uint64_t at,
 	return ret;
 }
 
-/* By the owner, all of it. */
+/* Compares all data, read through the exporter. */
 static int check_all(parts_t *self)
 {
 	uint8_t *have = malloc(LENGTH);
@@ -136,9 +137,9 @@ static int check_all(parts_t *self)
 	return ret;
 }
 
-/* ---- an entry of all pages, and one of a page ---- */
+/* ---- an entry of all pages and an entry of one page ---- */
 
-TEST_F_TIMEOUT(parts, one_page_may_be_written, 60)
+TEST_F_TIMEOUT(parts, one_writable_page, 60)
 {
 	struct vt_pair *pair = &self->pair[0];
 
@@ -149,15 +150,15 @@ TEST_F_TIMEOUT(parts, one_page_may_be_written, 60)
 	EXPECT_EQ(0, put(self, pair, 7 * PAGE + 5, PAGE - 5));
 	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, put(self, pair, 8 * PAGE - 5, 10));
 	EXPECT_EQ(0, get(self, pair, 0, LENGTH));
-	/* It alone lies elsewhere. */
+	/* Only this page is at another location. */
 	ASSERT_EQ(0, pages(self, PEER_TEST_PARTS_MOVE, 7, 1));
 	EXPECT_EQ(0, put(self, pair, 7 * PAGE + 9, PAGE - 9));
 	EXPECT_EQ(0, get(self, pair, 0, LENGTH));
 	EXPECT_EQ(0, check_all(self));
 }
 
-/* Runs of them, each with one page elsewhere. */
-TEST_F_TIMEOUT(parts, pages_lie_elsewhere, 60)
+/* Runs of pages, with a page at another location between them. */
+TEST_F_TIMEOUT(parts, scattered_pages, 60)
 {
 	struct vt_pair *pair = &self->pair[0];
 	uint32_t page;
@@ -169,11 +170,11 @@ TEST_F_TIMEOUT(parts, pages_lie_elsewhere, 60)
 	EXPECT_EQ(0, check_all(self));
 }
 
-/* ---- parts that move ---- */
+/* ---- partial moves ---- */
 
-TEST_F_TIMEOUT(parts, moves_of_parts, 60)
+TEST_F_TIMEOUT(parts, partial_moves, 60)
 {
-	static const struct peer_test_parts_range moves[] = {
+	const struct peer_test_parts_range moves[] = {
 		{ 0, 1 }, { PAGES - 1, 1 }, { 15, 2 }, { 100, 1 }, { 99, 3 },
 		{ 256, 256 }, { 0, PAGES }, { 1, PAGES - 2 },
 	};
@@ -188,7 +189,10 @@ TEST_F_TIMEOUT(parts, moves_of_parts, 60)
 		ASSERT_EQ(0, pages(self, PEER_TEST_PARTS_MOVE, moves[i].first,
 				   moves[i].count));
 		vt_buf_fill(&self->here, 10 + i);
-		/* The ends, by which no other page comes along by chance. */
+		/*
+		 * Access the last and first page only: a fault could also map
+		 * pages between them.
+		 */
 		EXPECT_EQ(0, put(self, pair, last + 11, 1000));
 		EXPECT_EQ(0, put(self, pair, first + 11, 1000));
 		EXPECT_EQ(0, get(self, pair, first, PAGE));
@@ -196,13 +200,13 @@ TEST_F_TIMEOUT(parts, moves_of_parts, 60)
 	}
 }
 
-/* Pages that did not move are still there. */
-TEST_F_TIMEOUT(parts, others_stay, 60)
+/* Pages that did not move are still mapped. */
+TEST_F_TIMEOUT(parts, other_pages_stay, 60)
 {
 	struct vt_mr_counters before, after;
 	struct vt_pair *pair = &self->pair[0];
 
-	/* Entries of a page each: else a larger one goes as a whole. */
+	/* One entry for each page: a larger entry is invalidated as a whole. */
 	ASSERT_EQ(0, pages(self, PEER_TEST_PARTS_PROTECT, 0, PAGES));
 	ASSERT_EQ(0, pages(self, PEER_TEST_PARTS_MOVE, 64, 1));
 	ASSERT_EQ(0, get(self, pair, 0, LENGTH));
@@ -216,10 +220,10 @@ TEST_F_TIMEOUT(parts, others_stay, 60)
 	EXPECT_EQ(before.faults, after.faults);
 }
 
-/* ---- pages that are left out ---- */
+/* ---- omitted pages ---- */
 
-/* Soon, and without asking for a minute. */
-TEST_F_TIMEOUT(parts, page_left_out, 60)
+/* The access fails soon, and does not retry until the deadline. */
+TEST_F_TIMEOUT(parts, omitted_page, 60)
 {
 	struct vt_pair *pair = &self->pair[0];
 	int64_t begin;
@@ -231,44 +235,47 @@ TEST_F_TIMEOUT(parts, page_left_out, 60)
 	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, put(self, pair, 20 * PAGE, 100));
 	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, get(self, pair, 19 * PAGE, 3 * PAGE));
 	EXPECT_GT(10000, vt_now_ms() - begin);
-	ASSERT_EQ(0, pages(self, PEER_TEST_PARTS_TELL, 20, 1));
+	ASSERT_EQ(0, pages(self, PEER_TEST_PARTS_INCLUDE, 20, 1));
 	EXPECT_EQ(0, put(self, pair, 20 * PAGE, 100));
 	EXPECT_EQ(0, check_all(self));
 }
 
-/* ---- answers that are old ---- */
+/* ---- stale results ---- */
 
 static int do_get(void *self)
 {
 	return get(self, &((parts_t *)self)->pair[0], 100, 200);
 }
 
-/* The exporter has answered, and revokes: what it has said is void. */
-TEST_F_TIMEOUT(parts, revoked_after_the_answer, 60)
+/*
+ * The exporter revokes the memory after it has resolved: the result is not
+ * used.
+ */
+TEST_F_TIMEOUT(parts, revoked_after_resolve, 60)
 {
 	struct attempt reader;
 
-	ASSERT_EQ(0, attempt_start(&reader, "answered", do_get, self));
+	ASSERT_EQ(0, attempt_start(&reader, "resolved", do_get, self));
 	ASSERT_EQ(0, ioctl(self->fd, PEER_TEST_PARTS_REVOKE));
-	EXPECT_TRUE(hold_held("answered"));
+	EXPECT_TRUE(hold_is_held("resolved"));
 	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, attempt_end(&reader));
 	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, get(self, &self->pair[0], 100, 200));
 }
 
-/* Or moves the page: it is asked again. */
-TEST_F_TIMEOUT(parts, moved_after_the_answer, 60)
+/* The exporter moves the page after it has resolved: the fault retries. */
+TEST_F_TIMEOUT(parts, moved_after_resolve, 60)
 {
 	struct attempt reader;
 
-	ASSERT_EQ(0, attempt_start(&reader, "answered", do_get, self));
+	ASSERT_EQ(0, attempt_start(&reader, "resolved", do_get, self));
 	ASSERT_EQ(0, pages(self, PEER_TEST_PARTS_MOVE, 0, 1));
-	EXPECT_TRUE(hold_held("answered"));
+	EXPECT_TRUE(hold_is_held("resolved"));
 	EXPECT_EQ(0, attempt_end(&reader));
 	EXPECT_EQ(0, put(self, &self->pair[0], 100, 200));
 	EXPECT_EQ(0, check_all(self));
 }
 
-/* ---- no memory, when a larger entry has made room ---- */
+/* ---- no memory for an entry after a larger entry was erased ---- */
 
 static int do_put(void *self)
 {
@@ -281,11 +288,11 @@ static int do_move(void *self)
 }
 
 /*
- * A page is being read, by the entry of all. That is taken out for one of another
- * page, for which there is no memory then. The page moves: it waits for who reads
- * it, though there is no entry any more.
+ * A reader uses the entry of all pages. A fault erases that entry to store one
+ * of another page, and then finds no memory. A move of the page that is being
+ * read must wait for the reader, although the page has no entry any more.
  */
-TEST_F_TIMEOUT(parts, room_made_in_vain, 60)
+TEST_F_TIMEOUT(parts, no_memory_after_erase, 60)
 {
 	struct attempt reader, writer, mover;
 
@@ -303,9 +310,9 @@ TEST_F_TIMEOUT(parts, room_made_in_vain, 60)
 	usleep(500000);
 	attempt_go(&mover);
 	EXPECT_EQ(0, attempt_join(&mover));
-	EXPECT_FALSE(hold_held("copy"));
+	EXPECT_FALSE(hold_is_held("copy"));
 	EXPECT_EQ(0, hold_wait("nomem"));
-	EXPECT_EQ(0, hold_let_go("nomem"));
+	EXPECT_EQ(0, hold_release("nomem"));
 	EXPECT_EQ(0, attempt_join(&writer));
 	EXPECT_EQ(0, attempt_join(&reader));
 	EXPECT_EQ(0, check_all(self));

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * The queues for faults of a process (kernel/core/fault_queue.c), which stay for a
- * while after its last registration. The look at whether somebody uses them is held
- * before it takes their lock, and registrations come and go meanwhile.
+ * The fault queues of a process (kernel/core/umem/fault_queue.c). The kernel
+ * keeps them for some time after the last deregistration. The check for unused
+ * queues is held before it takes their lock; meanwhile the process registers
+ * and deregisters memory.
  */
 #include <kselftest_harness.h>
 
@@ -18,7 +19,7 @@ FIXTURE(queue)
 {
 };
 
-/* The registration's PD has a reference, too: both come and go. */
+/* The PD of the registration holds a reference, too, and is also closed. */
 FIXTURE_SETUP(queue)
 {
 	struct vt_link link;
@@ -45,27 +46,30 @@ static int open_and_write(struct vt_link *link)
 			     vt_remote(&link->there, 0));
 }
 
-/* Another look is due then: the first may not free what the second looks at. */
-TEST_F_TIMEOUT(queue, used_and_left_meanwhile, 60)
+/*
+ * The second deregistration schedules another check. The first check must not
+ * free what the second uses.
+ */
+TEST_F_TIMEOUT(queue, used_and_released_during_check, 60)
 {
 	struct vt_link link;
 
 	ASSERT_EQ(0, open_and_write(&link));
 	EXPECT_EQ(0, vt_link_close(&link));
-	EXPECT_TRUE(hold_held("idle"));
-	ASSERT_EQ(0, hold_let_go("idle"));
+	EXPECT_TRUE(hold_is_held("idle"));
+	ASSERT_EQ(0, hold_release("idle"));
 	usleep(500000);
 	ASSERT_EQ(0, open_and_write(&link));
 	EXPECT_EQ(0, vt_link_close(&link));
 }
 
-TEST_F_TIMEOUT(queue, used_meanwhile, 60)
+TEST_F_TIMEOUT(queue, used_during_check, 60)
 {
 	struct vt_link link;
 
 	ASSERT_EQ(0, open_and_write(&link));
-	EXPECT_TRUE(hold_held("idle"));
-	ASSERT_EQ(0, hold_let_go("idle"));
+	EXPECT_TRUE(hold_is_held("idle"));
+	ASSERT_EQ(0, hold_release("idle"));
 	usleep(500000);
 	EXPECT_EQ(0, vt_link_close(&link));
 }

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * The other steps at which a thread has dropped a lock, or has done one half of a
- * thing: each is held there, and what hurts most comes in between. Gaps of
- * invalidations stand in gaps_test.c, faults of one owner in races_test.c.
+ * The other places at which a thread has dropped a lock or is between two
+ * steps. It is held there, and the most harmful event happens. gaps_test.c has
+ * the gaps of invalidations, races_test.c the faults of one exporter.
  *
- *   held                                   then
- *   a fault looked at the mapping, found   another mapping comes, another fault
- *   no region, has claimed one             claims, the process is killed
- *   a region was claimed for reading, and  the memory moves, is destroyed
- *   has to be claimed for writing
- *   a dma-buf was found unmapped           it moves, is revoked, is deregistered
- *   a fault in the background is done      the pages leave, and another access
- *                                          joins the fault
- *   a PeerDirect client has mapped a       it invalidates that, the MR is
- *   range, has lost it, was unpinned       deregistered, the client unloads
+ *   held                                  then
+ *   a fault has looked up the mapping,    a new mapping, another claim, or the
+ *   found no region, or claimed one       process is killed
+ *   a region was claimed for reading,     the memory moves or is destroyed
+ *   and a fault claims it for writing
+ *   a fault found a dma-buf unmapped      it moves, is revoked, or deregistered
+ *   a background fault has finished       the pages are invalidated, and another
+ *                                         access joins the fault
+ *   a PeerDirect range was mapped, lost   the client invalidates it, the MR is
+ *   its access, or was unpinned           deregistered, or the client is unloaded
  */
 #include <kselftest_harness.h>
 
@@ -24,20 +24,20 @@
 #include "../kmod/peer_test.h"
 #include "attempt.h"
 #include "hold.h"
-#include "scene.h"
+#include "race.h"
 #include "lib/copy.h"
 #include "lib/counters.h"
 #include "lib/pattern.h"
 #include "lib/raw.h"
 
-static int do_read(void *scene)
+static int do_read(void *link)
 {
-	return operate(scene, READ);
+	return run_operation(link, READ);
 }
 
-static int do_write(void *scene)
+static int do_write(void *link)
 {
-	return operate(scene, WRITE);
+	return run_operation(link, WRITE);
 }
 
 static int dereg(void *arg)
@@ -49,8 +49,8 @@ static int dereg(void *arg)
 	return ret;
 }
 
-/* Begins what has to wait for what is held. */
-static int begin_waiting(struct attempt *attempt, int (*make)(void *what),
+/* Starts a call that has to wait for the held thread. */
+static int start_blocked_call(struct attempt *attempt, int (*make)(void *what),
 			 void *what)
 {
 	int ret = attempt_prepare(attempt, make, what);
@@ -62,11 +62,11 @@ static int begin_waiting(struct attempt *attempt, int (*make)(void *what),
 	return 0;
 }
 
-/* ---- a fault on the way to its region ---- */
+/* ---- a fault that looks for its region ---- */
 
 FIXTURE(claiming)
 {
-	struct vt_link scene;
+	struct vt_link link;
 	struct attempt fault;
 };
 
@@ -93,68 +93,71 @@ CLAIMING(cmb, claimed);
 FIXTURE_SETUP(claiming)
 {
 	ASSERT_EQ(0, vt_mem_prepare(variant->kind));
-	ASSERT_EQ(0, scene_open(&self->scene, variant->kind));
+	ASSERT_EQ(0, race_open(&self->link, variant->kind));
 }
 
 FIXTURE_TEARDOWN(claiming)
 {
-	EXPECT_EQ(0, vt_link_close(&self->scene));
+	EXPECT_EQ(0, vt_link_close(&self->link));
 	EXPECT_EQ(0, vt_counters_balanced(variant->kind));
 }
 
-/* The access reaches what is mapped when it takes place. */
+/* The access uses the mapping at the time of the access. */
 TEST_F_TIMEOUT(claiming, against_new_mapping, 60)
 {
-	struct vt_link *scene = &self->scene;
-	struct vt_mem *mem = &scene->there.mem;
+	struct vt_link *link = &self->link;
+	struct vt_mem *mem = &link->there.mem;
 
 	ASSERT_EQ(0, attempt_start(&self->fault, variant->point, do_read,
-				   scene));
-	ASSERT_EQ(0, scene_replace(mem));
+				   link));
+	ASSERT_EQ(0, race_replace(mem));
 	vt_pattern_fill(mem->addr, 4, 0, mem->length);
-	EXPECT_TRUE(hold_held(variant->point));
+	EXPECT_TRUE(hold_is_held(variant->point));
 	EXPECT_EQ(0, attempt_end(&self->fault));
-	vt_pattern_fill(scene->here.shadow, 4, 0, LENGTH);
-	EXPECT_EQ(0, vt_buf_check(&scene->here, 0, LENGTH));
+	vt_pattern_fill(link->here.shadow, 4, 0, LENGTH);
+	EXPECT_EQ(0, vt_buf_check(&link->here, 0, LENGTH));
 }
 
 TEST_F_TIMEOUT(claiming, against_munmap, 60)
 {
-	struct vt_link *scene = &self->scene;
+	struct vt_link *link = &self->link;
 
 	ASSERT_EQ(0, attempt_start(&self->fault, variant->point, do_read,
-				   scene));
-	ASSERT_EQ(0, scene_unmap(&scene->there.mem));
-	EXPECT_TRUE(hold_held(variant->point));
+				   link));
+	ASSERT_EQ(0, race_unmap(&link->there.mem));
+	EXPECT_TRUE(hold_is_held(variant->point));
 	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, attempt_end(&self->fault));
 }
 
 TEST_F_TIMEOUT(claiming, against_destruction, 60)
 {
-	struct vt_link *scene = &self->scene;
+	struct vt_link *link = &self->link;
 
 	ASSERT_EQ(0, attempt_start(&self->fault, variant->point, do_read,
-				   scene));
-	ASSERT_EQ(0, vt_mem_destroy(&scene->there.mem));
-	EXPECT_TRUE(hold_held(variant->point));
+				   link));
+	ASSERT_EQ(0, vt_mem_destroy(&link->there.mem));
+	EXPECT_TRUE(hold_is_held(variant->point));
 	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, attempt_end(&self->fault));
 }
 
-/* Another fault, for writing, claims the same: one region is kept, the other given back. */
+/*
+ * A second fault, for writing, claims the same range: one region is kept, the
+ * other is released.
+ */
 TEST_F_TIMEOUT(claiming, against_another_fault, 60)
 {
-	struct vt_link *scene = &self->scene, second;
+	struct vt_link *link = &self->link, second;
 
-	ASSERT_EQ(0, scene_second(&second, scene));
+	ASSERT_EQ(0, race_open_second(&second, link));
 	ASSERT_EQ(0, attempt_start(&self->fault, variant->point, do_read,
-				   scene));
-	EXPECT_EQ(0, operate(&second, WRITE));
+				   link));
+	EXPECT_EQ(0, run_operation(&second, WRITE));
 	EXPECT_EQ(0, check_written(&second));
-	EXPECT_TRUE(hold_held(variant->point));
+	EXPECT_TRUE(hold_is_held(variant->point));
 	EXPECT_EQ(0, attempt_end(&self->fault));
-	EXPECT_EQ(0, operate(scene, READ));
-	EXPECT_EQ(0, check_read(scene));
-	scene_second_close(&second);
+	EXPECT_EQ(0, run_operation(link, READ));
+	EXPECT_EQ(0, check_read(link));
+	race_close_second(&second);
 }
 
 TEST_F_TIMEOUT(claiming, against_deregistration, 60)
@@ -162,13 +165,13 @@ TEST_F_TIMEOUT(claiming, against_deregistration, 60)
 	struct attempt end;
 
 	ASSERT_EQ(0, attempt_start(&self->fault, variant->point, do_write,
-				   &self->scene));
-	ASSERT_EQ(0, begin_waiting(&end, dereg, &self->scene));
-	EXPECT_TRUE(hold_held(variant->point));
+				   &self->link));
+	ASSERT_EQ(0, start_blocked_call(&end, dereg, &self->link));
+	EXPECT_TRUE(hold_is_held(variant->point));
 	EXPECT_FALSE(attempt_is_done(&end));
 	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, attempt_end(&self->fault));
 	EXPECT_EQ(0, attempt_join(&end));
-	EXPECT_EQ(0, vt_buf_check_all(&self->scene.there));
+	EXPECT_EQ(0, vt_buf_check_all(&self->link.there));
 }
 
 /* ---- the process is killed at each step ---- */
@@ -193,10 +196,10 @@ FIXTURE_VARIANT(killed)
 KILLED(vram, find);
 KILLED(vram, claim);
 KILLED(vram, nomem);
-KILLED(vram, brought);
+KILLED(vram, published);
 KILLED(vram, faulted);
 KILLED(host, nomem);
-KILLED(host, brought);
+KILLED(host, published);
 KILLED(host, faulted);
 
 FIXTURE_SETUP(killed)
@@ -210,15 +213,15 @@ FIXTURE_TEARDOWN(killed)
 
 static void write_on_demand(const struct vt_mem_kind *kind)
 {
-	struct vt_link scene;
+	struct vt_link link;
 
-	if (!scene_open(&scene, kind))
-		operate(&scene, WRITE);
-	/* What is held may be past the completion. */
+	if (!race_open(&link, kind))
+		run_operation(&link, WRITE);
+	/* The completion may come before the held step. */
 	pause();
 }
 
-TEST_F_TIMEOUT(killed, in_a_fault, 60)
+TEST_F_TIMEOUT(killed, during_fault, 60)
 {
 	int mrs = vt_resource_count("mr");
 
@@ -230,7 +233,7 @@ TEST_F_TIMEOUT(killed, in_a_fault, 60)
 
 FIXTURE(rereg)
 {
-	struct vt_link scene;
+	struct vt_link link;
 	struct attempt fault;
 };
 
@@ -239,50 +242,50 @@ FIXTURE(rereg)
 
 FIXTURE_SETUP(rereg)
 {
-	struct vt_link *scene = &self->scene;
+	struct vt_link *link = &self->link;
 
-	ASSERT_EQ(0, vt_link_open(scene, &vt_mem_vram, SIZE, READING, NULL));
-	ASSERT_EQ(0, operate(scene, READ));
-	ASSERT_EQ(0, check_read(scene));
-	ASSERT_EQ(0, vt_rereg_mr(scene->there.mr, IBV_REREG_MR_CHANGE_ACCESS,
+	ASSERT_EQ(0, vt_link_open(link, &vt_mem_vram, SIZE, READING, NULL));
+	ASSERT_EQ(0, run_operation(link, READ));
+	ASSERT_EQ(0, check_read(link));
+	ASSERT_EQ(0, vt_rereg_mr(link->there.mr, IBV_REREG_MR_CHANGE_ACCESS,
 				 NULL, WRITING));
-	vt_buf_fill(&scene->here, 5);
-	ASSERT_EQ(0, attempt_start(&self->fault, "forgotten", do_write, scene));
+	vt_buf_fill(&link->here, 5);
+	ASSERT_EQ(0, attempt_start(&self->fault, "removed", do_write, link));
 }
 
 FIXTURE_TEARDOWN(rereg)
 {
-	EXPECT_EQ(0, vt_link_close(&self->scene));
+	EXPECT_EQ(0, vt_link_close(&self->link));
 	EXPECT_EQ(0, vt_counters_balanced(&vt_mem_vram));
 }
 
 TEST_F_TIMEOUT(rereg, against_move, 60)
 {
-	ASSERT_EQ(0, vt_mem_move(&self->scene.there.mem, false));
-	EXPECT_TRUE(hold_held("forgotten"));
+	ASSERT_EQ(0, vt_mem_move(&self->link.there.mem, false));
+	EXPECT_TRUE(hold_is_held("removed"));
 	EXPECT_EQ(0, attempt_end(&self->fault));
-	EXPECT_EQ(0, check_written(&self->scene));
+	EXPECT_EQ(0, check_written(&self->link));
 }
 
 TEST_F_TIMEOUT(rereg, against_destruction, 60)
 {
-	ASSERT_EQ(0, vt_mem_destroy(&self->scene.there.mem));
-	EXPECT_TRUE(hold_held("forgotten"));
+	ASSERT_EQ(0, vt_mem_destroy(&self->link.there.mem));
+	EXPECT_TRUE(hold_is_held("removed"));
 	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, attempt_end(&self->fault));
 }
 
 /* An access to other pages of the region claims it for writing meanwhile. */
 TEST_F_TIMEOUT(rereg, against_another_fault, 60)
 {
-	struct vt_link other = self->scene;
+	struct vt_link other = self->link;
 
 	ASSERT_EQ(0, vt_pair_open(&other.pair, &other.dev, NULL));
 	EXPECT_EQ(0, vt_copy_by_write(&other.pair, &other.there, 40000,
 				      &other.here, 30000, 5000));
-	EXPECT_TRUE(hold_held("forgotten"));
+	EXPECT_TRUE(hold_is_held("removed"));
 	EXPECT_EQ(0, attempt_end(&self->fault));
-	EXPECT_EQ(0, check_written(&self->scene));
-	EXPECT_EQ(0, vt_buf_check_all(&self->scene.there));
+	EXPECT_EQ(0, check_written(&self->link));
+	EXPECT_EQ(0, vt_buf_check_all(&self->link.there));
 	vt_pair_close(&other.pair);
 }
 
@@ -290,50 +293,50 @@ TEST_F_TIMEOUT(rereg, against_deregistration, 60)
 {
 	struct attempt end;
 
-	ASSERT_EQ(0, begin_waiting(&end, dereg, &self->scene));
-	EXPECT_TRUE(hold_held("forgotten"));
+	ASSERT_EQ(0, start_blocked_call(&end, dereg, &self->link));
+	EXPECT_TRUE(hold_is_held("removed"));
 	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, attempt_end(&self->fault));
 	EXPECT_EQ(0, attempt_join(&end));
 }
 
-/* ---- a dma-buf of another driver that is to be mapped ---- */
+/* ---- a dma-buf of another driver that is about to be mapped ---- */
 
 FIXTURE(dmabuf)
 {
-	struct vt_link scene;
+	struct vt_link link;
 	struct attempt fault;
 };
 
 FIXTURE_SETUP(dmabuf)
 {
-	struct vt_link *scene = &self->scene;
+	struct vt_link *link = &self->link;
 
 	ASSERT_EQ(0, vt_mem_prepare(&vt_mem_moving));
-	ASSERT_EQ(0, vt_link_open(scene, &vt_mem_moving, SIZE, 0, NULL));
-	ASSERT_EQ(0, operate(scene, READ));
-	ASSERT_EQ(0, vt_mem_move(&scene->there.mem, false));
-	vt_buf_fill(&scene->here, 5);
-	ASSERT_EQ(0, attempt_start(&self->fault, "unmapped", do_write, scene));
+	ASSERT_EQ(0, vt_link_open(link, &vt_mem_moving, SIZE, 0, NULL));
+	ASSERT_EQ(0, run_operation(link, READ));
+	ASSERT_EQ(0, vt_mem_move(&link->there.mem, false));
+	vt_buf_fill(&link->here, 5);
+	ASSERT_EQ(0, attempt_start(&self->fault, "unmapped", do_write, link));
 }
 
 FIXTURE_TEARDOWN(dmabuf)
 {
-	EXPECT_EQ(0, vt_link_close(&self->scene));
+	EXPECT_EQ(0, vt_link_close(&self->link));
 	EXPECT_EQ(0, vt_counters_balanced(&vt_mem_moving));
 }
 
 TEST_F_TIMEOUT(dmabuf, against_move, 60)
 {
-	ASSERT_EQ(0, vt_mem_move(&self->scene.there.mem, false));
-	EXPECT_TRUE(hold_held("unmapped"));
+	ASSERT_EQ(0, vt_mem_move(&self->link.there.mem, false));
+	EXPECT_TRUE(hold_is_held("unmapped"));
 	EXPECT_EQ(0, attempt_end(&self->fault));
-	EXPECT_EQ(0, check_written(&self->scene));
+	EXPECT_EQ(0, check_written(&self->link));
 }
 
 TEST_F_TIMEOUT(dmabuf, against_revocation, 60)
 {
-	ASSERT_EQ(0, vt_mem_revoke(&self->scene.there.mem));
-	EXPECT_TRUE(hold_held("unmapped"));
+	ASSERT_EQ(0, vt_mem_revoke(&self->link.there.mem));
+	EXPECT_TRUE(hold_is_held("unmapped"));
 	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, attempt_end(&self->fault));
 }
 
@@ -341,18 +344,18 @@ TEST_F_TIMEOUT(dmabuf, against_deregistration, 60)
 {
 	struct attempt end;
 
-	ASSERT_EQ(0, begin_waiting(&end, dereg, &self->scene));
-	EXPECT_TRUE(hold_held("unmapped"));
+	ASSERT_EQ(0, start_blocked_call(&end, dereg, &self->link));
+	EXPECT_TRUE(hold_is_held("unmapped"));
 	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, attempt_end(&self->fault));
 	EXPECT_EQ(0, attempt_join(&end));
-	EXPECT_EQ(0, vt_buf_check_all(&self->scene.there));
+	EXPECT_EQ(0, vt_buf_check_all(&self->link.there));
 }
 
-/* ---- a fault in the background that is done, and not off its list ---- */
+/* ---- a background fault that has finished and is still in its list ---- */
 
 FIXTURE(background)
 {
-	struct vt_link scene, other;
+	struct vt_link link, other;
 	struct attempt fault, joiner;
 };
 
@@ -366,17 +369,17 @@ FIXTURE_VARIANT_ADD(background, vram) { .kind = &vt_mem_vram };
 
 FIXTURE_SETUP(background)
 {
-	ASSERT_EQ(0, scene_open(&self->scene, variant->kind));
-	self->other = self->scene;
-	ASSERT_EQ(0, vt_pair_open(&self->other.pair, &self->scene.dev, NULL));
+	ASSERT_EQ(0, race_open(&self->link, variant->kind));
+	self->other = self->link;
+	ASSERT_EQ(0, vt_pair_open(&self->other.pair, &self->link.dev, NULL));
 	ASSERT_EQ(0, attempt_start(&self->fault, "faulted", do_read,
-				   &self->scene));
+				   &self->link));
 }
 
 FIXTURE_TEARDOWN(background)
 {
 	vt_pair_close(&self->other.pair);
-	EXPECT_EQ(0, vt_link_close(&self->scene));
+	EXPECT_EQ(0, vt_link_close(&self->link));
 	EXPECT_EQ(0, vt_counters_balanced(variant->kind));
 }
 
@@ -388,38 +391,39 @@ static int leave(struct vt_mem *mem)
 }
 
 /*
- * What it has brought has left; who joins it now is told that all is well, finds
- * nothing, and asks again. Nobody waits for ever.
+ * The pages of the fault were invalidated. An access that joins it is told that
+ * the fault succeeded, finds no page, and faults again. It does not wait for
+ * ever.
  */
-TEST_F_TIMEOUT(background, joined_in_vain, 60)
+TEST_F_TIMEOUT(background, joined_after_invalidation, 60)
 {
-	ASSERT_EQ(0, leave(&self->scene.there.mem));
-	vt_buf_fill(&self->scene.there, 3);
-	ASSERT_EQ(0, begin_waiting(&self->joiner, do_read, &self->other));
-	EXPECT_TRUE(hold_held("faulted"));
+	ASSERT_EQ(0, leave(&self->link.there.mem));
+	vt_buf_fill(&self->link.there, 3);
+	ASSERT_EQ(0, start_blocked_call(&self->joiner, do_read, &self->other));
+	EXPECT_TRUE(hold_is_held("faulted"));
 	EXPECT_EQ(0, attempt_end(&self->fault));
 	EXPECT_EQ(0, attempt_join(&self->joiner));
-	/* The first may have read some pages before they left. */
-	EXPECT_EQ(0, operate(&self->other, READ));
-	EXPECT_EQ(0, check_read(&self->scene));
+	/* The first access may have read some pages before the invalidation. */
+	EXPECT_EQ(0, run_operation(&self->other, READ));
+	EXPECT_EQ(0, check_read(&self->link));
 }
 
-/* What it has brought is used while it is still there. */
-TEST_F_TIMEOUT(background, used_early, 60)
+/* The pages of the fault are used while they are still present. */
+TEST_F_TIMEOUT(background, used_before_completion, 60)
 {
-	EXPECT_EQ(0, operate(&self->other, READ));
-	EXPECT_EQ(0, check_read(&self->scene));
-	EXPECT_TRUE(hold_held("faulted"));
+	EXPECT_EQ(0, run_operation(&self->other, READ));
+	EXPECT_EQ(0, check_read(&self->link));
+	EXPECT_TRUE(hold_is_held("faulted"));
 	EXPECT_EQ(0, attempt_end(&self->fault));
-	EXPECT_EQ(0, check_read(&self->scene));
+	EXPECT_EQ(0, check_read(&self->link));
 }
 
 TEST_F_TIMEOUT(background, against_deregistration, 60)
 {
 	struct attempt end;
 
-	ASSERT_EQ(0, begin_waiting(&end, dereg, &self->scene));
-	EXPECT_TRUE(hold_held("faulted"));
+	ASSERT_EQ(0, start_blocked_call(&end, dereg, &self->link));
+	EXPECT_TRUE(hold_is_held("faulted"));
 	EXPECT_FALSE(attempt_is_done(&end));
 	attempt_end(&self->fault);
 	EXPECT_EQ(0, attempt_join(&end));
@@ -429,7 +433,7 @@ TEST_F_TIMEOUT(background, against_deregistration, 60)
 
 FIXTURE(client)
 {
-	struct vt_link scene;
+	struct vt_link link;
 	struct attempt first;
 };
 
@@ -452,157 +456,166 @@ FIXTURE_SETUP(client)
 
 FIXTURE_TEARDOWN(client)
 {
-	EXPECT_EQ(0, vt_link_close(&self->scene));
+	EXPECT_EQ(0, vt_link_close(&self->link));
 	if (vt_module_is_loaded("peerdirect_test"))
 		EXPECT_EQ(0, vt_rmmod("peerdirect_test"));
 }
 
-static int take_back(void *scene)
+static int invalidate_range(void *link)
 {
-	return vt_mem_revoke(&((struct vt_link *)scene)->there.mem);
+	return vt_mem_revoke(&((struct vt_link *)link)->there.mem);
 }
 
-static int unload(void *scene)
+static int unload(void *link)
 {
-	(void)scene;
+	(void)link;
 	return syscall(SYS_delete_module, "peerdirect_test", 0) ? -errno : 0;
 }
 
-/* Was every call in order, and nothing mapped for longer than it may be? */
-static int count_errors(struct vt_link *scene)
+/* Return: the number of calls in wrong order, and of ranges mapped too long. */
+static int count_errors(struct vt_link *link)
 {
 	struct peer_test_stats stats = { 0 };
 	enum peer_test_count wrong;
 	int n = 0;
 
-	if (ioctl(scene->there.mem.fd, PEER_TEST_IOC_STATS, &stats))
+	if (ioctl(link->there.mem.fd, PEER_TEST_IOC_STATS, &stats))
 		return -errno;
 	for (wrong = PEER_TEST_ERR_ORDER; wrong < PEER_TEST_NUM_COUNTS; wrong++)
 		n += stats.count[wrong];
 	return n;
 }
 
-/* The client takes back what it has just mapped, before the core has it. */
+/*
+ * The client invalidates a range that it has mapped, before the core records
+ * it.
+ */
 TEST_F_TIMEOUT(client, mapped_against_invalidation, 60)
 {
-	struct vt_link *scene = &self->scene;
+	struct vt_link *link = &self->link;
 	struct attempt second;
 
-	ASSERT_EQ(0, scene_open(scene, &vt_mem_peerdirect));
-	ASSERT_EQ(0, attempt_start(&self->first, "mapped", do_write, scene));
-	ASSERT_EQ(0, begin_waiting(&second, take_back, scene));
-	EXPECT_TRUE(hold_held("mapped"));
+	ASSERT_EQ(0, race_open(link, &vt_mem_peerdirect));
+	ASSERT_EQ(0, attempt_start(&self->first, "mapped", do_write, link));
+	ASSERT_EQ(0, start_blocked_call(&second, invalidate_range, link));
+	EXPECT_TRUE(hold_is_held("mapped"));
 	EXPECT_FALSE(attempt_is_done(&second));
 	EXPECT_EQ(0, attempt_end(&self->first));
 	EXPECT_EQ(0, attempt_join(&second));
-	EXPECT_EQ(0, check_written(scene));
-	EXPECT_EQ(0, count_errors(scene));
+	EXPECT_EQ(0, check_written(link));
+	EXPECT_EQ(0, count_errors(link));
 }
 
 TEST_F_TIMEOUT(client, mapped_against_deregistration, 60)
 {
-	struct vt_link *scene = &self->scene;
+	struct vt_link *link = &self->link;
 	struct attempt second;
 
-	ASSERT_EQ(0, scene_open(scene, &vt_mem_peerdirect));
-	ASSERT_EQ(0, attempt_start(&self->first, "mapped", do_write, scene));
-	ASSERT_EQ(0, begin_waiting(&second, dereg, scene));
-	EXPECT_TRUE(hold_held("mapped"));
+	ASSERT_EQ(0, race_open(link, &vt_mem_peerdirect));
+	ASSERT_EQ(0, attempt_start(&self->first, "mapped", do_write, link));
+	ASSERT_EQ(0, start_blocked_call(&second, dereg, link));
+	EXPECT_TRUE(hold_is_held("mapped"));
 	EXPECT_FALSE(attempt_is_done(&second));
 	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, attempt_end(&self->first));
 	EXPECT_EQ(0, attempt_join(&second));
-	EXPECT_EQ(0, count_errors(scene));
+	EXPECT_EQ(0, count_errors(link));
 }
 
-/* Access to the range has ended; it is mapped still. */
+/* Accesses to the range have ended; it is still mapped. */
 TEST_F_TIMEOUT(client, stopped_against_access, 60)
 {
-	struct vt_link *scene = &self->scene;
+	struct vt_link *link = &self->link;
 
-	ASSERT_EQ(0, scene_open(scene, &vt_mem_peerdirect));
-	ASSERT_EQ(0, operate(scene, WRITE));
-	ASSERT_EQ(0, check_written(scene));
-	ASSERT_EQ(0, attempt_start(&self->first, "stopped", take_back, scene));
-	vt_buf_fill(&scene->here, 5);
-	EXPECT_EQ(0, operate(scene, WRITE));
-	EXPECT_TRUE(hold_held("stopped"));
+	ASSERT_EQ(0, race_open(link, &vt_mem_peerdirect));
+	ASSERT_EQ(0, run_operation(link, WRITE));
+	ASSERT_EQ(0, check_written(link));
+	ASSERT_EQ(0, attempt_start(&self->first, "stopped", invalidate_range,
+				   link));
+	vt_buf_fill(&link->here, 5);
+	EXPECT_EQ(0, run_operation(link, WRITE));
+	EXPECT_TRUE(hold_is_held("stopped"));
 	EXPECT_EQ(0, attempt_end(&self->first));
-	EXPECT_EQ(0, check_written(scene));
-	EXPECT_EQ(0, count_errors(scene));
+	EXPECT_EQ(0, check_written(link));
+	EXPECT_EQ(0, count_errors(link));
 }
 
 TEST_F_TIMEOUT(client, stopped_against_invalidation, 60)
 {
-	struct vt_link *scene = &self->scene;
+	struct vt_link *link = &self->link;
 	struct attempt second;
 
-	ASSERT_EQ(0, scene_open(scene, &vt_mem_peerdirect));
-	ASSERT_EQ(0, operate(scene, WRITE));
-	ASSERT_EQ(0, attempt_start(&self->first, "stopped", take_back, scene));
-	ASSERT_EQ(0, begin_waiting(&second, take_back, scene));
-	EXPECT_TRUE(hold_held("stopped"));
+	ASSERT_EQ(0, race_open(link, &vt_mem_peerdirect));
+	ASSERT_EQ(0, run_operation(link, WRITE));
+	ASSERT_EQ(0, attempt_start(&self->first, "stopped", invalidate_range,
+				   link));
+	ASSERT_EQ(0, start_blocked_call(&second, invalidate_range, link));
+	EXPECT_TRUE(hold_is_held("stopped"));
 	EXPECT_EQ(0, attempt_end(&self->first));
 	EXPECT_EQ(0, attempt_join(&second));
-	EXPECT_EQ(0, count_errors(scene));
+	EXPECT_EQ(0, count_errors(link));
 }
 
 TEST_F_TIMEOUT(client, stopped_against_deregistration, 60)
 {
-	struct vt_link *scene = &self->scene;
+	struct vt_link *link = &self->link;
 	struct attempt second;
 
-	ASSERT_EQ(0, scene_open(scene, &vt_mem_peerdirect));
-	ASSERT_EQ(0, operate(scene, WRITE));
-	ASSERT_EQ(0, attempt_start(&self->first, "stopped", take_back, scene));
-	ASSERT_EQ(0, begin_waiting(&second, dereg, scene));
-	EXPECT_TRUE(hold_held("stopped"));
+	ASSERT_EQ(0, race_open(link, &vt_mem_peerdirect));
+	ASSERT_EQ(0, run_operation(link, WRITE));
+	ASSERT_EQ(0, attempt_start(&self->first, "stopped", invalidate_range,
+				   link));
+	ASSERT_EQ(0, start_blocked_call(&second, dereg, link));
+	EXPECT_TRUE(hold_is_held("stopped"));
 	EXPECT_EQ(0, attempt_end(&self->first));
 	EXPECT_EQ(0, attempt_join(&second));
-	EXPECT_EQ(0, count_errors(scene));
+	EXPECT_EQ(0, count_errors(link));
 }
 
-/* The registration ends, and unmaps. A client that does not unmap waits for that. */
+/*
+ * Deregistration unmaps the range. A client that does not unmap by itself waits
+ * for that.
+ */
 TEST_F_TIMEOUT(client, unmapping_against_invalidation, 60)
 {
-	struct vt_link *scene = &self->scene;
+	struct vt_link *link = &self->link;
 	struct attempt second;
 
-	ASSERT_EQ(0, vt_link_open(scene, &vt_mem_peerdirect, SIZE, 0, NULL));
-	ASSERT_EQ(0, attempt_start(&self->first, "unmapping", dereg, scene));
-	ASSERT_EQ(0, begin_waiting(&second, take_back, scene));
-	EXPECT_TRUE(hold_held("unmapping"));
+	ASSERT_EQ(0, vt_link_open(link, &vt_mem_peerdirect, SIZE, 0, NULL));
+	ASSERT_EQ(0, attempt_start(&self->first, "unmapping", dereg, link));
+	ASSERT_EQ(0, start_blocked_call(&second, invalidate_range, link));
+	EXPECT_TRUE(hold_is_held("unmapping"));
 	EXPECT_EQ(variant->unmaps, attempt_is_done(&second));
 	EXPECT_EQ(0, attempt_end(&self->first));
 	EXPECT_EQ(0, attempt_join(&second));
-	EXPECT_EQ(0, count_errors(scene));
+	EXPECT_EQ(0, count_errors(link));
 }
 
-/* The registration ends: unpinned, and not released yet. */
+/* Deregistration has unpinned the range, and not released it yet. */
 TEST_F_TIMEOUT(client, unpinned_against_invalidation, 60)
 {
-	struct vt_link *scene = &self->scene;
+	struct vt_link *link = &self->link;
 
-	ASSERT_EQ(0, vt_link_open(scene, &vt_mem_peerdirect, SIZE, 0, NULL));
-	ASSERT_EQ(0, attempt_start(&self->first, "unpinned", dereg, scene));
-	EXPECT_EQ(0, take_back(scene));
-	EXPECT_TRUE(hold_held("unpinned"));
+	ASSERT_EQ(0, vt_link_open(link, &vt_mem_peerdirect, SIZE, 0, NULL));
+	ASSERT_EQ(0, attempt_start(&self->first, "unpinned", dereg, link));
+	EXPECT_EQ(0, invalidate_range(link));
+	EXPECT_TRUE(hold_is_held("unpinned"));
 	EXPECT_EQ(0, attempt_end(&self->first));
-	EXPECT_EQ(0, count_errors(scene));
+	EXPECT_EQ(0, count_errors(link));
 }
 
-TEST_F_TIMEOUT(client, unpinned_against_unloading, 60)
+TEST_F_TIMEOUT(client, unpinned_against_unload, 60)
 {
-	struct vt_link *scene = &self->scene;
+	struct vt_link *link = &self->link;
 	struct attempt second;
 
-	ASSERT_EQ(0, vt_link_open(scene, &vt_mem_peerdirect, SIZE, 0, NULL));
-	ASSERT_EQ(0, attempt_start(&self->first, "unpinned", dereg, scene));
-	ASSERT_EQ(0, begin_waiting(&second, unload, scene));
-	EXPECT_TRUE(hold_held("unpinned"));
+	ASSERT_EQ(0, vt_link_open(link, &vt_mem_peerdirect, SIZE, 0, NULL));
+	ASSERT_EQ(0, attempt_start(&self->first, "unpinned", dereg, link));
+	ASSERT_EQ(0, start_blocked_call(&second, unload, link));
+	EXPECT_TRUE(hold_is_held("unpinned"));
 	EXPECT_FALSE(attempt_is_done(&second));
 	EXPECT_EQ(0, attempt_end(&self->first));
 	EXPECT_EQ(0, attempt_join(&second));
-	EXPECT_EQ(0, count_errors(scene));
+	EXPECT_EQ(0, count_errors(link));
 }
 
 TEST_HARNESS_MAIN

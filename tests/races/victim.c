@@ -13,10 +13,10 @@
 #define BLOCKS 16384
 #define SEED 77
 
-/* ---- the process ---- */
+/* ---- the child process ---- */
 
-/* Is that place of the device among what the object lies in? */
-static int object_has(struct vt_mem *mem, uint64_t bar)
+/* Return: 0 if address @bar of the device is inside the BO, -ENOENT if not. */
+static int bo_contains(struct vt_mem *mem, uint64_t bar)
 {
 	struct vt_block *blocks = calloc(BLOCKS, sizeof(*blocks));
 	int i, n, ret = -ENOENT;
@@ -32,7 +32,7 @@ static int object_has(struct vt_mem *mem, uint64_t bar)
 	return n < 0 ? n : ret;
 }
 
-static int object_take(struct vt_mem *mem, uint64_t bar)
+static int bo_allocate(struct vt_mem *mem, uint64_t bar)
 {
 	struct vt_vram_info info;
 	int ret;
@@ -44,10 +44,10 @@ static int object_take(struct vt_mem *mem, uint64_t bar)
 	if (ret)
 		return ret;
 	vt_pattern_fill(mem->addr, SEED, 0, mem->length);
-	return object_has(mem, bar);
+	return bo_contains(mem, bar);
 }
 
-static int object_check(struct vt_mem *mem)
+static int bo_check(struct vt_mem *mem)
 {
 	uint8_t *want = malloc(mem->length);
 	ssize_t at;
@@ -71,14 +71,14 @@ static void victim_run(int socket)
 	int ret;
 
 	while (read(socket, &bar, sizeof(bar)) == sizeof(bar)) {
-		ret = bar == CHECK ? object_check(&mem) :
-				     object_take(&mem, bar);
+		ret = bar == CHECK ? bo_check(&mem) :
+				     bo_allocate(&mem, bar);
 		if (write(socket, &ret, sizeof(ret)) != sizeof(ret))
 			break;
 	}
 }
 
-/* ---- and who has to do with it ---- */
+/* ---- control of the child process ---- */
 
 int victim_start(struct victim *victim)
 {
@@ -97,7 +97,7 @@ int victim_start(struct victim *victim)
 	return victim->pid < 0 ? -errno : 0;
 }
 
-static int victim_ask(struct victim *victim, uint64_t what)
+static int victim_call(struct victim *victim, uint64_t what)
 {
 	int ret;
 
@@ -107,14 +107,14 @@ static int victim_ask(struct victim *victim, uint64_t what)
 	return ret;
 }
 
-int victim_take(struct victim *victim, uint64_t bar)
+int victim_allocate(struct victim *victim, uint64_t bar)
 {
-	return victim_ask(victim, bar);
+	return victim_call(victim, bar);
 }
 
 int victim_check(struct victim *victim)
 {
-	return victim_ask(victim, CHECK);
+	return victim_call(victim, CHECK);
 }
 
 void victim_end(struct victim *victim)
@@ -123,7 +123,7 @@ void victim_end(struct victim *victim)
 	waitpid(victim->pid, NULL, 0);
 }
 
-int victim_place(struct vt_mem *mem, uint64_t *bar)
+int vram_bar_addr(struct vt_mem *mem, uint64_t *bar)
 {
 	struct vt_block block;
 	int ret = vt_mem_blocks(mem, &block, 1);

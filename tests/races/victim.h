@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
 /*
- * Another process, which gets the place in the video memory that a buffer has left:
- * by an object that takes all that is free, with bytes of its own. It is a process
- * since it allocates while a lock of this one's address space is held. Functions
- * return 0 or -errno.
+ * A child process that reuses the VRAM which a buffer has left. It allocates a
+ * BO of all free VRAM and fills it with its own pattern. It is a separate
+ * process because it allocates while a lock of the test's address space is
+ * held. Functions return 0 or -errno.
  */
 #ifndef VICTIM_H
 #define VICTIM_H
@@ -18,15 +18,18 @@ struct victim {
 	int socket;
 };
 
-/* Before there is any memory: a child would keep it. */
+/*
+ * Starts the child. Call it before the test allocates memory: a child would
+ * inherit that memory.
+ */
 int victim_start(struct victim *victim);
-/* -ENOENT: the place @bar of the device is not among what it got. */
-int victim_take(struct victim *victim, uint64_t bar);
-/* Are its bytes its own? -EILSEQ: no. */
+/* Allocates. -ENOENT: address @bar of the device is not in the new BO. */
+int victim_allocate(struct victim *victim, uint64_t bar);
+/* Checks the pattern. -EILSEQ: another process has changed it. */
 int victim_check(struct victim *victim);
 void victim_end(struct victim *victim);
 
-/* Where in the device the first byte of @mem is. */
-int victim_place(struct vt_mem *mem, uint64_t *bar);
+/* Stores the device address of the first byte of @mem. */
+int vram_bar_addr(struct vt_mem *mem, uint64_t *bar);
 
 #endif

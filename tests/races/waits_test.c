@@ -1,20 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Who takes memory away waits for whom it has to, however others are at it:
+ * What an invalidation and deregistration wait for, also when others invalidate
+ * or revoke at the same time:
  *
- *   an invalidation      for a reader, on whichever processor that is
- *   a third one          for a reader that came after the first has waited, and
- *                        before the second does
- *   deregistration       for a region that a revocation is giving back
+ *   an invalidation        a reader, on any processor
+ *   a third invalidation   a reader that started after the first one has waited for
+ *                          readers, and before the second one does
+ *   deregistration         a region that a revocation is detaching
  */
 #include <kselftest_harness.h>
 
 #include <sched.h>
 #include <sys/mman.h>
 
+#include "page_size.h"
 #include "attempt.h"
 #include "hold.h"
-#include "scene.h"
+#include "race.h"
 #include "lib/counters.h"
 #include "lib/proc.h"
 #include "lib/raw.h"
@@ -24,12 +26,13 @@
 /*
  * ---- a reader on each processor ----
  *
- * The work of Soft-RoCE is kept to one processor, and this program to the others.
+ * The work queues of Soft-RoCE run on one processor, and this program on the
+ * others.
  */
 
 FIXTURE(reader)
 {
-	struct vt_link scene;
+	struct vt_link link;
 	struct attempt access;
 	cpu_set_t all;
 };
@@ -45,7 +48,7 @@ FIXTURE_VARIANT_ADD(reader, host) { .kind = &vt_mem_host };
 FIXTURE_SETUP(reader)
 {
 	ASSERT_EQ(0, sched_getaffinity(0, sizeof(self->all), &self->all));
-	ASSERT_EQ(0, scene_open(&self->scene, variant->kind));
+	ASSERT_EQ(0, race_open(&self->link, variant->kind));
 }
 
 static int work_on(const cpu_set_t *cpus)
@@ -64,13 +67,13 @@ static int work_on(const cpu_set_t *cpus)
 FIXTURE_TEARDOWN(reader)
 {
 	EXPECT_EQ(0, work_on(&self->all));
-	EXPECT_EQ(0, vt_link_close(&self->scene));
+	EXPECT_EQ(0, vt_link_close(&self->link));
 	EXPECT_EQ(0, vt_counters_balanced(variant->kind));
 }
 
-static int do_write(void *scene)
+static int do_write(void *link)
 {
-	return operate(scene, WRITE);
+	return run_operation(link, WRITE);
 }
 
 static int leave(struct vt_mem *mem)
@@ -80,37 +83,37 @@ static int leave(struct vt_mem *mem)
 	return madvise(mem->addr, mem->length, MADV_DONTNEED) ? -errno : 0;
 }
 
-/* What is written then is not lost. */
+/* Data written during the invalidation is not lost. */
 static void leave_while_written(struct __test_metadata *_metadata,
 				FIXTURE_DATA(reader) *self, int cpu)
 {
-	struct vt_link *scene = &self->scene;
+	struct vt_link *link = &self->link;
 	cpu_set_t one, others = self->all;
 
 	CPU_ZERO(&one);
 	CPU_SET(cpu, &one);
 	CPU_CLR(cpu, &others);
 	ASSERT_EQ(0, work_on(&one));
-	ASSERT_EQ(0, operate(scene, WRITE));
+	ASSERT_EQ(0, run_operation(link, WRITE));
 	ASSERT_EQ(0, sched_setaffinity(0, sizeof(others), &others));
-	vt_buf_fill(&scene->here, 10 + cpu);
-	ASSERT_EQ(0, attempt_prepare(&self->access, do_write, scene));
+	vt_buf_fill(&link->here, 10 + cpu);
+	ASSERT_EQ(0, attempt_prepare(&self->access, do_write, link));
 	ASSERT_EQ(0, hold_arm("copy", HOLD_SPIN));
 	attempt_go(&self->access);
 	ASSERT_EQ(0, hold_wait("copy"));
-	ASSERT_EQ(0, leave(&scene->there.mem));
-	EXPECT_FALSE(hold_held("copy"));
+	ASSERT_EQ(0, leave(&link->there.mem));
+	EXPECT_FALSE(hold_is_held("copy"));
 	EXPECT_EQ(0, attempt_join(&self->access));
-	EXPECT_EQ(0, check_written(scene));
+	EXPECT_EQ(0, check_written(link));
 	ASSERT_EQ(0, sched_setaffinity(0, sizeof(self->all), &self->all));
 }
 
-TEST_F_TIMEOUT(reader, on_each_processor, 60)
+TEST_F_TIMEOUT(reader, each_processor, 60)
 {
 	int cpu;
 
 	if (CPU_COUNT(&self->all) < 2)
-		SKIP(return, "there is one processor only");
+		SKIP(return, "needs two processors");
 	for (cpu = 0; cpu < 64; cpu++)
 		if (CPU_ISSET(cpu, &self->all))
 			leave_while_written(_metadata, self, cpu);
@@ -118,19 +121,19 @@ TEST_F_TIMEOUT(reader, on_each_processor, 60)
 
 /* ---- three invalidations ---- */
 
-#define PAGE 4096
+#define PAGE page_size()
 
-FIXTURE(third)
+FIXTURE(third_invalidation)
 {
 	VT_LINK;
 	struct attempt first, second, access;
 };
 
-FIXTURE_SETUP(third)
+FIXTURE_SETUP(third_invalidation)
 {
 	struct ibv_sge all;
 
-	ASSERT_EQ(0, scene_open(&self->link, &vt_mem_host));
+	ASSERT_EQ(0, race_open(&self->link, &vt_mem_host));
 	all = vt_sge(&self->there, 0, SIZE);
 	ASSERT_EQ(0, vt_advise_mr(self->dev.pd,
 				  IBV_ADVISE_MR_ADVICE_PREFETCH_WRITE,
@@ -138,7 +141,7 @@ FIXTURE_SETUP(third)
 	vt_buf_fill(&self->here, 3);
 }
 
-FIXTURE_TEARDOWN(third)
+FIXTURE_TEARDOWN(third_invalidation)
 {
 	EXPECT_EQ(0, vt_link_close(&self->link));
 }
@@ -167,11 +170,11 @@ static int write_first_page(void *arg)
 }
 
 /*
- * The first has waited for all readers and does not say so yet. The second takes out
- * the page that is being written, and has not waited yet. What the first then says
- * is not true of that.
+ * The first invalidation has waited for all readers and has not recorded that
+ * yet. The second erases the page that is being written, and has not waited
+ * yet. What the first then records must not cover that reader.
  */
-TEST_F_TIMEOUT(third, waits_for_the_reader, 60)
+TEST_F_TIMEOUT(third_invalidation, waits_for_reader, 60)
 {
 	uint8_t *page = self->there.mem.addr;
 
@@ -188,19 +191,19 @@ TEST_F_TIMEOUT(third, waits_for_the_reader, 60)
 	attempt_go(&self->second);
 	ASSERT_EQ(0, hold_wait("erased"));
 	EXPECT_EQ(0, attempt_end(&self->first));
-	EXPECT_TRUE(hold_held("copy"));
+	EXPECT_TRUE(hold_is_held("copy"));
 	ASSERT_EQ(0, madvise(page, PAGE, MADV_REMOVE));
-	EXPECT_FALSE(hold_held("copy"));
-	EXPECT_TRUE(hold_held("erased"));
-	ASSERT_EQ(0, hold_let_go("erased"));
+	EXPECT_FALSE(hold_is_held("copy"));
+	EXPECT_TRUE(hold_is_held("erased"));
+	ASSERT_EQ(0, hold_release("erased"));
 	EXPECT_EQ(0, attempt_join(&self->second));
 	EXPECT_EQ(0, attempt_join(&self->access));
-	/* What was written then was taken out of the file. */
+	/* MADV_REMOVE has removed the data from the file. */
 	memset(self->there.shadow, 0, PAGE);
 	EXPECT_EQ(0, vt_buf_check_all(&self->there));
 }
 
-/* ---- the end of a registration ---- */
+/* ---- deregistration ---- */
 
 FIXTURE(end)
 {
@@ -222,7 +225,7 @@ FIXTURE_SETUP(end)
 {
 	ASSERT_EQ(0, vt_link_open(&self->link, &vt_mem_vram, SIZE,
 				  variant->access, NULL));
-	ASSERT_EQ(0, operate(&self->link, WRITE));
+	ASSERT_EQ(0, run_operation(&self->link, WRITE));
 }
 
 FIXTURE_TEARDOWN(end)
@@ -231,7 +234,7 @@ FIXTURE_TEARDOWN(end)
 	EXPECT_EQ(0, vt_counters_balanced(&vt_mem_vram));
 }
 
-static int take_back(void *link)
+static int revoke_mem(void *link)
 {
 	return vt_mem_revoke(&((struct vt_link *)link)->there.mem);
 }
@@ -245,18 +248,20 @@ static int deregister(void *arg)
 	return ret;
 }
 
-/* Its exporter is being told, by a thread that the revocation did not wait for. */
-TEST_F_TIMEOUT(end, waits_for_the_release, 60)
+/*
+ * Another thread is calling the exporter; the revocation did not wait for it.
+ */
+TEST_F_TIMEOUT(end, waits_for_release, 60)
 {
 	ASSERT_EQ(0, attempt_prepare(&self->end, deregister, &self->link));
-	ASSERT_EQ(0, attempt_start(&self->revocation, "unpinned", take_back,
+	ASSERT_EQ(0, attempt_start(&self->revocation, "unpinned", revoke_mem,
 				   &self->link));
 	EXPECT_EQ(0, attempt_join(&self->revocation));
 	attempt_go(&self->end);
 	usleep(500000);
-	EXPECT_TRUE(hold_held("unpinned"));
+	EXPECT_TRUE(hold_is_held("unpinned"));
 	EXPECT_FALSE(attempt_is_done(&self->end));
-	ASSERT_EQ(0, hold_let_go("unpinned"));
+	ASSERT_EQ(0, hold_release("unpinned"));
 	EXPECT_EQ(0, attempt_join(&self->end));
 }
 

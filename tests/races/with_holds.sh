@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 #
-# Runs a command in the virtual machine with the build of ib_peer_mem that can
-# hold threads (kernel/core/hold.c) in the place of the ordinary one.
+# Replaces ib_peer_mem in the virtual machine by the build with hold points
+# (kernel/core/hold_point.c), then runs a command.
 #
 # usage: with_holds.sh IB_PEER_MEM.KO COMMAND...
 

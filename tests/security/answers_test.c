@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * What the node answers: each byte is either defined or as it came in, and none
- * of it is of the kernel's address space. Each call is made twice, with the
- * fields for the answer filled in two ways; the answers must be the same.
+ * Output of the peer_vram ioctls: each byte is either defined or unchanged, and
+ * none contains a kernel address. Each ioctl is called twice, with the output
+ * fields initialized in two ways. The results must be equal.
  */
 #include <kselftest_harness.h>
 
@@ -14,7 +14,7 @@
 
 #define KERNEL_BITS 0xffff800000000000ULL
 
-FIXTURE(answers)
+FIXTURE(ioctl_output)
 {
 	int fd;
 	int share;
@@ -22,10 +22,10 @@ FIXTURE(answers)
 	uint8_t *addr;
 };
 
-FIXTURE_SETUP(answers)
+FIXTURE_SETUP(ioctl_output)
 {
-	ASSERT_EQ(0, user_grant_node());
-	ASSERT_EQ(0, user_become(USER_SPY));
+	ASSERT_EQ(0, user_grant_device());
+	ASSERT_EQ(0, user_become(USER_ATTACKER));
 	self->fd = vram_open(O_RDWR);
 	ASSERT_LE(0, self->fd);
 	ASSERT_EQ(0, vram_create(self->fd, MIB, 0, &self->handle));
@@ -36,7 +36,7 @@ FIXTURE_SETUP(answers)
 	ASSERT_LE(0, self->share);
 }
 
-FIXTURE_TEARDOWN(answers)
+FIXTURE_TEARDOWN(ioctl_output)
 {
 	munmap(self->addr, MIB);
 	close(self->share);
@@ -55,7 +55,7 @@ static int kernel_addresses(const void *answer, size_t size)
 	return found;
 }
 
-/* @first and @second: filled in for the call, alike but for the answer. */
+/* @first and @second differ only in their output fields. */
 #define EXPECT_SAME(request, first, second)				\
 	do {								\
 		ASSERT_EQ(0, vram_ioctl(self->fd, request, &(first)));	\
@@ -65,7 +65,7 @@ static int kernel_addresses(const void *answer, size_t size)
 		EXPECT_EQ(0, kernel_addresses(&(first), sizeof(first)));\
 	} while (0)
 
-TEST_F(answers, info)
+TEST_F(ioctl_output, info)
 {
 	struct peer_vram_info first, second;
 
@@ -78,7 +78,7 @@ TEST_F(answers, info)
 	EXPECT_SAME(PEER_VRAM_IOC_INFO, first, second);
 }
 
-TEST_F(answers, query)
+TEST_F(ioctl_output, query)
 {
 	struct peer_vram_query first, second;
 
@@ -91,8 +91,8 @@ TEST_F(answers, query)
 	EXPECT_SAME(PEER_VRAM_IOC_QUERY, first, second);
 }
 
-/* These make something new each time; that is undone in between. */
-TEST_F(answers, lookup)
+/* These ioctls create an object each time, which is destroyed in between. */
+TEST_F(ioctl_output, lookup)
 {
 	struct peer_vram_lookup first = {
 		.size = sizeof(first), .handle = 0xa5a5a5a5,
@@ -109,7 +109,7 @@ TEST_F(answers, lookup)
 	EXPECT_EQ(5, first.offset);
 }
 
-TEST_F(answers, create)
+TEST_F(ioctl_output, create)
 {
 	struct peer_vram_create first = {
 		.size = sizeof(first), .length = 1,
@@ -128,7 +128,7 @@ TEST_F(answers, create)
 	EXPECT_EQ(0, kernel_addresses(&second, sizeof(second)));
 }
 
-TEST_F(answers, import)
+TEST_F(ioctl_output, import)
 {
 	struct peer_vram_share first = {
 		.size = sizeof(first), .handle = 0xa5a5a5a5, .fd = self->share,
@@ -142,16 +142,16 @@ TEST_F(answers, import)
 	EXPECT_EQ(0, memcmp(&first, &second, sizeof(first)));
 }
 
-/* Where objects are in the device is for the administrator. */
-TEST_F(answers, places)
+/* Only the administrator may read the location of a BO in the device. */
+TEST_F(ioctl_output, blocks_need_privilege)
 {
 	struct peer_vram_block block;
 
 	EXPECT_EQ(-EPERM, vram_blocks(self->fd, self->handle, &block, 1));
 }
 
-/* A longer struct than the kernel's stays as it is behind. */
-TEST_F(answers, behind)
+/* The part of a struct behind the kernel's struct is unchanged. */
+TEST_F(ioctl_output, larger_struct)
 {
 	struct {
 		struct peer_vram_info info;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * What users without privileges can take of the machine's memory: what they pin
- * counts against RLIMIT_MEMLOCK, what the kernel takes for them is charged to
- * their memory cgroup, and the rest has a limit of its own.
+ * How much memory of the machine a user without privileges can use. Pinned
+ * memory counts against RLIMIT_MEMLOCK. Kernel memory is charged to the user's
+ * memory cgroup. Everything else has its own limit.
  */
 #include <kselftest_harness.h>
 
@@ -22,7 +22,7 @@
 
 #define READING IBV_ACCESS_REMOTE_READ
 
-/* ---- what is pinned ---- */
+/* ---- pinned memory ---- */
 
 #define LIMIT MIB
 
@@ -36,9 +36,9 @@ FIXTURE_SETUP(pinning)
 {
 	struct rlimit limit = { LIMIT, 4 * LIMIT };
 
-	ASSERT_EQ(0, user_grant_node());
+	ASSERT_EQ(0, user_grant_device());
 	ASSERT_EQ(0, setrlimit(RLIMIT_MEMLOCK, &limit));
-	ASSERT_EQ(0, user_become(USER_SPY));
+	ASSERT_EQ(0, user_become(USER_ATTACKER));
 	ASSERT_EQ(0, vt_dev_open(&self->dev));
 	ASSERT_EQ(0, vt_mem_alloc(&self->mem, &vt_mem_vram_named, 2 * LIMIT, 0));
 	ASSERT_EQ(0, vt_status_kib("VmPin"));
@@ -52,12 +52,12 @@ FIXTURE_TEARDOWN(pinning)
 	EXPECT_EQ(0, vram_wait_empty(10));
 }
 
-TEST_F(pinning, charged_and_given_back)
+TEST_F(pinning, charged_until_deregistration)
 {
 	struct ibv_mr *mr[16];
 	int i;
 
-	/* Each region counts, also of pages that another one has. */
+	/* Each MR counts, also if another MR has the same pages. */
 	for (i = 0; i < 16; i++) {
 		mr[i] = ibv_reg_mr(self->dev.pd, self->mem.addr, LIMIT / 16,
 				   READING);
@@ -67,19 +67,19 @@ TEST_F(pinning, charged_and_given_back)
 	}
 	EXPECT_EQ(NULL, ibv_reg_mr(self->dev.pd, self->mem.addr, 1, READING));
 	EXPECT_EQ(ENOMEM, errno);
-	/* Host memory is of the same account. */
+	/* System memory counts against the same limit. */
 	EXPECT_EQ(NULL, ibv_reg_mr(self->dev.pd, &self->dev, 1, READING));
 	EXPECT_EQ(ENOMEM, errno);
 
-	/* What does not exist any more is paid for until it is given back. */
+	/* A destroyed BO is charged until its MR is deregistered. */
 	ASSERT_EQ(0, vt_mem_destroy(&self->mem));
 	EXPECT_EQ((long)(LIMIT / KIB), vt_status_kib("VmPin"));
 	for (i = 0; i < 16; i++)
 		EXPECT_EQ(0, ibv_dereg_mr(mr[i]));
 }
 
-/* Every refusal gives back all that it took. */
-TEST_F(pinning, refused)
+/* A failed registration uncharges everything. */
+TEST_F(pinning, uncharged_on_failure)
 {
 	EXPECT_EQ(NULL, ibv_reg_mr(self->dev.pd, self->mem.addr, 2 * LIMIT,
 				   READING));
@@ -87,12 +87,12 @@ TEST_F(pinning, refused)
 	EXPECT_EQ(0, vt_status_kib("VmPin"));
 	EXPECT_EQ(NULL, ibv_reg_mr(self->dev.pd, self->mem.addr, 0, READING));
 	EXPECT_EQ(NULL, ibv_reg_mr(self->dev.pd, self->mem.addr,
-				   SIZE_MAX - 4096, READING));
+				   SIZE_MAX - PAGE, READING));
 	EXPECT_EQ(NULL, ibv_reg_mr(self->dev.pd, self->mem.addr,
 				   1UL << 62, READING));
 	EXPECT_EQ(0, vt_status_kib("VmPin"));
-	munmap(self->mem.addr + 4096, 4096);
-	EXPECT_EQ(NULL, ibv_reg_mr(self->dev.pd, self->mem.addr, 3 * 4096,
+	munmap(self->mem.addr + PAGE, PAGE);
+	EXPECT_EQ(NULL, ibv_reg_mr(self->dev.pd, self->mem.addr, 3 * PAGE,
 				   READING));
 	EXPECT_EQ(0, vt_status_kib("VmPin"));
 }
@@ -106,8 +106,8 @@ TEST_F(pinning, limit_zero)
 	EXPECT_EQ(EPERM, errno);
 }
 
-/* A child with the parent's descriptors: the parent's account is the one. */
-TEST_F(pinning, given_back_by_a_child)
+/* A child inherits the descriptors, but the parent stays charged. */
+TEST_F(pinning, deregistered_by_child)
 {
 	struct ibv_mr *mr = ibv_reg_mr(self->dev.pd, self->mem.addr, LIMIT,
 				       READING);
@@ -130,8 +130,8 @@ TEST_F(pinning, given_back_by_a_child)
 	EXPECT_EQ(0, ibv_dereg_mr(mr));
 }
 
-/* A registration of a page keeps all of its object in video memory. */
-TEST_F(pinning, video_memory_has_a_limit)
+/* An MR of one page keeps its whole BO in VRAM. */
+TEST_F(pinning, vram_pin_limit)
 {
 	static struct vt_mem mem[17];
 	static struct ibv_mr *mr[17];
@@ -142,7 +142,7 @@ TEST_F(pinning, video_memory_has_a_limit)
 		ASSERT_EQ(0, vt_vram_info(&info));
 		ASSERT_EQ(0, vt_mem_alloc(&mem[i], &vt_mem_vram_named,
 					  info.size / 12, 0));
-		mr[i] = ibv_reg_mr(self->dev.pd, mem[i].addr, 4096, READING);
+		mr[i] = ibv_reg_mr(self->dev.pd, mem[i].addr, PAGE, READING);
 		if (!mr[i])
 			break;
 		pinned++;
@@ -158,13 +158,13 @@ TEST_F(pinning, video_memory_has_a_limit)
 	}
 }
 
-/* ---- what is charged ---- */
+/* ---- charged kernel memory ---- */
 
 #define GROUPS "/tmp/cgroup"
 #define GROUP GROUPS "/user"
 #define RANGE (128 * MIB)
 #define MRS 8
-/* Nodes of 576 bytes, of 64 entries each; a tenth less, for rounding. */
+/* Nodes of 576 bytes with 64 entries each; 10 % less to allow for rounding. */
 #define TABLE (RANGE / PAGE / 64 * 576 / 10 * 9)
 
 FIXTURE(charged)
@@ -177,9 +177,9 @@ FIXTURE_VARIANT(charged)
 	uint32_t flags;
 };
 
-/* By the process itself; by the kernel's threads. */
-FIXTURE_VARIANT_ADD(charged, at_once) { .flags = IBV_ADVISE_MR_FLAG_FLUSH };
-FIXTURE_VARIANT_ADD(charged, in_background) { .flags = 0 };
+/* Faults by the process itself, and by kernel threads. */
+FIXTURE_VARIANT_ADD(charged, synchronous) { .flags = IBV_ADVISE_MR_FLAG_FLUSH };
+FIXTURE_VARIANT_ADD(charged, asynchronous) { .flags = 0 };
 
 static int enter_group(void)
 {
@@ -205,8 +205,8 @@ static int64_t group_bytes(void)
 	return bytes;
 }
 
-/* Return: whether the group ever is at @bytes. */
-static bool comes_to(int64_t bytes)
+/* Return: whether the group reaches @bytes in time. */
+static bool grows_to(int64_t bytes)
 {
 	int64_t until = vt_now_ms() + 20000;
 
@@ -215,7 +215,7 @@ static bool comes_to(int64_t bytes)
 	return group_bytes() >= bytes;
 }
 
-static bool falls_to(int64_t bytes)
+static bool shrinks_to(int64_t bytes)
 {
 	int64_t until = vt_now_ms() + 20000;
 
@@ -226,9 +226,9 @@ static bool falls_to(int64_t bytes)
 
 FIXTURE_SETUP(charged)
 {
-	ASSERT_EQ(0, user_grant_node());
+	ASSERT_EQ(0, user_grant_device());
 	ASSERT_EQ(0, enter_group());
-	ASSERT_EQ(0, user_become(USER_SPY));
+	ASSERT_EQ(0, user_become(USER_ATTACKER));
 	ASSERT_EQ(0, vt_dev_open(&self->dev));
 }
 
@@ -239,10 +239,10 @@ FIXTURE_TEARDOWN(charged)
 }
 
 /*
- * Memory that was never written costs its owner nothing, and every region has
- * a table of its own.
+ * Memory that was never written costs the user nothing, but each MR has its own
+ * page table.
  */
-TEST_F_TIMEOUT(charged, tables_of_on_demand_regions, 120)
+TEST_F_TIMEOUT(charged, page_tables, 120)
 {
 	struct ibv_sge sge = { .length = RANGE };
 	struct ibv_mr *mr[MRS];
@@ -267,14 +267,14 @@ TEST_F_TIMEOUT(charged, tables_of_on_demand_regions, 120)
 					  IBV_ADVISE_MR_ADVICE_PREFETCH,
 					  variant->flags, &sge, 1));
 	}
-	EXPECT_TRUE(comes_to(before + MRS * TABLE));
+	EXPECT_TRUE(grows_to(before + MRS * TABLE));
 	for (i = 0; i < MRS; i++)
 		EXPECT_EQ(0, ibv_dereg_mr(mr[i]));
-	EXPECT_TRUE(falls_to(before + MRS * TABLE / 2));
+	EXPECT_TRUE(shrinks_to(before + MRS * TABLE / 2));
 	munmap(addr, RANGE);
 }
 
-/* Handles: so many of a file, and those are charged. */
+/* The number of handles of a file is limited, and they are charged. */
 TEST_F_TIMEOUT(charged, handles, 120)
 {
 	uint32_t handle;
@@ -283,7 +283,7 @@ TEST_F_TIMEOUT(charged, handles, 120)
 	void *addr;
 
 	if (!variant->flags)
-		DOES_NOT_APPLY(return, "the kernel's threads make no handles");
+		DOES_NOT_APPLY(return, "kernel threads create no handles");
 	fd = vram_open(O_RDWR);
 	ASSERT_LE(0, fd);
 	addr = vram_map(fd, 0, PAGE, PROT_READ | PROT_WRITE);
@@ -301,8 +301,8 @@ TEST_F_TIMEOUT(charged, handles, 120)
 	close(fd);
 }
 
-/* Regions and MRs, as many as there are. */
-TEST_F_TIMEOUT(charged, objects_and_regions, 120)
+/* The number of MRs is not limited, but they are charged. */
+TEST_F_TIMEOUT(charged, mrs, 120)
 {
 	static struct ibv_mr *mr[1500];
 	int64_t before;
@@ -310,31 +310,33 @@ TEST_F_TIMEOUT(charged, objects_and_regions, 120)
 	int i;
 
 	if (!variant->flags)
-		DOES_NOT_APPLY(return, "the same");
+		DOES_NOT_APPLY(return, "same as the other variant");
 	ASSERT_EQ(0, vt_mem_alloc(&mem, &vt_mem_vram_named, PAGE, 0));
 	before = group_bytes();
 	for (i = 0; i < 1500; i++) {
 		mr[i] = ibv_reg_mr(self->dev.pd, mem.addr, PAGE, READING);
 		ASSERT_NE(NULL, mr[i]);
 	}
-	/* The registration, the region, the exporter's part, a node. */
+	/*
+	 * For each: the MR, the umem, the region, the exporter's data, a node.
+	 */
 	EXPECT_LE(before + 1500 * 1000, group_bytes());
 	for (i = 0; i < 1500; i++)
 		EXPECT_EQ(0, ibv_dereg_mr(mr[i]));
 	vt_mem_free(&mem);
 }
 
-/* ---- what is limited ---- */
+/* ---- limits ---- */
 
-/* All objects together, wherever they are; each by its size in video memory. */
-TEST(objects_have_a_limit)
+/* The limit covers all BOs, in any domain, by their size in VRAM. */
+TEST(bo_limit)
 {
 	struct peer_vram_info before, after;
 	uint32_t handle;
 	int fd, i;
 
-	ASSERT_EQ(0, user_grant_node());
-	ASSERT_EQ(0, user_become(USER_SPY));
+	ASSERT_EQ(0, user_grant_device());
+	ASSERT_EQ(0, user_become(USER_ATTACKER));
 	fd = vram_open(O_RDWR);
 	ASSERT_LE(0, fd);
 	ASSERT_EQ(0, vram_info(fd, &before));

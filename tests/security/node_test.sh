@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 #
-# Who may open, read and change what the modules put into the file system, and
-# whether any of it tells a kernel address.
+# Checks who may open, read and change the files of the modules in /dev and
+# sysfs, and that none of them shows a kernel address.
 
 here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=tests/tap.sh
@@ -16,9 +16,9 @@ as_user()
 	setpriv --reuid 65534 --regid 65534 --clear-groups --inh-caps=-all "$@"
 }
 
-# ---- the node ----
+# ---- the device file ----
 
-# What udev would do, by its own word where it is there.
+# Prints what the udev rule assigns to a key.
 rule_says()
 {
 	local key=$1 nodes=${2-peer_vram}
@@ -29,36 +29,36 @@ rule_says()
 
 tap_is "rule: group" "$(rule_says GROUP)" render
 tap_is "rule: mode" "$(rule_says MODE)" 0660
-tap_is "rule: for nodes only" "$(rule_says SUBSYSTEM)" misc
-tap_is "rule: subsystem of the node" \
+tap_is "rule: subsystem" "$(rule_says SUBSYSTEM)" misc
+tap_is "device file: subsystem" \
 	"$(basename "$(readlink /sys/class/misc/peer_vram0/subsystem)")" misc
 pattern=$(rule_says KERNEL)
 name=${node##*/}
 # shellcheck disable=SC2254
 case $name in
-$pattern) tap_ok "rule: name of the node" ;;
-*) tap_fail "rule: name of the node" "$pattern" ;;
+$pattern) tap_ok "rule: device name" ;;
+*) tap_fail "rule: device name" "$pattern" ;;
 esac
 
-tap_is "rule of the core's node: mode" "$(rule_says MODE peer_mem)" 0666
-tap_is "rule of the core's node: group" "$(rule_says GROUP peer_mem)" ""
-tap_is "name of the core's node" \
+tap_is "rule of /dev/peer_mem: mode" "$(rule_says MODE peer_mem)" 0666
+tap_is "rule of /dev/peer_mem: group" "$(rule_says GROUP peer_mem)" ""
+tap_is "rule of /dev/peer_mem: subsystem" \
 	"$(basename "$(readlink /sys/class/misc/peer_mem/subsystem)")" \
 	"$(rule_says SUBSYSTEM peer_mem)"
 
 if udevadm --help 2> /dev/null | grep -q '^ *verify'; then
-	tap_run "rule: udev finds no fault in it" udevadm verify "$rules"
+	tap_run "rule: udevadm verify" udevadm verify "$rules"
 else
-	tap_skip "rule: udev finds no fault in it" "this udev cannot verify"
+	tap_skip "rule: udevadm verify" "this udevadm has no verify command"
 fi
 
-# Without udev nobody but root opens it.
+# Without udev only root can open it.
 chown root:root $node
 chmod 0600 $node
-tap_is "node without rule" "$(as_user head -c0 $node 2>&1 | grep -o denied)" \
+tap_is "device file without rule is denied" "$(as_user head -c0 $node 2>&1 | grep -o denied)" \
 	denied
 
-# ---- files ----
+# ---- sysfs, debugfs and tracefs ----
 
 list_of_files()
 {
@@ -67,30 +67,30 @@ list_of_files()
 		/sys/class/misc/peer_vram0/ -type f 2> /dev/null
 }
 
-tap_is "there are files" \
+tap_is "sysfs files exist" \
 	"$(list_of_files | grep -c /peer_vram/num_faults)" 1
 # shellcheck disable=SC2016 # it is for the other shell
-tap_is "nobody but root can change one" \
+tap_is "only root can write sysfs files" \
 	"$(list_of_files | as_user bash -c \
 		'while read -r file; do [ ! -w "$file" ] || echo "$file"; done')" ""
-tap_is "counters are read by all" \
+tap_is "all users can read counters" \
 	"$(as_user grep -c . /sys/kernel/mm/memory_peers/peer_vram/num_faults)" 1
 
-# 16 digits that begin so are addresses of the kernel's half.
-tap_is "no kernel address for users in files" \
+# A kernel address has 16 digits and starts with these.
+tap_is "no kernel address in readable sysfs files" \
 	"$(list_of_files | as_user xargs grep -slE \
 		'(0x)?ffff[89a-f][0-9a-f]{11}')" ""
 
 for dir in /sys/kernel/debug /sys/kernel/tracing; do
-	tap_is "no way into $dir" \
+	tap_is "$dir is denied" \
 		"$(as_user ls $dir/ 2>&1 | grep -o denied)" denied
 done
 
-# What tracepoints print of a pointer is a hash.
+# Tracepoints print pointers hashed.
 tap_is "tracepoints print no raw pointer" \
 	"$(grep -hE 'print fmt.*%(px|pK|llx.*umem)' \
 		/sys/kernel/tracing/events/ib_peer_mem/*/format)" ""
-tap_is "there are tracepoints" \
+tap_is "tracepoints exist" \
 	"$(find /sys/kernel/tracing/events/ib_peer_mem -name format | wc -l)" 4
 
 tap_is "no kernel address in the log" \

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Nobody sees what an earlier owner of memory has left, and nobody reaches what
- * another one has.
+ * A process sees no data that a previous owner has left in memory, and cannot
+ * access the memory of others.
  *
- * The owner fills objects of odd sizes, moves them to and fro, and gives them up
- * in some way. Then somebody else takes all of the video memory, and as much of
- * the system's, and looks at every byte by every way there is.
+ * The owner fills BOs of odd sizes, moves them both ways, and releases them in
+ * one of several ways. Then another user allocates all VRAM, and as much system
+ * memory, and checks every byte through every interface.
  */
 #include <kselftest_harness.h>
 
@@ -17,30 +17,30 @@
 #include "lib/proc.h"
 #include "user.h"
 
-#define OBJECTS 24
+#define NUM_BOS 24
 #define WAIT_MS 60000
 
-enum leaving {
-	LEAVE_EXIT,
-	LEAVE_CLOSE,
-	LEAVE_DESTROY,
-	LEAVE_KILLED,
+enum release_kind {
+	RELEASE_EXIT,
+	RELEASE_CLOSE,
+	RELEASE_DESTROY,
+	RELEASE_KILLED,
 };
 
-/* None of them a whole number of blocks. */
-static size_t object_size(int i)
+/* No size is a multiple of the block size. */
+static size_t bo_size(int i)
 {
 	return (1 + i % 5) * 256 * KIB + (i % 3) * PAGE + 100;
 }
 
-static int fill_object(int fd, int i, uint32_t *handle)
+static int fill_bo(int fd, int i, uint32_t *handle)
 {
-	size_t size = (object_size(i) + PAGE - 1) & ~(PAGE - 1);
+	size_t size = (bo_size(i) + PAGE - 1) & ~(PAGE - 1);
 	uint32_t flags = i % 2 ? PEER_VRAM_CREATE_SYSTEM : 0;
 	uint8_t *addr;
 	int ret;
 
-	ret = vram_create(fd, object_size(i), flags, handle);
+	ret = vram_create(fd, bo_size(i), flags, handle);
 	if (ret)
 		return ret;
 	addr = vram_map(fd, *handle, size, PROT_READ | PROT_WRITE);
@@ -54,33 +54,33 @@ static int fill_object(int fd, int i, uint32_t *handle)
 	return ret;
 }
 
-/* The owner's life. */
-static int leave_bytes(void *arg)
+/* The process of the previous owner. */
+static int fill_and_release(void *arg)
 {
-	enum leaving leaving = *(enum leaving *)arg;
-	uint32_t handle[OBJECTS];
+	enum release_kind release_kind = *(enum release_kind *)arg;
+	uint32_t handle[NUM_BOS];
 	int fd = vram_open(O_RDWR);
 	int i, ret;
 
 	if (fd < 0)
 		return fd;
-	for (i = 0; i < OBJECTS; i++) {
-		ret = fill_object(fd, i, &handle[i]);
+	for (i = 0; i < NUM_BOS; i++) {
+		ret = fill_bo(fd, i, &handle[i]);
 		if (ret)
 			return ret;
 	}
-	if (leaving == LEAVE_KILLED)
+	if (release_kind == RELEASE_KILLED)
 		raise(SIGKILL);
-	for (i = 0; i < OBJECTS && !ret; i++) {
-		if (leaving == LEAVE_CLOSE)
+	for (i = 0; i < NUM_BOS && !ret; i++) {
+		if (release_kind == RELEASE_CLOSE)
 			ret = vram_close(fd, handle[i]);
-		else if (leaving == LEAVE_DESTROY)
+		else if (release_kind == RELEASE_DESTROY)
 			ret = vram_destroy(fd, handle[i]);
 	}
 	return ret;
 }
 
-FIXTURE(owners)
+FIXTURE(previous_owner)
 {
 	struct vt_dev dev;
 	struct vt_pair pair;
@@ -89,29 +89,36 @@ FIXTURE(owners)
 	int fd;
 };
 
-typedef FIXTURE_DATA(owners) owners_t;
+typedef FIXTURE_DATA(previous_owner) previous_owner_t;
 
-FIXTURE_VARIANT(owners)
+FIXTURE_VARIANT(previous_owner)
 {
-	enum leaving leaving;
+	enum release_kind release_kind;
 };
 
-FIXTURE_VARIANT_ADD(owners, exited) { .leaving = LEAVE_EXIT };
-FIXTURE_VARIANT_ADD(owners, closed) { .leaving = LEAVE_CLOSE };
-FIXTURE_VARIANT_ADD(owners, destroyed) { .leaving = LEAVE_DESTROY };
-FIXTURE_VARIANT_ADD(owners, killed) { .leaving = LEAVE_KILLED };
-
-FIXTURE_SETUP(owners)
+FIXTURE_VARIANT_ADD(previous_owner, exited) { .release_kind = RELEASE_EXIT };
+FIXTURE_VARIANT_ADD(previous_owner, closed) { .release_kind = RELEASE_CLOSE };
+FIXTURE_VARIANT_ADD(previous_owner, destroyed)
 {
-	enum leaving leaving = variant->leaving;
-	/* Soft-RoCE begins a READ again whose answers do not all come by then. */
+	.release_kind = RELEASE_DESTROY,
+};
+FIXTURE_VARIANT_ADD(previous_owner, killed) { .release_kind = RELEASE_KILLED };
+
+FIXTURE_SETUP(previous_owner)
+{
+	enum release_kind release_kind = variant->release_kind;
+	/*
+	 * Soft-RoCE restarts a READ if not all responses arrive before the
+	 * timeout.
+	 */
 	struct vt_pair_opts opts = { .timeout = 20 };
 
-	ASSERT_EQ(0, user_grant_node());
-	ASSERT_EQ(leaving == LEAVE_KILLED ? -EINTR : 0,
-		  user_run(USER_OWNER, leave_bytes, &leaving, WAIT_MS));
+	ASSERT_EQ(0, user_grant_device());
+	ASSERT_EQ(release_kind == RELEASE_KILLED ? -EINTR : 0,
+		  user_run(USER_OWNER, fill_and_release, &release_kind,
+			   WAIT_MS));
 	ASSERT_EQ(0, vram_wait_empty(10));
-	ASSERT_EQ(0, user_become(USER_SPY));
+	ASSERT_EQ(0, user_become(USER_ATTACKER));
 	self->fd = vram_open(O_RDWR);
 	ASSERT_LE(0, self->fd);
 	ASSERT_EQ(0, vram_info(self->fd, &self->info));
@@ -121,7 +128,7 @@ FIXTURE_SETUP(owners)
 				 NULL));
 }
 
-FIXTURE_TEARDOWN(owners)
+FIXTURE_TEARDOWN(previous_owner)
 {
 	vt_buf_close(&self->local);
 	vt_pair_close(&self->pair);
@@ -130,8 +137,9 @@ FIXTURE_TEARDOWN(owners)
 	EXPECT_EQ(0, vram_wait_empty(10));
 }
 
-/* By the mapping, and by the node's call. Return: 0, -EILSEQ, -errno. */
-static int look_at(owners_t *self, uint32_t handle, size_t size)
+/* Reads through the mapping and by ioctl. Return: 0, -EILSEQ, -errno. */
+static int check_zero_by_cpu(previous_owner_t *self, uint32_t handle,
+			     size_t size)
 {
 	static uint8_t buf[MIB];
 	size_t at, part;
@@ -144,7 +152,7 @@ static int look_at(owners_t *self, uint32_t handle, size_t size)
 	for (at = 0; !ret && at < size; at += part) {
 		part = size - at < MIB ? size - at : MIB;
 		memset(buf, 0x11, part);
-		/* The two ways, in turn; and both at the end. */
+		/* Alternates between the two, and uses both at the end. */
 		if (at / MIB % 2 || at + part == size)
 			ret = vram_read(self->fd, handle, at, buf, part);
 		else
@@ -158,9 +166,9 @@ static int look_at(owners_t *self, uint32_t handle, size_t size)
 	return ret;
 }
 
-/* By RDMA, by a pinned region or one that is asked for the pages. */
-static int read_remotely(owners_t *self, uint32_t handle, size_t size,
-			 int access)
+/* Reads by RDMA, through a pinned or an on-demand MR. */
+static int check_zero_by_rdma(previous_owner_t *self, uint32_t handle,
+			      size_t size, int access)
 {
 	struct ibv_sge sge = vt_sge(&self->local, 0, size);
 	struct vt_remote from;
@@ -188,8 +196,8 @@ out_unmap:
 	return ret;
 }
 
-/* All of the video memory: so all that the owner had is in it. */
-TEST_F_TIMEOUT(owners, all_of_video_memory, 120)
+/* All of VRAM, which includes everything that the owner had. */
+TEST_F_TIMEOUT(previous_owner, all_vram, 120)
 {
 	uint64_t n = self->info.vram_size / (8 * MIB);
 	uint32_t handle[n];
@@ -201,11 +209,11 @@ TEST_F_TIMEOUT(owners, all_of_video_memory, 120)
 	ASSERT_EQ(0, vram_info(self->fd, &info));
 	ASSERT_EQ(info.vram_size, info.vram_used);
 	for (i = 0; i < n; i++)
-		ASSERT_EQ(0, look_at(self, handle[i], 8 * MIB));
+		ASSERT_EQ(0, check_zero_by_cpu(self, handle[i], 8 * MIB));
 }
 
-/* Many small ones: where an owner's bytes were in the same block, and behind. */
-TEST_F_TIMEOUT(owners, remotely, 120)
+/* Many small BOs: the block of each contained the owner's data before. */
+TEST_F_TIMEOUT(previous_owner, rdma_read, 120)
 {
 	size_t size = 256 * KIB;
 	uint32_t handle;
@@ -213,22 +221,22 @@ TEST_F_TIMEOUT(owners, remotely, 120)
 
 	for (i = 0; i < 12; i++) {
 		ASSERT_EQ(0, vram_create(self->fd, size - 17, 0, &handle));
-		EXPECT_EQ(0, read_remotely(self, handle, size, i % 2 ?
+		EXPECT_EQ(0, check_zero_by_rdma(self, handle, size, i % 2 ?
 					   IBV_ACCESS_ON_DEMAND : 0));
 	}
-	/* System pages that the device gets in the place of video memory. */
+	/* System pages that the device uses in place of VRAM. */
 	for (i = 0; i < 12; i++) {
 		ASSERT_EQ(0, vram_create(self->fd, size - 17,
 					 PEER_VRAM_CREATE_SYSTEM |
 					 PEER_VRAM_CREATE_IN_PLACE, &handle));
-		EXPECT_EQ(0, read_remotely(self, handle, size,
+		EXPECT_EQ(0, check_zero_by_rdma(self, handle, size,
 					   IBV_ACCESS_ON_DEMAND));
-		EXPECT_EQ(0, look_at(self, handle, size));
+		EXPECT_EQ(0, check_zero_by_cpu(self, handle, size));
 	}
 }
 
-/* What was never touched stays zero on its way between the two. */
-TEST_F_TIMEOUT(owners, moved, 120)
+/* A BO that was never accessed stays zero when it moves. */
+TEST_F_TIMEOUT(previous_owner, moved, 120)
 {
 	size_t size = 2 * MIB + PAGE;
 	uint32_t handle;
@@ -241,22 +249,22 @@ TEST_F_TIMEOUT(owners, moved, 120)
 						 &handle));
 			ASSERT_EQ(0, vram_move(self->fd, handle, !first));
 			ASSERT_EQ(0, vram_move(self->fd, handle, first));
-			EXPECT_EQ(0, look_at(self, handle, size));
+			EXPECT_EQ(0, check_zero_by_cpu(self, handle, size));
 			ASSERT_EQ(0, vram_move(self->fd, handle, !first));
-			EXPECT_EQ(0, look_at(self, handle, size));
+			EXPECT_EQ(0, check_zero_by_cpu(self, handle, size));
 		}
 	}
 }
 
-/* ---- what another one has --------------------------------------------- */
+/* ---- memory of other processes ----------------------------------------- */
 
 struct victim {
 	struct vt_mem mem;
 	struct peer_vram_query query;
 };
 
-/* Knows all numbers of the object, and gets nowhere with them. */
-static int guess(void *arg)
+/* Knows all handles of the BO, and cannot use them. */
+static int try_handles(void *arg)
 {
 	struct victim *victim = arg;
 	struct peer_vram_query query;
@@ -280,7 +288,7 @@ static int guess(void *arg)
 	if (mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd,
 		 victim->query.mmap_offset) != MAP_FAILED || errno != EINVAL)
 		return -EEXIST;
-	/* Descriptors of anything else name no object. */
+	/* Other descriptors do not import a BO. */
 	if (vram_import(fd, fd, &other) != -EINVAL ||
 	    vram_import(fd, 0, &other) == 0 ||
 	    vram_import(fd, -1, &other) != -EBADF)
@@ -288,7 +296,7 @@ static int guess(void *arg)
 	return 0;
 }
 
-/* An object of the user's own takes all there is: the victim's moves, no more. */
+/* Allocates all of VRAM: the other BO is evicted, and nothing else happens. */
 static int evict(void *arg)
 {
 	uint32_t handle;
@@ -305,20 +313,20 @@ static int evict(void *arg)
 	return ret;
 }
 
-TEST(numbers_of_others_say_nothing)
+TEST(foreign_handles_denied)
 {
 	struct victim victim;
 
-	ASSERT_EQ(0, user_grant_node());
+	ASSERT_EQ(0, user_grant_device());
 	ASSERT_EQ(0, vt_mem_alloc(&victim.mem, &vt_mem_vram_named, MIB, 0));
 	pattern_fill(victim.mem.addr, MIB, 3, 0);
 	ASSERT_EQ(0, vram_query(victim.mem.fd, victim.mem.handle,
 				&victim.query));
 	close(0);
-	EXPECT_EQ(0, user_run(USER_SPY, guess, &victim, WAIT_MS));
+	EXPECT_EQ(0, user_run(USER_ATTACKER, try_handles, &victim, WAIT_MS));
 	EXPECT_EQ(-1, pattern_check(victim.mem.addr, MIB, 3, 0));
 
-	EXPECT_EQ(0, user_run(USER_SPY, evict, NULL, WAIT_MS));
+	EXPECT_EQ(0, user_run(USER_ATTACKER, evict, NULL, WAIT_MS));
 	ASSERT_EQ(0, vram_query(victim.mem.fd, victim.mem.handle,
 				&victim.query));
 	EXPECT_EQ(PEER_VRAM_DOMAIN_SYSTEM, victim.query.domain);

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * An object that a user got for reading only cannot be written by any way there
- * is: not by the CPU, by a memory region of whatever kind, by a debugger's way
- * in, or by the calls of the node.
+ * A BO that a user has received read-only cannot be written in any way: not by
+ * the CPU, through an MR of any kind, through debugger interfaces, or by
+ * ioctls.
  *
- * The user holds a descriptor of the node that was opened for reading, with a
- * handle of the object, and a mapping of it; both came from the owner.
+ * The user has a descriptor of the device file that was opened read-only, a
+ * handle of the BO, and a mapping of it. The owner has passed both.
  */
 #include <kselftest_harness.h>
 
@@ -32,8 +32,8 @@ FIXTURE(readonly)
 	struct vt_dev dev;
 	struct vt_pair pair;
 	struct vt_buf local;
-	uint8_t *whole;		/* what the owner sees */
-	uint8_t *addr;		/* what the user sees */
+	uint8_t *whole;		/* mapping of the owner */
+	uint8_t *addr;		/* mapping of the user */
 	int owner;
 	int fd;
 	uint32_t owner_handle;
@@ -46,8 +46,8 @@ FIXTURE_SETUP(readonly)
 {
 	int share;
 
-	ASSERT_EQ(0, user_grant_node());
-	ASSERT_EQ(0, user_become(USER_SPY));
+	ASSERT_EQ(0, user_grant_device());
+	ASSERT_EQ(0, user_become(USER_ATTACKER));
 	self->owner = vram_open(O_RDWR);
 	ASSERT_LE(0, self->owner);
 	self->whole = vram_make_filled(self->owner, SIZE, 0, SEED,
@@ -65,12 +65,12 @@ FIXTURE_SETUP(readonly)
 
 	ASSERT_EQ(0, vt_dev_open(&self->dev));
 	ASSERT_EQ(0, vt_pair_open(&self->pair, &self->dev, NULL));
-	ASSERT_EQ(0, vt_buf_open(&self->local, &self->dev, &vt_mem_host, 4096,
+	ASSERT_EQ(0, vt_buf_open(&self->local, &self->dev, &vt_mem_host, PAGE,
 				 NULL));
 	vt_buf_fill(&self->local, 1);
 }
 
-/* Whatever was tried: the bytes are the owner's. */
+/* The owner's data is unchanged after every attempt. */
 FIXTURE_TEARDOWN(readonly)
 {
 	EXPECT_EQ(-1, pattern_check(self->whole, SIZE, SEED, 0));
@@ -97,14 +97,14 @@ TEST_F(readonly, mapping)
 	EXPECT_EQ(NULL, vram_map(self->fd, self->handle, SIZE,
 				 PROT_READ | PROT_WRITE));
 	EXPECT_EQ(EACCES, errno);
-	/* A copy of one's own would not be one: there are no private mappings. */
+	/* The device does not support private mappings. */
 	addr = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE, self->fd,
 		    0);
 	EXPECT_EQ(MAP_FAILED, addr);
 	EXPECT_EQ(EINVAL, errno);
 }
 
-TEST_F(readonly, node)
+TEST_F(readonly, ioctls)
 {
 	struct peer_vram_query query;
 	uint64_t word = 0;
@@ -119,22 +119,25 @@ TEST_F(readonly, node)
 				     PEER_VRAM_DOMAIN_SYSTEM));
 	EXPECT_EQ(-EACCES, vram_destroy(self->fd, self->handle));
 	EXPECT_EQ(-EACCES, vram_revoke(self->fd, self->handle));
-	/* No way to a descriptor that a file for writing would take. */
+	/*
+	 * There is no shared descriptor that a writable device file could
+	 * import.
+	 */
 	EXPECT_EQ(-EACCES, vram_share(self->fd, self->handle));
-	/* Nor by the address, for one who may open the node for writing. */
+	/* A writable device file does not look up the BO by address. */
 	rdwr = vram_open(O_RDWR);
 	ASSERT_LE(0, rdwr);
 	EXPECT_EQ(-EACCES, vram_lookup(rdwr, self->addr, &handle, NULL));
 	close(rdwr);
 }
 
-/* A descriptor for writing only shows nothing: there is none. */
-TEST_F(readonly, no_write_only_node)
+/* The device file cannot be opened write-only. */
+TEST_F(readonly, write_only_open)
 {
 	EXPECT_EQ(-EACCES, vram_open(O_WRONLY));
 }
 
-/* A node opened anew, by its descriptor, knows no handles. */
+/* A device file that is opened again through /proc/self/fd has no handles. */
 TEST_F(readonly, reopened)
 {
 	struct peer_vram_query query;
@@ -154,9 +157,12 @@ TEST_F(readonly, reopened)
 	close(fd);
 }
 
-/* ---- a debugger's ways ---- */
+/* ---- debugger interfaces ---- */
 
-/* These override the rights of private mappings; of this one they must not. */
+/*
+ * These override the access rights of private mappings, and must not do so
+ * here.
+ */
 TEST_F(readonly, proc_mem)
 {
 	int fd = open("/proc/self/mem", O_RDWR | O_CLOEXEC);
@@ -167,16 +173,16 @@ TEST_F(readonly, proc_mem)
 	EXPECT_EQ(8, pread(fd, &word, 8, (off_t)(uintptr_t)self->addr));
 	EXPECT_EQ(pattern_word(SEED, 0), word);
 	EXPECT_EQ(-1, pwrite(fd, "12345678", 8, (off_t)(uintptr_t)self->addr));
-	/* No further than the mapping goes. */
+	/* The read ends at the end of the mapping. */
 	ASSERT_EQ(0, munmap(self->addr + SIZE / 2, SIZE / 2));
 	EXPECT_EQ(8, pread(fd, two, 16,
 			   (off_t)(uintptr_t)self->addr + SIZE / 2 - 8));
 	munmap(self->addr, SIZE / 2);
 	self->addr = vram_map(self->fd, self->handle, SIZE, PROT_READ);
 	ASSERT_NE(NULL, self->addr);
-	/* What may be written may be so by this way, too. */
+	/* A writable mapping can be written this way. */
 	EXPECT_EQ(8, pwrite(fd, &word, 8, (off_t)(uintptr_t)self->whole));
-	/* Not without the right, which can be taken back. */
+	/* mprotect() revokes that right. */
 	ASSERT_EQ(0, mprotect(self->whole, SIZE, PROT_READ));
 	EXPECT_EQ(-1, pwrite(fd, "12345678", 8, (off_t)(uintptr_t)self->whole));
 	ASSERT_EQ(0, mprotect(self->whole, SIZE, PROT_READ | PROT_WRITE));
@@ -213,9 +219,9 @@ TEST_F(readonly, process_vm)
 	EXPECT_EQ(-1, process_vm_writev(getpid(), &from, 1, &to, 1, 0));
 }
 
-/* ---- memory regions ---- */
+/* ---- MRs ---- */
 
-/* RDMA writes and atomics at a region; all end in errors, from both sides. */
+/* Tries to write by RDMA and atomics. All fail, as requester and responder. */
 static int count_writes(readonly_t *self, struct ibv_mr *mr)
 {
 	struct vt_remote at = { (uintptr_t)self->addr, mr->rkey };
@@ -233,7 +239,7 @@ static int count_writes(readonly_t *self, struct ibv_mr *mr)
 	vt_pair_renew(&self->pair);
 	done += !vt_atomic_write(&self->pair.end[0], at, 1);
 	vt_pair_renew(&self->pair);
-	/* What is read from elsewhere would be written here. */
+	/* An RDMA READ from elsewhere writes here. */
 	done += !vt_rdma_read(&self->pair.end[0], &into, 1,
 			      vt_remote(&self->local, 0));
 	vt_pair_renew(&self->pair);
@@ -270,11 +276,11 @@ TEST_F_TIMEOUT(readonly, pinned, 120)
 	EXPECT_EQ(0, ibv_dereg_mr(mr));
 }
 
-/* On demand everything may be registered, and nothing may be done that way. */
+/* An on-demand MR can have any access flags, but writes still fail. */
 TEST_F_TIMEOUT(readonly, on_demand, 120)
 {
 	int access = REMOTE | IBV_ACCESS_ON_DEMAND;
-	struct ibv_sge sge = { (uintptr_t)self->addr, 4096, 0 };
+	struct ibv_sge sge = { (uintptr_t)self->addr, PAGE, 0 };
 	struct ibv_mr *mr;
 
 	mr = ibv_reg_mr(self->dev.pd, self->addr, SIZE, access);
@@ -284,7 +290,7 @@ TEST_F_TIMEOUT(readonly, on_demand, 120)
 				  IBV_ADVISE_MR_ADVICE_PREFETCH_WRITE,
 				  IBV_ADVISE_MR_FLAG_FLUSH, &sge, 1));
 	EXPECT_EQ(0, count_writes(self, mr));
-	/* Its pages are known by now, for reading. */
+	/* Its pages are now present read-only. */
 	EXPECT_EQ(0, read_back(self, mr));
 	EXPECT_EQ(0, count_writes(self, mr));
 	EXPECT_EQ(0, ibv_dereg_mr(mr));
@@ -298,7 +304,7 @@ TEST_F_TIMEOUT(readonly, on_demand, 120)
 	EXPECT_EQ(0, ibv_dereg_mr(mr));
 }
 
-/* The whole address space by one region is no way around. */
+/* An implicit MR does not allow writes, either. */
 TEST_F_TIMEOUT(readonly, implicit, 120)
 {
 	struct ibv_mr *mr = ibv_reg_mr(self->dev.pd, NULL, SIZE_MAX,
@@ -311,8 +317,8 @@ TEST_F_TIMEOUT(readonly, implicit, 120)
 	EXPECT_EQ(0, ibv_dereg_mr(mr));
 }
 
-/* Rights that mprotect() takes back are gone for on-demand regions at once. */
-TEST_F_TIMEOUT(readonly, taken_back, 120)
+/* mprotect() revokes the write access of on-demand MRs immediately. */
+TEST_F_TIMEOUT(readonly, mprotect, 120)
 {
 	uint8_t *addr = self->addr;
 	struct ibv_mr *mr;

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * A user cannot keep an exporter from taking its memory back. The user has
- * registered an object in every way, has traffic under way to a peer that never
- * answers, completions that nobody collects and a prefetch that hangs, and is
- * then stopped, for ever. Whatever the exporter does to the object returns.
+ * A user cannot prevent an exporter from revoking its memory. The user has
+ * registered a BO in every way, has operations in progress to a peer that never
+ * responds, completions that it does not poll, and a prefetch that hangs, and
+ * is then stopped for ever. Every operation of the exporter on the BO must
+ * still return.
  *
- * The clock of each call is generous: what is asked is whether it returns.
+ * The time limit of each call is generous: the test checks only that it
+ * returns.
  */
 #include <kselftest_harness.h>
 
@@ -34,8 +36,10 @@
 
 /* ---- the user --------------------------------------------------------- */
 
-/* A page after the object that never comes, in the same region. */
-static int hang_prefetch(struct vt_dev *dev, uint8_t *addr, int uffd)
+/*
+ * Prefetches a page behind the BO, in the same MR, that never becomes present.
+ */
+static int start_hanging_prefetch(struct vt_dev *dev, uint8_t *addr, int uffd)
 {
 	struct uffdio_api api = { .api = UFFD_API };
 	struct uffdio_register range = {
@@ -59,17 +63,17 @@ static int hang_prefetch(struct vt_dev *dev, uint8_t *addr, int uffd)
 			   &sge, 1);
 	if (ret)
 		return ret;
-	/* It has come to the page. */
+	/* The prefetch has reached the page. */
 	return poll(&poll_uffd, 1, VT_TIMEOUT_MS) == 1 &&
 	       poll_uffd.revents == POLLIN ? 0 : -ETIMEDOUT;
 }
 
-/* Writes out of the object, to a queue pair that does not exist. */
-static int talk_to_nobody(struct vt_dev *dev, struct vt_end *end,
+/* Writes from the BO to a queue pair that does not exist. */
+static int write_to_missing_qp(struct vt_dev *dev, struct vt_end *end,
 			  uint8_t *addr, struct ibv_mr *mr)
 {
 	struct vt_pair_opts opts = { 0 };
-	struct vt_address nobody;
+	struct vt_address missing;
 	struct ibv_sge sge = { (uintptr_t)addr, SIZE, mr->lkey };
 	struct ibv_send_wr wr = {
 		.opcode = IBV_WR_RDMA_WRITE,
@@ -83,16 +87,17 @@ static int talk_to_nobody(struct vt_dev *dev, struct vt_end *end,
 	ret = vt_end_open(end, dev, &opts, false);
 	if (ret)
 		return ret;
-	nobody = vt_end_address(end, dev);
-	nobody.qpn = 0xfffff0;
-	ret = vt_end_connect(end, dev, &opts, &nobody);
+	missing = vt_end_address(end, dev);
+	missing.qpn = 0xfffff0;
+	ret = vt_end_connect(end, dev, &opts, &missing);
 	return ret ? ret : vt_post_send(end, &wr);
 }
 
-/* Completions, of which none is collected. */
-static int never_poll(struct vt_pair *pair, uint8_t *addr, struct ibv_mr *mr)
+/* Generates completions and polls none. */
+static int leave_completions(struct vt_pair *pair, uint8_t *addr,
+			     struct ibv_mr *mr)
 {
-	struct ibv_sge sge = { (uintptr_t)addr, 4096, mr->lkey };
+	struct ibv_sge sge = { (uintptr_t)addr, PAGE, mr->lkey };
 	struct ibv_send_wr wr = {
 		.opcode = IBV_WR_RDMA_READ,
 		.send_flags = IBV_SEND_SIGNALED,
@@ -113,7 +118,7 @@ struct user {
 	bool pins;
 };
 
-static int be_a_nuisance(struct user *user)
+static int run_hostile_user(struct user *user)
 {
 	static struct vt_pair pair;
 	static struct vt_end end;
@@ -147,12 +152,12 @@ static int be_a_nuisance(struct user *user)
 			       ACCESS | IBV_ACCESS_ON_DEMAND);
 	if (!on_demand || (user->pins && !ibv_reg_mr(dev.pd, addr, SIZE, ACCESS)))
 		return -errno;
-	ret = never_poll(&pair, addr, on_demand);
+	ret = leave_completions(&pair, addr, on_demand);
 	if (!ret)
-		ret = talk_to_nobody(&dev, &end, addr, on_demand);
+		ret = write_to_missing_qp(&dev, &end, addr, on_demand);
 	if (!ret)
-		ret = hang_prefetch(&dev, addr, user->uffd);
-	/* Who holds it last is the one whom the page waits for. */
+		ret = start_hanging_prefetch(&dev, addr, user->uffd);
+	/* The page waits for the last process that holds the userfaultfd. */
 	if (!ret)
 		ret = send_fd(user->socket, user->uffd);
 	close(user->uffd);
@@ -196,7 +201,7 @@ static int call_destroy(struct call *call)
 	return vram_destroy(call->fd, call->handle);
 }
 
-/* The device goes, under all that users have. */
+/* Unbinds the device while users have everything open. */
 static int call_unbind(struct call *call)
 {
 	char id[64], path[128];
@@ -214,7 +219,7 @@ static int call_unbind(struct call *call)
 	return ret ? ret : vt_write_file(DRIVER "/bind", id);
 }
 
-/* In a process of its own, so that one that hangs is found out. */
+/* Runs in a child process, so that a call that hangs is detected. */
 static int returns(struct call *call)
 {
 	pid_t pid = fork();
@@ -228,30 +233,30 @@ static int returns(struct call *call)
 	return ret > 0 ? -ret : ret;
 }
 
-FIXTURE(nuisance)
+FIXTURE(hostile_user)
 {
 	struct call call;
 	pid_t user;
 	int uffd;
 };
 
-FIXTURE_VARIANT(nuisance)
+FIXTURE_VARIANT(hostile_user)
 {
 	int (*fn)(struct call *call);
 	bool pins;
 };
 
-FIXTURE_VARIANT_ADD(nuisance, revoke) { .fn = call_revoke, .pins = true };
-FIXTURE_VARIANT_ADD(nuisance, move) { .fn = call_move };
-FIXTURE_VARIANT_ADD(nuisance, evict) { .fn = call_evict };
-FIXTURE_VARIANT_ADD(nuisance, destroy) { .fn = call_destroy, .pins = true };
-FIXTURE_VARIANT_ADD(nuisance, unbind) { .fn = call_unbind, .pins = true };
+FIXTURE_VARIANT_ADD(hostile_user, revoke) { .fn = call_revoke, .pins = true };
+FIXTURE_VARIANT_ADD(hostile_user, move) { .fn = call_move };
+FIXTURE_VARIANT_ADD(hostile_user, evict) { .fn = call_evict };
+FIXTURE_VARIANT_ADD(hostile_user, destroy) { .fn = call_destroy, .pins = true };
+FIXTURE_VARIANT_ADD(hostile_user, unbind) { .fn = call_unbind, .pins = true };
 
-FIXTURE_SETUP(nuisance)
+FIXTURE_SETUP(hostile_user)
 {
 	int pair[2], share, ret, status;
 
-	ASSERT_EQ(0, user_grant_node());
+	ASSERT_EQ(0, user_grant_device());
 	self->call.fn = variant->fn;
 	self->call.fd = vram_open(O_RDWR);
 	ASSERT_LE(0, self->call.fd);
@@ -265,11 +270,13 @@ FIXTURE_SETUP(nuisance)
 	if (!self->user) {
 		struct user user = { pair[1], -1, variant->pins };
 
-		/* Stands for a file whose server never answers. */
+		/*
+		 * The userfaultfd stands for a file server that never responds.
+		 */
 		user.uffd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
-		ret = user.uffd < 0 ? -errno : user_become(USER_SPY);
+		ret = user.uffd < 0 ? -errno : user_become(USER_ATTACKER);
 		if (!ret)
-			ret = be_a_nuisance(&user);
+			ret = run_hostile_user(&user);
 		if (ret)
 			_exit(-ret);
 		raise(SIGSTOP);
@@ -280,14 +287,14 @@ FIXTURE_SETUP(nuisance)
 	close(pair[1]);
 	ASSERT_EQ(self->user, waitpid(self->user, &status, WUNTRACED));
 	ASSERT_TRUE(WIFSTOPPED(status)) {
-		TH_LOG("the user failed with %d", WEXITSTATUS(status));
+		TH_LOG("user process failed: errno %d", WEXITSTATUS(status));
 	}
 	self->uffd = recv_fd(pair[0]);
 	ASSERT_LE(0, self->uffd);
 	close(pair[0]);
 }
 
-FIXTURE_TEARDOWN(nuisance)
+FIXTURE_TEARDOWN(hostile_user)
 {
 	kill(self->user, SIGKILL);
 	EXPECT_EQ(128 + SIGKILL, vt_wait_child(self->user, RETURNS_MS));
@@ -297,7 +304,7 @@ FIXTURE_TEARDOWN(nuisance)
 	EXPECT_EQ(0, vt_counters_balanced(&vt_mem_vram));
 }
 
-TEST_F_TIMEOUT(nuisance, returns, 200)
+TEST_F_TIMEOUT(hostile_user, call_returns, 200)
 {
 	struct peer_vram_query query;
 	int ret;

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/*
- * Users without privileges; see user.h.
- */
+/* Users without privileges; see user.h. */
 #include <errno.h>
 #include <grp.h>
 #include <stdio.h>
@@ -17,7 +15,7 @@
 
 #define GROUP 65534
 
-int user_grant_node(void)
+int user_grant_device(void)
 {
 	if (chown(VRAM_NODE, 0, GROUP) || chmod(VRAM_NODE, 0660))
 		return -errno;

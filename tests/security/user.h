@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
 /*
- * Users without privileges, as the node's rule in udev admits them: a group may
- * open the node, and no capability is needed for anything.
+ * Users without privileges that the udev rule admits: a group may open the
+ * device file, and no capability is needed.
  */
 #ifndef TESTS_SECURITY_USER_H
 #define TESTS_SECURITY_USER_H
@@ -11,23 +11,25 @@
 
 #include <rdma/peer_vram.h>
 
-/* The one who attacks, and another one. */
-#define USER_SPY 65534
+/* The attacker, and another user. */
+#define USER_ATTACKER 65534
 #define USER_OWNER 65533
 
-/* For the group of both; the virtual machine has no udev. As root. */
-int user_grant_node(void);
+/*
+ * Lets the group of both users open the device file. The virtual machine has no
+ * udev. Call it as root.
+ */
+int user_grant_device(void);
 
 /*
- * No capabilities, no other groups; for good. The process may still be traced
- * and look at its own /proc/self. Return: 0 or -errno.
+ * Drops all capabilities and other groups, permanently. The process can still
+ * be traced and can read its own /proc/self. Return: 0 or -errno.
  */
 int user_become(uid_t uid);
 
 /*
- * Runs @fn as a user in a process of its own.
- * Return: what it returned (0 or a small -errno), -EINTR if it was killed by a
- * signal, -ETIMEDOUT.
+ * Runs @fn as a user in a child process. Return: the return value of @fn (0 or
+ * a small -errno), -EINTR if a signal killed the child, or -ETIMEDOUT.
  */
 int user_run(uid_t uid, int (*fn)(void *arg), void *arg, int timeout_ms);
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 #
-# Each file of a kernel module has a test that tells when it is broken: files.txt says
-# which, and all that it says is there.
+# Each file of a kernel module has a test that fails if it is broken: files.txt is the
+# table. Checks that the table is complete and that its tests exist.
 #
 # usage: files.py BUILD, the build folder of the tests
 
@@ -61,8 +61,11 @@ tap = Tap()
 table = list(rows())
 files = [row[0] for row in table]
 there = [os.path.relpath(path, PROJECT)
-         for path in glob.glob(os.path.join(PROJECT, 'kernel/*/*.c'))]
-tap.equal('each file is in the table, once', sorted(files), sorted(there))
+         for path in glob.glob(os.path.join(PROJECT, 'kernel/*/**/*.c'),
+                           recursive=True)]
+tap.equal('each file has a row', sorted(set(there) - set(files)), [])
+tap.equal('no row without a file', sorted(set(files) - set(there)), [])
+tap.equal('one row for each file', len(files), len(set(files)))
 for path, group, program, test in table:
     tap.point(f'{path}: {group} runs {program}',
               program in ELSEWHERE or runs(group, program))

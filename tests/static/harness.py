@@ -60,9 +60,9 @@ REASONS = [
     ('echo 1..2; echo "# noise"; echo not ok 1 - y; echo "# got 1, want 2"; '
      'echo ok 2', 'failed: x: y (got 1, want 2)'),
     ('echo 1..1; echo "# noise"; echo not ok 1 - y', 'failed: x: y'),
-    ('echo 1..1; echo ok 1; echo vm: the kernel complained:; '
+    ('echo 1..1; echo ok 1; echo vm: kernel warnings:; '
      'echo "[ 1.0] WARNING: a.c:5"; echo [ 2.0] BUG; exit 123',
-     'failed: x: the kernel complained ([ 1.0] WARNING: a.c:5)'),
+     'failed: x: kernel warnings in the log ([ 1.0] WARNING: a.c:5)'),
 ]
 
 # What ctest prints of two groups at the same time, and what is shown of it.

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * What can be seen from outside: the counters of each on-demand MR, those of
- * each client, and the tracepoints. Known sequences of accesses must give
- * exactly the figures that docs/observing.md says.
+ * The counters of on-demand MRs and of exporters, and the tracepoints. Known sequences
+ * of accesses must give exactly the values that docs/monitoring.md describes.
  */
 #include <kselftest_harness.h>
 
@@ -21,32 +20,34 @@
 #define VRAM_SIZE (64 * 1024)
 #define VRAM_PAGES (VRAM_SIZE / PAGE)
 /*
- * A fault on host memory takes along what is mapped in so many bytes around, one
- * on device memory what is in the same 2 MiB: all, if it is aligned to this.
+ * A fault on host memory also resolves the pages in the same aligned block of this many
+ * bytes. A fault on device memory resolves those in the same 2 MiB. Buffers are aligned
+ * to this size, so that the number of pages is known.
  */
-#define AROUND (64 * 1024)
-#define AROUND_PAGES (AROUND / PAGE)
-#define PIECES 16
-#define HOST_SIZE (PIECES * AROUND)
+#define FAULT_BLOCK (64 * 1024)
+#define FAULT_BLOCK_PAGES (FAULT_BLOCK / PAGE)
+#define BLOCKS 16
+#define HOST_SIZE (BLOCKS * FAULT_BLOCK)
 #define ON_DEMAND (VT_ACCESS_ALL | IBV_ACCESS_ON_DEMAND)
-#define EVENT_OF_EXPORTER (-1)
+/* In the "invalidate" event: by the exporter, not by an MMU notifier. */
+#define EXPORTER_EVENT (-1)
 
 FIXTURE(stats)
 {
 	struct vt_dev dev;
 	struct vt_pair pair;
-	struct vt_buf local;	/* pinned, the other side */
+	struct vt_buf local;	/* pinned, for the requester */
 	struct vt_mem mem;
-	uint8_t *base;		/* in mem */
-	struct ibv_mr *mr;	/* on demand, from base on */
+	uint8_t *base;		/* aligned, in mem */
+	struct ibv_mr *mr;	/* on demand, starts at base */
 	struct trace trace;
 };
 
 FIXTURE_SETUP(stats)
 {
 	/*
-	 * Who comes again while the first fault ends may count as another one,
-	 * so nobody comes before a fault is over, on a slow machine either.
+	 * A retransmission during a fault may count as another fault. Long
+	 * timeouts avoid retransmissions, also on a slow machine.
 	 */
 	struct vt_pair_opts pair = { .timeout = 20, .rnr_timer = 28 };
 
@@ -75,14 +76,14 @@ typedef FIXTURE_DATA(stats) stats_t;
 
 static int open_mr(stats_t *self, const struct vt_mem_kind *kind, size_t length)
 {
-	int ret = vt_mem_alloc(&self->mem, kind, length + AROUND, 0);
+	int ret = vt_mem_alloc(&self->mem, kind, length + FAULT_BLOCK, 0);
 
 	if (ret)
 		return ret;
 	self->base = self->mem.addr;
-	self->base += -(uintptr_t)self->base % AROUND;
+	self->base += -(uintptr_t)self->base % FAULT_BLOCK;
 	if (kind == &vt_mem_host) {
-		/* Pages of 2 MiB would make fewer faults. */
+		/* Huge pages would give fewer faults. */
 		madvise(self->mem.addr, self->mem.length, MADV_NOHUGEPAGE);
 		memset(self->base, 0, length);
 	}
@@ -90,7 +91,7 @@ static int open_mr(stats_t *self, const struct vt_mem_kind *kind, size_t length)
 	return self->mr ? 0 : -errno;
 }
 
-/* Writes a few bytes into the on-demand MR. */
+/* RDMA WRITE of 8 bytes to the on-demand MR. Return: the completion status. */
 static int touch(stats_t *self, uint64_t offset)
 {
 	struct ibv_sge sge = vt_sge(&self->local, 0, 8);
@@ -101,6 +102,7 @@ static int touch(stats_t *self, uint64_t offset)
 	return vt_rdma_write(&self->pair.end[0], &sge, 1, to);
 }
 
+/* RDMA READ of 8 bytes of the on-demand MR. Return: the completion status. */
 static int fetch(stats_t *self, uint64_t offset)
 {
 	struct ibv_sge sge = vt_sge(&self->local, 0, 8);
@@ -124,7 +126,7 @@ static int move_to(stats_t *self, enum peer_vram_domain domain)
 
 /* ---- rdma statistic show mr ---- */
 
-/* When so many faults are over; an access may end before its fault does. */
+/* Waits for @faults faults, because an access can complete before its fault ends. */
 static int wait_mr_counters(struct vt_mr_counters *counters,
 			    unsigned long faults)
 {
@@ -160,22 +162,22 @@ TEST_F_TIMEOUT(stats, host_faults_and_invalidations, 120)
 
 	ASSERT_EQ(0, open_mr(self, &vt_mem_host, HOST_SIZE));
 	EXPECT_COUNTERS(0, 0, 0);
-	for (i = 0; i < PIECES; i++)
-		ASSERT_EQ(0, touch(self, i * AROUND));
-	EXPECT_COUNTERS(PIECES, 0, 0);
-	/* They are there now. */
-	for (i = 0; i < PIECES; i++)
-		ASSERT_EQ(0, touch(self, i * AROUND + 100));
-	EXPECT_COUNTERS(PIECES, 0, 0);
+	for (i = 0; i < BLOCKS; i++)
+		ASSERT_EQ(0, touch(self, i * FAULT_BLOCK));
+	EXPECT_COUNTERS(BLOCKS, 0, 0);
+	/* The pages are present now. */
+	for (i = 0; i < BLOCKS; i++)
+		ASSERT_EQ(0, touch(self, i * FAULT_BLOCK + 100));
+	EXPECT_COUNTERS(BLOCKS, 0, 0);
 
-	/* Of the pages that go, those count that the MR had. */
-	ASSERT_EQ(0, madvise(self->base, 5 * AROUND, MADV_DONTNEED));
-	EXPECT_COUNTERS(PIECES, 5 * AROUND_PAGES, 0);
-	ASSERT_EQ(0, madvise(self->base, 5 * AROUND, MADV_DONTNEED));
-	EXPECT_COUNTERS(PIECES, 5 * AROUND_PAGES, 0);
-	for (i = 0; i < PIECES; i++)
-		ASSERT_EQ(0, touch(self, i * AROUND));
-	EXPECT_COUNTERS(PIECES + 5, 5 * AROUND_PAGES, 0);
+	/* Only pages that were present in the MR count. */
+	ASSERT_EQ(0, madvise(self->base, 5 * FAULT_BLOCK, MADV_DONTNEED));
+	EXPECT_COUNTERS(BLOCKS, 5 * FAULT_BLOCK_PAGES, 0);
+	ASSERT_EQ(0, madvise(self->base, 5 * FAULT_BLOCK, MADV_DONTNEED));
+	EXPECT_COUNTERS(BLOCKS, 5 * FAULT_BLOCK_PAGES, 0);
+	for (i = 0; i < BLOCKS; i++)
+		ASSERT_EQ(0, touch(self, i * FAULT_BLOCK));
+	EXPECT_COUNTERS(BLOCKS + 5, 5 * FAULT_BLOCK_PAGES, 0);
 }
 
 TEST_F_TIMEOUT(stats, host_prefetch, 120)
@@ -185,7 +187,7 @@ TEST_F_TIMEOUT(stats, host_prefetch, 120)
 	unsigned int i;
 
 	ASSERT_EQ(0, open_mr(self, &vt_mem_host, HOST_SIZE));
-	/* From the last byte of a page to the first of another: 16 pages. */
+	/* From the last byte of page 2 to the first byte of page 17: 16 pages. */
 	sge = (struct ibv_sge){
 		.addr = (uintptr_t)self->base + 3 * PAGE - 1,
 		.length = 14 * PAGE + 2,
@@ -196,7 +198,7 @@ TEST_F_TIMEOUT(stats, host_prefetch, 120)
 				  IBV_ADVISE_MR_FLAG_FLUSH, &sge, 1));
 	ASSERT_EQ(0, vt_mr_counters_read(&before));
 	EXPECT_EQ(16, before.prefetch);
-	/* Who comes now finds them. */
+	/* Accesses to these pages do not fault. */
 	for (i = 2; i < 18; i++)
 		ASSERT_EQ(0, touch(self, i * PAGE));
 	ASSERT_EQ(0, vt_mr_counters_read(&after));
@@ -209,7 +211,7 @@ TEST_F_TIMEOUT(stats, vram, 120)
 	unsigned int i;
 
 	ASSERT_EQ(0, open_mr(self, &vt_mem_vram, VRAM_SIZE));
-	/* The first brings all. */
+	/* The first fault resolves all pages. */
 	for (i = 0; i < VRAM_PAGES; i++)
 		ASSERT_EQ(0, touch(self, i * PAGE));
 	EXPECT_COUNTERS(1, 0, 0);
@@ -221,7 +223,7 @@ TEST_F_TIMEOUT(stats, vram, 120)
 
 /* ---- /sys/kernel/mm/memory_peers ---- */
 
-static int read_client_counter(const char *name, unsigned long *value)
+static int read_exporter_counter(const char *name, unsigned long *value)
 {
 	char path[256];
 	FILE *file;
@@ -237,42 +239,42 @@ static int read_client_counter(const char *name, unsigned long *value)
 	return n == 1 ? 0 : -EIO;
 }
 
-enum client_counter {
+enum exporter_counter {
 	ALLOC_MRS, DEALLOC_MRS, REG_PAGES, DEREG_PAGES, REG_BYTES, DEREG_BYTES,
-	FREE_CALLBACKS, FAULTS, INVALIDATIONS, CLIENT_COUNTERS
+	FREE_CALLBACKS, FAULTS, INVALIDATIONS, EXPORTER_COUNTERS
 };
 
-struct client_counters {
-	unsigned long at[CLIENT_COUNTERS];
+struct exporter_counters {
+	unsigned long at[EXPORTER_COUNTERS];
 };
 
-static int read_client(struct client_counters *counters)
+static int read_exporter(struct exporter_counters *counters)
 {
-	static const char *const names[CLIENT_COUNTERS] = {
+	static const char *const names[EXPORTER_COUNTERS] = {
 		"alloc_mrs", "dealloc_mrs", "reg_pages", "dereg_pages",
 		"reg_bytes", "dereg_bytes", "free_callbacks", "faults",
 		"invalidations"
 	};
 	int i, ret = 0;
 
-	for (i = 0; i < CLIENT_COUNTERS && !ret; i++)
-		ret = read_client_counter(names[i], &counters->at[i]);
+	for (i = 0; i < EXPORTER_COUNTERS && !ret; i++)
+		ret = read_exporter_counter(names[i], &counters->at[i]);
 	return ret;
 }
 
-/* How much a counter has grown since *before, or ULONG_MAX. */
-static unsigned long grown(const struct client_counters *before,
-			   enum client_counter counter)
+/* Return: the increase of a counter since *before, or ULONG_MAX. */
+static unsigned long grown(const struct exporter_counters *before,
+			   enum exporter_counter counter)
 {
-	struct client_counters now;
+	struct exporter_counters now;
 
-	if (read_client(&now))
+	if (read_exporter(&now))
 		return -1UL;
 	return now.at[counter] - before->at[counter];
 }
 
-/* The same, when faults are over. */
-static unsigned long grown_faults(const struct client_counters *before,
+/* Return: the increase of the fault counter. Waits for @want faults. */
+static unsigned long grown_faults(const struct exporter_counters *before,
 				  unsigned long want)
 {
 	int64_t until = vt_now_ms() + VT_TIMEOUT_MS;
@@ -284,13 +286,13 @@ static unsigned long grown_faults(const struct client_counters *before,
 	return n;
 }
 
-TEST_F_TIMEOUT(stats, client_counters, 120)
+TEST_F_TIMEOUT(stats, exporter_counters, 120)
 {
-	struct client_counters before;
+	struct exporter_counters before;
 
-	ASSERT_EQ(0, read_client(&before));
+	ASSERT_EQ(0, read_exporter(&before));
 	ASSERT_EQ(0, open_mr(self, &vt_mem_vram, VRAM_SIZE));
-	/* Nobody came yet, so nobody was asked. */
+	/* Without an access there is no claim. */
 	EXPECT_EQ(0, grown(&before, ALLOC_MRS));
 	ASSERT_EQ(0, touch(self, 0));
 	EXPECT_EQ(1, grown(&before, ALLOC_MRS));
@@ -317,7 +319,7 @@ TEST_F_TIMEOUT(stats, client_counters, 120)
 
 /* ---- tracepoints ---- */
 
-/* What came since the last time; an access may end before its fault does. */
+/* Reads new events, up to a fault: an access can complete before its fault ends. */
 static int take_fault(stats_t *self)
 {
 	return trace_take_until(&self->trace, "fault", VT_TIMEOUT_MS);
@@ -329,9 +331,9 @@ static long long address(stats_t *self, uint64_t offset)
 }
 
 /*
- * The only fault since the last time, and the publication that came of it. An
- * answer that became old before it could be published (ret=-11) is asked for
- * again: to bring a page an exporter may have to move others.
+ * Checks the only fault among the new events, and returns its "publish" event. A
+ * result that became stale before it was published (ret=-11) is resolved again: to
+ * resolve a page an exporter may have to move others.
  */
 static int traced_fault(stats_t *self, uint64_t offset, bool write,
 			const struct trace_event **publish)
@@ -380,9 +382,9 @@ TEST_F_TIMEOUT(stats, trace_vram, 120)
 
 	ASSERT_EQ(0, move_to(self, PEER_VRAM_DOMAIN_SYSTEM));
 	ASSERT_EQ(0, trace_take(&self->trace));
-	/* The CPU's page table has lost them, and the exporter says so too. */
+	/* Both the MMU notifier and the exporter invalidate; find the latter. */
 	for (int n = 0; (event = trace_find(&self->trace, "invalidate", n)); n++)
-		if (trace_dec(event, "event") == EVENT_OF_EXPORTER)
+		if (trace_dec(event, "event") == EXPORTER_EVENT)
 			break;
 	ASSERT_TRUE(event);
 	EXPECT_EQ(address(self, 0), trace_hex(event, "first"));
@@ -407,7 +409,7 @@ TEST_F_TIMEOUT(stats, trace_host, 120)
 	ASSERT_EQ(0, touch(self, 7 * PAGE));
 	ASSERT_TRACED(traced_fault(self, 7 * PAGE, true, &event));
 	EXPECT_EQ(address(self, 0), trace_hex(event, "addr"));
-	EXPECT_EQ(AROUND_PAGES, trace_dec(event, "pages"));
+	EXPECT_EQ(FAULT_BLOCK_PAGES, trace_dec(event, "pages"));
 	EXPECT_EQ(0, trace_dec(event, "device"));
 
 	ASSERT_EQ(0, madvise(self->base + 4 * PAGE, 4 * PAGE,
@@ -420,7 +422,7 @@ TEST_F_TIMEOUT(stats, trace_host, 120)
 	EXPECT_LE(0, trace_dec(event, "event"));
 }
 
-/* A fault that fails is there as well: memory that is mapped no more. */
+/* A fault that fails has an event, too: unmapped memory. */
 TEST_F_TIMEOUT(stats, trace_failure, 120)
 {
 	const struct trace_event *event;
@@ -437,7 +439,7 @@ TEST_F_TIMEOUT(stats, trace_failure, 120)
 	EXPECT_FALSE(trace_find(&self->trace, "publish", 0));
 }
 
-/* An owner that takes 50 ms: no less, and no more than all of it took. */
+/* An exporter that delays by 50 ms: the duration is between that and the whole test. */
 TEST_F_TIMEOUT(stats, trace_microseconds, 120)
 {
 	const struct trace_event *event;

@@ -26,7 +26,7 @@ void trace_stop(void)
 	rmdir(INSTANCE);
 }
 
-/* "  task-pid [cpu] flags time: ib_peer_fault: umem=... addr=..." */
+/* Parses "  task-pid [cpu] flags time: ib_peer_fault: umem=... addr=...". */
 static void trace_line(struct trace *trace, const char *line)
 {
 	struct trace_event *event = &trace->events[trace->count];
@@ -53,7 +53,7 @@ static int trace_read(struct trace *trace)
 	return 0;
 }
 
-/* To open it for truncation is to clear it. */
+/* Opening the file for truncation clears the trace. */
 static int trace_clear(void)
 {
 	FILE *file = fopen(INSTANCE "/trace", "we");

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
 /*
- * The core's tracepoints, into an instance of tracefs of our own.
+ * Events of the core's tracepoints, in a tracefs instance of the test.
  */
 #ifndef STATS_TRACE_H
 #define STATS_TRACE_H
@@ -24,21 +24,21 @@ struct trace {
 
 /* Return: 0 or -errno. */
 int trace_start(void);
-/* Takes what came since the last time. Return: 0 or -errno. */
+/* Reads and clears the events since the last call. Return: 0 or -errno. */
 int trace_take(struct trace *trace);
-/* The same, but there is one of that name first, if it comes in time. */
+/* The same, after an event @name or the timeout. */
 int trace_take_until(struct trace *trace, const char *name, int timeout_ms);
 void trace_stop(void);
 
-/* The number @n, from 0, of that name; NULL: there are not so many. */
+/* Return: event number @n (from 0) of the name @name, or NULL. */
 const struct trace_event *trace_find(const struct trace *trace,
 				     const char *name, int n);
 
-/* A field, e.g. "addr"; LLONG_MIN: no such field. */
+/* Return: the value of a field such as "addr", or LLONG_MIN if there is none. */
 long long trace_hex(const struct trace_event *event, const char *field);
 long long trace_dec(const struct trace_event *event, const char *field);
 
-/* Every event, as comment lines. */
+/* Prints all events as TAP comments. */
 void trace_print(const struct trace *trace);
 
 #endif

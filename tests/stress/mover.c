@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Who moves pages. A mover shares the open file of its worker, and so the names
- * of its objects; host pages it moves by the worker's pidfd. It ends with its
- * worker. The evictor has objects of its own, more than there is room for.
+ * Processes that move pages. A mover shares the open device file of its worker,
+ * and so the handles of its BOs. It moves system memory through the worker's
+ * pidfd, and exits with its worker. The evictor has more BOs of its own than
+ * fit into VRAM.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -26,8 +28,8 @@
 
 struct mover {
 	struct shared *shared;
-	struct tally *tally;
-	struct place *place;
+	struct counters *counters;
+	struct layout *layout;
 	int vram;
 	int pidfd;
 	int pagemap;
@@ -53,11 +55,11 @@ static void advise(struct mover *m, uintptr_t at, size_t length, int advice)
 {
 	struct iovec iov = { (void *)at, length };
 
-	/* Refused if a page is just being used; that is no harm. */
+	/* The kernel may refuse if a page is in use, which is harmless. */
 	(void)!syscall(SYS_process_madvise, m->pidfd, &iov, 1, advice, 0);
 }
 
-/* Up to 8 pages go to the swap space. */
+/* Swaps out up to 8 pages. */
 static void move_out(struct mover *m, uintptr_t host, uint64_t random)
 {
 	uintptr_t at = host + random % (HOST_SIZE / PAGE - 8) * PAGE;
@@ -69,12 +71,12 @@ static void move_out(struct mover *m, uintptr_t host, uint64_t random)
 	advise(m, at, 8 * PAGE, MADV_PAGEOUT);
 	for (i = 0; i < 8; i++)
 		gone += was[i] && !is_there(m, at + i * PAGE);
-	atomic_fetch_add(&m->tally->host_moves, gone);
+	atomic_fetch_add(&m->counters->host_moves, gone);
 }
 
 static void move_host(struct mover *m, uint64_t random)
 {
-	uintptr_t host = atomic_load(&m->place->host);
+	uintptr_t host = atomic_load(&m->layout->host);
 
 	if (!host)
 		return;
@@ -87,9 +89,9 @@ static void move_host(struct mover *m, uint64_t random)
 		move_out(m, host, random >> 16);
 }
 
-static int move_object(struct mover *m, uint64_t random)
+static int move_bo(struct mover *m, uint64_t random)
 {
-	uint32_t handle = atomic_load(&m->place->handle[random % OBJECTS]);
+	uint32_t handle = atomic_load(&m->layout->handle[random % NUM_BOS]);
 
 	if (!handle)
 		return 0;
@@ -97,7 +99,7 @@ static int move_object(struct mover *m, uint64_t random)
 		       PEER_VRAM_DOMAIN_VRAM : PEER_VRAM_DOMAIN_SYSTEM);
 }
 
-/* No room is an answer, too: others use or pin it just now. */
+/* No room is a valid result: others use or pin it at the moment. */
 static bool is_harmless(int ret)
 {
 	return !ret || ret == -ENOMEM || ret == -EBUSY;
@@ -108,8 +110,8 @@ int mover_run(struct shared *shared, int index, int vram, pid_t worker,
 {
 	struct mover m = {
 		.shared = shared,
-		.tally = &shared->tally[index],
-		.place = &shared->place[index],
+		.counters = &shared->counters[index],
+		.layout = &shared->layout[index],
 		.vram = vram,
 	};
 	char path[64];
@@ -128,24 +130,24 @@ int mover_run(struct shared *shared, int index, int vram, pid_t worker,
 		uint64_t random = vt_pattern_word(seed, n++);
 
 		if (random >> 60)
-			ret = move_object(&m, random);
+			ret = move_bo(&m, random);
 		else
 			move_host(&m, random);
 		usleep((random >> 32) % 4000);
 	}
 	if (!is_harmless(ret))
-		fprintf(stderr, "# mover %d: errno %d\n", index, -ret);
+		fprintf(stderr, "# mover %d: %s\n", index, strerror(-ret));
 	return !is_harmless(ret);
 }
 
 /* ---- the evictor ---- */
 
-#define HOGS 80
+#define NUM_FILLERS 80
 #define BALLAST (8 * MIB)
 #define PINNABLE_LEFT (2 * MIB)
 #define MAX_BALLAST 64
 
-/* Pins most of the video memory, so that the rest is soon full. */
+/* Pins most of VRAM, so that the rest fills up soon. */
 static int pin_ballast(struct vt_dev *dev)
 {
 	static struct vt_buf ballast[MAX_BALLAST];
@@ -156,29 +158,29 @@ static int pin_ballast(struct vt_dev *dev)
 		uint64_t length;
 
 		ret = vt_vram_info(&info);
-		if (ret || info.pinnable < PINNABLE_LEFT + OBJECT)
+		if (ret || info.pinnable < PINNABLE_LEFT + BO_SIZE)
 			break;
 		length = info.pinnable - PINNABLE_LEFT;
-		length -= length % OBJECT;
+		length -= length % BO_SIZE;
 		ret = vt_buf_open(&ballast[n], dev, &vt_mem_vram,
 				  length > BALLAST ? BALLAST : length, NULL);
 	}
 	return ret;
 }
 
-static int make_hogs(int fd, uint32_t *hog)
+static int create_fillers(int fd, uint32_t *filler)
 {
 	int i;
 
-	for (i = 0; i < HOGS; i++) {
+	for (i = 0; i < NUM_FILLERS; i++) {
 		struct peer_vram_create create = {
-			.size = sizeof(create), .length = OBJECT,
+			.size = sizeof(create), .length = BO_SIZE,
 			.flags = PEER_VRAM_CREATE_SYSTEM,
 		};
 
 		if (ioctl(fd, PEER_VRAM_IOC_CREATE, &create))
 			return -errno;
-		hog[i] = create.handle;
+		filler[i] = create.handle;
 	}
 	return 0;
 }
@@ -186,7 +188,7 @@ static int make_hogs(int fd, uint32_t *hog)
 int evictor_run(struct shared *shared, uint64_t seed, int ready)
 {
 	int fd = open("/dev/peer_vram0", O_RDWR | O_CLOEXEC);
-	uint32_t hog[HOGS];
+	uint32_t filler[NUM_FILLERS];
 	struct vt_dev dev;
 	uint64_t n = 0;
 	int ret;
@@ -195,14 +197,15 @@ int evictor_run(struct shared *shared, uint64_t seed, int ready)
 	if (!ret)
 		ret = pin_ballast(&dev);
 	if (!ret)
-		ret = make_hogs(fd, hog);
+		ret = create_fillers(fd, filler);
 	if (write(ready, ret ? "n" : "y", 1) != 1)
 		ret = -EIO;
 	while (is_harmless(ret) && !atomic_load(&shared->stop)) {
-		ret = move_to(fd, hog[n % HOGS], PEER_VRAM_DOMAIN_VRAM);
+		ret = move_to(fd, filler[n % NUM_FILLERS],
+			      PEER_VRAM_DOMAIN_VRAM);
 		usleep(vt_pattern_word(seed, n++) % 6000);
 	}
 	if (!is_harmless(ret))
-		fprintf(stderr, "# evictor: errno %d\n", -ret);
+		fprintf(stderr, "# evictor: %s\n", strerror(-ret));
 	return !is_harmless(ret);
 }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * The memory of a worker, in slots. Four kinds: video memory and host memory on
- * demand, side by side below one MR; both pinned. An implicit MR is over all.
+ * The memory of a worker, split into slots. There are four kinds: VRAM and
+ * system memory, on demand and adjacent under one MR, and both pinned. An
+ * implicit MR covers everything.
  *
- * Whoever has taken a slot is alone with it, and knows what must be in it.
+ * The operation that has taken a slot is its only user and knows its content.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -21,23 +22,23 @@
 #define ON_DEMAND (VT_ACCESS_ALL | IBV_ACCESS_ON_DEMAND)
 #define ALIGN (2 * MIB)
 
-static int make_object(struct memory *m, int i, struct place *place)
+static int create_bo(struct memory *m, int i, struct layout *layout)
 {
 	struct peer_vram_create create = {
 		.size = sizeof(create),
-		.length = OBJECT,
+		.length = BO_SIZE,
 	};
 
 	if (ioctl(m->vram, PEER_VRAM_IOC_CREATE, &create) ||
-	    mmap(m->area + i * OBJECT, OBJECT, PROT_READ | PROT_WRITE,
+	    mmap(m->area + i * BO_SIZE, BO_SIZE, PROT_READ | PROT_WRITE,
 		 MAP_SHARED | MAP_FIXED, m->vram,
 		 create.mmap_offset) == MAP_FAILED)
 		return -errno;
-	atomic_store(&place->handle[i], create.handle);
+	atomic_store(&layout->handle[i], create.handle);
 	return 0;
 }
 
-static int make_area(struct memory *m, struct place *place)
+static int make_area(struct memory *m, struct layout *layout)
 {
 	uint8_t *room = mmap(NULL, VRAM_SIZE + HOST_SIZE + 2 * ALIGN,
 			     PROT_READ | PROT_WRITE,
@@ -48,9 +49,9 @@ static int make_area(struct memory *m, struct place *place)
 	if (room == MAP_FAILED || !m->shadow)
 		return -ENOMEM;
 	m->area = (uint8_t *)(((uintptr_t)room + ALIGN - 1) & ~(ALIGN - 1));
-	for (i = 0; i < OBJECTS && !ret; i++)
-		ret = make_object(m, i, place);
-	atomic_store(&place->host, (uintptr_t)m->area + VRAM_SIZE);
+	for (i = 0; i < NUM_BOS && !ret; i++)
+		ret = create_bo(m, i, layout);
+	atomic_store(&layout->host, (uintptr_t)m->area + VRAM_SIZE);
 	return ret;
 }
 
@@ -68,35 +69,36 @@ static struct slot *add_slots(struct slot *slot, uint8_t *at, uint8_t *shadow,
 	return slot;
 }
 
-static void own_slots(struct slot *slot, int fd, uint32_t handle)
+static void set_slots_bo(struct slot *slot, int fd, uint32_t handle)
 {
 	size_t i;
 
-	for (i = 0; i < OBJECT / SLOT; i++) {
+	for (i = 0; i < BO_SIZE / SLOT; i++) {
 		slot[i].fd = fd;
 		slot[i].handle = handle;
 		slot[i].offset = i * SLOT;
 	}
 }
 
-static void make_slots(struct memory *m, struct place *place)
+static void make_slots(struct memory *m, struct layout *layout)
 {
 	struct slot *slot = m->slot;
 	int i;
 
 	slot = add_slots(slot, m->area, m->shadow, VRAM_SIZE + HOST_SIZE,
 			 &m->mr);
-	for (i = 0; i < OBJECTS; i++)
-		own_slots(m->slot + i * (OBJECT / SLOT), m->vram,
-			  place->handle[i]);
+	for (i = 0; i < NUM_BOS; i++)
+		set_slots_bo(m->slot + i * (BO_SIZE / SLOT), m->vram,
+			     layout->handle[i]);
 	slot = add_slots(slot, m->host.mem.addr, m->host.shadow, PINNED_HOST,
 			 &m->host.mr);
-	for (i = 0; i < PINNED_OBJECTS; i++) {
+	for (i = 0; i < PINNED_BOS; i++) {
 		struct vt_buf *buf = &m->pinned[i];
 
-		slot = add_slots(slot, buf->mem.addr, buf->shadow, OBJECT,
+		slot = add_slots(slot, buf->mem.addr, buf->shadow, BO_SIZE,
 				 &buf->mr);
-		own_slots(slot - OBJECT / SLOT, buf->mem.fd, buf->mem.handle);
+		set_slots_bo(slot - BO_SIZE / SLOT, buf->mem.fd,
+			     buf->mem.handle);
 	}
 }
 
@@ -112,18 +114,18 @@ static struct ibv_mr *register_everything(struct memory *m)
 }
 
 int memory_open(struct memory *m, struct vt_dev *dev, int vram,
-		struct place *place, uint64_t seed)
+		struct layout *layout, uint64_t seed)
 {
 	int ret, i;
 
 	m->dev = dev;
 	m->vram = vram;
-	ret = make_area(m, place);
+	ret = make_area(m, layout);
 	if (!ret)
 		ret = vt_buf_open(&m->host, dev, &vt_mem_host, PINNED_HOST,
 				  NULL);
-	for (i = 0; i < PINNED_OBJECTS && !ret; i++)
-		ret = vt_buf_open(&m->pinned[i], dev, &vt_mem_vram, OBJECT,
+	for (i = 0; i < PINNED_BOS && !ret; i++)
+		ret = vt_buf_open(&m->pinned[i], dev, &vt_mem_vram, BO_SIZE,
 				  NULL);
 	if (ret)
 		return ret;
@@ -131,8 +133,11 @@ int memory_open(struct memory *m, struct vt_dev *dev, int vram,
 	m->everything = register_everything(m);
 	if (!m->mr || !m->everything)
 		return -errno;
-	make_slots(m, place);
-	/* All is zero, as the shadows are; only filled, pages move at once. */
+	make_slots(m, layout);
+	/*
+	 * Memory and shadows are zero. Filling creates the pages, which then
+	 * can move.
+	 */
 	for (i = 0; i < (int)SLOTS && !vt_slow_kernel(); i++)
 		slot_fill(&m->slot[i], seed + i, 0, SLOT);
 	return 0;
@@ -145,7 +150,7 @@ int memory_close(struct memory *m)
 	ret |= ibv_dereg_mr(m->everything);
 	ret |= ibv_dereg_mr(m->mr);
 	ret |= vt_buf_close(&m->host);
-	for (i = 0; i < PINNED_OBJECTS; i++)
+	for (i = 0; i < PINNED_BOS; i++)
 		ret |= vt_buf_close(&m->pinned[i]);
 	munmap(m->area, VRAM_SIZE + HOST_SIZE);
 	free(m->shadow);
@@ -154,7 +159,7 @@ int memory_close(struct memory *m)
 
 int memory_register(struct memory *m, uint64_t random)
 {
-	struct vt_buf *buf = &m->pinned[random / 8 % PINNED_OBJECTS];
+	struct vt_buf *buf = &m->pinned[random / 8 % PINNED_BOS];
 	struct ibv_mr **mr;
 
 	switch (random % 4) {
@@ -179,12 +184,12 @@ int memory_register(struct memory *m, uint64_t random)
 	else
 		*mr = ibv_reg_mr(m->dev->pd, mr == &buf->mr ? buf->mem.addr :
 				 m->host.mem.addr,
-				 mr == &buf->mr ? OBJECT : PINNED_HOST,
+				 mr == &buf->mr ? BO_SIZE : PINNED_HOST,
 				 VT_ACCESS_ALL);
 	return *mr ? 0 : -errno;
 }
 
-/* Half of the slots chosen are in video memory, on demand. */
+/* Half of the chosen slots are on-demand VRAM. */
 struct slot *memory_take(struct memory *m, uint64_t random)
 {
 	size_t i = random & 1 ? random / 2 % SLOTS_VRAM :
@@ -229,8 +234,8 @@ int slot_check(struct slot *slot, bool by_owner)
 	for (i = 0; i < SLOT; i++)
 		wrong += have[i] != slot->shadow[i];
 	i = vt_first_diff(have, slot->shadow, SLOT);
-	fprintf(stderr, "# %d bytes wrong, first %zu of slot %p%s: %02x, not %02x\n",
-		wrong, i, slot->at, slot->handle ? " (video memory)" : "",
+	fprintf(stderr, "# %d bytes wrong, first %zu of slot %p%s: %02x, want %02x\n",
+		wrong, i, slot->at, slot->handle ? " (VRAM)" : "",
 		have[i], slot->shadow[i]);
 	return wrong;
 }

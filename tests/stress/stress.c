@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * One round of stress, between two loads of the modules. See stress.h for who
- * is who, and stress.sh, which does the rounds.
+ * One round of stress, between two loads of the modules. stress.h lists the
+ * processes; stress.sh runs the rounds.
  *
- * Four workers and an evictor run; at random a worker is killed and replaced,
- * and it is tried to unload modules, which are in use. At the end nothing may be
- * left of anything. Prints one line of "name=number", and exits 0 if all went as
- * it should; a number tells what did not.
+ * Four workers and an evictor run. At random times a worker is killed and
+ * replaced, and an unload of a module in use is tried. Nothing may be left at
+ * the end. Prints one line of "name=number". Exits with 0 if everything was as
+ * expected; the numbers tell what was not.
  *
  * usage: stress SECONDS MOVES SEED [CGROUP]
  *
- * Ends when SECONDS have passed or MOVES pages moved; but not before something of
- * everything has happened, if that takes no more than four times as long. CGROUP
- * is the folder of a control group for the workers.
+ * Ends when SECONDS have passed or MOVES pages have moved. It continues, up to
+ * four times as long, until each kind of event has happened. CGROUP is the
+ * directory of a control group for the workers.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -36,13 +36,13 @@
 #include "stress.h"
 
 #define SETTLE_MS 20000
-#define KILL_MS 1000	/* at least, between two; and up to three times that */
+#define KILL_MS 1000	/* minimum between two kills, maximum is three times that */
 #define UNLOAD_MS 700
 
 struct run {
 	struct shared *shared;
 	const char *cgroup;
-	uint64_t seed, drawn;
+	uint64_t seed, num_random;
 	pid_t worker[WORKERS];
 	bool killed[WORKERS];
 	pid_t evictor;
@@ -51,12 +51,12 @@ struct run {
 	struct peer_vram_info first, last;
 };
 
-static uint64_t draw(struct run *run)
+static uint64_t next_random(struct run *run)
 {
-	return vt_pattern_word(run->seed, run->drawn++);
+	return vt_pattern_word(run->seed, run->num_random++);
 }
 
-static void complain(struct run *run, const char *what, long detail)
+static void report_failure(struct run *run, const char *what, long detail)
 {
 	fprintf(stderr, "# %s (%ld)\n", what, detail);
 	run->failed++;
@@ -66,7 +66,7 @@ static void complain(struct run *run, const char *what, long detail)
 
 static void start_worker(struct run *run, int i)
 {
-	uint64_t seed = draw(run);
+	uint64_t seed = next_random(run);
 	char path[256];
 	pid_t pid, self = getpid();
 
@@ -100,15 +100,15 @@ static void start_evictor(struct run *run)
 	if (!run->evictor) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		close(ready[0]);
-		_exit(evictor_run(run->shared, draw(run), ready[1]));
+		_exit(evictor_run(run->shared, next_random(run), ready[1]));
 	}
 	close(ready[1]);
 	if (read(ready[0], &answer, 1) != 1 || answer != 'y')
-		complain(run, "no evictor", errno);
+		report_failure(run, "evictor did not start", errno);
 	close(ready[0]);
 }
 
-/* Killed by us, or because of too little memory: then there comes another. */
+/* A worker that this program or the OOM killer has killed is replaced. */
 static void worker_ended(struct run *run, int i, int status)
 {
 	run->worker[i] = 0;
@@ -118,9 +118,9 @@ static void worker_ended(struct run *run, int i, int status)
 		else if (run->cgroup)
 			run->ooms++;
 		else
-			complain(run, "a worker was killed", i);
+			report_failure(run, "worker was killed", i);
 	} else if (status || !atomic_load(&run->shared->stop)) {
-		complain(run, "a worker failed", status);
+		report_failure(run, "worker failed", status);
 	}
 }
 
@@ -136,7 +136,7 @@ static void reap(struct run *run)
 		if (pid == run->evictor) {
 			run->evictor = 0;
 			if (status || !atomic_load(&run->shared->stop))
-				complain(run, "the evictor failed", status);
+				report_failure(run, "evictor failed", status);
 		}
 	}
 }
@@ -151,36 +151,39 @@ static bool is_running(struct run *run)
 	return run->evictor;
 }
 
-/* ---- chaos ---- */
+/* ---- random events ---- */
 
 static void kill_one(struct run *run)
 {
-	int i = draw(run) % WORKERS;
+	int i = next_random(run) % WORKERS;
 
-	/* The first one is hit at work; those that replace it, at any time. */
+	/*
+	 * Kill the first worker while it runs operations, its successors at any
+	 * time.
+	 */
 	if (run->worker[i] &&
-	    atomic_load(&run->shared->tally[i].operations)) {
+	    atomic_load(&run->shared->counters[i].operations)) {
 		run->killed[i] = true;
 		kill(run->worker[i], SIGKILL);
 	}
 }
 
-static void try_to_unload(struct run *run)
+static void try_unload(struct run *run)
 {
 	static const char *const modules[] = {
 		"peer_vram", "rdma_rxe", "ib_peer_mem",
 	};
-	const char *name = modules[draw(run) % 3];
+	const char *name = modules[next_random(run) % 3];
 
 	if (!syscall(SYS_delete_module, name, O_NONBLOCK))
-		complain(run, "a module went that is in use", 0);
+		report_failure(run, "module in use was unloaded", 0);
 	else if (errno != EWOULDBLOCK && errno != EBUSY)
-		complain(run, "unloading a module in use", errno);
+		report_failure(run, "unexpected errno of an unload", errno);
 	else
 		run->unloads++;
 }
 
-static void chaos(struct run *run)
+static void random_events(struct run *run)
 {
 	int64_t now = vt_now_ms();
 	int slow = vt_slow_kernel() ? 4 : 1;
@@ -188,15 +191,15 @@ static void chaos(struct run *run)
 	if (now > run->next_kill) {
 		kill_one(run);
 		run->next_kill = now + slow * (KILL_MS +
-					       draw(run) % (2 * KILL_MS));
+					       next_random(run) % (2 * KILL_MS));
 	}
 	if (now > run->next_unload) {
-		try_to_unload(run);
+		try_unload(run);
 		run->next_unload = now + UNLOAD_MS;
 	}
 }
 
-/* ---- counting ---- */
+/* ---- counters ---- */
 
 static int vram_info(struct peer_vram_info *info)
 {
@@ -214,13 +217,13 @@ static int vram_info(struct peer_vram_info *info)
 	unsigned long sum = 0;						\
 	int n;								\
 	for (n = 0; n < WORKERS; n++)					\
-		sum += atomic_load(&(run)->shared->tally[n].field);	\
+		sum += atomic_load(&(run)->shared->counters[n].field);	\
 	sum;								\
 })
 
 static unsigned long vram_moves(struct run *run)
 {
-	return (run->last.moves - run->first.moves) * OBJECT_PAGES;
+	return (run->last.moves - run->first.moves) * BO_PAGES;
 }
 
 static unsigned long moves(struct run *run)
@@ -245,8 +248,8 @@ static uint64_t peer_counter(const char *name)
 	return value;
 }
 
-/* Above what the kernel itself had at the start. */
-static unsigned long left_over(void)
+/* Counts what is left, including what the kernel had at the start. */
+static unsigned long count_leftovers(void)
 {
 	static const char *const kinds[] = { "mr", "qp", "cq", "pd", "ctx" };
 	struct vt_vram_info info;
@@ -264,12 +267,12 @@ static unsigned long left_over(void)
 	return left;
 }
 
-static void look_for_leaks(struct run *run)
+static void check_leaks(struct run *run)
 {
 	int64_t until = vt_now_ms() + SETTLE_MS;
 
 	do {
-		run->leaks = left_over() - run->own;
+		run->leaks = count_leftovers() - run->own;
 		if (run->leaks)
 			usleep(100000);
 	} while (run->leaks && vt_now_ms() < until);
@@ -297,7 +300,7 @@ static void report(struct run *run)
 
 /* ---- the round ---- */
 
-static bool was_everything(struct run *run)
+static bool all_events_seen(struct run *run)
 {
 	return run->kills && run->unloads && SUM(run, operations) &&
 	       SUM(run, refused);
@@ -311,15 +314,15 @@ static void run_for(struct run *run, int64_t ms, unsigned long enough)
 	run->next_kill = start + KILL_MS;
 	while (!run->failed && now < start + 4 * ms &&
 	       ((now < start + ms && moves(run) < enough) ||
-		!was_everything(run))) {
+		!all_events_seen(run))) {
 		for (i = 0; i < WORKERS; i++)
 			if (!run->worker[i])
 				start_worker(run, i);
-		chaos(run);
+		random_events(run);
 		usleep(20000);
 		reap(run);
 		if (vram_info(&run->last))
-			complain(run, "no counters", errno);
+			report_failure(run, "no counters", errno);
 		now = vt_now_ms();
 	}
 }
@@ -336,7 +339,7 @@ static void stop_all(struct run *run)
 	}
 	if (!is_running(run))
 		return;
-	complain(run, "a process does not end", 0);
+	report_failure(run, "process does not exit", 0);
 	for (i = 0; i < WORKERS; i++)
 		if (run->worker[i])
 			kill(run->worker[i], SIGKILL);
@@ -359,14 +362,14 @@ int main(int argc, char **argv)
 	if (run.shared == MAP_FAILED)
 		return 2;
 	vt_write_file("/proc/self/oom_score_adj", "-1000");
-	run.own = left_over();
+	run.own = count_leftovers();
 	start_evictor(&run);
 	if (vram_info(&run.first))
-		complain(&run, "no counters", errno);
+		report_failure(&run, "no counters", errno);
 	run.last = run.first;
 	run_for(&run, atoi(argv[1]) * 1000LL, strtoul(argv[2], NULL, 0));
 	stop_all(&run);
-	look_for_leaks(&run);
+	check_leaks(&run);
 	report(&run);
 	return run.failed || run.leaks || SUM(&run, wrong) ||
 	       !SUM(&run, compared);

@@ -1,21 +1,22 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 #
-# Everything at once, in the guest: traffic of all kinds, pages that move, workers
-# that are killed, memory that ends under traffic, too little memory. In rounds
-# (stress.c); between rounds all modules are unloaded and loaded again. Every
-# second round has a control group with less memory than its workers want, and
-# less room in system memory than the objects want that are not in video memory.
+# Stress with everything at once, in the guest: traffic of all kinds, pages that
+# move, workers that are killed, memory that is revoked under traffic, and
+# memory shortage. It runs in rounds (stress.c); all modules are unloaded and
+# loaded again between rounds. Every second round uses a control group with less
+# memory than its workers need, and a limit of system memory below what BOs
+# outside VRAM need.
 #
 # usage: stress.sh [--minutes N | --seconds N] [--moves N] [--seed N] [--round S]
-#   --minutes, --seconds  how long (default: 10 seconds; 40 on a kernel that
-#              looks for mistakes)
-#   --moves    pages that must have moved by then (default: 10000 or 1000)
-#   --seed     of all random choices (default: 1)
-#   --round    seconds of a round (default: half of the time, at most 60)
+#   --minutes, --seconds  duration (default: 10 seconds; 40 on a kernel with
+#              debug checks)
+#   --moves    minimum number of moved pages (default: 10000 or 1000)
+#   --seed     seed of all random choices (default: 1)
+#   --round    seconds of a round (default: half of the duration, at most 60)
 #
 # The last line but one is the result, in this form:
-#   stress: N moves, N bytes compared, 0 wrong bytes, 0 leaks, 0 splats
+#   stress: N moves, N bytes compared, 0 wrong bytes, 0 leaks, 0 kernel warnings
 #
 # shellcheck disable=SC2317 # tap_run calls them
 
@@ -31,15 +32,15 @@ program=$PEERMEM_BUILD/tests/stress/stress
 rxe=$here/../vm/rxe.sh
 cgroups=/sys/fs/cgroup
 group=$cgroups/stress
-limit_mb=40		# for four workers, which want 60 and pin 4
+limit_mb=40		# for four workers, which need 60 MiB and pin 4 MiB
 ttm_limit=/sys/module/ttm/parameters/pages_limit
-ttm_pages=512		# of 1000 to 2000 that objects want
+ttm_pages=512		# of the 1000 to 2000 that BOs need
 kmemleak=/sys/kernel/debug/kmemleak
 declare -A sum=()
-before=0 splats=0 leaks=0 reloads=0 rounds=0 failures=0
+before=0 warnings=0 leaks=0 reloads=0 rounds=0 failures=0
 
-# settled_mb is what memory in use may grow by. KASAN keeps up to a 32nd of all
-# memory after it was freed; there kmemleak knows better.
+# settled_mb is the allowed growth of used memory, in MiB. KASAN keeps up to
+# 1/32 of all memory after it was freed. There kmemleak is the better check.
 case $(uname -r) in
 *-peermem-*) seconds=40 moves=1000 settled_mb=160 slow=1 ;;
 *) seconds=10 moves=10000 settled_mb=16 slow='' ;;
@@ -65,15 +66,15 @@ done
 # shellcheck source=../vm/complaints.sh
 . "$here/../vm/complaints.sh"
 
-# Takes the kernel's log away, so that it does not run over. The host has it all.
-count_splats()
+# Clears the kernel log, so that it does not overflow. The host has a copy.
+count_warnings()
 {
 	local lines
 
 	lines=$(dmesg -c | grep -E "$VM_COMPLAINTS" | grep -vE "$VM_HARMLESS") ||
 		return 0
 	echo "# ${lines//$'\n'/$'\n'# }"
-	splats=$((splats + $(wc -l <<< "$lines")))
+	warnings=$((warnings + $(wc -l <<< "$lines")))
 }
 
 unload_all()
@@ -81,7 +82,7 @@ unload_all()
 	"$rxe" off && rmmod peer_vram && rmmod ib_peer_mem
 }
 
-# Nearly all of the video memory may be pinned, and then the rest is soon full.
+# Nearly all VRAM can be pinned, so that the rest fills up soon.
 load_all()
 {
 	modprobe -a ib_peer_mem && modprobe peer_vram pin_percent=97 &&
@@ -111,8 +112,8 @@ event()
 	awk -v name="$1" '$1 == name { print $2 }' "$2"
 }
 
-# MiB in use, when what is only cached has gone. Free pages that processors keep
-# for themselves, tens of MiB, are not in MemFree.
+# Prints the used memory in MiB without caches. MemFree does not contain the
+# free pages in per-CPU lists, tens of MiB.
 used_mb()
 {
 	sync
@@ -149,7 +150,8 @@ one_round()
 	add_up "$line"
 }
 
-# Twice: only what did not change since the scan before is reported.
+# Scans twice: only objects that did not change since the last scan are
+# reported.
 scan_for_leaks()
 {
 	local found
@@ -172,56 +174,56 @@ at_least()
 	fi
 }
 
-tap_run "there can be a limit of memory" make_group
-tap_run "modules can be loaded anew" reload
+tap_run "memory limit can be set" make_group
+tap_run "modules can be reloaded" reload
 dmesg -C
 SECONDS=0
 while [ $rounds -lt 2 ] || [ $SECONDS -lt "$seconds" ]; do
 	one_round "$round" 1000000000
 	[ $failures = 0 ] || break
 	reload || break
-	count_splats
+	count_warnings
 	[ $rounds -gt 1 ] || before=$(used_mb)
 done
 after=$(used_mb)
 unload_all
 scan_for_leaks
 load_all
-count_splats
+count_warnings
 leaks=$((leaks + ${sum[leaks]-0}))
 
-tap_is "nothing unforeseen happened" "$failures" 0
+tap_is "failed rounds and reloads" "$failures" 0
 at_least "pages moved" "${sum[moves]-0}" "$moves"
 at_least "bytes were compared" "${sum[compared]-0}" 1
 tap_is "wrong bytes" "${sum[wrong]-0}" 0
 at_least "workers were killed" "${sum[kills]-0}" 1
-at_least "memory ended under traffic" "${sum[refused]-0}" 1
+at_least "memory was revoked under traffic" "${sum[refused]-0}" 1
 at_least "modules in use could not be unloaded" "${sum[unloads]-0}" 1
-at_least "modules were unloaded and loaded" "$reloads" 2
+at_least "modules were reloaded" "$reloads" 2
 full=$(event max "$group"/memory.events)
 if [ -n "$slow" ] && [ "${full:-0}" = 0 ]; then
-	tap_skip "memory was short" "too slow to touch as much as the limit"
+	tap_skip "memory limit was reached" "too slow to use that much memory"
 else
-	at_least "memory was short" "${full:-0}" 1
+	at_least "memory limit was reached" "${full:-0}" 1
 fi
-at_least "objects were swapped out" "${sum[swapouts]-0}" 1
-tap_is "things left over" "$leaks" 0
-tap_is "complaints of the kernel" "$splats" 0
+at_least "buffer objects were swapped out" "${sum[swapouts]-0}" 1
+tap_is "leaks" "$leaks" 0
+tap_is "kernel warnings" "$warnings" 0
 if [ $((after - before)) -le $settled_mb ]; then
 	tap_ok "memory in use is as before"
 else
 	tap_fail "memory in use is as before" "$before MiB, then $after MiB"
 fi
 echo "stress: ${sum[moves]-0} moves, ${sum[compared]-0} bytes compared," \
-	"${sum[wrong]-0} wrong bytes, $leaks leaks, $splats splats"
+	"${sum[wrong]-0} wrong bytes, $leaks leaks, $warnings kernel warnings"
 echo "stress: $SECONDS s, $rounds rounds, seed $seed; ${sum[operations]-0}" \
-	"operations, ${sum[vram_moves]-0} pages of objects and" \
-	"${sum[host_moves]-0} of the host moved, ${sum[evictions]-0} evictions," \
-	"${sum[swapouts]-0} objects swapped, ${sum[faults]-0} faults," \
+	"operations, ${sum[vram_moves]-0} pages of VRAM and" \
+	"${sum[host_moves]-0} of system memory moved, ${sum[evictions]-0} evictions," \
+	"${sum[swapouts]-0} BOs swapped, ${sum[faults]-0} faults," \
 	"${sum[invalidations]-0} invalidations, ${sum[kills]-0} kills," \
 	"${sum[ooms]-0} OOM kills, ${sum[destroyed]-0} destroyed," \
 	"${sum[revoked]-0} revoked, ${sum[unmapped]-0} unmapped," \
-	"${sum[registered]-0} registered anew, $reloads reloads," \
+	"${sum[registered]-0} reregistered, $reloads reloads," \
 	"${sum[unloads]-0} unloads refused," \
 	"${full:-0} times at the limit, $(event pswpout /proc/vmstat) pages" \
 	"swapped, memory $before to $after MiB"

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Memory that ends under traffic: an object that is destroyed or revoked, or
- * whose mapping goes. What is under way on it by then succeeds, or ends with the
- * error of an MR that is gone; what comes later does not get through. It has a
- * pair of queue pairs of its own: all others must not notice.
+ * Memory to which access ends under traffic: a BO that is destroyed, revoked or
+ * unmapped. Operations in progress succeed, or fail with the error of a revoked
+ * MR. Later operations fail. It has its own queue pairs: others must not
+ * notice.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -27,7 +27,7 @@ int victim_open(struct victim *v, struct vt_dev *dev)
 	v->dev = dev;
 	ret = vt_pair_open(&v->pair, dev, &opts);
 	if (!ret)
-		ret = vt_buf_open(&v->source, dev, &vt_mem_host, OBJECT, NULL);
+		ret = vt_buf_open(&v->source, dev, &vt_mem_host, BO_SIZE, NULL);
 	return ret;
 }
 
@@ -37,10 +37,13 @@ void victim_close(struct victim *v)
 	vt_buf_close(&v->source);
 }
 
-/* Odd ones read, even ones write; the victim is remote, or local. */
+/*
+ * Odd operations read, even ones write; the victim is the remote or local
+ * buffer.
+ */
 static int post(struct victim *v, int i)
 {
-	uint64_t at = i * LENGTH % OBJECT;
+	uint64_t at = i * LENGTH % BO_SIZE;
 	struct ibv_sge sge = vt_sge(v->local ? &v->buf : &v->source, at, LENGTH);
 	struct vt_remote remote = vt_remote(v->local ? &v->source : &v->buf, at);
 	struct ibv_send_wr wr = {
@@ -54,30 +57,30 @@ static int post(struct victim *v, int i)
 	return vt_post_send(&v->pair.end[0], &wr);
 }
 
-/* Nothing else may come to lie there: what is tried later must find nobody. */
+/* Maps PROT_NONE there, so that no other memory appears at the address. */
 static int unmap(struct victim *v)
 {
-	return mmap(v->buf.mem.addr, OBJECT, PROT_NONE,
+	return mmap(v->buf.mem.addr, BO_SIZE, PROT_NONE,
 		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE,
 		    -1, 0) == MAP_FAILED ? -errno : 0;
 }
 
-static int end_it(struct victim *v, struct tally *tally)
+static int end_access(struct victim *v, struct counters *counters)
 {
 	switch (v->end) {
 	case DESTROY:
-		atomic_fetch_add(&tally->destroyed, 1);
+		atomic_fetch_add(&counters->destroyed, 1);
 		return vt_mem_destroy(&v->buf.mem);
 	case REVOKE:
-		atomic_fetch_add(&tally->revoked, 1);
+		atomic_fetch_add(&counters->revoked, 1);
 		return vt_mem_revoke(&v->buf.mem);
 	default:
-		atomic_fetch_add(&tally->unmapped, 1);
+		atomic_fetch_add(&counters->unmapped, 1);
 		return unmap(v);
 	}
 }
 
-int victim_start(struct victim *v, uint64_t random, struct tally *tally)
+int victim_start(struct victim *v, uint64_t random, struct counters *counters)
 {
 	struct vt_buf_opts opts = {
 		.access = VT_ACCESS_ALL |
@@ -88,19 +91,19 @@ int victim_start(struct victim *v, uint64_t random, struct tally *tally)
 
 	v->local = random & 2;
 	v->end = random / 4 % ENDS;
-	ret = vt_buf_open(&v->buf, v->dev, &vt_mem_vram_named, OBJECT, &opts);
+	ret = vt_buf_open(&v->buf, v->dev, &vt_mem_vram_named, BO_SIZE, &opts);
 	if (ret)
 		return ret;
-	/* On demand there is nothing to revoke before the first access. */
+	/* An on-demand MR has nothing to revoke before its first access. */
 	sge = vt_sge(&v->source, 0, 8);
 	ret = vt_rdma_write(&v->pair.end[0], &sge, 1, vt_remote(&v->buf, 0));
 	for (v->posted = 0; v->posted < DEPTH && !ret; v->posted++)
 		ret = post(v, v->posted);
-	return ret ? ret : end_it(v, tally);
+	return ret ? ret : end_access(v, counters);
 }
 
-/* Soft-RoCE loses the reason of a local error at times; see docs/errors.md. */
-static unsigned int refusal(struct victim *v)
+/* Soft-RoCE sometimes loses the reason of a local error; see docs/errors.md. */
+static unsigned int error_statuses(struct victim *v)
 {
 	return v->local ? STATUS(LOC_PROT_ERR) | STATUS(WR_FLUSH_ERR) :
 			  STATUS(REM_ACCESS_ERR);
@@ -120,13 +123,13 @@ static int expect(struct victim *v, unsigned int statuses)
 	return -EPROTO;
 }
 
-int victim_finish(struct victim *v, struct tally *tally)
+int victim_finish(struct victim *v, struct counters *counters)
 {
 	int ret = 0;
 
 	while (v->posted && !ret) {
 		ret = expect(v, STATUS(SUCCESS) | STATUS(WR_FLUSH_ERR) |
-				refusal(v));
+				error_statuses(v));
 		v->posted--;
 	}
 	if (!ret)
@@ -134,8 +137,8 @@ int victim_finish(struct victim *v, struct tally *tally)
 	if (!ret)
 		ret = post(v, 0);
 	if (!ret)
-		ret = expect(v, refusal(v));
-	atomic_fetch_add(&tally->refused, !ret);
+		ret = expect(v, error_statuses(v));
+	atomic_fetch_add(&counters->refused, !ret);
 	if (!ret)
 		ret = vt_buf_close(&v->buf);
 	return ret ? ret : vt_pair_renew(&v->pair);

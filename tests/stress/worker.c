@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * A worker: batches of operations of all kinds between slots of all kinds, over
- * two pairs of queue pairs, in both directions. What is transferred is new each
- * time. No slot is in two operations of a batch, so there is one right answer;
- * both slots are compared as a whole afterwards.
+ * A worker runs batches of operations of all kinds between slots of all kinds,
+ * over two connected queue pairs, in both directions. The data is new each
+ * time. No slot is in two operations of a batch, so the expected content is
+ * unique. Both slots are compared as a whole afterwards.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -27,17 +27,17 @@ enum kind {
 	WRITE, WRITE_IMM, READ, SEND, ADD, SWAP, ATOMIC_WRITE, KINDS,
 };
 
-/* What a receive will be told. */
-struct receipt {
+/* The expected completion of a receive. */
+struct expected_recv {
 	uint32_t length;
 	uint32_t imm;		/* 0: none */
 };
 
-/* Of one end of a pair. */
+/* Operations in progress at one queue pair. */
 struct pending {
 	int sends;
 	int receives;
-	struct receipt receipt[BATCH];
+	struct expected_recv expected_recv[BATCH];
 };
 
 struct batch {
@@ -51,14 +51,14 @@ struct worker {
 	struct vt_pair pair[PAIRS];
 	struct memory memory;
 	struct victim victim;
-	struct tally *tally;
+	struct counters *counters;
 	uint64_t seed;
-	uint64_t drawn;
+	uint64_t num_random;
 };
 
-static uint64_t draw(struct worker *w)
+static uint64_t next_random(struct worker *w)
 {
-	return vt_pattern_word(w->seed, w->drawn++);
+	return vt_pattern_word(w->seed, w->num_random++);
 }
 
 /* ---- one operation ---- */
@@ -75,7 +75,7 @@ static bool is_atomic(enum kind kind)
 	return kind == ADD || kind == SWAP || kind == ATOMIC_WRITE;
 }
 
-/* What is read comes from the other side; what an atomic finds goes back. */
+/* A READ stores locally. An atomic operation returns the old value. */
 static bool to_is_local(enum kind kind)
 {
 	return kind == READ;
@@ -83,7 +83,7 @@ static bool to_is_local(enum kind kind)
 
 static uint32_t key(struct worker *w, const struct slot *slot)
 {
-	return (draw(w) % 4 ? *slot->mr : w->memory.everything)->rkey;
+	return (next_random(w) % 4 ? *slot->mr : w->memory.everything)->rkey;
 }
 
 static void put_word(uint8_t *at, uint64_t word)
@@ -91,17 +91,20 @@ static void put_word(uint8_t *at, uint64_t word)
 	memcpy(at, &word, 8);
 }
 
-static struct op draw_op(struct worker *w, struct batch *batch)
+static struct op random_op(struct worker *w, struct batch *batch)
 {
-	struct op op = { .kind = draw(w) % KINDS, .operand = draw(w) };
+	struct op op = {
+		.kind = next_random(w) % KINDS,
+		.operand = next_random(w),
+	};
 
-	op.from = memory_take(&w->memory, draw(w));
-	op.to = memory_take(&w->memory, draw(w));
+	op.from = memory_take(&w->memory, next_random(w));
+	op.to = memory_take(&w->memory, next_random(w));
 	batch->slot[batch->slots++] = op.from;
 	batch->slot[batch->slots++] = op.to;
-	op.length = is_atomic(op.kind) ? 8 : draw(w) % SLOT + 1;
-	op.from_at = draw(w) % (SLOT - op.length + 1);
-	op.to_at = draw(w) % (SLOT - op.length + 1);
+	op.length = is_atomic(op.kind) ? 8 : next_random(w) % SLOT + 1;
+	op.from_at = next_random(w) % (SLOT - op.length + 1);
+	op.to_at = next_random(w) % (SLOT - op.length + 1);
 	if (is_atomic(op.kind)) {
 		op.from_at &= ~7U;
 		op.to_at &= ~7U;
@@ -109,8 +112,8 @@ static struct op draw_op(struct worker *w, struct batch *batch)
 	return op;
 }
 
-/* Does to the shadows what the operation does. */
-static void foresee(struct worker *w, struct op *op)
+/* Applies the operation to the shadows. */
+static void apply_to_shadow(struct worker *w, struct op *op)
 {
 	uint8_t *from = op->from->shadow + op->from_at;
 	uint8_t *to = op->to->shadow + op->to_at;
@@ -123,7 +126,7 @@ static void foresee(struct worker *w, struct op *op)
 		put_word(to, found + op->operand);
 		break;
 	case SWAP:
-		op->compare = draw(w) & 1 ? found : ~found;
+		op->compare = next_random(w) & 1 ? found : ~found;
 		put_word(from, found);
 		if (op->compare == found)
 			put_word(to, op->operand);
@@ -132,7 +135,7 @@ static void foresee(struct worker *w, struct op *op)
 		put_word(to, op->operand);
 		break;
 	default:
-		slot_fill(op->from, draw(w), op->from_at, op->length);
+		slot_fill(op->from, next_random(w), op->from_at, op->length);
 		memcpy(to, from, op->length);
 	}
 }
@@ -198,7 +201,7 @@ static int post_receive(struct worker *w, struct vt_end *end,
 		(uintptr_t)op->to->at + op->to_at, op->length, key(w, op->to)
 	};
 
-	pending->receipt[pending->receives++] = (struct receipt){
+	pending->expected_recv[pending->receives++] = (struct expected_recv){
 		.length = op->length, .imm = imm,
 	};
 	return vt_post_recv(end, &sge, op->kind == SEND);
@@ -206,35 +209,35 @@ static int post_receive(struct worker *w, struct vt_end *end,
 
 static int post(struct worker *w, struct batch *batch)
 {
-	uint64_t random = draw(w);
+	uint64_t random = next_random(w);
 	int pair = random % PAIRS, from = random / PAIRS % 2;
 	struct pending *pending = batch->pending[pair];
 	struct vt_end *end = w->pair[pair].end;
-	struct op op = draw_op(w, batch);
+	struct op op = random_op(w, batch);
 	uint32_t imm = op.kind == WRITE_IMM ? (random >> 32) | 1 : 0;
 	int ret = 0;
 
-	foresee(w, &op);
+	apply_to_shadow(w, &op);
 	if (op.kind == WRITE_IMM || op.kind == SEND)
 		ret = post_receive(w, &end[!from], &op, &pending[!from], imm);
 	if (!ret)
 		ret = post_send(w, &end[from], &op, imm);
 	pending[from].sends++;
-	atomic_fetch_add(&w->tally->operations, 1);
+	atomic_fetch_add(&w->counters->operations, 1);
 	return ret;
 }
 
 /* ---- a batch ---- */
 
-static int check_receipt(const struct receipt *receipt,
+static int check_recv(const struct expected_recv *expected_recv,
 			 const struct ibv_wc *wc)
 {
-	if (receipt->imm)
+	if (expected_recv->imm)
 		return wc->opcode == IBV_WC_RECV_RDMA_WITH_IMM &&
-		       ntohl(wc->imm_data) == receipt->imm &&
-		       wc->byte_len == receipt->length ? 0 : -EBADMSG;
-	return wc->opcode == IBV_WC_RECV && wc->byte_len == receipt->length ?
-	       0 : -EBADMSG;
+		       ntohl(wc->imm_data) == expected_recv->imm &&
+		       wc->byte_len == expected_recv->length ? 0 : -EBADMSG;
+	return wc->opcode == IBV_WC_RECV &&
+	       wc->byte_len == expected_recv->length ? 0 : -EBADMSG;
 }
 
 static int wait_for(struct vt_end *end, struct pending *pending)
@@ -251,12 +254,16 @@ static int wait_for(struct vt_end *end, struct pending *pending)
 				(unsigned long long)wc.wr_id, ret < 0 ?
 				strerror(-ret) : ibv_wc_status_str(ret));
 		else if (wc.opcode & IBV_WC_RECV)
-			ret = check_receipt(&pending->receipt[received++], &wc);
+			ret = check_recv(&pending->expected_recv[received++],
+					 &wc);
 	}
 	return ret;
 }
 
-/* All ends, also after an error, so that the one that was first is seen. */
+/*
+ * Waits for all queue pairs, also after an error, so that the first error is
+ * seen.
+ */
 static int wait_all(struct worker *w, struct batch *batch)
 {
 	int i, ret = 0, first = 0;
@@ -277,11 +284,11 @@ static int check_all(struct worker *w, struct batch *batch)
 	int i, ret;
 
 	for (i = 0; i < batch->slots; i++) {
-		ret = slot_check(batch->slot[i], draw(w) & 1);
+		ret = slot_check(batch->slot[i], next_random(w) & 1);
 		if (ret < 0)
 			return ret;
-		atomic_fetch_add(&w->tally->compared, SLOT);
-		atomic_fetch_add(&w->tally->wrong, ret);
+		atomic_fetch_add(&w->counters->compared, SLOT);
+		atomic_fetch_add(&w->counters->wrong, ret);
 		batch->slot[i]->taken = false;
 		if (ret)
 			return -EILSEQ;
@@ -291,24 +298,24 @@ static int check_all(struct worker *w, struct batch *batch)
 
 static int run_batch(struct worker *w)
 {
-	bool victim = draw(w) % VICTIM_EVERY == 0;
+	bool victim = next_random(w) % VICTIM_EVERY == 0;
 	struct batch batch = { 0 };
 	int i, ret = 0;
 
 	for (i = 0; i < BATCH && !ret; i++)
 		ret = post(w, &batch);
 	if (!ret && victim)
-		ret = victim_start(&w->victim, draw(w), w->tally);
+		ret = victim_start(&w->victim, next_random(w), w->counters);
 	if (!ret)
 		ret = wait_all(w, &batch);
 	if (!ret && victim)
-		ret = victim_finish(&w->victim, w->tally);
+		ret = victim_finish(&w->victim, w->counters);
 	return ret ? ret : check_all(w, &batch);
 }
 
 static int flush(struct worker *w)
 {
-	struct slot *slot = &w->memory.slot[draw(w) % SLOTS];
+	struct slot *slot = &w->memory.slot[next_random(w) % SLOTS];
 	struct vt_remote at = { (uintptr_t)slot->at, (*slot->mr)->rkey };
 
 	return vt_flush(&w->pair[0].end[0], at, SLOT, VT_FLUSH_GLOBAL);
@@ -324,16 +331,16 @@ static int work(struct worker *w, struct shared *shared)
 		if (!ret && n % FLUSH_EVERY == 0)
 			ret = flush(w);
 		if (!ret && n % REGISTER_EVERY == 0) {
-			ret = memory_register(&w->memory, draw(w));
-			atomic_fetch_add(&w->tally->registered, 1);
+			ret = memory_register(&w->memory, next_random(w));
+			atomic_fetch_add(&w->counters->registered, 1);
 		}
 	}
 	return ret;
 }
 
-/* ---- beginning and end ---- */
+/* ---- start and end ---- */
 
-static int open_all(struct worker *w, int vram, struct place *place)
+static int open_all(struct worker *w, int vram, struct layout *layout)
 {
 	struct vt_pair_opts opts = { .timeout = 20 };
 	int i, ret = vt_dev_open(&w->dev);
@@ -343,7 +350,8 @@ static int open_all(struct worker *w, int vram, struct place *place)
 	if (!ret)
 		ret = victim_open(&w->victim, &w->dev);
 	if (!ret)
-		ret = memory_open(&w->memory, &w->dev, vram, place, draw(w));
+		ret = memory_open(&w->memory, &w->dev, vram, layout,
+				  next_random(w));
 	return ret;
 }
 
@@ -354,9 +362,9 @@ static int check_memory(struct worker *w)
 
 	for (i = 0; i < SLOTS && !ret; i++) {
 		ret = slot_check(&w->memory.slot[i], i & 1);
-		atomic_fetch_add(&w->tally->compared, SLOT);
+		atomic_fetch_add(&w->counters->compared, SLOT);
 		if (ret > 0)
-			atomic_fetch_add(&w->tally->wrong, ret);
+			atomic_fetch_add(&w->counters->wrong, ret);
 	}
 	return ret;
 }
@@ -372,7 +380,7 @@ static int close_all(struct worker *w)
 	return ret;
 }
 
-/* It must not be the one that goes when memory is short. */
+/* The OOM killer must not choose the mover. */
 static pid_t start_mover(struct shared *shared, int index, int vram,
 			 uint64_t seed)
 {
@@ -389,27 +397,27 @@ static pid_t start_mover(struct shared *shared, int index, int vram,
 int worker_run(struct shared *shared, int index, uint64_t seed)
 {
 	int vram = open("/dev/peer_vram0", O_RDWR | O_CLOEXEC);
-	struct place *place = &shared->place[index];
+	struct layout *layout = &shared->layout[index];
 	struct worker *w = calloc(1, sizeof(*w));
-	const char *what = "beginning";
+	const char *what = "setup";
 	pid_t mover;
 	int ret;
 
-	memset(place, 0, sizeof(*place));
-	w->tally = &shared->tally[index];
+	memset(layout, 0, sizeof(*layout));
+	w->counters = &shared->counters[index];
 	w->seed = seed;
 	mover = vram < 0 ? -1 : start_mover(shared, index, vram, ~seed);
-	ret = mover < 0 ? -errno : open_all(w, vram, place);
+	ret = mover < 0 ? -errno : open_all(w, vram, layout);
 	if (!ret) {
 		what = "traffic";
 		ret = work(w, shared);
 	}
 	if (!ret) {
-		what = "last look";
+		what = "final check";
 		ret = check_memory(w);
 	}
 	if (!ret) {
-		what = "end";
+		what = "cleanup";
 		ret = close_all(w);
 	}
 	if (!ret && vt_wait_child(mover, WAIT_MS))

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
 /*
- * Two buffers of the kinds of a variant, and transfers between them after which
- * both are compared with what memcpy() would have made of them, the bytes around
- * the target included, through the mapping and through the owner.
+ * Fixture "data": two buffers, and transfers between them. After a transfer both
+ * buffers are compared with the result of memcpy(), including the bytes around the
+ * target, through the mapping and through the exporter.
  *
- * A variant is "where the requester's buffer is"_"where the responder's is", and
- * with "on_demand_" before it the MRs of both are on demand.
+ * The name of a variant is the kind of the requester's memory, "_", and the kind of
+ * the responder's memory. With the prefix "on_demand_" both MRs are on-demand MRs.
  */
 #ifndef VT_DATA_H
 #define VT_DATA_H
@@ -96,7 +96,7 @@ static inline void expect_copy(struct vt_buf *to, uint64_t to_offset,
 	memcpy(to->shadow + to_offset, from->shadow + from_offset, length);
 }
 
-/* An operation between the buffers; returns a status as vt_do() does. */
+/* A transfer between the buffers. Return: as vt_post_and_wait(). */
 typedef int (*transfer_fn)(data_t *self, uint64_t here, uint64_t there,
 			   uint32_t length);
 
@@ -129,7 +129,7 @@ static const uint32_t lengths[] = {
 
 #define COUNT(array) (sizeof(array) / sizeof(array[0]))
 
-/* Every length at every offset on this side; the other's offset goes round. */
+/* Every length at every local offset; the remote offset cycles through the table. */
 static inline void run_table(struct __test_metadata *_metadata, data_t *self,
 			     transfer_fn transfer, uint32_t max_length)
 {

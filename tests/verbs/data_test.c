@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Bytes: what every operation moves, between all kinds of memory, at odd
- * offsets and lengths, over page and packet borders. See data.h for how it is
- * compared.
+ * Data of every operation, between all kinds of memory, at odd offsets and lengths,
+ * across page and packet boundaries. See data.h for the comparison.
  */
 #include "data.h"
 #include "lib/raw.h"
 
-/* The table with small packets and with large ones, on fresh contents. */
+/* Runs the table with small and with large packets, each with new contents. */
 static void run_both_mtus(struct __test_metadata *_metadata, data_t *self,
 			  transfer_fn transfer, struct vt_pair_opts opts)
 {
@@ -43,7 +42,7 @@ TEST_F_TIMEOUT(data, send_srq, 120)
 	run_table(_metadata, self, do_send, UINT_MAX);
 }
 
-/* UC tells the sender nothing, so wait for the data by a SEND after it. */
+/* UC has no acknowledgements. A SEND after the WRITE shows that the data has arrived. */
 static int do_uc_write(data_t *self, uint64_t here, uint64_t there,
 		       uint32_t length)
 {
@@ -65,7 +64,7 @@ TEST_F_TIMEOUT(data, uc, 120)
 	run_table(_metadata, self, do_send, UINT_MAX);
 }
 
-/* A datagram's first 40 bytes are the routing header: put them elsewhere. */
+/* The first 40 bytes of a datagram are the GRH, which gets a separate buffer. */
 static int do_ud(data_t *self, uint64_t here, uint64_t there, uint32_t length)
 {
 	struct ibv_sge from = vt_sge(&self->local, here, length);
@@ -112,7 +111,7 @@ TEST_F(data, write_with_immediate)
 	open_pair(_metadata, self, (struct vt_pair_opts){ 0 });
 	ASSERT_EQ(0, vt_post_recv(&self->pair.end[1], NULL, 0));
 	expect_copy(&self->remote, 8191, &self->local, 4090, 5000);
-	ASSERT_EQ(0, vt_do(&self->pair.end[0], &wr));
+	ASSERT_EQ(0, vt_post_and_wait(&self->pair.end[0], &wr));
 	ASSERT_EQ(0, vt_wait(&self->pair.end[1], &wc, VT_TIMEOUT_MS));
 	EXPECT_EQ(IBV_WC_SUCCESS, wc.status);
 	EXPECT_EQ(0xfeedbeef, wc.imm_data);
@@ -120,8 +119,8 @@ TEST_F(data, write_with_immediate)
 }
 
 /*
- * Pieces of the buffer under test and of a host buffer in one list, one of them
- * empty. The list's bytes are those of the other side from @there on.
+ * A scatter/gather list with pieces of the buffer under test and of a host buffer.
+ * One piece is empty. On the other side the bytes are contiguous.
  */
 struct piece {
 	bool host;
@@ -195,7 +194,7 @@ TEST_F(data, mixed_lists)
 	ASSERT_EQ(0, vt_buf_check_all(&self->local));
 	ASSERT_EQ(0, vt_buf_check_all(&host));
 
-	/* Receive into the list: the pair's ends change their parts. */
+	/* Receive into the list: now the remote buffer is the source. */
 	vt_buf_fill(&self->remote, 9);
 	flat = vt_sge(&self->remote, 777, PIECES_LENGTH);
 	expect_list(&host, &self->local, &self->remote, 777, false);
@@ -207,7 +206,7 @@ TEST_F(data, mixed_lists)
 	EXPECT_EQ(0, vt_buf_close(&host));
 }
 
-/* The 8 bytes of the shadow at any alignment. */
+/* The 8 bytes of the shadow at @offset, at any alignment. */
 static uint64_t get64(const struct vt_buf *buf, uint64_t offset)
 {
 	uint64_t value;
@@ -229,7 +228,7 @@ TEST_F(data, atomics)
 
 	open_pair(_metadata, self, (struct vt_pair_opts){ 0 });
 	for (i = 0; i < COUNT(at); i++) {
-		/* The result may lie anywhere, over a page border too. */
+		/* The result may have any alignment, and cross a page boundary. */
 		uint32_t here = 4093 + 8 * i;
 		struct ibv_sge result = vt_sge(&self->local, here, 8);
 		struct vt_remote there = vt_remote(&self->remote, at[i]);
@@ -274,7 +273,7 @@ TEST_F(data, atomics_unaligned)
 	ASSERT_EQ(0, vt_buf_check_all(&self->local));
 }
 
-/* Two queue pairs add to one word at the same time; nothing gets lost. */
+/* Two queue pairs add to one word concurrently; no addition is lost. */
 TEST_F(data, atomics_concurrent)
 {
 	enum { ADDERS = 2, ADDS = 200 };
@@ -348,7 +347,7 @@ TEST_F(data, flush)
 	ASSERT_EQ(0, vt_flush(end, there, 0, VT_FLUSH_GLOBAL));
 	ASSERT_EQ(0, vt_buf_check_all(&self->remote));
 
-	/* Outside of the region; and persistence, which was not asked for. */
+	/* Past the end of the MR; and FLUSH_PERSISTENT, which the MR does not allow. */
 	there = vt_remote(&self->remote, SIZE - 8);
 	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR,
 		  vt_flush(end, there, 9, VT_FLUSH_GLOBAL));

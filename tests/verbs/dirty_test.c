@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * What an operation writes into a page of system memory is not lost when the kernel
- * reclaims that page. The CPU's page table may have the page writable and clean, so
- * only the importer can mark it dirty.
+ * Data that an operation writes into a page of system memory is not lost when the
+ * kernel reclaims the page. In the CPU's page table the page may be writable and
+ * clean, so only the importer can mark it dirty.
  */
 #include <kselftest_harness.h>
 
@@ -10,10 +10,11 @@
 #include <sys/mman.h>
 
 #include "lib/buf.h"
+#include "lib/page.h"
 #include "lib/pattern.h"
 #include "lib/proc.h"
 
-#define PAGE 4096UL
+#define PAGE vt_page_size()
 #define PAGES 64
 #define SIZE (PAGES * PAGE)
 
@@ -35,7 +36,7 @@ typedef FIXTURE_DATA(dirty) dirty_t;
 
 /*
  * @make:  maps self->addr, and fills it with self->want
- * @clean: the pages are in the MR, and where the CPU may write, but clean
+ * @clean: faults the pages into the MR and cleans them; the CPU may still write them
  */
 FIXTURE_VARIANT(dirty)
 {
@@ -51,7 +52,7 @@ static int map(dirty_t *self, int flags)
 			  0);
 	if (self->addr == MAP_FAILED)
 		return -errno;
-	/* A page by itself is what the tests clean and reclaim. */
+	/* The tests clean and reclaim single pages. */
 	madvise(self->addr, SIZE, MADV_NOHUGEPAGE);
 	return 0;
 }
@@ -69,7 +70,7 @@ static int pageout(dirty_t *self)
 	return madvise(self->addr, SIZE, MADV_PAGEOUT) ? -errno : 0;
 }
 
-/* Nothing has been written: the page cache gets pages of zeroes. */
+/* A hole in the file: the page cache gets zero-filled pages. */
 static int make_hole(dirty_t *self)
 {
 	self->file = memfd_create("dirty", MFD_CLOEXEC);
@@ -96,12 +97,13 @@ static int make_file(dirty_t *self)
 	if (self->file < 0)
 		return -errno;
 	vt_pattern_fill(self->want, 3, 0, SIZE);
-	if (write(self->file, self->want, SIZE) != SIZE || fsync(self->file))
+	if (write(self->file, self->want, SIZE) != (ssize_t)SIZE ||
+	    fsync(self->file))
 		return -EIO;
 	return map(self, MAP_SHARED);
 }
 
-/* The kernel may drop the bytes, but for a page that is written again. */
+/* The kernel may drop the bytes of a page unless it is written again. */
 static int free_lazily(dirty_t *self)
 {
 	int ret = get_all(self);
@@ -111,7 +113,7 @@ static int free_lazily(dirty_t *self)
 	return ret;
 }
 
-/* Still as in the swap space, for the READ changed nothing. */
+/* The pages equal their copies in the swap space: a READ does not change them. */
 static int swap_in(dirty_t *self)
 {
 	int ret = pageout(self);
@@ -179,7 +181,7 @@ static struct ibv_sge all(dirty_t *self)
 	return (struct ibv_sge){ (uintptr_t)self->addr, SIZE, self->mr->lkey };
 }
 
-/* New bytes on the other side. */
+/* New bytes in the local buffer, and in self->want. */
 static struct ibv_sge fresh(dirty_t *self)
 {
 	vt_buf_fill(&self->local, 5);
@@ -194,7 +196,7 @@ static int by_write(dirty_t *self)
 	return vt_rdma_write(&self->pair.end[0], &sge, 1, at(self, 0));
 }
 
-/* The requester's memory is written. */
+/* Writes into the memory of the requester. */
 static int by_read(dirty_t *self)
 {
 	struct ibv_sge sge = all(self);
@@ -212,7 +214,10 @@ static int by_receive(dirty_t *self)
 	return vt_send_recv(&self->pair, &from, 1, &to, 1, &wc);
 }
 
-/* A word of each page; @word: its value before. Return: the status. */
+/*
+ * Changes a word of each page. @change: operation; *@word: value of the word before
+ * it, and, on return, after it. Return: the status.
+ */
 static int each_word(dirty_t *self,
 		     int (*change)(dirty_t *self, uint64_t offset,
 				   uint64_t *word))
@@ -269,7 +274,7 @@ static int by_atomic_write(dirty_t *self)
 
 /* ---- reclaim ---- */
 
-/* Pages that the CPU has mapped, or -errno. */
+/* Number of pages that are present in the CPU's page table, or -errno. */
 static int count_mapped(dirty_t *self)
 {
 	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
@@ -288,9 +293,9 @@ static int count_mapped(dirty_t *self)
 }
 
 /*
- * The pages leave the process, and memory unless they are dirty. A page of MADV_FREE
- * that was written leaves at the second attempt only. Return: 0, or -EBUSY if most are
- * still mapped, or another -errno.
+ * Unmaps the pages, and reclaims those that are clean. A page that was written after
+ * MADV_FREE is reclaimed only by the second attempt. Return: 0, -EBUSY if most pages
+ * are still mapped, or another -errno.
  */
 static int reclaim(dirty_t *self)
 {
@@ -315,7 +320,7 @@ static void run(struct __test_metadata *_metadata, dirty_t *self,
 	ASSERT_EQ(0, reclaim(self));
 	EXPECT_EQ(-1, vt_first_diff(self->addr, self->want, SIZE));
 
-	/* Written before it was clean, too. */
+	/* The same, with a write before the pages are cleaned. */
 	ASSERT_EQ(0, operation(self));
 	ASSERT_EQ(0, clean(self));
 	ASSERT_EQ(0, operation(self));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * MRs over dma-bufs, of all exporters there are. The shadows say what the bytes
- * must be; see buf.h.
+ * MRs over dma-bufs of all exporters. The shadows have the expected bytes; see
+ * buf.h.
  */
 #include <kselftest_harness.h>
 
@@ -17,20 +17,21 @@
 #include "lib/copy.h"
 #include "lib/counters.h"
 #include "lib/link.h"
+#include "lib/page.h"
 #include "lib/proc.h"
 #include "lib/raw.h"
 #include "lib/test_dmabuf.h"
 
 #define SIZE (3 * 1024 * 1024)
 
-/* Does an engine copy it after a move? */
+/* Return: true if an engine copies the bytes after a move. */
 static bool has_engine(const struct vt_mem_kind *kind)
 {
 	return kind == &vt_mem_engine || kind == &vt_mem_engine_eager ||
 	       kind == &vt_mem_engine_fixed;
 }
 
-static bool is_of_tests(const struct vt_mem_kind *kind)
+static bool is_test_exporter(const struct vt_mem_kind *kind)
 {
 	return kind == &vt_mem_moving || kind == &vt_mem_fixed ||
 	       kind == &vt_mem_iomem || has_engine(kind);
@@ -79,7 +80,7 @@ FIXTURE_TEARDOWN(dmabuf)
 
 	EXPECT_EQ(0, vt_link_close(&self->link));
 	EXPECT_EQ(0, vt_counters_balanced(variant->kind));
-	if (is_of_tests(variant->kind)) {
+	if (is_test_exporter(variant->kind)) {
 		EXPECT_EQ(0, vt_test_dmabuf_stats(&mem, &stats));
 		EXPECT_EQ(0, stats.attached);
 		EXPECT_EQ(0, stats.mapped);
@@ -92,7 +93,7 @@ FIXTURE_TEARDOWN(dmabuf)
 
 typedef FIXTURE_DATA(dmabuf) dmabuf_t;
 
-/* ---- operations, and what they do to the shadows ---- */
+/* ---- operations ---- */
 
 struct piece {
 	uint64_t from, to;
@@ -101,7 +102,7 @@ struct piece {
 
 static const struct piece pieces[] = {
 	{ 0, 0, 1 },
-	{ 4095, 8191, 2 },		/* over a border */
+	{ 4095, 8191, 2 },		/* across a page boundary */
 	{ 7, 4096, 4096 },
 	{ 100, 2 * 1024 * 1024 - 3000, 9000 },
 	{ SIZE - 5, SIZE - 5, 5 },	/* the last bytes */
@@ -122,7 +123,7 @@ static int get(dmabuf_t *self, vt_copy_fn copy, const struct piece *piece)
 		    piece->from, piece->length);
 }
 
-/* Each piece, there and back. */
+/* Copies each piece to the buffer, then each piece from it. */
 static void run(struct __test_metadata *_metadata, dmabuf_t *self,
 		vt_copy_fn copy)
 {
@@ -185,8 +186,8 @@ TEST_F_TIMEOUT(dmabuf, atomic, 60)
 	EXPECT_EQ(0, vt_buf_check_all(&self->there));
 }
 
-/* The MR keeps the buffer, whatever becomes of the descriptor. */
-TEST_F_TIMEOUT(dmabuf, without_descriptor, 60)
+/* The MR keeps the buffer after its descriptor is closed. */
+TEST_F_TIMEOUT(dmabuf, descriptor_closed, 60)
 {
 	int dmabuf = self->there.mem.dmabuf;
 	int copy = dup(dmabuf);
@@ -200,7 +201,7 @@ TEST_F_TIMEOUT(dmabuf, without_descriptor, 60)
 
 /* ---- a part of the buffer ---- */
 
-/* From an odd offset, at an address of the caller's, and no byte more. */
+/* An odd offset and a chosen iova. Accesses beyond either end fail. */
 TEST_F_TIMEOUT(dmabuf, part, 60)
 {
 	uint64_t offset = 3 * 4096 + 100, length = 70000;
@@ -251,7 +252,7 @@ TEST_F_TIMEOUT(dmabuf, rights, 60)
 		  vt_fetch_add(&self->pair.end[0], &sge, at, 1));
 	ASSERT_EQ(0, vt_pair_renew(&self->pair));
 
-	/* More rights, later; never those of on-demand memory. */
+	/* Re-registration can add rights, but not IBV_ACCESS_ON_DEMAND. */
 	EXPECT_EQ(-EOPNOTSUPP, vt_rereg_mr(&mr, IBV_REREG_MR_CHANGE_ACCESS,
 					   NULL, IBV_ACCESS_ON_DEMAND));
 	ASSERT_EQ(0, vt_rereg_mr(&mr, IBV_REREG_MR_CHANGE_ACCESS, NULL,
@@ -263,16 +264,16 @@ TEST_F_TIMEOUT(dmabuf, rights, 60)
 	EXPECT_EQ(0, vt_dereg_dmabuf_mr(&mr));
 }
 
-/* ---- what is no dma-buf, or not all of one ---- */
+/* ---- wrong descriptors, ranges and flags ---- */
 
-TEST_F(dmabuf, refusals)
+TEST_F(dmabuf, invalid_arguments)
 {
 	struct ibv_pd *pd = self->dev.pd;
 	int fd = self->there.mem.dmabuf;
 	struct ibv_mr mr = { 0 };
 	int file;
 
-	/* As programs ask whether dma-bufs are served at all. */
+	/* Programs use this call to detect support of dma-bufs. */
 	EXPECT_EQ(-EBADF, vt_reg_dmabuf_mr(&mr, pd, 0, 0, 0, -1, 0));
 	EXPECT_EQ(-EBADF, vt_reg_dmabuf_mr(&mr, pd, 0, 4096, 0, -1, 0));
 	file = memfd_create("no dma-buf", MFD_CLOEXEC);
@@ -295,10 +296,10 @@ TEST_F(dmabuf, refusals)
 
 static bool moves(const struct vt_mem_kind *kind)
 {
-	return vt_mem_owner(kind)->move;
+	return vt_mem_base(kind)->move;
 }
 
-/* Before each piece it goes elsewhere; the mapping is gone until then. */
+/* The buffer moves before each piece. It is not mapped until the next access. */
 TEST_F_TIMEOUT(dmabuf, moved, 120)
 {
 	struct peer_test_dmabuf_stats stats = { 0 };
@@ -306,10 +307,10 @@ TEST_F_TIMEOUT(dmabuf, moved, 120)
 	size_t i;
 
 	if (!moves(variant->kind))
-		DOES_NOT_APPLY(return, "this one does not move");
+		DOES_NOT_APPLY(return, "this buffer does not move");
 	for (i = 0; i < PIECES; i++) {
 		ASSERT_EQ(0, vt_mem_move(mem, i % 2));
-		if (is_of_tests(variant->kind)) {
+		if (is_test_exporter(variant->kind)) {
 			ASSERT_EQ(0, vt_test_dmabuf_stats(mem, &stats));
 			EXPECT_EQ(1, stats.attached);
 			EXPECT_EQ(0, stats.mapped);
@@ -320,7 +321,7 @@ TEST_F_TIMEOUT(dmabuf, moved, 120)
 		ASSERT_EQ(0, get(self, vt_copy_by_read, &pieces[i]));
 		ASSERT_EQ(0, vt_buf_check_all(&self->here));
 	}
-	if (is_of_tests(variant->kind)) {
+	if (is_test_exporter(variant->kind)) {
 		ASSERT_EQ(0, vt_test_dmabuf_stats(mem, &stats));
 		EXPECT_EQ(2 * PIECES + 1, stats.maps);
 	}
@@ -350,13 +351,13 @@ TEST_F_TIMEOUT(dmabuf, moved_under_operations, 240)
 {
 	struct mover mover = {
 		.mem = &self->there.mem,
-		/* Several copies of the engine, so that the bytes are there at times. */
+		/* Time for several copies, so that the bytes arrive between moves. */
 		.pause = has_engine(variant->kind) ? 100000 : 1000,
 	};
 	int rounds = vt_slow_kernel() ? 3 : 10;
 
 	if (!moves(variant->kind))
-		DOES_NOT_APPLY(return, "this one does not move");
+		DOES_NOT_APPLY(return, "this buffer does not move");
 	ASSERT_EQ(0, pthread_create(&mover.thread, NULL, mover_run, &mover));
 	while (rounds-- && !_metadata->exit_code) {
 		run(_metadata, self, vt_copy_by_write);
@@ -369,13 +370,13 @@ TEST_F_TIMEOUT(dmabuf, moved_under_operations, 240)
 	EXPECT_LT(10, mover.moves);
 }
 
-/* From then on errors, and no more than that. */
+/* After revocation each access fails with a protection error. */
 TEST_F_TIMEOUT(dmabuf, revoked, 60)
 {
-	const struct vt_mem_kind *owner = vt_mem_owner(variant->kind);
+	const struct vt_mem_kind *base = vt_mem_base(variant->kind);
 
-	if (!owner->revoke || owner->again)
-		DOES_NOT_APPLY(return, "this one cannot revoke");
+	if (!base->revoke || base->claimable_after_revoke)
+		DOES_NOT_APPLY(return, "this buffer cannot be revoked permanently");
 	ASSERT_EQ(0, put(self, vt_copy_by_write, &pieces[0]));
 	ASSERT_EQ(0, vt_mem_revoke(&self->there.mem));
 	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR,
@@ -388,7 +389,7 @@ TEST_F_TIMEOUT(dmabuf, revoked, 60)
 		  put(self, vt_copy_by_read, &pieces[0]));
 }
 
-/* ---- a descriptor for reading only ---- */
+/* ---- a read-only descriptor ---- */
 
 TEST(read_only)
 {
@@ -416,30 +417,54 @@ TEST(read_only)
 	close(node);
 }
 
-/* ---- objects of peer_vram ---- */
+/* ---- a dma-buf that the CPU cannot map ---- */
 
-FIXTURE(object)
+TEST(no_vmap)
+{
+	struct peer_test_dmabuf_create create = {
+		.length = SIZE,
+		.flags = PEER_TEST_DMABUF_NO_VMAP,
+	};
+	struct ibv_mr mr = { 0 };
+	struct vt_dev dev;
+	int node;
+
+	ASSERT_EQ(0, vt_mem_prepare(&vt_mem_moving));
+	node = open("/dev/peer_test_dmabuf", O_RDWR | O_CLOEXEC);
+	ASSERT_EQ(0, ioctl(node, PEER_TEST_DMABUF_CREATE, &create));
+	ASSERT_EQ(0, vt_dev_open(&dev));
+	EXPECT_EQ(-EOPNOTSUPP, vt_reg_dmabuf_mr(&mr, dev.pd, 0, SIZE, 0,
+						create.fd, 0));
+	vt_dev_close(&dev);
+	close(create.fd);
+	close(node);
+}
+
+/* ---- BOs of peer_vram ---- */
+
+FIXTURE(bo)
 {
 	struct vt_dev dev;
 	struct vt_mem mem;
 };
 
-FIXTURE_SETUP(object)
+FIXTURE_SETUP(bo)
 {
 	ASSERT_EQ(0, vt_dev_open(&self->dev));
 	ASSERT_EQ(0, vt_mem_alloc(&self->mem, &vt_mem_vram_dmabuf, SIZE, 0));
 }
 
-FIXTURE_TEARDOWN(object)
+FIXTURE_TEARDOWN(bo)
 {
 	vt_mem_free(&self->mem);
 	vt_dev_close(&self->dev);
 	EXPECT_EQ(0, vt_counters_balanced(&vt_mem_vram_dmabuf));
 }
 
-/* The dma-buf keeps the object; nobody else has it any more. */
-TEST_F(object, outlives_its_handle)
+/* The dma-buf keeps the BO after its last handle is closed. */
+TEST_F(bo, outlives_its_handle)
 {
+	const size_t page = vt_page_size();
 	struct vt_vram_info info;
 	uint64_t objects;
 	uint8_t *again;
@@ -450,21 +475,21 @@ TEST_F(object, outlives_its_handle)
 	munmap(self->mem.addr, SIZE);
 	close(self->mem.fd);
 	self->mem.fd = -1;
-	again = mmap(NULL, 4096, PROT_READ, MAP_SHARED, self->mem.dmabuf,
-		     SIZE - 4096);
+	again = mmap(NULL, page, PROT_READ, MAP_SHARED, self->mem.dmabuf,
+		     SIZE - page);
 	ASSERT_NE(MAP_FAILED, again);
-	EXPECT_EQ(0x5a, again[4095]);
-	munmap(again, 4096);
-	EXPECT_EQ(MAP_FAILED, mmap(NULL, 8192, PROT_READ, MAP_SHARED,
-				   self->mem.dmabuf, SIZE - 4096));
+	EXPECT_EQ(0x5a, again[page - 1]);
+	munmap(again, page);
+	EXPECT_EQ(MAP_FAILED, mmap(NULL, 2 * page, PROT_READ, MAP_SHARED,
+				   self->mem.dmabuf, SIZE - page));
 	close(self->mem.dmabuf);
 	self->mem.addr = NULL;
 	ASSERT_EQ(0, vt_vram_info(&info));
 	EXPECT_EQ(objects - 1, info.objects);
 }
 
-/* Its mapping goes where the object goes. */
-TEST_F(object, mapping_follows)
+/* The mapping follows a move of the BO. */
+TEST_F(bo, mapping_follows_move)
 {
 	uint8_t have[16];
 
@@ -478,7 +503,7 @@ TEST_F(object, mapping_follows)
 	EXPECT_EQ(2, have[0]);
 }
 
-TEST_F(object, not_exported)
+TEST_F(bo, not_exported)
 {
 	struct peer_vram_set_flags flags = {
 		.size = sizeof(flags),
@@ -492,7 +517,7 @@ TEST_F(object, not_exported)
 					    self->mem.dmabuf, 0));
 }
 
-TEST_F(object, destroyed)
+TEST_F(bo, destroyed)
 {
 	struct ibv_mr mr = { 0 };
 

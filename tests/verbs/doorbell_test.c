@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Registers of a device as an MR: a peer on the network rings the doorbell of an
- * engine, and reads its result. The device is QEMU's "edu", which computes
- * factorials; peer_test_edu.ko offers its first page.
+ * Device registers as an MR: a remote peer rings the doorbell of an engine, and reads
+ * its result. The device is QEMU's "edu", which computes factorials. peer_test_edu.ko
+ * exports its first page.
  */
 #include <kselftest_harness.h>
 
@@ -11,12 +11,13 @@
 #include <sys/ioctl.h>
 
 #include "lib/buf.h"
-#include "lib/driven.h"
+#include "lib/driver.h"
+#include "lib/page.h"
 #include "lib/proc.h"
 #include "lib/revoked.h"
 
 #define NODE "/dev/peer_test_edu"
-#define PAGE 4096
+#define PAGE vt_page_size()
 
 /* Registers of edu, 4 bytes each. */
 #define IDENT 0x00
@@ -29,7 +30,7 @@ static int open_node(int flags)
 {
 	int tries, fd;
 
-	/* The node may take a moment to appear. */
+	/* The node may appear with a delay. */
 	for (tries = 0; tries < 50; tries++) {
 		fd = open(NODE, flags);
 		if (fd >= 0)
@@ -45,7 +46,7 @@ FIXTURE(doorbell)
 	struct vt_pair pair;
 	struct vt_buf host;
 	int fd;
-	struct vt_buf regs;	/* mem is the page; no shadow */
+	struct vt_buf regs;	/* mem is the register page; no shadow */
 };
 
 FIXTURE_VARIANT(doorbell)
@@ -112,7 +113,7 @@ static int read_register(FIXTURE_DATA(doorbell) *self, int reg, uint32_t *value)
 	return ret;
 }
 
-TEST_F(doorbell, is_rung_from_afar)
+TEST_F(doorbell, rung_by_remote_write)
 {
 	volatile uint32_t *seen = (volatile uint32_t *)self->regs.mem.addr;
 	uint32_t value, status;
@@ -123,7 +124,7 @@ TEST_F(doorbell, is_rung_from_afar)
 	ASSERT_EQ(0, write_register(self, LIVENESS, 0x12345678));
 	ASSERT_EQ(0, read_register(self, LIVENESS, &value));
 	EXPECT_EQ(~0x12345678u, value);
-	/* The processor has the same registers. */
+	/* The CPU sees the same registers. */
 	EXPECT_EQ(value, seen[LIVENESS / 4]);
 
 	ASSERT_EQ(0, write_register(self, FACTORIAL, 10));
@@ -137,8 +138,8 @@ TEST_F(doorbell, is_rung_from_afar)
 	EXPECT_EQ(3628800, value);
 }
 
-/* Registers side by side are written one by one: edu takes no more at once. */
-TEST_F(doorbell, registers_side_by_side)
+/* A WRITE to adjacent registers is done in 4-byte accesses: edu allows no others. */
+TEST_F(doorbell, adjacent_registers)
 {
 	struct ibv_sge sge = vt_sge(&self->host, 0, 8);
 	uint32_t values[2] = { 0, 0x87654321 }, value;
@@ -151,9 +152,9 @@ TEST_F(doorbell, registers_side_by_side)
 	EXPECT_EQ(~0x87654321u, value);
 }
 
-TEST_F(doorbell, node)
+TEST_F(doorbell, node_interface)
 {
-	struct peer_bar_at at = {
+	struct peer_bar_addr at = {
 		.size = sizeof(at),
 		.addr = self->regs.iova,
 	};
@@ -167,7 +168,7 @@ TEST_F(doorbell, node)
 	EXPECT_EQ(0, info.available);
 	EXPECT_EQ(0, info.allocations);
 
-	/* What all share is not for one to end. */
+	/* One user cannot destroy or revoke registers that all share. */
 	EXPECT_EQ(-1, ioctl(self->fd, PEER_BAR_IOC_DESTROY, &at));
 	EXPECT_EQ(EPERM, errno);
 	EXPECT_EQ(-1, ioctl(self->fd, PEER_BAR_IOC_REVOKE, &at));
@@ -183,7 +184,7 @@ TEST_F(doorbell, node)
 				   0));
 	EXPECT_EQ(EINVAL, errno);
 
-	/* A debugger would read registers as if it were nothing. */
+	/* /proc/self/mem has no access: reading a register can have side effects. */
 	fd = open("/proc/self/mem", O_RDWR);
 	ASSERT_LE(0, fd);
 	EXPECT_EQ(-1, pread(fd, &byte, 1, self->regs.iova));
@@ -191,15 +192,32 @@ TEST_F(doorbell, node)
 	close(fd);
 }
 
-/* The device goes, under its mapping and its MR, and comes back. */
+#define DENY "/sys/module/peer_test_edu/parameters/deny"
+
+/* The exporter denies new registrations. The MR that exists works. */
+TEST_F(doorbell, denied_by_exporter)
+{
+	uint32_t value;
+
+	ASSERT_EQ(0, read_register(self, IDENT, &value));
+	ASSERT_EQ(0, vt_write_file(DENY, "1"));
+	EXPECT_EQ(EACCES, vt_reg_errno(&self->dev, self->regs.mem.addr, PAGE,
+				       IBV_ACCESS_REMOTE_READ));
+	EXPECT_EQ(0, read_register(self, IDENT, &value));
+	ASSERT_EQ(0, vt_write_file(DENY, "0"));
+	EXPECT_EQ(0, vt_reg_errno(&self->dev, self->regs.mem.addr, PAGE,
+				  IBV_ACCESS_REMOTE_READ));
+}
+
+/* The driver is unbound and bound, while registers are mapped and registered. */
 TEST_F_TIMEOUT(doorbell, unbind, 60)
 {
-	struct vt_driven device;
+	struct vt_driver device;
 	uint32_t value;
 	pid_t child;
 
-	ASSERT_EQ(0, vt_driven_find(&device, NODE));
-	ASSERT_EQ(0, vt_driven_tell(&device, "unbind"));
+	ASSERT_EQ(0, vt_driver_find(&device, NODE));
+	ASSERT_EQ(0, vt_driver_write(&device, "unbind"));
 	EXPECT_EQ(0, vt_count_not_revoked(&self->dev, &self->regs));
 	child = fork();
 	if (!child) {
@@ -213,8 +231,18 @@ TEST_F_TIMEOUT(doorbell, unbind, 60)
 	EXPECT_EQ(0, ibv_dereg_mr(self->regs.mr));
 	self->regs.mr = NULL;
 
-	ASSERT_EQ(0, vt_driven_tell(&device, "bind"));
+	ASSERT_EQ(0, vt_driver_write(&device, "bind"));
 	EXPECT_EQ(0, close(open_node(O_RDWR)));
+}
+
+/* Descriptions of ranges and exporters that are invalid; the module checks them. */
+TEST(invalid_descriptions)
+{
+	static const char *const load[] = { "modprobe", "ib_peer_bar", NULL };
+
+	ASSERT_EQ(0, vt_run(20000, load));
+	EXPECT_EQ(0, vt_insmod_test("peer_api_test.ko", ""));
+	EXPECT_EQ(0, vt_rmmod("peer_api_test"));
 }
 
 TEST_HARNESS_MAIN

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * dma-bufs whose exporter moves them by an engine: it maps the buffer before the
- * bytes are there, and says by a fence (DMA_RESV_USAGE_KERNEL) when they are. An RDMA
- * access waits for that fence, holds no lock meanwhile, and ends when the MR, the
- * process or the buffer does.
+ * dma-bufs whose exporter moves them with an engine. The exporter maps the buffer
+ * before the bytes have arrived, and a fence (DMA_RESV_USAGE_KERNEL) signals their
+ * arrival. An RDMA access waits for that fence without holding a lock. The wait also
+ * ends when the MR, the process or the buffer ends.
  */
 #include <kselftest_harness.h>
 
@@ -20,16 +20,16 @@
 #include "lib/revoked.h"
 #include "lib/test_dmabuf.h"
 
-/* A fault on a dma-buf brings 2 MiB: another one is needed for what is behind. */
+/* A fault on a dma-buf resolves 2 MiB. The rest of the buffer needs another fault. */
 #define WINDOW (2 * 1024 * 1024)
 #define SIZE (WINDOW + 64 * 4096)
 
 /* An operation that has not ended after this time waits for a fence. */
 #define WAITS_MS 300
-/* What does not wait for a fence ends within this time. */
+/* A call that does not wait for a fence ends within this time. */
 #define PROMPT_MS 5000
-/* If it does wait, the fence signals after this time. */
-#define RESCUE_MS 8000
+/* If a call does wait, the watchdog signals all fences after this time. */
+#define WATCHDOG_MS 8000
 
 FIXTURE(fence)
 {
@@ -80,7 +80,7 @@ static void close_link(struct __test_metadata *_metadata, fence_t *self)
 	close(mem.fd);
 }
 
-/* How long an access waits for its pages; only in builds for races. */
+/* Deadline of an access, in milliseconds; only in builds with hold points. */
 #define DEADLINE "/sys/kernel/debug/ib_peer_mem/fault_timeout_ms"
 
 FIXTURE_TEARDOWN(fence)
@@ -120,7 +120,7 @@ static int move(fence_t *self)
 	return ioctl(mem->fd, PEER_TEST_DMABUF_MOVE, mem->dmabuf) ? -errno : 0;
 }
 
-/* The bytes go to the engine. A fixed buffer is not registered meanwhile. */
+/* Moves the buffer. A fixed buffer is deregistered for that. */
 static int evict(fence_t *self)
 {
 	int ret = is_fixed(self) ? deregister(self) : 0;
@@ -132,7 +132,7 @@ static int evict(fence_t *self)
 	return ret;
 }
 
-/* The next copy waits for vt_test_dmabuf_finish(). */
+/* Moves the buffer; the copy does not end before vt_test_dmabuf_finish(). */
 static int evict_and_hold(fence_t *self)
 {
 	int ret = vt_test_dmabuf_speed(&self->there.mem,
@@ -153,7 +153,7 @@ static int pending(const fence_t *self)
 
 static const struct vt_part parts[] = {
 	{ 0, 0, 1 },
-	{ 3, 4095, 2 },			/* over a page border */
+	{ 3, 4095, 2 },			/* across a page boundary */
 	{ 100, 4000, 20000 },
 	{ 77, WINDOW - 5000, 12000 },
 	{ 4096, SIZE - 5, 5 },		/* the last bytes */
@@ -161,11 +161,11 @@ static const struct vt_part parts[] = {
 
 #define PARTS (sizeof(parts) / sizeof(parts[0]))
 
-/* An MR of a dma-buf has no right to be flushed. */
+/* Skips FLUSH: an MR over a dma-buf does not allow it. */
 static const struct vt_access_op *next_op(const struct vt_access_op *op)
 {
 	op = op ? op + 1 : vt_access_ops;
-	if (op->name && !strcmp(op->name, "flush_behind"))
+	if (op->name && !strcmp(op->name, "flush_after_write"))
 		op++;
 	return op->name ? op : NULL;
 }
@@ -183,7 +183,7 @@ static const struct vt_access_op *find_op(const char *name)
 	return op;
 }
 
-/* Starts it; an operation that does not wait for the fence is a failure. */
+/* Starts an operation. It is a failure if the operation does not wait for the fence. */
 static void start_waiting(struct __test_metadata *_metadata, fence_t *self,
 			  struct vt_access_run *run,
 			  const struct vt_access_op *what)
@@ -196,43 +196,43 @@ static void start_waiting(struct __test_metadata *_metadata, fence_t *self,
 		TH_LOG("%s did not wait: %d", what->name, run->status);
 }
 
-/* Signals all fences if something that must not wait for them does. */
-struct rescue {
+/* A thread that signals all fences if a call waits for them that must not. */
+struct watchdog {
 	pthread_t thread;
 	struct vt_mem *mem;
 	atomic_bool over;
 	int64_t start;
 };
 
-static void *rescue_run(void *arg)
+static void *watchdog_run(void *arg)
 {
-	struct rescue *rescue = arg;
+	struct watchdog *watchdog = arg;
 
-	while (!atomic_load(&rescue->over)) {
-		if (vt_now_ms() - rescue->start > RESCUE_MS)
-			vt_test_dmabuf_finish(rescue->mem);
+	while (!atomic_load(&watchdog->over)) {
+		if (vt_now_ms() - watchdog->start > WATCHDOG_MS)
+			vt_test_dmabuf_finish(watchdog->mem);
 		usleep(5000);
 	}
 	return NULL;
 }
 
-static int rescue_start(struct rescue *rescue, struct vt_mem *mem)
+static int watchdog_start(struct watchdog *watchdog, struct vt_mem *mem)
 {
-	*rescue = (struct rescue){ .mem = mem, .start = vt_now_ms() };
-	return -pthread_create(&rescue->thread, NULL, rescue_run, rescue);
+	*watchdog = (struct watchdog){ .mem = mem, .start = vt_now_ms() };
+	return -pthread_create(&watchdog->thread, NULL, watchdog_run, watchdog);
 }
 
-/* Return: how long it was under way, in milliseconds. */
-static int64_t rescue_stop(struct rescue *rescue)
+/* Return: time since the start, in milliseconds. */
+static int64_t watchdog_stop(struct watchdog *watchdog)
 {
-	int64_t took = vt_now_ms() - rescue->start;
+	int64_t took = vt_now_ms() - watchdog->start;
 
-	atomic_store(&rescue->over, true);
-	pthread_join(rescue->thread, NULL);
+	atomic_store(&watchdog->over, true);
+	pthread_join(watchdog->thread, NULL);
 	return took;
 }
 
-/* ---- the bytes ---- */
+/* ---- data after moves ---- */
 
 static void run_all(struct __test_metadata *_metadata, fence_t *self,
 		    unsigned int moves)
@@ -268,9 +268,9 @@ TEST_F_TIMEOUT(fence, bytes_after_two_moves, 120)
 	run_all(_metadata, self, 2);
 }
 
-/* ---- a fence that does not signal for long ---- */
+/* ---- a fence that stays pending ---- */
 
-TEST_F_TIMEOUT(fence, access_waits_and_delays_nobody, 120)
+TEST_F_TIMEOUT(fence, access_waits_without_delaying_others, 120)
 {
 	const struct vt_access_op *op, *meanwhile;
 	struct vt_access_run run;
@@ -296,7 +296,7 @@ TEST_F_TIMEOUT(fence, access_waits_and_delays_nobody, 120)
 	EXPECT_EQ(0, vt_link_close(&other));
 }
 
-/* Queue pairs of their own, on one MR, so that its faults wait side by side. */
+/* One MR with a queue pair for each operation, so that faults wait concurrently. */
 TEST_F_TIMEOUT(fence, all_accesses_wait_at_once, 120)
 {
 	struct vt_pair_opts opts = { .srq = true };
@@ -315,7 +315,7 @@ TEST_F_TIMEOUT(fence, all_accesses_wait_at_once, 120)
 		vt_buf_fill(&link->here, 100 + (run - runs));
 		run->op = op;
 		run->link = link;
-		/* No part is in the pages that others compare. */
+		/* An operation also compares the pages around its part: keep distance. */
 		run->part = (struct vt_part){ 50, 1001 + (run - runs) * 40000,
 					      20000 };
 		run++;
@@ -338,25 +338,25 @@ TEST_F_TIMEOUT(fence, all_accesses_wait_at_once, 120)
 	EXPECT_EQ(0, vt_buf_check_all(&self->there));
 }
 
-/* The exporter gets its reservation, moves the buffer, and the wait goes on. */
+/* The exporter can lock its reservation and move the buffer; the wait continues. */
 TEST_F_TIMEOUT(fence, moved_again_while_waiting, 120)
 {
 	const struct vt_access_op *op;
 	struct vt_access_run run;
-	struct rescue rescue;
+	struct watchdog watchdog;
 	int tries;
 
 	if (is_fixed(self))
-		DOES_NOT_APPLY(return, "this one does not move");
+		DOES_NOT_APPLY(return, "this buffer does not move");
 	for_each_op(op) {
 		ASSERT_EQ(0, evict_and_hold(self));
 		start_waiting(_metadata, self, &run, op);
-		ASSERT_EQ(0, rescue_start(&rescue, &self->there.mem));
+		ASSERT_EQ(0, watchdog_start(&watchdog, &self->there.mem));
 		EXPECT_LE(1, pending(self));
 		EXPECT_EQ(0, move(self));
-		EXPECT_GT(PROMPT_MS, rescue_stop(&rescue));
+		EXPECT_GT(PROMPT_MS, watchdog_stop(&watchdog));
 		EXPECT_FALSE(vt_access_done(&run, WAITS_MS));
-		/* Of the second move, too, which may begin its copy only now. */
+		/* The copy of the second move may begin only now. */
 		for (tries = 0; tries < 50; tries++) {
 			ASSERT_EQ(0, vt_test_dmabuf_finish(&self->there.mem));
 			if (vt_access_done(&run, 100))
@@ -369,10 +369,10 @@ TEST_F_TIMEOUT(fence, moved_again_while_waiting, 120)
 	EXPECT_EQ(0, vt_buf_check_all(&self->there));
 }
 
-/* A registration maps the buffer, but needs no byte of it. */
+/* A registration maps the buffer, but does not wait for its bytes. */
 TEST_F_TIMEOUT(fence, registered_while_pending, 60)
 {
-	struct rescue rescue;
+	struct watchdog watchdog;
 
 	ASSERT_EQ(0, deregister(self));
 	ASSERT_EQ(0, vt_test_dmabuf_speed(&self->there.mem,
@@ -380,9 +380,9 @@ TEST_F_TIMEOUT(fence, registered_while_pending, 60)
 	ASSERT_EQ(0, move(self));
 	ASSERT_EQ(0, vt_test_dmabuf_fence(&self->there.mem,
 					  PEER_TEST_DMABUF_FENCE_READ));
-	ASSERT_EQ(0, rescue_start(&rescue, &self->there.mem));
+	ASSERT_EQ(0, watchdog_start(&watchdog, &self->there.mem));
 	ASSERT_EQ(0, register_again(self));
-	EXPECT_GT(PROMPT_MS, rescue_stop(&rescue));
+	EXPECT_GT(PROMPT_MS, watchdog_stop(&watchdog));
 	EXPECT_EQ(2, pending(self));
 	ASSERT_EQ(0, vt_test_dmabuf_finish(&self->there.mem));
 	EXPECT_EQ(0, find_op("read_from")->run(&self->link, &parts[2]));
@@ -394,15 +394,15 @@ TEST_F_TIMEOUT(fence, deregistered_while_waiting, 240)
 {
 	const struct vt_access_op *op;
 	struct vt_access_run run;
-	struct rescue rescue;
+	struct watchdog watchdog;
 	int64_t took;
 
 	for_each_op(op) {
 		ASSERT_EQ(0, evict_and_hold(self));
 		start_waiting(_metadata, self, &run, op);
-		ASSERT_EQ(0, rescue_start(&rescue, &self->there.mem));
+		ASSERT_EQ(0, watchdog_start(&watchdog, &self->there.mem));
 		EXPECT_EQ(0, deregister(self));
-		took = rescue_stop(&rescue);
+		took = watchdog_stop(&watchdog);
 		EXPECT_GT(PROMPT_MS, took)
 			TH_LOG("%s: %lld ms", op->name, (long long)took);
 		EXPECT_LE(1, pending(self));
@@ -414,19 +414,19 @@ TEST_F_TIMEOUT(fence, deregistered_while_waiting, 240)
 	}
 }
 
-/* The exporter takes the buffer away; its engine never signals the fence. */
+/* The exporter revokes the buffer; its engine never signals the fence. */
 TEST_F_TIMEOUT(fence, revoked_while_waiting, 240)
 {
 	const struct vt_access_op *op;
 	struct vt_access_run run;
-	struct rescue rescue;
+	struct watchdog watchdog;
 
 	if (is_fixed(self))
-		DOES_NOT_APPLY(return, "this one cannot revoke");
+		DOES_NOT_APPLY(return, "this buffer cannot be revoked");
 	for_each_op(op) {
 		ASSERT_EQ(0, evict_and_hold(self));
 		start_waiting(_metadata, self, &run, op);
-		ASSERT_EQ(0, rescue_start(&rescue, &self->there.mem));
+		ASSERT_EQ(0, watchdog_start(&watchdog, &self->there.mem));
 		EXPECT_EQ(0, vt_mem_revoke(&self->there.mem));
 		EXPECT_TRUE(vt_access_done(&run, PROMPT_MS))
 			TH_LOG("%s", op->name);
@@ -434,20 +434,20 @@ TEST_F_TIMEOUT(fence, revoked_while_waiting, 240)
 		EXPECT_LT(0, vt_access_end(&run))
 			TH_LOG("%s", op->name);
 		EXPECT_EQ(0, vt_count_not_revoked(&self->dev, &self->there));
-		EXPECT_GT(PROMPT_MS, rescue_stop(&rescue));
+		EXPECT_GT(PROMPT_MS, watchdog_stop(&watchdog));
 		close_link(_metadata, self);
 		ASSERT_EQ(0, open_link(&self->link, variant->kind));
 	}
 }
 
 /*
- * Another process, with a device, a queue pair and an MR of its own over the buffer.
- * When it has these it writes to @ready, waits for @go, and does what will wait.
+ * Another process with its own device, queue pair and MR over the buffer. After setup
+ * it writes to @ready, waits for @go, and starts the access that waits for the fence.
  */
 struct victim {
 	struct vt_mem *mem;
 	const struct vt_access_op *op;	/* NULL: a prefetch */
-	bool mr_first;			/* then the QP is destroyed first */
+	bool mr_first;			/* create the MR first: its QP is destroyed first */
 	int ready[2];
 	int go[2];
 };
@@ -490,7 +490,7 @@ static int victim_run(struct victim *victim)
 	return ret ? 1 : 0;
 }
 
-/* Return: its pid, when it is ready; or -errno. */
+/* Waits until the process is ready. Return: its pid or -errno. */
 static pid_t victim_start(struct victim *victim)
 {
 	char byte;
@@ -516,16 +516,16 @@ static int victim_go(struct victim *victim)
 	return ret;
 }
 
-/* It is killed while it waits for a fence. */
+/* Kills the process while it waits for a fence. */
 static void kill_victim(struct __test_metadata *_metadata, fence_t *self,
 			struct victim *victim)
 {
-	struct rescue rescue;
+	struct watchdog watchdog;
 	pid_t pid;
 
 	ASSERT_EQ(0, vt_test_dmabuf_speed(&self->there.mem,
 					  PEER_TEST_DMABUF_UNTIL_FINISH));
-	/* A fixed buffer moves while nobody has it mapped. */
+	/* A fixed buffer can move only while no importer has it mapped. */
 	if (is_fixed(self)) {
 		ASSERT_EQ(0, deregister(self));
 		ASSERT_EQ(0, move(self));
@@ -538,10 +538,10 @@ static void kill_victim(struct __test_metadata *_metadata, fence_t *self,
 	ASSERT_EQ(0, victim_go(victim));
 	usleep(WAITS_MS * 1000);
 	EXPECT_LE(1, pending(self));
-	ASSERT_EQ(0, rescue_start(&rescue, &self->there.mem));
+	ASSERT_EQ(0, watchdog_start(&watchdog, &self->there.mem));
 	EXPECT_EQ(0, kill(pid, SIGKILL));
-	EXPECT_EQ(128 + SIGKILL, vt_wait_child(pid, RESCUE_MS + PROMPT_MS));
-	EXPECT_GT(PROMPT_MS, rescue_stop(&rescue))
+	EXPECT_EQ(128 + SIGKILL, vt_wait_child(pid, WATCHDOG_MS + PROMPT_MS));
+	EXPECT_GT(PROMPT_MS, watchdog_stop(&watchdog))
 		TH_LOG("%s", victim->op ? victim->op->name : "prefetch");
 	ASSERT_EQ(0, vt_test_dmabuf_finish(&self->there.mem));
 	if (is_fixed(self))
@@ -619,18 +619,18 @@ TEST_F_TIMEOUT(fence, prefetch_waits, 60)
 	pthread_join(prefetch.thread, NULL);
 	EXPECT_EQ(0, prefetch.ret);
 
-	/* All of it is there. */
+	/* All pages are present. */
 	ASSERT_EQ(0, vt_mr_counters_read(&before));
 	EXPECT_EQ(0, find_op("write_to")->run(&self->link, &parts[3]));
 	ASSERT_EQ(0, vt_mr_counters_read(&after));
 	EXPECT_EQ(before.faults, after.faults);
 }
 
-TEST_F_TIMEOUT(fence, prefetch_in_the_background, 60)
+TEST_F_TIMEOUT(fence, async_prefetch, 60)
 {
 	struct prefetch prefetch = { .self = self };
 	int64_t start = vt_now_ms();
-	struct rescue rescue;
+	struct watchdog watchdog;
 
 	ASSERT_EQ(0, evict_and_hold(self));
 	prefetch_run(&prefetch);
@@ -639,10 +639,10 @@ TEST_F_TIMEOUT(fence, prefetch_in_the_background, 60)
 	usleep(WAITS_MS * 1000);
 	EXPECT_LE(1, pending(self));
 
-	/* It ends with the MR. */
-	ASSERT_EQ(0, rescue_start(&rescue, &self->there.mem));
+	/* Deregistration ends it. */
+	ASSERT_EQ(0, watchdog_start(&watchdog, &self->there.mem));
 	EXPECT_EQ(0, deregister(self));
-	EXPECT_GT(PROMPT_MS, rescue_stop(&rescue));
+	EXPECT_GT(PROMPT_MS, watchdog_stop(&watchdog));
 	ASSERT_EQ(0, vt_test_dmabuf_finish(&self->there.mem));
 	ASSERT_EQ(0, register_again(self));
 	EXPECT_EQ(0, find_op("write_to")->run(&self->link, &parts[2]));
@@ -655,36 +655,36 @@ static int add_fence(fence_t *self, enum peer_test_dmabuf_fence_usage usage)
 	return vt_test_dmabuf_fence(&self->there.mem, usage);
 }
 
-/* The buffer is mapped, and what is behind the window has not been accessed. */
-static const struct vt_part before_window = { 0, 100, 5000 };
-static const struct vt_part behind_window = { 9, WINDOW + 100, 5000 };
+/* After an access to the first part the buffer is mapped; the second needs a fault. */
+static const struct vt_part first_window = { 0, 100, 5000 };
+static const struct vt_part second_window = { 9, WINDOW + 100, 5000 };
 
-TEST_F_TIMEOUT(fence, of_users_are_not_waited_for, 60)
+TEST_F_TIMEOUT(fence, user_fences_are_ignored, 60)
 {
 	const struct vt_access_op *op;
-	struct rescue rescue;
+	struct watchdog watchdog;
 
 	ASSERT_EQ(0, evict(self));
-	ASSERT_EQ(0, find_op("write_to")->run(&self->link, &before_window));
+	ASSERT_EQ(0, find_op("write_to")->run(&self->link, &first_window));
 	ASSERT_EQ(0, add_fence(self, PEER_TEST_DMABUF_FENCE_READ));
 	ASSERT_EQ(0, add_fence(self, PEER_TEST_DMABUF_FENCE_WRITE));
-	ASSERT_EQ(0, rescue_start(&rescue, &self->there.mem));
+	ASSERT_EQ(0, watchdog_start(&watchdog, &self->there.mem));
 	for_each_op(op)
-		EXPECT_EQ(0, op->run(&self->link, &behind_window))
+		EXPECT_EQ(0, op->run(&self->link, &second_window))
 			TH_LOG("%s", op->name);
 	EXPECT_EQ(2, pending(self));
-	EXPECT_GT(PROMPT_MS, rescue_stop(&rescue));
+	EXPECT_GT(PROMPT_MS, watchdog_stop(&watchdog));
 }
 
-TEST_F_TIMEOUT(fence, of_exporter_without_move_is_waited_for, 60)
+TEST_F_TIMEOUT(fence, exporter_fence_is_awaited_without_move, 60)
 {
 	struct vt_access_run run = {
 		.op = find_op("write_to"), .link = &self->link,
-		.part = behind_window,
+		.part = second_window,
 	};
 
 	ASSERT_EQ(0, evict(self));
-	ASSERT_EQ(0, find_op("write_to")->run(&self->link, &before_window));
+	ASSERT_EQ(0, find_op("write_to")->run(&self->link, &first_window));
 	ASSERT_EQ(0, add_fence(self, PEER_TEST_DMABUF_FENCE_KERNEL));
 	ASSERT_EQ(0, vt_access_start(&run));
 	EXPECT_FALSE(vt_access_done(&run, WAITS_MS));
@@ -693,37 +693,37 @@ TEST_F_TIMEOUT(fence, of_exporter_without_move_is_waited_for, 60)
 	EXPECT_EQ(0, vt_access_end(&run));
 }
 
-/* A new mapping begins an access of the CPU, but waits for no user either. */
-TEST_F_TIMEOUT(fence, of_users_are_not_waited_for_after_move, 60)
+/* A new mapping begins CPU access, which does not wait for fences of users either. */
+TEST_F_TIMEOUT(fence, user_fences_are_ignored_after_move, 60)
 {
 	const struct vt_access_op *op;
-	struct rescue rescue;
+	struct watchdog watchdog;
 
 	if (is_fixed(self))
-		DOES_NOT_APPLY(return, "this one is mapped once");
+		DOES_NOT_APPLY(return, "this buffer is mapped once");
 	ASSERT_EQ(0, add_fence(self, PEER_TEST_DMABUF_FENCE_READ));
 	ASSERT_EQ(0, add_fence(self, PEER_TEST_DMABUF_FENCE_WRITE));
-	ASSERT_EQ(0, rescue_start(&rescue, &self->there.mem));
+	ASSERT_EQ(0, watchdog_start(&watchdog, &self->there.mem));
 	for_each_op(op) {
 		ASSERT_EQ(0, move(self));
 		EXPECT_EQ(0, op->run(&self->link, &parts[2]))
 			TH_LOG("%s", op->name);
 	}
 	EXPECT_EQ(2, pending(self));
-	EXPECT_GT(PROMPT_MS, rescue_stop(&rescue));
+	EXPECT_GT(PROMPT_MS, watchdog_stop(&watchdog));
 }
 
 /* ---- the deadline ---- */
 
 #define DEADLINE_MS 1000
 
-/* An access gives up once, and at its deadline. */
+/* An access waits until its deadline, then fails; it does not wait again. */
 TEST_F_TIMEOUT(fence, access_gives_up, 120)
 {
 	const struct vt_access_op *op;
 
 	if (vt_write_file(DEADLINE, "1000"))
-		SKIP(return, "the deadline is 60 seconds");
+		SKIP(return, "this build cannot shorten the deadline of 60 seconds");
 	for_each_op(op) {
 		int64_t start = vt_now_ms();
 
@@ -732,7 +732,7 @@ TEST_F_TIMEOUT(fence, access_gives_up, 120)
 			TH_LOG("%s", op->name);
 		EXPECT_LE(DEADLINE_MS, vt_now_ms() - start)
 			TH_LOG("%s", op->name);
-		EXPECT_GT(RESCUE_MS, vt_now_ms() - start)
+		EXPECT_GT(WATCHDOG_MS, vt_now_ms() - start)
 			TH_LOG("%s", op->name);
 		EXPECT_LE(1, pending(self));
 		ASSERT_EQ(0, vt_test_dmabuf_finish(&self->there.mem));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * RDMAV_FORK_SAFE: while memory is registered children may lack it; when it is no
- * longer, they have it again, device memory as host memory.
+ * RDMAV_FORK_SAFE: a child may lack memory that is registered at the fork. After
+ * deregistration children inherit it again, device memory like host memory.
  */
 #include <kselftest_harness.h>
 
@@ -10,12 +10,14 @@
 
 #include "lib/buf.h"
 #include "lib/counters.h"
+#include "lib/page.h"
 #include "lib/verbs.h"
 
-#define PAGE 4096
-#define SIZE (16 * PAGE)
+#define PAGE vt_page_size()
+#define PAGES 16
+#define SIZE (PAGES * PAGE)
 
-/* Before the library looks. */
+/* libibverbs reads the variable when it is initialized. */
 __attribute__((constructor)) static void fork_safe(void)
 {
 	setenv("RDMAV_FORK_SAFE", "1", 1);
@@ -56,7 +58,7 @@ FIXTURE_TEARDOWN(fork)
 	EXPECT_EQ(0, vt_counters_balanced(variant->kind));
 }
 
-/* Return: how many of the pages a child has, by its page tables. */
+/* Return: the number of pages that a child has. */
 static int pages_of_child(const struct vt_mem *mem)
 {
 	int status, pages = 0;
@@ -79,23 +81,23 @@ static int pages_of_child(const struct vt_mem *mem)
 	return pages;
 }
 
-TEST_F_TIMEOUT(fork, child_has_it_after_deregistration, 60)
+TEST_F_TIMEOUT(fork, inherited_after_deregistration, 60)
 {
 	struct ibv_mr *mr;
 
-	EXPECT_EQ(SIZE / PAGE, pages_of_child(&self->mem));
+	EXPECT_EQ(PAGES, pages_of_child(&self->mem));
 	mr = ibv_reg_mr(self->dev.pd, self->mem.addr, SIZE,
 			IBV_ACCESS_LOCAL_WRITE | variant->access);
 	ASSERT_NE(NULL, mr);
 	ASSERT_EQ(0, ibv_dereg_mr(mr));
-	EXPECT_EQ(SIZE / PAGE, pages_of_child(&self->mem));
+	EXPECT_EQ(PAGES, pages_of_child(&self->mem));
 
-	/* A part of a page, and two that overlap. */
+	/* A part of a page. */
 	mr = ibv_reg_mr(self->dev.pd, self->mem.addr + PAGE, 100,
 			IBV_ACCESS_LOCAL_WRITE | variant->access);
 	ASSERT_NE(NULL, mr);
 	ASSERT_EQ(0, ibv_dereg_mr(mr));
-	EXPECT_EQ(SIZE / PAGE, pages_of_child(&self->mem));
+	EXPECT_EQ(PAGES, pages_of_child(&self->mem));
 }
 
 TEST_HARNESS_MAIN

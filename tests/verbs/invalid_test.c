@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
  * Registrations that must fail: with the documented errno (see
- * include/rdma/ib_umem_peer.h), with nothing left behind.
- *
- * Where host memory answers differently by nature, the variant says so.
+ * include/rdma/ib_umem_peer.h), and without leaks. The variant states where host
+ * memory has another errno.
  */
 #include <kselftest_harness.h>
 
@@ -12,9 +11,10 @@
 #include "applies.h"
 #include "lib/buf.h"
 #include "lib/counters.h"
+#include "lib/page.h"
 #include "lib/raw.h"
 
-#define PAGE 4096UL
+#define PAGE vt_page_size()
 #define SIZE (16 * PAGE)
 
 FIXTURE(invalid)
@@ -77,7 +77,7 @@ static bool is_host(const struct vt_mem_kind *kind)
 	return !kind->client;
 }
 
-/* After every refusal the memory can still be registered. */
+/* After a failed registration the memory can still be registered. */
 static void expect_usable(struct __test_metadata *_metadata, struct vt_dev *dev,
 			  struct vt_mem *mem)
 {
@@ -89,7 +89,7 @@ TEST_F(invalid, length_zero)
 	EXPECT_EQ(EINVAL, vt_reg_errno(&self->dev, self->mem.addr, 0,
 				       VT_ACCESS_ALL));
 	EXPECT_EQ(EINVAL, vt_reg_errno(&self->dev, self->mem.addr + PAGE, 0, 0));
-	/* Within a page, ib_umem_get() takes it for that page. */
+	/* At an unaligned address, ib_umem_get() registers that page of host memory. */
 	if (!is_host(variant->kind))
 		EXPECT_EQ(EINVAL, vt_reg_errno(&self->dev, self->mem.addr + 1, 0,
 					       VT_ACCESS_ALL));
@@ -114,7 +114,7 @@ TEST_F(invalid, wrap_around)
 	expect_usable(_metadata, &self->dev, &self->mem);
 }
 
-/* A hole behind the memory, so that nothing else can be mapped there. */
+/* Unmaps a part of the memory. */
 static void punch(struct __test_metadata *_metadata, struct vt_mem *mem,
 		  size_t offset, size_t length)
 {
@@ -168,7 +168,7 @@ static void put_host(struct __test_metadata *_metadata, void *at, size_t length)
 			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0));
 }
 
-/* A pinned region is all of one owner. */
+/* A pinned MR must not be partly peer memory and partly system memory. */
 TEST_F(invalid, half_host_memory)
 {
 	int mixed = is_host(variant->kind) ? 0 : EFAULT;
@@ -222,7 +222,7 @@ TEST_F(invalid, read_only_mapping)
 	EXPECT_EQ(0, vt_reg_errno(&self->dev, mem.addr, SIZE,
 				  IBV_ACCESS_REMOTE_READ));
 
-	/* One page of it is enough. */
+	/* One read-only page is enough. */
 	ASSERT_EQ(0, mprotect(self->mem.addr + PAGE, PAGE, PROT_READ));
 	EXPECT_EQ(variant->read_only,
 		  vt_reg_errno(&self->dev, self->mem.addr, SIZE, VT_ACCESS_ALL));
@@ -233,17 +233,17 @@ TEST_F(invalid, read_only_mapping)
 
 TEST_F(invalid, access_flags)
 {
-	/* Writing from afar without writing from here. */
+	/* Remote write access needs local write access. */
 	EXPECT_EQ(EINVAL, vt_reg_errno(&self->dev, self->mem.addr, SIZE,
 				       IBV_ACCESS_REMOTE_WRITE));
-	/* It is no persistent memory. */
+	/* The memory is not persistent. */
 	EXPECT_EQ(EINVAL, vt_reg_errno(&self->dev, self->mem.addr, SIZE,
 				       VT_ACCESS_ALL |
 				       VT_ACCESS_FLUSH_PERSISTENT));
 	expect_usable(_metadata, &self->dev, &self->mem);
 }
 
-/* The device's address of the first byte must have its offset in the page. */
+/* The iova must have the same offset in the page as the address. */
 TEST_F(invalid, iova)
 {
 	struct ibv_mr *mr;
@@ -267,7 +267,7 @@ TEST_F(invalid, not_exported)
 	EXPECT_EQ(EACCES, vt_reg_errno(&self->dev, mem.addr, SIZE,
 				       VT_ACCESS_ALL));
 	EXPECT_EQ(EACCES, vt_reg_errno(&self->dev, mem.addr + 1, 1, 0));
-	/* It is as good as any other memory otherwise. */
+	/* The CPU can access it. */
 	mem.addr[SIZE - 1] = 42;
 	vt_mem_free(&mem);
 }
@@ -283,7 +283,7 @@ TEST_F(invalid, destroyed)
 				       VT_ACCESS_ALL));
 }
 
-/* Pinned memory is charged to the process, as a user without privileges sees. */
+/* Pinned memory counts against RLIMIT_MEMLOCK of a user without privileges. */
 TEST_F(invalid, memlock_limit)
 {
 	struct rlimit limit = { SIZE / 2, SIZE / 2 };
@@ -296,7 +296,7 @@ TEST_F(invalid, memlock_limit)
 	EXPECT_EQ(ENOMEM, vt_reg_errno(&self->dev, self->mem.addr + 1, SIZE / 2,
 				       VT_ACCESS_ALL));
 
-	/* What is registered counts; what was refused or given back does not. */
+	/* Only existing MRs count, not those that failed or were deregistered. */
 	mr = ibv_reg_mr(self->dev.pd, self->mem.addr, SIZE / 2, VT_ACCESS_ALL);
 	ASSERT_NE(NULL, mr);
 	EXPECT_EQ(ENOMEM, vt_reg_errno(&self->dev, self->mem.addr, 1, 0));

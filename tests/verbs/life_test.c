@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Processes and memory come and go: kill, fork, sharing, many rounds, more
- * memory than the device has, everything at once. What was taken is given back
- * (the counters of the client say so, the live objects of the RDMA device too).
+ * Lifetime of processes, memory and MRs: many registrations, kill, fork. All
+ * resources are released: the counters of the exporter and the live objects of the
+ * RDMA device are compared with those from before.
  */
 #include <kselftest_harness.h>
 
@@ -45,8 +45,8 @@ FIXTURE_SETUP(life)
 	ASSERT_EQ(0, vt_dev_open(&self->dev));
 }
 
-/* Objects of processes that died go soon, not at once. */
-static int settles_at(const char *what, int count)
+/* The kernel releases objects of killed processes with a delay. Return: their number. */
+static int wait_for_count(const char *what, int count)
 {
 	int64_t until = vt_now_ms() + BOUND_MS;
 	int now;
@@ -60,12 +60,12 @@ static int settles_at(const char *what, int count)
 FIXTURE_TEARDOWN(life)
 {
 	vt_dev_close(&self->dev);
-	EXPECT_EQ(self->mrs, settles_at("mr", self->mrs));
-	EXPECT_EQ(self->qps, settles_at("qp", self->qps));
+	EXPECT_EQ(self->mrs, wait_for_count("mr", self->mrs));
+	EXPECT_EQ(self->qps, wait_for_count("qp", self->qps));
 	EXPECT_EQ(0, vt_counters_balanced(variant->kind));
 }
 
-/* A WRITE of [0, length) from one buffer to the other; both stay comparable. */
+/* Writes [0, length) of one buffer into the other by RDMA, and updates the shadow. */
 static int write_all(struct vt_dev *dev, struct vt_buf *from, struct vt_buf *to,
 		     size_t length)
 {
@@ -82,14 +82,14 @@ static int write_all(struct vt_dev *dev, struct vt_buf *from, struct vt_buf *to,
 	return ret;
 }
 
-static int many(void)
+static int num_rounds(void)
 {
 	return vt_slow_kernel() ? 200 : 1000;
 }
 
-TEST_F_TIMEOUT(life, many_rounds, 120)
+TEST_F_TIMEOUT(life, many_registrations, 120)
 {
-	int rounds = many();
+	int rounds = num_rounds();
 	struct vt_counters now;
 	struct vt_mem mem;
 	struct ibv_mr *mr;
@@ -114,13 +114,13 @@ TEST_F_TIMEOUT(life, many_objects, 120)
 {
 	struct ibv_mr *mr;
 	struct vt_mem mem;
-	int i, rounds = many();
+	int i, rounds = num_rounds();
 
 	for (i = 0; i < rounds; i++) {
 		ASSERT_EQ(0, vt_mem_alloc(&mem, variant->kind, 8192, 0));
 		mr = ibv_reg_mr(self->dev.pd, mem.addr, 8192, VT_ACCESS_ALL);
 		ASSERT_NE(NULL, mr);
-		/* In both orders. */
+		/* Free the memory before or after deregistration. */
 		if (i % 2)
 			vt_mem_free(&mem);
 		ASSERT_EQ(0, ibv_dereg_mr(mr));
@@ -130,8 +130,11 @@ TEST_F_TIMEOUT(life, many_objects, 120)
 
 /* ---- kill ---- */
 
-/* WRITEs from a buffer of the kind into itself until killed. */
-static void transfer_for_ever(const struct vt_mem_kind *kind, int tell)
+/*
+ * Writes from one half of a buffer to the other by RDMA until the process is killed.
+ * Writes a byte to @ready when data flows.
+ */
+static void write_until_killed(const struct vt_mem_kind *kind, int ready)
 {
 	enum { DEPTH = 8, LENGTH = SIZE / 2 };
 	struct vt_pair_opts opts = { .depth = 2 * DEPTH };
@@ -161,7 +164,7 @@ static void transfer_for_ever(const struct vt_mem_kind *kind, int tell)
 			continue;
 		if (vt_wait(&pair.end[0], &wc, VT_TIMEOUT_MS) || wc.status)
 			_exit(3);
-		if (i == DEPTH && write(tell, "", 1) != 1)
+		if (i == DEPTH && write(ready, "", 1) != 1)
 			_exit(4);
 	}
 }
@@ -177,10 +180,10 @@ TEST_F_TIMEOUT(life, kill_in_mid_transfer, 120)
 		pid = fork();
 		if (!pid) {
 			close(fds[0]);
-			transfer_for_ever(variant->kind, fds[1]);
+			write_until_killed(variant->kind, fds[1]);
 		}
 		close(fds[1]);
-		/* It says when data flows. */
+		/* The child writes a byte when data flows. */
 		ASSERT_EQ(1, read(fds[0], &byte, 1));
 		usleep(10000 * i);
 		ASSERT_EQ(0, kill(pid, SIGKILL));
@@ -189,17 +192,17 @@ TEST_F_TIMEOUT(life, kill_in_mid_transfer, 120)
 	}
 }
 
-/* What a process tells another that is to write into its memory. */
-struct invitation {
+/* What a requester must know of a responder. */
+struct responder_info {
 	struct vt_address address;
 	struct vt_remote remote;
 };
 
-/* Owns memory of the kind, lets itself be written to, waits to be killed. */
-static void be_a_target(const struct vt_mem_kind *kind, int socket)
+/* A responder: registers memory of the kind, connects, and waits to be killed. */
+static void run_responder(const struct vt_mem_kind *kind, int socket)
 {
 	static const struct vt_pair_opts opts;
-	struct invitation mine;
+	struct responder_info mine;
 	struct vt_address peer;
 	struct vt_buf buf;
 	struct vt_dev dev;
@@ -218,14 +221,14 @@ static void be_a_target(const struct vt_mem_kind *kind, int socket)
 	_exit(3);
 }
 
-/* Its peer is told by an error, in bounded time, and can go on with others. */
-TEST_F_TIMEOUT(life, kill_the_target, 120)
+/* The requester gets an error in bounded time. */
+TEST_F_TIMEOUT(life, kill_responder, 120)
 {
 	static const struct vt_pair_opts opts = {
 		.retries = 3, .timeout = 17,
 	};
 	struct vt_address address;
-	struct invitation theirs;
+	struct responder_info theirs;
 	struct vt_buf host;
 	struct ibv_sge sge;
 	struct vt_end end;
@@ -235,7 +238,7 @@ TEST_F_TIMEOUT(life, kill_the_target, 120)
 	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, sockets));
 	pid = fork();
 	if (!pid)
-		be_a_target(variant->kind, sockets[1]);
+		run_responder(variant->kind, sockets[1]);
 	close(sockets[1]);
 	ASSERT_EQ(0, vt_end_open(&end, &self->dev, &opts, false));
 	ASSERT_EQ(0, vt_buf_open(&host, &self->dev, &vt_mem_host, SIZE, NULL));
@@ -279,7 +282,7 @@ TEST_F(life, fork_child_exits)
 	EXPECT_EQ(0, vt_buf_close(&host));
 }
 
-/* The child's address space is not the parent's. */
+/* munmap() in the child does not affect the MR of the parent. */
 TEST_F(life, fork_child_unmaps)
 {
 	struct vt_buf host, buf;
@@ -313,7 +316,7 @@ TEST_F(life, fork_child_unmaps)
 	EXPECT_EQ(0, vt_buf_close(&host));
 }
 
-/* The parent goes on registering what it shares with a child. */
+/* The parent can register memory that it shares with a child. */
 TEST_F(life, fork_register_after)
 {
 	struct vt_buf host, buf;
@@ -327,7 +330,7 @@ TEST_F(life, fork_register_after)
 	ASSERT_EQ(0, pipe(to_child));
 	pid = fork();
 	if (!pid) {
-		/* It sees what is written for the parent: one memory. */
+		/* The mapping is shared: the child sees data written for the parent. */
 		if (read(to_child[0], &byte, 1) != 1)
 			_exit(1);
 		_exit(vt_first_diff(buf.mem.addr, host.shadow, SIZE) < 0 ?

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Answers that get lost, or come late (peer_test_loss.ko). The request is sent
- * again, and what completes with success has done its work, once.
+ * Responses that are lost or late (peer_test_loss.ko). The requester retransmits. An
+ * operation that completes with success was executed, and only once.
  */
 #include <kselftest_harness.h>
 
@@ -13,20 +13,20 @@
 
 #define SIZE 65536
 #define WRITTEN 3000		/* three packets */
-#define RESULT 8192		/* of atomics, here; their word, there */
+#define RESULT 8192		/* result of atomics (here), their word (there) */
 #define READ_AT 16384		/* on both sides */
 #define ONE_PACKET 500
 #define MANY_PACKETS 4500
 
 #define LOSS_FILE "/sys/kernel/debug/peer_test_loss"
 
-/* What shall become of the next answers; see the module. */
+/* Says which of the next responses are lost or late; see the module. */
 static int lose(const char *todo)
 {
 	return vt_write_file(LOSS_FILE, todo);
 }
 
-/* Was there an answer for each letter? */
+/* Return: true if there was a response for each letter. */
 static bool all_lost(void)
 {
 	int fd = open(LOSS_FILE, O_RDONLY | O_CLOEXEC);
@@ -55,7 +55,7 @@ VT_ON_DEMAND(lost, cmb);
 
 FIXTURE_SETUP(lost)
 {
-	/* Longer than an answer is late. */
+	/* Longer than the delay of late responses. */
 	struct vt_pair_opts opts = { .timeout = 16 };
 
 	ASSERT_EQ(0, vt_insmod_test("peer_test_loss.ko", NULL));
@@ -72,7 +72,7 @@ FIXTURE_TEARDOWN(lost)
 	EXPECT_EQ(0, vt_rmmod("peer_test_loss"));
 }
 
-/* The shadows, as the operations below leave them. */
+/* The effects of the operations below on the shadows. */
 static void shadow_write(FIXTURE_DATA(lost) *self)
 {
 	memcpy(self->there.shadow, self->here.shadow, WRITTEN);
@@ -94,7 +94,7 @@ static void shadow_read(FIXTURE_DATA(lost) *self, uint32_t length)
 	       length);
 }
 
-/* A WRITE and @second, posted at once. Return: 0, a status, or -errno. */
+/* Posts a WRITE and @second together, and waits. Return: 0, a status, or -errno. */
 static int write_and(FIXTURE_DATA(lost) *self, struct ibv_send_wr *second)
 {
 	struct vt_end *end = &self->pair.end[0];
@@ -122,9 +122,9 @@ static int write_and(FIXTURE_DATA(lost) *self, struct ibv_send_wr *second)
 }
 
 /*
- * The answers to both are lost. The WRITE comes again, and is answered by an
- * acknowledgement of all that was done, which is the atomic too; it is late, so
- * the atomic was sent again when it comes. It does not hold the atomic's result.
+ * The responses to both requests are lost. The WRITE is retransmitted, and the ACK
+ * covers all executed requests, including the atomic. The ACK is late: the atomic is
+ * retransmitted before it arrives. The ACK does not have the result of the atomic.
  */
 TEST_F_TIMEOUT(lost, write_and_atomic, 60)
 {
@@ -165,7 +165,7 @@ TEST_F_TIMEOUT(lost, write_and_read, 60)
 	shadow_read(self, ONE_PACKET);
 }
 
-/* The responder remembers what it answered. */
+/* The responder repeats the result of the atomic. */
 TEST_F_TIMEOUT(lost, atomic, 60)
 {
 	struct ibv_sge sge = vt_sge(&self->here, RESULT, sizeof(uint64_t));
@@ -187,9 +187,9 @@ TEST_F_TIMEOUT(lost, atomic_write, 60)
 }
 
 /*
- * First, middle and last packet of an answer; each time the rest comes again. A
- * requester that a busy machine kept waiting asks again by itself, and may have
- * all before all is lost that should be: then once more.
+ * Loses the first, a middle and the last packet of a response; each time the requester
+ * requests the rest. On a busy machine the requester may retransmit on its own, and
+ * complete before all these packets were lost. Then the test repeats the READ.
  */
 TEST_F_TIMEOUT(lost, parts_of_read, 60)
 {
@@ -204,7 +204,7 @@ TEST_F_TIMEOUT(lost, parts_of_read, 60)
 	shadow_read(self, MANY_PACKETS);
 }
 
-/* Both ends get their completion, and one receive is used up. */
+/* Each end gets one completion, and one receive is consumed. */
 TEST_F_TIMEOUT(lost, send, 60)
 {
 	struct ibv_sge from = vt_sge(&self->here, 0, WRITTEN);
@@ -219,12 +219,12 @@ TEST_F_TIMEOUT(lost, send, 60)
 	shadow_write(self);
 }
 
-/* ---- the queue pair is gone when the packet comes ---- */
+/* ---- the queue pair is destroyed before the packet arrives ---- */
 
 #define DELAY "/sys/module/peer_test_loss/parameters/sched_us"
 #define REQUESTS 16
 
-/* Requests for a queue pair that goes at once. Return: 0 or -errno. */
+/* Posts requests to a queue pair, and destroys it at once. Return: 0 or -errno. */
 static int post_and_destroy(struct vt_dev *dev, struct vt_buf *from,
 			    struct vt_buf *to)
 {
@@ -250,8 +250,8 @@ static int post_and_destroy(struct vt_dev *dev, struct vt_buf *from,
 	return ret;
 }
 
-/* Nobody touches it any more; the kernel's log tells if somebody did. */
-TEST_F_TIMEOUT(lost, destroyed_meanwhile, 120)
+/* Late packets must not access the destroyed queue pair: no kernel warning. */
+TEST_F_TIMEOUT(lost, qp_destroyed, 120)
 {
 	struct ibv_sge sge = vt_sge(&self->here, 0, WRITTEN);
 	int rounds = vt_slow_kernel() ? 20 : 100;
@@ -260,7 +260,7 @@ TEST_F_TIMEOUT(lost, destroyed_meanwhile, 120)
 	while (rounds-- > 0)
 		ASSERT_EQ(0, post_and_destroy(&self->dev, &self->here,
 					      &self->there));
-	/* Whether any of these came to pass is not said. */
+	/* The requests above may or may not have been executed. */
 	EXPECT_EQ(0, vt_rdma_write(&self->pair.end[0], &sge, 1,
 				   vt_remote(&self->there, 0)));
 	shadow_write(self);

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * What can be done with a memory region beside moving data: re-registration,
- * memory windows, several regions over the same memory. On peer memory as on
- * host memory, pinned and on demand.
+ * Operations on MRs other than transfers: re-registration, memory windows, several
+ * MRs over the same memory. On peer memory and on host memory, pinned and on demand.
  */
 #include <kselftest_harness.h>
 
 #include "applies.h"
 #include "lib/counters.h"
 #include "lib/link.h"
+#include "lib/page.h"
 #include "lib/raw.h"
 
 #define SIZE (64 * 1024)
@@ -46,7 +46,7 @@ FIXTURE_TEARDOWN(mr)
 	EXPECT_EQ(0, vt_counters_balanced(variant->kind));
 }
 
-/* WRITE to a key and an address: the status. An error renews the pair. */
+/* Writes to @addr with @rkey. An error renews the pair. Return: the status. */
 static int write_key(FIXTURE_DATA(mr) *self, uint64_t addr, uint32_t rkey,
 		     uint32_t length)
 {
@@ -71,7 +71,7 @@ static int read_key(FIXTURE_DATA(mr) *self, uint64_t addr, uint32_t rkey,
 	return status;
 }
 
-/* What write_key() did if it worked. */
+/* The effect of a successful write_key() on the shadow. */
 static void expect_written(FIXTURE_DATA(mr) *self, uint64_t offset,
 			   uint32_t length)
 {
@@ -105,8 +105,8 @@ TEST_F(mr, rereg_access)
 }
 
 /*
- * What was pinned for reading does not become writable by asking; on demand it
- * does, as far as the mapping allows.
+ * Re-registration cannot make a pinned read-only MR writable. It can do so with an
+ * on-demand MR, as far as the mapping allows.
  */
 TEST_F(mr, rereg_access_of_read_only)
 {
@@ -114,7 +114,7 @@ TEST_F(mr, rereg_access_of_read_only)
 	struct vt_buf buf;
 
 	if (variant->on_demand)
-		DOES_NOT_APPLY(return, "an MR that pins is meant");
+		DOES_NOT_APPLY(return, "for pinned MRs only");
 	ASSERT_EQ(0, vt_buf_open(&buf, &self->dev, variant->kind, SIZE,
 				 &opts));
 	EXPECT_EQ(-EACCES, vt_rereg_mr(buf.mr, IBV_REREG_MR_CHANGE_ACCESS,
@@ -136,7 +136,7 @@ TEST_F(mr, rereg_adds_write)
 	struct vt_buf buf;
 
 	if (!variant->on_demand)
-		DOES_NOT_APPLY(return, "an MR on demand is meant");
+		DOES_NOT_APPLY(return, "for on-demand MRs only");
 	ASSERT_EQ(0, vt_buf_open(&buf, &self->dev, variant->kind, SIZE,
 				 &opts));
 	vt_buf_fill(&buf, 3);
@@ -155,7 +155,7 @@ TEST_F(mr, rereg_adds_write)
 	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR,
 		  write_key(self, buf.iova, buf.mr->rkey, 8));
 	EXPECT_EQ(0, vt_buf_check_all(&buf));
-	/* Whether it pins cannot be changed. */
+	/* An on-demand MR cannot become a pinned MR. */
 	EXPECT_EQ(-EOPNOTSUPP, vt_rereg_mr(buf.mr, IBV_REREG_MR_CHANGE_ACCESS,
 					   NULL, VT_ACCESS_ALL));
 	EXPECT_EQ(0, vt_buf_close(&buf));
@@ -174,7 +174,7 @@ TEST_F(mr, rereg_pd)
 	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, write_key(self, at, mr->rkey, 100));
 	EXPECT_EQ(0, vt_buf_check_all(&self->there));
 
-	/* A responder of the new domain reaches it. */
+	/* A responder in the new PD can access it. */
 	ASSERT_EQ(0, vt_pair_open(&other, &self->dev, &opts));
 	struct ibv_sge sge = vt_sge(&self->here, 8, 9000);
 	struct vt_remote to = { at, mr->rkey };
@@ -183,7 +183,7 @@ TEST_F(mr, rereg_pd)
 	expect_written(self, 12287, 9000);
 	vt_pair_close(&other);
 
-	/* The domain is in use as long as the region is in it. */
+	/* The PD is in use as long as the MR is in it. */
 	EXPECT_EQ(EBUSY, ibv_dealloc_pd(pd));
 	ASSERT_EQ(0, vt_rereg_mr(mr, IBV_REREG_MR_CHANGE_PD |
 				 IBV_REREG_MR_CHANGE_ACCESS, self->dev.pd,
@@ -195,7 +195,7 @@ TEST_F(mr, rereg_pd)
 
 TEST_F(mr, rereg_refused)
 {
-	/* Soft-RoCE does not move a region to other memory. */
+	/* Soft-RoCE does not support changing the memory of an MR. */
 	EXPECT_EQ(-EOPNOTSUPP,
 		  vt_rereg_mr(self->there.mr, IBV_REREG_MR_CHANGE_TRANSLATION,
 			      NULL, 0));
@@ -203,6 +203,13 @@ TEST_F(mr, rereg_refused)
 	EXPECT_EQ(-EINVAL,
 		  vt_rereg_mr(self->there.mr, IBV_REREG_MR_CHANGE_ACCESS, NULL,
 			      IBV_ACCESS_REMOTE_WRITE));
+	/* Soft-RoCE itself does not check this flag of pinned system memory. */
+	if (variant->on_demand || variant->kind != &vt_mem_host)
+		EXPECT_EQ(-EINVAL,
+			  vt_rereg_mr(self->there.mr,
+				      IBV_REREG_MR_CHANGE_ACCESS, NULL,
+				      VT_ACCESS_ALL | variant->on_demand |
+				      VT_ACCESS_FLUSH_PERSISTENT));
 	EXPECT_EQ(0, write_key(self, self->there.iova, self->there.mr->rkey,
 			       64));
 	expect_written(self, 0, 64);
@@ -234,10 +241,10 @@ TEST_F(mr, window_type1)
 	EXPECT_EQ(0, vt_buf_check_all(&self->there));
 	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, read_key(self, at, mw->rkey, 8));
 
-	/* As long as a window is bound its region stays. */
+	/* An MR with a bound window cannot be deregistered. */
 	EXPECT_EQ(EINVAL, ibv_dereg_mr(self->there.mr));
 
-	/* Binding to nothing ends it. */
+	/* A bind with length 0 unbinds the window. */
 	info.length = 0;
 	ASSERT_EQ(0, vt_bind_mw_type1(&self->pair.end[0], mw, &info));
 	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, write_key(self, at, mw->rkey, 8));
@@ -257,7 +264,7 @@ TEST_F(mr, window_type2)
 	mw = ibv_alloc_mw(self->dev.pd, IBV_MW_TYPE_2);
 	ASSERT_NE(NULL, mw);
 	rkey = ibv_inc_rkey(mw->rkey);
-	/* Through the responder, whose queue pair the window belongs to. */
+	/* A type 2 window belongs to the queue pair that binds it: the responder's. */
 	ASSERT_EQ(0, vt_bind_mw_type2(owner, mw, rkey, &info));
 	EXPECT_EQ(0, write_key(self, at, rkey, 4098));
 	expect_written(self, 8191, 4098);
@@ -270,7 +277,7 @@ TEST_F(mr, window_type2)
 	EXPECT_EQ(0, ibv_dealloc_mw(mw));
 }
 
-/* An access to any byte outside is refused, in the region as elsewhere. */
+/* An access to any byte outside the window fails, in the MR and elsewhere. */
 static void expect_bounds(struct __test_metadata *_metadata,
 			  FIXTURE_DATA(mr) *self, uint64_t at, uint64_t length,
 			  uint32_t rkey)
@@ -297,7 +304,7 @@ static void expect_bounds(struct __test_metadata *_metadata,
 			       (struct vt_remote){ at + length, rkey }, 1));
 	ASSERT_EQ(0, vt_pair_renew(&self->pair));
 	EXPECT_EQ(0, vt_buf_check_all(&self->there));
-	/* All of it, and no more. */
+	/* The whole window is accessible. */
 	EXPECT_EQ(0, write_key(self, at, rkey, length));
 }
 
@@ -317,8 +324,8 @@ TEST_F_TIMEOUT(mr, window_bounds, 60)
 	EXPECT_EQ(0, ibv_dealloc_mw(mw));
 }
 
-/* Of a region that is all of the address space. */
-TEST_F_TIMEOUT(mr, window_bounds_in_all_memory, 60)
+/* A window of an implicit MR. */
+TEST_F_TIMEOUT(mr, window_bounds_in_implicit_mr, 60)
 {
 	struct ibv_mw_bind_info info =
 		window_over(&self->there, 4096, 9000, WINDOW_ACCESS);
@@ -335,7 +342,7 @@ TEST_F_TIMEOUT(mr, window_bounds_in_all_memory, 60)
 	EXPECT_EQ(0, ibv_dereg_mr(info.mr));
 }
 
-TEST_F_TIMEOUT(mr, window_that_counts_from_zero, 60)
+TEST_F_TIMEOUT(mr, window_zero_based, 60)
 {
 	struct ibv_mw_bind_info info =
 		window_over(&self->there, 8192, 5000,
@@ -365,7 +372,7 @@ static int bind_beyond(FIXTURE_DATA(mr) *self, struct ibv_mw *mw,
 	return vt_pair_renew(&self->pair) ?: ret;
 }
 
-/* The end of the range is a small number again. */
+/* The end of the range overflows 64 bits. */
 TEST_F(mr, window_wraps)
 {
 	struct ibv_mw *mw = ibv_alloc_mw(self->dev.pd, IBV_MW_TYPE_1);
@@ -377,8 +384,8 @@ TEST_F(mr, window_wraps)
 	EXPECT_EQ(0, ibv_dealloc_mw(mw));
 }
 
-/* It does not keep the queue pair. */
-TEST_F_TIMEOUT(mr, window_of_queue_pair_that_goes, 30)
+/* A bound window does not prevent the destruction of its queue pair. */
+TEST_F_TIMEOUT(mr, window_of_destroyed_qp, 30)
 {
 	struct ibv_mw_bind_info info =
 		window_over(&self->there, 4096, 4096, WINDOW_ACCESS);
@@ -393,7 +400,7 @@ TEST_F_TIMEOUT(mr, window_of_queue_pair_that_goes, 30)
 	ASSERT_EQ(0, vt_pair_renew(&self->pair));
 	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR,
 		  write_key(self, info.addr, rkey, 4096));
-	/* Of another one it may be. */
+	/* Another queue pair can bind it. */
 	rkey = ibv_inc_rkey(rkey);
 	EXPECT_EQ(0, vt_bind_mw_type2(&self->pair.end[1], mw, rkey, &info));
 	EXPECT_EQ(0, write_key(self, info.addr, rkey, 4096));
@@ -420,7 +427,7 @@ TEST_F(mr, window_invalidated_by_peer)
 	ASSERT_EQ(0, vt_bind_mw_type2(&self->pair.end[1], mw,
 				      send.invalidate_rkey, &info));
 	ASSERT_EQ(0, vt_post_recv(&self->pair.end[1], &to, 1));
-	ASSERT_EQ(0, vt_do(&self->pair.end[0], &send));
+	ASSERT_EQ(0, vt_post_and_wait(&self->pair.end[0], &send));
 	ASSERT_EQ(0, vt_wait(&self->pair.end[1], &wc, VT_TIMEOUT_MS));
 	EXPECT_EQ(IBV_WC_SUCCESS, wc.status);
 	EXPECT_EQ(IBV_WC_WITH_INV, wc.wc_flags & IBV_WC_WITH_INV);
@@ -443,11 +450,11 @@ TEST_F(mr, window_refused)
 
 	mw = ibv_alloc_mw(self->dev.pd, IBV_MW_TYPE_1);
 	ASSERT_NE(NULL, mw);
-	/* Past the region's end. */
+	/* Past the end of the MR. */
 	info = window_over(&self->there, SIZE - 8, 9, IBV_ACCESS_REMOTE_WRITE);
 	EXPECT_LT(0, vt_bind_mw_type1(&self->pair.end[0], mw, &info));
 	ASSERT_EQ(0, vt_pair_renew(&self->pair));
-	/* A region that no window may be bound to. */
+	/* An MR without IBV_ACCESS_MW_BIND. */
 	ASSERT_EQ(0, vt_buf_open(&buf, &self->dev, variant->kind, SIZE,
 				 &opts));
 	info = window_over(&buf, 0, 8, IBV_ACCESS_REMOTE_WRITE);
@@ -457,7 +464,7 @@ TEST_F(mr, window_refused)
 	EXPECT_EQ(0, ibv_dealloc_mw(mw));
 }
 
-/* Regions over the same bytes, with their own rights and addresses. */
+/* MRs over the same bytes, with different rights and addresses. */
 TEST_F(mr, overlapping)
 {
 	struct ibv_mr *reader, *writer;
@@ -477,7 +484,7 @@ TEST_F(mr, overlapping)
 			      reader->rkey, 4000));
 	expect_read(self, 4000, 4000);
 
-	/* One going leaves the others alone. */
+	/* Deregistration of one does not affect the others. */
 	EXPECT_EQ(0, ibv_dereg_mr(reader));
 	EXPECT_EQ(0, write_key(self, 0x7000, writer->rkey, 8192));
 	expect_written(self, 4096, 8192);
@@ -487,12 +494,13 @@ TEST_F(mr, overlapping)
 	expect_written(self, 0, 77);
 }
 
-/* The mapping in two pieces of different protection is still one object. */
+/* mprotect() splits the mapping; the memory can still be registered as a whole. */
 TEST_F(mr, split_mapping)
 {
+	size_t page = vt_page_size();
 	struct ibv_mr *mr;
 
-	ASSERT_EQ(0, mprotect(self->there.mem.addr + 8192, 4096, PROT_READ));
+	ASSERT_EQ(0, mprotect(self->there.mem.addr + 2 * page, page, PROT_READ));
 	mr = ibv_reg_mr(self->dev.pd, self->there.mem.addr, SIZE,
 			IBV_ACCESS_REMOTE_READ);
 	ASSERT_NE(NULL, mr);
@@ -500,11 +508,11 @@ TEST_F(mr, split_mapping)
 			      mr->rkey, 10000));
 	expect_read(self, 4095, 10000);
 	EXPECT_EQ(0, ibv_dereg_mr(mr));
-	ASSERT_EQ(0, mprotect(self->there.mem.addr + 8192, 4096,
+	ASSERT_EQ(0, mprotect(self->there.mem.addr + 2 * page, page,
 			      PROT_READ | PROT_WRITE));
 }
 
-/* Changes of protection after the registration do not reach pinned pages. */
+/* mprotect() after the registration does not affect pinned MRs. */
 TEST_F(mr, protection_after_registration)
 {
 	int status;

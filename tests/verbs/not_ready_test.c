@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * A responder whose pages take long says "not ready" (RNR NAK) before it begins, of
- * each operation and each buffer of a receive; the device counts what its peer is
- * told. The owner of the memory is a test client whose get_pages() takes as long as
- * it is told.
+ * A responder whose pages take long sends an RNR NAK before it executes the request:
+ * for each operation, and for each buffer of a receive. The device of the requester
+ * counts the RNR NAKs. The memory is that of a test client; a module parameter delays
+ * its get_pages().
  */
 #include <kselftest_harness.h>
 
@@ -15,13 +15,13 @@
 #define SIZE 65536
 #define SLOW_MS 700
 #define DELAY "/sys/module/peerdirect_test/parameters/delay_ms"
-#define TOLD "/sys/class/infiniband/rxe0/ports/1/hw_counters/rcvd_rnr_err"
+#define RNR_COUNTER "/sys/class/infiniband/rxe0/ports/1/hw_counters/rcvd_rnr_err"
 #define ACCESS (VT_ACCESS_ALL | IBV_ACCESS_ON_DEMAND)
 
 FIXTURE(not_ready)
 {
-	VT_LINK;	/* slow there */
-	long told;
+	VT_LINK;	/* the memory there is slow */
+	long rnr_naks;
 	int64_t begin;
 };
 
@@ -33,16 +33,16 @@ FIXTURE_VARIANT(not_ready)
 FIXTURE_VARIANT_ADD(not_ready, queue) {};
 FIXTURE_VARIANT_ADD(not_ready, shared_queue) { .srq = true };
 
-static long times_told(void)
+static long count_rnr_naks(void)
 {
-	FILE *in = fopen(TOLD, "re");
-	long times = -1;
+	FILE *in = fopen(RNR_COUNTER, "re");
+	long count = -1;
 
-	if (in && fscanf(in, "%ld", &times) != 1)
-		times = -1;
+	if (in && fscanf(in, "%ld", &count) != 1)
+		count = -1;
 	if (in)
 		fclose(in);
-	return times;
+	return count;
 }
 
 FIXTURE_SETUP(not_ready)
@@ -53,16 +53,16 @@ FIXTURE_SETUP(not_ready)
 	ASSERT_EQ(0, vt_link_open(&self->link, &vt_mem_peerdirect, SIZE, ACCESS,
 				  &opts));
 	ASSERT_EQ(0, vt_write_file(DELAY, "700"));
-	self->told = times_told();
-	ASSERT_LE(0, self->told);
+	self->rnr_naks = count_rnr_naks();
+	ASSERT_LE(0, self->rnr_naks);
 	self->begin = vt_now_ms();
 }
 
-/* Each test has waited once. */
+/* Each test must have waited for get_pages(), and have received an RNR NAK. */
 FIXTURE_TEARDOWN(not_ready)
 {
 	EXPECT_LE(SLOW_MS, vt_now_ms() - self->begin);
-	EXPECT_LT(self->told, times_told());
+	EXPECT_LT(self->rnr_naks, count_rnr_naks());
 	EXPECT_EQ(0, vt_buf_check_all(&self->here));
 	EXPECT_EQ(0, vt_buf_check_all(&self->there));
 	EXPECT_EQ(0, vt_write_file(DELAY, "0"));
@@ -103,7 +103,7 @@ TEST_F_TIMEOUT(not_ready, atomic_write, 60)
 	memcpy(self->there.shadow + 4096, &value, 8);
 }
 
-/* A SEND, by @num_to buffers of a receive, of which the shadows are the caller's. */
+/* A SEND into a receive with @num_to buffers. The caller updates their shadows. */
 static void receive(struct __test_metadata *_metadata,
 		    FIXTURE_DATA(not_ready) *self, uint32_t length,
 		    struct ibv_sge *to, int num_to)
@@ -123,7 +123,7 @@ TEST_F_TIMEOUT(not_ready, receive, 60)
 	memcpy(self->there.shadow + 4000, self->here.shadow + 1000, 5000);
 }
 
-/* The first bytes of the only packet go here, the others there. */
+/* The first bytes of a single packet go to the buffer here, the others there. */
 TEST_F_TIMEOUT(not_ready, second_buffer, 60)
 {
 	struct ibv_sge to[] = { vt_sge(&self->here, 9000, 300),
@@ -134,7 +134,7 @@ TEST_F_TIMEOUT(not_ready, second_buffer, 60)
 	memcpy(self->there.shadow + 4000, self->here.shadow + 1300, 400);
 }
 
-/* The buffer there begins with the third packet of a message. */
+/* The third packet of the message is the first that goes to the buffer there. */
 TEST_F_TIMEOUT(not_ready, later_packet, 60)
 {
 	struct ibv_sge to[] = { vt_sge(&self->here, 9000, 2048),
@@ -143,13 +143,13 @@ TEST_F_TIMEOUT(not_ready, later_packet, 60)
 	receive(_metadata, self, 5000, to, 2);
 	memcpy(self->here.shadow + 9000, self->here.shadow + 1000, 2048);
 	memcpy(self->there.shadow + 4000, self->here.shadow + 3048, 2952);
-	/* The next one has a receive of its own. */
+	/* The next SEND uses the next receive. */
 	to[0] = vt_sge(&self->there, 20000, 8000);
 	receive(_metadata, self, 5000, to, 1);
 	memcpy(self->there.shadow + 20000, self->here.shadow + 1000, 5000);
 }
 
-static int fail(struct vt_end *end)
+static int set_error_state(struct vt_end *end)
 {
 	struct ibv_qp_attr attr = { .qp_state = IBV_QPS_ERR };
 
@@ -157,8 +157,8 @@ static int fail(struct vt_end *end)
 }
 
 /*
- * The receive was taken for a SEND that shall come again, and the queue pair fails:
- * it completes with an error, once.
+ * The queue pair enters the error state after the receive was consumed for a SEND
+ * that is to be retransmitted. The receive completes with an error, once.
  */
 TEST_F_TIMEOUT(not_ready, queue_pair_fails, 60)
 {
@@ -175,10 +175,10 @@ TEST_F_TIMEOUT(not_ready, queue_pair_fails, 60)
 
 	ASSERT_EQ(0, vt_post_recv(&end[1], &to, 1));
 	ASSERT_EQ(0, vt_post_send(&end[0], &send));
-	while (times_told() == self->told)
+	while (count_rnr_naks() == self->rnr_naks)
 		usleep(1000);
-	ASSERT_EQ(0, fail(&end[0]));
-	ASSERT_EQ(0, fail(&end[1]));
+	ASSERT_EQ(0, set_error_state(&end[0]));
+	ASSERT_EQ(0, set_error_state(&end[1]));
 	ASSERT_EQ(0, vt_wait(&end[0], &wc, VT_TIMEOUT_MS));
 	EXPECT_EQ(IBV_WC_WR_FLUSH_ERR, wc.status);
 	ASSERT_EQ(0, vt_wait(&end[1], &wc, VT_TIMEOUT_MS));

@@ -1,34 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Memory of odd sizes that moves: the first and the last page of a registration are
- * invalidated as the others are. Each page is accessed alone after a move, for a fault
- * on any other page would bring it, too.
+ * Memory of odd sizes that moves: the first and the last page of an MR are invalidated
+ * like all others. After a move each page is accessed alone, because a fault on
+ * another page would fault it in, too.
  */
 #include <kselftest_harness.h>
 
 #include "lib/copy.h"
 #include "lib/counters.h"
 #include "lib/link.h"
+#include "lib/page.h"
 
-#define PAGE 4096UL
-/* As the page table has them: entries of 64 KiB and of 2 MiB. */
+#define PAGE vt_page_size()
+/* Sizes of entries of the page table. */
 #define RUN (64UL * 1024)
 #define HUGE (2UL * 1024 * 1024)
 
-/* The memory, and the parts before and behind the MR. */
+/* Length of the memory, and of the parts before and after the MR. */
 struct shape {
 	size_t length, skip, tail;
 };
-
-static const struct shape shapes[] = {
-	{ PAGE, 0, 0 },
-	{ RUN + 5 * PAGE, 0, 0 },
-	{ 3 * RUN, 3 * PAGE, 2 * PAGE },
-	{ HUGE - PAGE, 0, 0 },
-	{ HUGE + 3 * PAGE, PAGE, 0 },
-};
-
-#define SHAPES (sizeof(shapes) / sizeof(shapes[0]))
 
 FIXTURE(odd)
 {
@@ -63,9 +54,9 @@ FIXTURE_TEARDOWN(odd)
 
 typedef FIXTURE_DATA(odd) odd_t;
 
-/* The page at @offset: written, moved, read, moved, written. */
-static void follow_page(struct __test_metadata *_metadata, odd_t *self,
-			uint64_t offset)
+/* Accesses the page at @offset: write, move, read, move, write, ... */
+static void check_page(struct __test_metadata *_metadata, odd_t *self,
+		       uint64_t offset)
 {
 	struct vt_mem *mem = &self->there.mem;
 	int i;
@@ -86,10 +77,18 @@ static void follow_page(struct __test_metadata *_metadata, odd_t *self,
 
 TEST_F_TIMEOUT(odd, first_and_last_page_move, 120)
 {
+	const struct shape shapes[] = {
+		{ PAGE, 0, 0 },
+		{ RUN + 5 * PAGE, 0, 0 },
+		{ 3 * RUN, 3 * PAGE, 2 * PAGE },
+		{ HUGE - PAGE, 0, 0 },
+		{ HUGE + 3 * PAGE, PAGE, 0 },
+	};
+	const struct shape *end = shapes + sizeof(shapes) / sizeof(shapes[0]);
 	struct vt_buf_opts opts = { 0 };
 	const struct shape *shape;
 
-	for (shape = shapes; shape < shapes + SHAPES; shape++) {
+	for (shape = shapes; shape < end; shape++) {
 		opts.skip = shape->skip;
 		opts.tail = shape->tail;
 		if (variant->on_demand)
@@ -97,9 +96,8 @@ TEST_F_TIMEOUT(odd, first_and_last_page_move, 120)
 		ASSERT_EQ(0, vt_buf_open(&self->there, &self->dev,
 					 variant->kind, shape->length, &opts));
 		vt_buf_fill(&self->there, 2);
-		follow_page(_metadata, self, shape->skip);
-		follow_page(_metadata, self,
-			    shape->length - shape->tail - PAGE);
+		check_page(_metadata, self, shape->skip);
+		check_page(_metadata, self, shape->length - shape->tail - PAGE);
 		EXPECT_EQ(0, vt_buf_check_all(&self->there));
 		EXPECT_EQ(0, vt_buf_close(&self->there));
 		ASSERT_EQ(0, _metadata->exit_code);

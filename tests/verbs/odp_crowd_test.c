@@ -1,25 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * A process has more queue pairs that wait for its own late pages than rxe does works
- * at a time (512 for all users), and far more than it has threads of its own for that.
- * Others go on; and nothing is left of the process when it was killed, although its
- * pages never come.
+ * A process with more queue pairs that wait for missing pages than rxe has concurrent
+ * work items (512 for all users), and many more than it has threads of its own for
+ * such waits. Other processes are not delayed. The process can be killed although its
+ * pages never arrive, and nothing is left of it.
  */
 #include <kselftest_harness.h>
 
-#include "lib/late.h"
 #include "lib/link.h"
 #include "lib/proc.h"
-#include "lib/soon.h"
+#include "lib/timed_call.h"
+#include "lib/uffd.h"
 #include "lib/waiter.h"
 
 #define SIZE (64 * 1024)
 #define ON_DEMAND (VT_ACCESS_ALL | IBV_ACCESS_ON_DEMAND)
 
-/* Both ends of each pair send from late memory. */
+/* Both ends of each pair write from missing memory. */
 #define PAIRS 280
 
-static int send_from_late(struct vt_link *link, struct vt_pair *pair)
+static int write_from_missing(struct vt_link *link, struct vt_pair *pair)
 {
 	struct ibv_sge sge = vt_sge(&link->there, 0, 100);
 	struct ibv_send_wr wr = {
@@ -42,8 +42,8 @@ static int close_pair(void *pair)
 	return 0;
 }
 
-/* A responder of the crowd, asked by a queue pair of another PD. */
-static int answer(void *arg)
+/* A queue pair of another PD writes to a responder whose PD has the waiting requesters. */
+static int write_to_crowd(void *arg)
 {
 	struct vt_link *link = arg;
 	struct vt_buf_opts opts = { .pd = ibv_alloc_pd(link->dev.ctx) };
@@ -65,29 +65,29 @@ static int answer(void *arg)
 }
 
 /*
- * What the pages would come by goes to the other end of the socket, too. A queue pair
- * goes at once, even if its turn to wait has not come; and who is asked answers.
+ * Starts all waits, and sends the userfaultfd to the test. A queue pair can be
+ * destroyed at once, even if its request is still queued, and responders respond.
  */
-static int wait_in_a_crowd(int socket)
+static int start_crowd(int socket)
 {
 	static struct vt_pair pairs[PAIRS];
-	static struct vt_call close, ask;
+	static struct vt_timed_call close, request;
 	static struct vt_link link;
-	struct vt_late late;
+	struct vt_uffd late;
 	int i, ret;
 
 	ret = vt_link_open(&link, &vt_mem_host, SIZE, ON_DEMAND, NULL);
 	if (!ret)
-		ret = vt_late_begin(&late, link.there.mem.addr, SIZE);
+		ret = vt_uffd_begin(&late, link.there.mem.addr, SIZE);
 	if (!ret)
 		ret = vt_send_fd(socket, late.fd);
 	for (i = 0; i < PAIRS && !ret; i++)
-		ret = send_from_late(&link, &pairs[i]);
+		ret = write_from_missing(&link, &pairs[i]);
 	if (!ret)
-		ret = vt_late_wait(&late, NULL);
+		ret = vt_uffd_wait(&late, NULL);
 	if (!ret)
-		ret = vt_call_soon(&close, close_pair, &pairs[PAIRS - 1]);
-	return ret ? ret : vt_call_soon(&ask, answer, &link);
+		ret = vt_timed_call(&close, close_pair, &pairs[PAIRS - 1]);
+	return ret ? ret : vt_timed_call(&request, write_to_crowd, &link);
 }
 
 FIXTURE(crowd)
@@ -98,7 +98,7 @@ FIXTURE(crowd)
 
 FIXTURE_SETUP(crowd)
 {
-	ASSERT_EQ(0, vt_waiter_start(&self->waiter, wait_in_a_crowd));
+	ASSERT_EQ(0, vt_waiter_start(&self->waiter, start_crowd));
 	self->late = vt_recv_fd(self->waiter.socket);
 	ASSERT_LE(0, self->late);
 	ASSERT_EQ(0, vt_waiter_ready(&self->waiter));
@@ -119,18 +119,18 @@ static int write_there(void *arg)
 			     vt_remote(&link->there, 0));
 }
 
-/* Neither those who do not use on-demand registrations, nor those who do. */
+/* Neither processes with pinned MRs nor those with on-demand MRs are delayed. */
 TEST_F_TIMEOUT(crowd, delays_nobody, 300)
 {
 	static const int access[] = { VT_ACCESS_ALL, ON_DEMAND };
 	struct vt_link link;
-	struct vt_call call;
+	struct vt_timed_call call;
 	int i;
 
 	for (i = 0; i < 2; i++) {
 		ASSERT_EQ(0, vt_link_open(&link, &vt_mem_host, SIZE, access[i],
 					  NULL));
-		ASSERT_EQ(0, vt_call_soon(&call, write_there, &link));
+		ASSERT_EQ(0, vt_timed_call(&call, write_there, &link));
 		EXPECT_EQ(0, vt_link_close(&link));
 	}
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * On-demand MRs over files of a real file system. What a remote writes into a
- * shared mapping is written into the file, as if the CPU had: also if the
- * file system writes pages back, and protects them for that, all the time; and
- * it is there when nothing is cached any more. The folder is in $TMPDIR.
+ * On-demand MRs over files of a real file system, in $TMPDIR. Data that a remote peer
+ * writes into a shared mapping gets into the file as if the CPU had written it, even
+ * if the file system continuously writes pages back and write-protects them for that.
+ * The data is on the disk after the page cache was dropped.
  */
 #include <kselftest_harness.h>
 
@@ -109,7 +109,7 @@ static int write_step(FIXTURE_DATA(file) *self, uint64_t step)
 	return vt_rdma_write(&self->pair.end[0], &sge, 1, to);
 }
 
-/* What is on the disk: nothing is mapped or cached any more. */
+/* Unmaps the file, drops the page cache, and compares what is on the disk. */
 static int check_disk(FIXTURE_DATA(file) *self)
 {
 	uint8_t *have = malloc(SIZE);
@@ -128,7 +128,7 @@ static int check_disk(FIXTURE_DATA(file) *self)
 	return ret;
 }
 
-TEST_F_TIMEOUT(file, written_back_under_traffic, 120)
+TEST_F_TIMEOUT(file, writeback_under_traffic, 120)
 {
 	uint64_t step;
 
@@ -137,14 +137,14 @@ TEST_F_TIMEOUT(file, written_back_under_traffic, 120)
 	for (step = 0; step < STEPS; step++)
 		ASSERT_EQ(0, write_step(self, step));
 	sync_stop(self);
-	TH_LOG("%d writes, %lu times written back", STEPS,
+	TH_LOG("%d WRITEs, %lu calls of fdatasync()", STEPS,
 	       atomic_load(&self->syncs));
 	EXPECT_LT(10, atomic_load(&self->syncs));
 	EXPECT_EQ(-1, vt_first_diff(self->addr, self->shadow, SIZE));
 	EXPECT_EQ(0, check_disk(self));
 }
 
-/* Pages behind the end of a file that became shorter are nobody's. */
+/* Pages beyond the end of a truncated file cannot be accessed. */
 TEST_F_TIMEOUT(file, truncated, 60)
 {
 	struct ibv_sge sge = vt_sge(&self->local, 0, 8192);
@@ -158,7 +158,7 @@ TEST_F_TIMEOUT(file, truncated, 60)
 	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR,
 		  vt_rdma_write(&self->pair.end[0], &sge, 1, to));
 
-	/* Longer again: there, and empty. */
+	/* After extending the file the pages are accessible, and zero. */
 	ASSERT_EQ(0, ftruncate(self->fd, SIZE));
 	ASSERT_EQ(0, vt_pair_renew(&self->pair));
 	EXPECT_EQ(0, vt_rdma_read(&self->pair.end[0], &sge, 1, to));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Accesses whose pages do not come, or not until a program brings them: what goes on
- * meanwhile, and what ends the wait. The pages are missing under a userfaultfd.
+ * Accesses to late pages: pages that are missing under a userfaultfd until a program
+ * supplies them. Tests what must not be blocked meanwhile, and what ends the wait.
  */
 #include <kselftest_harness.h>
 
@@ -13,28 +13,29 @@
 
 #include "lib/access_ops.h"
 #include "lib/counters.h"
-#include "lib/late.h"
+#include "lib/page.h"
 #include "lib/pattern.h"
 #include "lib/proc.h"
 #include "lib/raw.h"
-#include "lib/soon.h"
+#include "lib/timed_call.h"
+#include "lib/uffd.h"
 #include "lib/waiter.h"
 
-#define PAGE 4096
+#define PAGE vt_page_size()
 #define SIZE (64 * 1024)
 #define ACCESS (VT_ACCESS_ALL | IBV_ACCESS_ON_DEMAND)
 
 static const struct vt_part part = { .here = 100, .there = 4000, .length = 20000 };
 
-/* ---- memory that is late ---- */
+/* ---- an access to late pages ---- */
 
-/* @bytes: what its pages come with */
+/* @bytes: contents of the pages when they arrive */
 FIXTURE(late)
 {
 	VT_LINK;
-	struct vt_late late;
+	struct vt_uffd late;
 	struct vt_access_run run;
-	struct vt_call call;
+	struct vt_timed_call call;
 	uint8_t bytes[SIZE];
 };
 
@@ -47,13 +48,13 @@ FIXTURE_VARIANT(late)
 
 FIXTURE_VARIANT_ADD(late, write_to) { .op = 0 };
 FIXTURE_VARIANT_ADD(late, read_from) { .op = 1 };
-FIXTURE_VARIANT_ADD(late, add_to) { .op = 2 };
-FIXTURE_VARIANT_ADD(late, store_to) { .op = 3 };
+FIXTURE_VARIANT_ADD(late, fetch_add_to) { .op = 2 };
+FIXTURE_VARIANT_ADD(late, atomic_write_to) { .op = 3 };
 FIXTURE_VARIANT_ADD(late, write_from) { .op = 5 };
 FIXTURE_VARIANT_ADD(late, read_to) { .op = 6 };
 FIXTURE_VARIANT_ADD(late, receive_into) { .op = 7 };
 
-/* The operation is under way, and waits for a page. */
+/* Starts the operation, and waits until it waits for a page. */
 FIXTURE_SETUP(late)
 {
 	struct vt_pair_opts opts = { .srq = vt_access_ops[variant->op].srq };
@@ -61,30 +62,30 @@ FIXTURE_SETUP(late)
 	ASSERT_EQ(0, vt_link_open(&self->link, &vt_mem_host, SIZE, ACCESS,
 				  &opts));
 	memcpy(self->bytes, self->there.shadow, SIZE);
-	ASSERT_EQ(0, vt_late_begin(&self->late, self->there.mem.addr, SIZE));
+	ASSERT_EQ(0, vt_uffd_begin(&self->late, self->there.mem.addr, SIZE));
 	self->run.op = &vt_access_ops[variant->op];
 	self->run.link = &self->link;
 	self->run.part = part;
 	ASSERT_EQ(0, vt_access_start(&self->run));
-	ASSERT_EQ(0, vt_late_wait(&self->late, NULL));
+	ASSERT_EQ(0, vt_uffd_wait(&self->late, NULL));
 }
 
 FIXTURE_TEARDOWN(late)
 {
 	EXPECT_EQ(0, vt_link_close(&self->link));
-	vt_late_end(&self->late);
+	vt_uffd_end(&self->late);
 }
 
-TEST_F_TIMEOUT(late, comes, 120)
+TEST_F_TIMEOUT(late, pages_arrive, 120)
 {
 	usleep(100000);
 	EXPECT_FALSE(vt_access_done(&self->run, 0));
-	ASSERT_EQ(0, vt_late_bring(&self->late, self->bytes));
+	ASSERT_EQ(0, vt_uffd_fill(&self->late, self->bytes));
 	EXPECT_EQ(0, vt_access_end(&self->run));
 	EXPECT_EQ(0, vt_buf_check_all(&self->there));
 }
 
-/* A program goes on: it maps, and looks at what is mapped. */
+/* Calls that lock the address space for writing, and one that locks it for reading. */
 static int use_address_space(void *arg)
 {
 	char line[256];
@@ -106,11 +107,11 @@ static int use_address_space(void *arg)
 	return 0;
 }
 
-TEST_F_TIMEOUT(late, process_goes_on, 120)
+TEST_F_TIMEOUT(late, address_space_not_locked, 120)
 {
-	EXPECT_EQ(0, vt_call_soon(&self->call, use_address_space, NULL));
+	EXPECT_EQ(0, vt_timed_call(&self->call, use_address_space, NULL));
 	EXPECT_FALSE(vt_access_done(&self->run, 0));
-	ASSERT_EQ(0, vt_late_bring(&self->late, self->bytes));
+	ASSERT_EQ(0, vt_uffd_fill(&self->late, self->bytes));
 	EXPECT_EQ(0, vt_access_end(&self->run));
 }
 
@@ -125,7 +126,7 @@ static int deregister(void *arg)
 
 TEST_F_TIMEOUT(late, deregistered, 120)
 {
-	ASSERT_EQ(0, vt_call_soon(&self->call, deregister, &self->there));
+	ASSERT_EQ(0, vt_timed_call(&self->call, deregister, &self->there));
 	EXPECT_NE(0, vt_access_end(&self->run));
 }
 
@@ -135,11 +136,11 @@ FIXTURE(stopping)
 {
 	VT_LINK;
 	struct ibv_comp_channel *channel;
-	struct vt_late late;
-	struct vt_call call;
+	struct vt_uffd late;
+	struct vt_timed_call call;
 };
 
-/* @local: the late memory is the requester's own */
+/* @local: the late pages are those of the requester */
 FIXTURE_VARIANT(stopping)
 {
 	enum ibv_wr_opcode opcode;
@@ -176,14 +177,14 @@ FIXTURE_SETUP(stopping)
 	opts.channel = self->channel;
 	ASSERT_EQ(0, vt_pair_open(&self->pair, &self->dev, &opts));
 	ASSERT_EQ(0, ibv_req_notify_cq(self->pair.end[0].cq, 0));
-	ASSERT_EQ(0, vt_late_begin(&self->late, self->there.mem.addr, SIZE));
+	ASSERT_EQ(0, vt_uffd_begin(&self->late, self->there.mem.addr, SIZE));
 	local = variant->local ? &self->there : &self->here;
 	remote = variant->local ? &self->here : &self->there;
 	sge = vt_sge(local, 100, 20000);
 	wr.wr.rdma.remote_addr = vt_remote(remote, 300).addr;
 	wr.wr.rdma.rkey = vt_remote(remote, 300).rkey;
 	ASSERT_EQ(0, vt_post_send(&self->pair.end[0], &wr));
-	ASSERT_EQ(0, vt_late_wait(&self->late, NULL));
+	ASSERT_EQ(0, vt_uffd_wait(&self->late, NULL));
 }
 
 FIXTURE_TEARDOWN(stopping)
@@ -191,7 +192,7 @@ FIXTURE_TEARDOWN(stopping)
 	vt_pair_close(&self->pair);
 	ibv_destroy_comp_channel(self->channel);
 	EXPECT_EQ(0, vt_link_close(&self->link));
-	vt_late_end(&self->late);
+	vt_uffd_end(&self->late);
 }
 
 static int destroy_both(void *arg)
@@ -208,7 +209,7 @@ static int destroy_both(void *arg)
 
 TEST_F_TIMEOUT(stopping, destroyed, 120)
 {
-	EXPECT_EQ(0, vt_call_soon(&self->call, destroy_both, &self->pair));
+	EXPECT_EQ(0, vt_timed_call(&self->call, destroy_both, &self->pair));
 }
 
 static int set_state(struct vt_pair *pair, enum ibv_qp_state state)
@@ -226,8 +227,8 @@ static int reset_both(void *pair)
 }
 
 /*
- * No operation is left, and no completion of one; and the queue pair may be used again,
- * also with late pages.
+ * A reset leaves no operation and no completion. The queue pair can be used again, also
+ * with late pages.
  */
 TEST_F_TIMEOUT(stopping, reset, 120)
 {
@@ -239,8 +240,8 @@ TEST_F_TIMEOUT(stopping, reset, 120)
 	struct pollfd event = { .fd = self->channel->fd, .events = POLLIN };
 	int i;
 
-	ASSERT_EQ(0, vt_call_soon(&self->call, reset_both, &self->pair));
-	/* The provider may have removed it already; it was told of. */
+	ASSERT_EQ(0, vt_timed_call(&self->call, reset_both, &self->pair));
+	/* The provider may have removed a completion already, but not its event. */
 	EXPECT_EQ(0, poll(&event, 1, 200));
 	for (i = 0; i < 2; i++)
 		address[i] = vt_end_address(&self->pair.end[i], &self->dev);
@@ -249,7 +250,7 @@ TEST_F_TIMEOUT(stopping, reset, 120)
 					    &self->pair.opts, &address[!i]));
 	ASSERT_EQ(0, vt_access_start(&run));
 	EXPECT_FALSE(vt_access_done(&run, 200));
-	ASSERT_EQ(0, vt_late_bring(&self->late, self->there.shadow));
+	ASSERT_EQ(0, vt_uffd_fill(&self->late, self->there.shadow));
 	EXPECT_EQ(0, vt_access_end(&run));
 }
 
@@ -262,19 +263,19 @@ TEST_F_TIMEOUT(stopping, failed, 120)
 {
 	struct ibv_wc wc;
 
-	ASSERT_EQ(0, vt_call_soon(&self->call, fail_both, &self->pair));
-	ASSERT_EQ(0, vt_wait(&self->pair.end[0], &wc, VT_SOON_MS));
+	ASSERT_EQ(0, vt_timed_call(&self->call, fail_both, &self->pair));
+	ASSERT_EQ(0, vt_wait(&self->pair.end[0], &wc, VT_CALL_TIMEOUT_MS));
 	EXPECT_EQ(IBV_WC_WR_FLUSH_ERR, wc.status);
 }
 
-/* ---- an address handle that goes meanwhile ---- */
+/* ---- an address handle that is destroyed during a wait ---- */
 
 static int destroy_ah(void *ah)
 {
 	return -ibv_destroy_ah(ah);
 }
 
-TEST(address_handle_goes)
+TEST(address_handle_destroyed)
 {
 	struct vt_pair_opts opts = { .type = IBV_QPT_UD };
 	struct ibv_sge sge;
@@ -284,26 +285,26 @@ TEST(address_handle_goes)
 		.num_sge = 1,
 		.wr.ud.remote_qkey = VT_UD_QKEY,
 	};
-	struct vt_late late;
+	struct vt_uffd late;
 	struct vt_link link;
-	struct vt_call call;
+	struct vt_timed_call call;
 
 	ASSERT_EQ(0, vt_link_open(&link, &vt_mem_host, SIZE, ACCESS, &opts));
-	ASSERT_EQ(0, vt_late_begin(&late, link.there.mem.addr, SIZE));
+	ASSERT_EQ(0, vt_uffd_begin(&late, link.there.mem.addr, SIZE));
 	sge = vt_sge(&link.there, 0, 100);
 	wr.wr.ud.ah = link.pair.end[0].ah;
 	wr.wr.ud.remote_qpn = link.pair.end[1].qp->qp_num;
 	ASSERT_EQ(0, vt_post_send(&link.pair.end[0], &wr));
-	ASSERT_EQ(0, vt_late_wait(&late, NULL));
-	ASSERT_EQ(0, vt_call_soon(&call, destroy_ah, link.pair.end[0].ah));
+	ASSERT_EQ(0, vt_uffd_wait(&late, NULL));
+	ASSERT_EQ(0, vt_timed_call(&call, destroy_ah, link.pair.end[0].ah));
 	link.pair.end[0].ah = NULL;
 	EXPECT_EQ(0, vt_link_close(&link));
-	vt_late_end(&late);
+	vt_uffd_end(&late);
 }
 
-/* ---- a process that waits in every way, and is killed ---- */
+/* ---- a process with all kinds of waits, which is killed ---- */
 
-/* Prefetches are many more than there are threads for them. */
+/* Together many more prefetches than there are threads for them. */
 #define MRS 40
 #define PREFETCHES 10
 
@@ -339,9 +340,9 @@ static int prefetch_all(struct vt_link *link)
 	return ret;
 }
 
-/* More accesses than a process has threads for them, each of a page of its own. */
+/* More accesses than a process has threads for them, each to another page. */
 #define ACCESSES 70
-/* Of these, how many wait; others of this process have threads, too. */
+/* The number of these that surely get a thread; other accesses use threads, too. */
 #define WAITING 6
 
 static int access_many(struct vt_link *link)
@@ -353,14 +354,14 @@ static int access_many(struct vt_link *link)
 		.sg_list = &sge,
 		.num_sge = 1,
 	};
-	struct vt_late late;
+	struct vt_uffd late;
 	struct vt_mem mem;
 	struct ibv_mr *mr;
 	int i, ret;
 
 	ret = vt_mem_alloc(&mem, &vt_mem_host, ACCESSES * PAGE, 0);
 	if (!ret)
-		ret = vt_late_begin(&late, mem.addr, mem.length);
+		ret = vt_uffd_begin(&late, mem.addr, mem.length);
 	if (ret)
 		return ret;
 	mr = ibv_reg_mr(link->dev.pd, mem.addr, mem.length, ACCESS);
@@ -375,17 +376,17 @@ static int access_many(struct vt_link *link)
 		ret = vt_post_send(&pairs[i].end[0], &wr);
 	}
 	for (i = 0; i < WAITING && !ret; i++)
-		ret = vt_late_wait(&late, NULL);
+		ret = vt_uffd_wait(&late, NULL);
 	return ret;
 }
 
-/* Every operation on late memory, each by a link of its own. */
-static int wait_in_every_way(int socket)
+/* Starts each operation on late pages with its own link, then prefetches. */
+static int start_all_waits(int socket)
 {
 	static struct vt_access_run runs[VT_NUM_ACCESS_OPS];
 	static struct vt_link links[VT_NUM_ACCESS_OPS];
 	struct vt_pair_opts opts = { 0 };
-	struct vt_late late;
+	struct vt_uffd late;
 	pthread_t thread;
 	int i, ret = 0;
 
@@ -394,7 +395,7 @@ static int wait_in_every_way(int socket)
 		ret = vt_link_open(&links[i], &vt_mem_host, SIZE, ACCESS,
 				   &opts);
 		if (!ret)
-			ret = vt_late_begin(&late, links[i].there.mem.addr,
+			ret = vt_uffd_begin(&late, links[i].there.mem.addr,
 					    SIZE);
 		if (ret)
 			return ret;
@@ -404,8 +405,8 @@ static int wait_in_every_way(int socket)
 		};
 		ret = vt_access_start(&runs[i]);
 		if (!ret)
-			ret = vt_late_wait(&late, NULL);
-		/* It is not to end with this process. */
+			ret = vt_uffd_wait(&late, NULL);
+		/* The wait must not end with this process: the test keeps a duplicate. */
 		if (!ret)
 			ret = vt_send_fd(socket, late.fd);
 	}
@@ -430,7 +431,7 @@ FIXTURE_SETUP(waiting)
 {
 	int i;
 
-	ASSERT_EQ(0, vt_waiter_start(&self->waiter, wait_in_every_way));
+	ASSERT_EQ(0, vt_waiter_start(&self->waiter, start_all_waits));
 	for (i = 0; i < VT_NUM_ACCESS_OPS; i++) {
 		self->fds[i] = vt_recv_fd(self->waiter.socket);
 		ASSERT_LE(0, self->fds[i]);
@@ -447,6 +448,7 @@ FIXTURE_TEARDOWN(waiting)
 		close(self->fds[i]);
 }
 
+/* The teardown kills the process. */
 TEST_F_TIMEOUT(waiting, is_killed, 300)
 {
 	EXPECT_EQ(0, kill(self->waiter.pid, 0));
@@ -473,12 +475,12 @@ static int write_there(void *arg)
 TEST_F_TIMEOUT(waiting, delays_nobody, 300)
 {
 	struct vt_link link;
-	struct vt_call call;
+	struct vt_timed_call call;
 
 	ASSERT_EQ(0, vt_link_open(&link, &vt_mem_host, SIZE, ACCESS, NULL));
-	ASSERT_EQ(0, vt_call_soon(&call, write_there, &link));
+	ASSERT_EQ(0, vt_timed_call(&call, write_there, &link));
 	ASSERT_EQ(0, madvise(link.there.mem.addr, SIZE, MADV_DONTNEED));
-	ASSERT_EQ(0, vt_call_soon(&call, prefetch_there, &link));
+	ASSERT_EQ(0, vt_timed_call(&call, prefetch_there, &link));
 	EXPECT_EQ(0, vt_link_close(&link));
 }
 
@@ -487,10 +489,10 @@ TEST_F_TIMEOUT(waiting, delays_nobody, 300)
 FIXTURE(prefetches)
 {
 	VT_LINK;
-	struct vt_late late;
+	struct vt_uffd late;
 };
 
-/* Page by page. */
+/* Prefetches each page separately. */
 FIXTURE_SETUP(prefetches)
 {
 	struct ibv_sge sge;
@@ -498,23 +500,23 @@ FIXTURE_SETUP(prefetches)
 
 	ASSERT_EQ(0, vt_link_open(&self->link, &vt_mem_host, SIZE, ACCESS,
 				  NULL));
-	ASSERT_EQ(0, vt_late_begin(&self->late, self->there.mem.addr, SIZE));
+	ASSERT_EQ(0, vt_uffd_begin(&self->late, self->there.mem.addr, SIZE));
 	for (at = 0; at < SIZE; at += PAGE) {
 		sge = vt_sge(&self->there, at, PAGE);
 		ASSERT_EQ(0, vt_advise_mr(self->dev.pd,
 					  IBV_ADVISE_MR_ADVICE_PREFETCH_WRITE,
 					  0, &sge, 1));
 	}
-	ASSERT_EQ(0, vt_late_wait(&self->late, NULL));
+	ASSERT_EQ(0, vt_uffd_wait(&self->late, NULL));
 }
 
 FIXTURE_TEARDOWN(prefetches)
 {
 	EXPECT_EQ(0, vt_link_close(&self->link));
-	vt_late_end(&self->late);
+	vt_uffd_end(&self->late);
 }
 
-/* An access of the pages does not wait until a prefetch of them has its turn. */
+/* An access is served before prefetches that are queued. */
 TEST_F_TIMEOUT(prefetches, access_comes_first, 120)
 {
 	struct vt_access_run run = {
@@ -525,54 +527,54 @@ TEST_F_TIMEOUT(prefetches, access_comes_first, 120)
 
 	ASSERT_EQ(0, vt_access_start(&run));
 	do {
-		ASSERT_EQ(0, vt_late_wait(&self->late, &page));
+		ASSERT_EQ(0, vt_uffd_wait(&self->late, &page));
 	} while (page != self->there.mem.addr + SIZE - PAGE);
-	ASSERT_EQ(0, vt_late_bring(&self->late, self->there.shadow));
+	ASSERT_EQ(0, vt_uffd_fill(&self->late, self->there.shadow));
 	EXPECT_EQ(0, vt_access_end(&run));
 }
 
-/* ---- prefetches that nobody waits for ---- */
+/* ---- asynchronous prefetches ---- */
 
-/* Each is of other pages, also with those that a fault takes along. */
-#define HINTS 64
+/* Far enough apart that no two prefetches share a window. */
+#define ASYNC_PREFETCHES 64
 #define APART (16 * PAGE)
 
-FIXTURE(hints)
+FIXTURE(async)
 {
 	VT_LINK;
-	struct vt_late late;
+	struct vt_uffd late;
 };
 
-FIXTURE_SETUP(hints)
+FIXTURE_SETUP(async)
 {
-	ASSERT_EQ(0, vt_link_open(&self->link, &vt_mem_host, HINTS * APART,
-				  ACCESS, NULL));
-	ASSERT_EQ(0, vt_late_begin(&self->late, self->there.mem.addr,
-				   HINTS * APART));
+	ASSERT_EQ(0, vt_link_open(&self->link, &vt_mem_host,
+				  ASYNC_PREFETCHES * APART, ACCESS, NULL));
+	ASSERT_EQ(0, vt_uffd_begin(&self->late, self->there.mem.addr,
+				   ASYNC_PREFETCHES * APART));
 }
 
-FIXTURE_TEARDOWN(hints)
+FIXTURE_TEARDOWN(async)
 {
 	EXPECT_EQ(0, vt_link_close(&self->link));
-	vt_late_end(&self->late);
+	vt_uffd_end(&self->late);
 }
 
-/* So much of the kernel's memory, and no more, a registration may keep by them. */
-TEST_F_TIMEOUT(hints, are_left_out_if_many, 120)
+/* An MR has at most 16 of them at a time; further ones are dropped. */
+TEST_F_TIMEOUT(async, dropped_above_limit, 120)
 {
 	struct vt_mr_counters counters;
 	struct ibv_sge sge;
 	uint64_t at;
 
-	for (at = 0; at < HINTS * APART; at += APART) {
+	for (at = 0; at < ASYNC_PREFETCHES * APART; at += APART) {
 		sge = vt_sge(&self->there, at, PAGE);
 		ASSERT_EQ(0, vt_advise_mr(self->dev.pd,
 					  IBV_ADVISE_MR_ADVICE_PREFETCH, 0,
 					  &sge, 1));
 	}
-	ASSERT_EQ(0, vt_late_wait(&self->late, NULL));
-	ASSERT_EQ(0, vt_late_bring(&self->late, self->there.shadow));
-	sge = vt_sge(&self->there, 0, HINTS * APART);
+	ASSERT_EQ(0, vt_uffd_wait(&self->late, NULL));
+	ASSERT_EQ(0, vt_uffd_fill(&self->late, self->there.shadow));
+	sge = vt_sge(&self->there, 0, ASYNC_PREFETCHES * APART);
 	ASSERT_EQ(0, vt_advise_mr(self->dev.pd, IBV_ADVISE_MR_ADVICE_PREFETCH,
 				  IBV_ADVISE_MR_FLAG_FLUSH, &sge, 1));
 	ASSERT_EQ(0, vt_mr_counters_read(&counters));

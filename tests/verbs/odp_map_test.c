@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * On-demand MRs and the address space behind them: ranges of several kinds of
- * memory and of none, rights that change, mappings that come and go, copies on
- * write, the whole address space, prefetch.
+ * On-demand MRs and the address space under them: ranges with several kinds of memory
+ * and with holes, mprotect(), munmap() and mmap(), copy-on-write, implicit MRs,
+ * prefetch.
  */
 #include <kselftest_harness.h>
 
@@ -16,11 +16,12 @@
 #include "applies.h"
 #include "lib/buf.h"
 #include "lib/counters.h"
+#include "lib/page.h"
 #include "lib/pattern.h"
 #include "lib/proc.h"
 #include "lib/raw.h"
 
-#define PAGE 4096
+#define PAGE vt_page_size()
 #define PART (64 * 1024)
 #define SPAN (4 * PART)
 #define ON_DEMAND (VT_ACCESS_ALL | IBV_ACCESS_ON_DEMAND)
@@ -31,13 +32,13 @@ FIXTURE(map)
 {
 	struct vt_dev dev;
 	struct vt_pair pair;
-	struct vt_buf local;	/* pinned, the other side */
-	uint8_t *area;		/* four parts, one after the other */
+	struct vt_buf local;	/* pinned, on the other side */
+	uint8_t *area;		/* four adjacent parts */
 	struct ibv_mr *mr;
 	int file;
 };
 
-/* @kind: of the device's part */
+/* @kind: memory of part DEVICE */
 FIXTURE_VARIANT(map)
 {
 	const struct vt_mem_kind *kind;
@@ -112,7 +113,7 @@ static struct vt_remote at(map_t *self, uint64_t offset)
 	};
 }
 
-/* Each gives the completion's status; a failed QP is made anew. */
+/* Both renew the pair after an error. Return: the status of the completion. */
 static int put(map_t *self, uint64_t from, struct vt_remote to, uint32_t length)
 {
 	struct ibv_sge sge = vt_sge(&self->local, from, length);
@@ -158,7 +159,7 @@ TEST_F(map, parts_and_hole)
 		  get(self, 0, at(self, HOLE * PART - 10), 20));
 	EXPECT_PUT(5000, DEVICE * PART + 9, 30000);
 
-	/* Something comes to be where nothing was. */
+	/* Memory is mapped into the hole. */
 	ASSERT_TRUE(map_anonymous(self->area + HOLE * PART, PART));
 	EXPECT_PUT(1000, HOLE * PART - 50, 5000);
 	ASSERT_EQ(0, vt_mem_map_at(variant->kind, self->area + HOLE * PART,
@@ -183,7 +184,7 @@ TEST_F(map, unmapped_and_mapped_again)
 	}
 }
 
-TEST_F(map, rights_that_change)
+TEST_F(map, protection_changes)
 {
 	enum part part;
 
@@ -206,8 +207,8 @@ TEST_F(map, rights_that_change)
 	}
 }
 
-/* The CPU never touched the mapping: only the importer has pages of it. */
-TEST_F(map, rights_of_untouched_device_memory)
+/* The CPU never accessed the mapping: only the importer has its pages. */
+TEST_F(map, protection_of_untouched_device_memory)
 {
 	ASSERT_EQ(0, put(self, 0, at(self, DEVICE * PART), PART));
 	ASSERT_EQ(0, mprotect(self->area + DEVICE * PART, PART, PROT_READ));
@@ -216,11 +217,11 @@ TEST_F(map, rights_of_untouched_device_memory)
 	EXPECT_GET(PART, DEVICE * PART, PART);
 }
 
-/* Neither the page cache nor the page of zeroes may be written by accident. */
+/* A private mapping must not let RDMA write the page cache or the zero page. */
 TEST_F(map, read_only_pages)
 {
 	uint8_t *other = mmap(NULL, PART, PROT_READ, MAP_SHARED, self->file, 0);
-	static const uint8_t zero[PAGE];
+	static const uint8_t zero[VT_MAX_PAGE];
 
 	ASSERT_NE(MAP_FAILED, other);
 	memset(self->area + FILE_ * PART, 0x5a, PART);
@@ -245,10 +246,10 @@ TEST_F(map, read_only_pages)
 	EXPECT_EQ(0, memcmp(self->area + 2 * PAGE, zero, PAGE));
 }
 
-/* A file mapped for reading only, shared: nothing to copy to. */
+/* A shared read-only mapping of a file: there is no copy on write. */
 TEST_F(map, read_only_shared_file)
 {
-	uint8_t have[PAGE];
+	uint8_t have[VT_MAX_PAGE];
 
 	memset(self->area + FILE_ * PART, 0x5a, PART);
 	ASSERT_TRUE(map_at(self->area + FILE_ * PART, PART, PROT_READ,
@@ -256,13 +257,13 @@ TEST_F(map, read_only_shared_file)
 	EXPECT_GET(0, FILE_ * PART, PART);
 	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR,
 		  put(self, PART, at(self, FILE_ * PART + 100), 5000));
-	ASSERT_EQ(PAGE, pread(self->file, have, PAGE, 0));
+	ASSERT_EQ((ssize_t)PAGE, pread(self->file, have, PAGE, 0));
 	EXPECT_EQ(0x5a, have[100]);
 	EXPECT_EQ(0, memcmp(have, have + 1, PAGE - 1));
 }
 
-/* Reading what nobody has touched shows the page of zeroes, which is all's. */
-TEST_F(map, page_of_zeroes)
+/* A READ of untouched memory uses the zero page, which a later WRITE must not change. */
+TEST_F(map, zero_page)
 {
 	uint8_t *other = mmap(NULL, PART, PROT_READ | PROT_WRITE,
 			      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -278,10 +279,10 @@ TEST_F(map, page_of_zeroes)
 	munmap(other, PART);
 }
 
-/* One page is wanted, or two; what nobody has touched beside them stays so. */
-TEST_F(map, leaves_neighbours_alone)
+/* An access to one or two pages does not populate their neighbours. */
+TEST_F(map, neighbours_not_populated)
 {
-	unsigned char there[PART / PAGE];
+	unsigned char there[PART / VT_MIN_PAGE];
 	unsigned int i;
 
 	ASSERT_EQ(0, put(self, 0, at(self, 5 * PAGE + 100), 10));
@@ -291,7 +292,7 @@ TEST_F(map, leaves_neighbours_alone)
 		EXPECT_EQ(i == 5 || i == 8 || i == 9, there[i] & 1);
 }
 
-/* After a fork each side has pages of its own as soon as one writes. */
+/* After a fork, a WRITE to the parent does not change the pages of the child. */
 TEST_F(map, copy_on_write_after_fork)
 {
 	int status, go[2];
@@ -303,7 +304,7 @@ TEST_F(map, copy_on_write_after_fork)
 	pid = fork();
 	ASSERT_LE(0, pid);
 	if (!pid) {
-		/* What was there when the child was made, not what came. */
+		/* The child has the contents from the time of the fork. */
 		if (read(go[0], &token, 1) != 1)
 			_exit(2);
 		_exit(memcmp(self->area, self->local.shadow, PART) != 0);
@@ -316,7 +317,7 @@ TEST_F(map, copy_on_write_after_fork)
 	close(go[1]);
 }
 
-TEST_F(map, two_registrations_of_a_page)
+TEST_F(map, two_mrs_of_a_page)
 {
 	struct ibv_mr *other;
 	struct vt_remote there;
@@ -336,7 +337,7 @@ TEST_F(map, two_registrations_of_a_page)
 	EXPECT_EQ(0, ibv_dereg_mr(other));
 }
 
-TEST_F(map, whole_address_space)
+TEST_F(map, implicit_mr)
 {
 	struct ibv_mr *all;
 	struct vt_remote there;
@@ -357,7 +358,7 @@ TEST_F(map, whole_address_space)
 	EXPECT_EQ(0, ibv_dereg_mr(all));
 }
 
-TEST_F(map, parts_of_whole_address_space)
+TEST_F(map, parts_of_implicit_mr)
 {
 	struct ibv_mr *part_mr = self->mr;
 	enum part part;
@@ -371,7 +372,7 @@ TEST_F(map, parts_of_whole_address_space)
 	EXPECT_PUT(PART, PART - 5000, PART + 10000);
 	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR,
 		  put(self, 0, at(self, HOLE * PART - 10), 20));
-	/* The local side, too. */
+	/* The implicit MR as memory of the requester. */
 	struct ibv_sge sge = {
 		(uintptr_t)self->area + DEVICE * PART + 77, 20000, self->mr->lkey
 	};
@@ -383,12 +384,12 @@ TEST_F(map, parts_of_whole_address_space)
 	self->mr = part_mr;
 }
 
-TEST_F(map, odd_registrations)
+TEST_F(map, unusual_ranges)
 {
 	struct vt_remote there;
 	struct ibv_mr *mr;
 
-	/* A terabyte of nothing. */
+	/* 1 TiB without mappings. */
 	mr = ibv_reg_mr(self->dev.pd, (void *)(1UL << 44), 1UL << 40,
 			ON_DEMAND);
 	ASSERT_TRUE(mr);
@@ -399,14 +400,13 @@ TEST_F(map, odd_registrations)
 	errno = 0;
 	EXPECT_FALSE(ibv_reg_mr(self->dev.pd, self->area, 0, ON_DEMAND));
 	EXPECT_EQ(EINVAL, errno);
-	EXPECT_FALSE(ibv_reg_mr(self->dev.pd, (void *)-PAGE, 2 * PAGE,
-				ON_DEMAND));
+	EXPECT_FALSE(ibv_reg_mr(self->dev.pd, (void *)-PAGE, 2 * PAGE, ON_DEMAND));
 	EXPECT_EQ(EINVAL, errno);
 	EXPECT_FALSE(ibv_reg_mr(self->dev.pd, self->area + PAGE, SIZE_MAX,
 				ON_DEMAND));
 	EXPECT_EQ(EINVAL, errno);
 
-	/* The last byte, and one more. */
+	/* One byte too long; and a range that wraps around. */
 	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, put(self, 0, at(self, SPAN - 4), 5));
 	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR,
 		  put(self, 0, at(self, -1ULL - (uintptr_t)self->area), 8));
@@ -417,7 +417,7 @@ static struct vt_remote start_of(struct ibv_mr *mr)
 	return (struct vt_remote){ (uintptr_t)mr->addr, mr->rkey };
 }
 
-TEST_F(map, refused_objects)
+TEST_F(map, exporter_denies)
 {
 	struct vt_remote there;
 	struct vt_mem mem;
@@ -436,7 +436,7 @@ TEST_F(map, refused_objects)
 	vt_mem_free(&mem);
 }
 
-TEST_F(map, dead_objects)
+TEST_F(map, revoked_and_destroyed)
 {
 	struct vt_remote there;
 	struct vt_mem mem;
@@ -466,9 +466,9 @@ static int domain(struct vt_mem *mem)
 							     (int)query.domain;
 }
 
-/* Of an MR over the memory only, or over the whole address space. */
+/* @implicit: with an implicit MR, else with an MR over the memory only */
 static void run_prefetch(struct __test_metadata *_metadata, map_t *self,
-			 const struct vt_mem_kind *kind, bool whole)
+			 const struct vt_mem_kind *kind, bool implicit)
 {
 	struct ibv_sge sge;
 	struct vt_mem mem;
@@ -476,15 +476,15 @@ static void run_prefetch(struct __test_metadata *_metadata, map_t *self,
 	int n;
 
 	if (!kind->move)
-		DOES_NOT_APPLY(return, "memory of this kind is always there");
+		DOES_NOT_APPLY(return, "memory of this kind does not move");
 	ASSERT_EQ(0, vt_mem_alloc(&mem, kind, PART, 0));
 	ASSERT_EQ(0, vt_mem_move(&mem, false));
-	mr = ibv_reg_mr(self->dev.pd, whole ? NULL : mem.addr,
-			whole ? SIZE_MAX : PART, ON_DEMAND);
+	mr = ibv_reg_mr(self->dev.pd, implicit ? NULL : mem.addr,
+			implicit ? SIZE_MAX : PART, ON_DEMAND);
 	ASSERT_TRUE(mr);
 	sge = (struct ibv_sge){ (uintptr_t)mem.addr, PART, mr->lkey };
 	EXPECT_EQ(PEER_VRAM_DOMAIN_SYSTEM, domain(&mem));
-	/* Nothing comes that is not there. */
+	/* This advice does not cause a move. */
 	EXPECT_EQ(0, vt_advise_mr(self->dev.pd, IBV_ADVISE_MR_ADVICE_PREFETCH_NO_FAULT,
 				  IBV_ADVISE_MR_FLAG_FLUSH, &sge, 1));
 	EXPECT_EQ(PEER_VRAM_DOMAIN_SYSTEM, domain(&mem));
@@ -506,18 +506,18 @@ TEST_F(map, prefetch)
 	run_prefetch(_metadata, self, variant->kind, false);
 }
 
-TEST_F(map, prefetch_of_whole_address_space)
+TEST_F(map, prefetch_of_implicit_mr)
 {
 	run_prefetch(_metadata, self, variant->kind, true);
 }
 
-TEST_F(map, prefetch_refusals)
+TEST_F(map, prefetch_errors)
 {
 	struct ibv_sge sge = { (uintptr_t)self->area, SPAN, self->mr->lkey };
 	struct ibv_pd *pd = ibv_alloc_pd(self->dev.ctx);
 	struct ibv_mr *mr;
 
-	/* There is a hole in it. */
+	/* The range has a hole. */
 	EXPECT_EQ(-EFAULT, vt_advise_mr(self->dev.pd, IBV_ADVISE_MR_ADVICE_PREFETCH,
 					IBV_ADVISE_MR_FLAG_FLUSH, &sge, 1));
 	sge.length = SPAN + 1;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * On-demand MRs whose pages move, many ways, below operations under way. Several
- * queue pairs share one MR; each has a slice of slots, and posts a batch of
- * operations of all kinds on random slots of it before it waits. A mover, often
- * in another process, has no rest meanwhile. See odp_world.h.
+ * On-demand MRs whose pages move in many ways during operations. Several queue pairs
+ * share one MR. Each has its own slots, and posts a batch of operations of all kinds
+ * on random ones of these before it waits. Meanwhile a mover, often in another
+ * process, runs without pauses. See odp_workload.h.
  */
 #include <kselftest_harness.h>
 
@@ -16,11 +16,11 @@
 
 #include "lib/counters.h"
 #include "lib/proc.h"
-#include "odp_world.h"
+#include "odp_workload.h"
 
 #define ACCESS (VT_ACCESS_ALL | IBV_ACCESS_ON_DEMAND)
 
-/* Of all variants together: each runs in a process of its own. */
+/* Sums of all variants. Each variant runs in its own process. */
 static struct {
 	atomic_ulong moves;
 	atomic_uint variants;
@@ -28,13 +28,13 @@ static struct {
 
 __attribute__((constructor)) static void total_init(void)
 {
-	total = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+	total = mmap(NULL, sizeof(*total), PROT_READ | PROT_WRITE,
 		     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 }
 
 /* ---- memory ---- */
 
-static int make_host(struct world *w)
+static int make_host(struct workload *w)
 {
 	uint8_t *area = mmap(NULL, 3 * HUGE, PROT_READ | PROT_WRITE,
 			     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -46,7 +46,7 @@ static int make_host(struct world *w)
 	return madvise(w->addr, HUGE, MADV_NOHUGEPAGE) ? -errno : 0;
 }
 
-static int make_huge(struct world *w)
+static int make_huge(struct workload *w)
 {
 	int ret = make_host(w);
 
@@ -56,8 +56,8 @@ static int make_huge(struct world *w)
 	return ret;
 }
 
-/* The slots lie in objects of video memory, the rest is anonymous. */
-static int make_vram(struct world *w)
+/* The slots are in BOs in VRAM, the rest is anonymous memory. */
+static int make_vram(struct workload *w)
 {
 	struct peer_vram_share share = { .size = sizeof(share) };
 	struct peer_vram_create create;
@@ -66,12 +66,12 @@ static int make_vram(struct world *w)
 	w->vram = open("/dev/peer_vram0", O_RDWR | O_CLOEXEC);
 	if (ret || w->vram < 0)
 		return ret ? ret : -errno;
-	for (i = 0; i < OBJECTS; i++) {
+	for (i = 0; i < BOS; i++) {
 		create = (struct peer_vram_create){
-			.size = sizeof(create), .length = OBJECT,
+			.size = sizeof(create), .length = BO_SIZE,
 		};
 		if (ioctl(w->vram, PEER_VRAM_IOC_CREATE, &create) ||
-		    mmap(w->addr + i * OBJECT, OBJECT, PROT_READ | PROT_WRITE,
+		    mmap(w->addr + i * BO_SIZE, BO_SIZE, PROT_READ | PROT_WRITE,
 			 MAP_SHARED | MAP_FIXED, w->vram,
 			 create.mmap_offset) == MAP_FAILED)
 			return -errno;
@@ -83,8 +83,8 @@ static int make_vram(struct world *w)
 	return 0;
 }
 
-/* Video memory of which most is pinned, so that the rest is soon full. */
-static int make_tight_vram(struct world *w)
+/* Pins most of the VRAM, so that the rest is full soon. */
+static int make_tight_vram(struct workload *w)
 {
 	struct vt_vram_info info;
 	int ret = make_vram(w);
@@ -108,7 +108,7 @@ enum op {
 	KINDS,
 };
 
-static struct ibv_sge moving_sge(struct world *w, uint64_t offset, uint32_t n)
+static struct ibv_sge moving_sge(struct workload *w, uint64_t offset, uint32_t n)
 {
 	return (struct ibv_sge){
 		(uintptr_t)w->addr + offset, n, w->mr->lkey
@@ -120,8 +120,8 @@ static bool kind_into_moving(enum op kind)
 	return kind == WRITE_TO || kind == READ_TO || kind == RECV_TO;
 }
 
-/* What the operation will have done. */
-static void expect(struct world *w, enum op kind, uint64_t at, uint32_t n)
+/* The effect of the operation on the shadows. */
+static void expect(struct workload *w, enum op kind, uint64_t at, uint32_t n)
 {
 	uint64_t word;
 
@@ -137,7 +137,7 @@ static void expect(struct world *w, enum op kind, uint64_t at, uint32_t n)
 	}
 }
 
-static int post(struct world *w, struct vt_pair *pair, enum op kind,
+static int post(struct workload *w, struct vt_pair *pair, enum op kind,
 		uint64_t at, uint32_t n)
 {
 	struct ibv_sge moving = moving_sge(w, at, n);
@@ -181,7 +181,7 @@ struct batch {
 	int sends[QPS], receives[QPS];
 };
 
-static int post_on_slot(struct world *w, struct batch *batch, int slot)
+static int post_on_slot(struct workload *w, struct batch *batch, int slot)
 {
 	uint64_t r = vt_pattern_word(5, w->seed++);
 	enum op kind = (r >> 1) % KINDS;
@@ -229,8 +229,8 @@ static int compare(const char *what, int slot, const uint8_t *have,
 	return -EILSEQ;
 }
 
-/* Looking through the mapping is an access too, and not always wanted. */
-static int check_slot(struct world *w, int slot, bool look)
+/* @look: also compare through the mapping, which is an access by the CPU */
+static int check_slot(struct workload *w, int slot, bool look)
 {
 	uint64_t at = slot * SLOT;
 	int ret;
@@ -243,7 +243,7 @@ static int check_slot(struct world *w, int slot, bool look)
 	return ret;
 }
 
-static int run_batch(struct world *w)
+static int run_batch(struct workload *w)
 {
 	struct batch batch = { 0 };
 	int i, ret = 0;
@@ -267,12 +267,12 @@ static int run_batch(struct world *w)
 
 FIXTURE(moves)
 {
-	struct world w;
+	struct workload w;
 };
 
 FIXTURE_VARIANT(moves)
 {
-	int (*make)(struct world *w);
+	int (*make)(struct workload *w);
 	move_fn move;
 	bool process;
 	unsigned long moves;
@@ -287,7 +287,7 @@ FIXTURE_VARIANT(moves)
 	}
 #define VARIANTS 9
 
-MOVES_VARIANT(vram_by_process, make_vram, move_objects, true, 62000);
+MOVES_VARIANT(vram_by_process, make_vram, move_bos, true, 62000);
 MOVES_VARIANT(vram_evicted, make_tight_vram, move_evict, true, 300);
 MOVES_VARIANT(vram_rights, make_vram, move_rights, false, 6000);
 MOVES_VARIANT(host_out_by_process, make_host, move_out, true, 4000);
@@ -300,12 +300,13 @@ MOVES_VARIANT(host_forked, make_host, move_fork, false, 300);
 FIXTURE_SETUP(moves)
 {
 	/*
-	 * Long enough that no answer is late. Soft-RoCE acknowledges a SEND or
-	 * WRITE that comes twice with the number of the newest request; if that
-	 * is an atomic, it completes without its result. So does the stock one.
+	 * Long enough to avoid retransmissions. Soft-RoCE acknowledges a SEND or
+	 * WRITE that arrives twice with the PSN of the newest request. If that is
+	 * an atomic, it completes without its result. The unmodified driver does
+	 * the same.
 	 */
 	struct vt_pair_opts opts = { .timeout = 20 };
-	struct world *w = &self->w;
+	struct workload *w = &self->w;
 	int i;
 
 	ASSERT_EQ(0, vt_dev_open(&w->dev));
@@ -318,7 +319,7 @@ FIXTURE_SETUP(moves)
 	for (i = 0; i < SLOTS; i++)
 		pthread_mutex_init(&w->lock[i], NULL);
 	w->shadow = calloc(1, SIZE);
-	w->progress = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+	w->progress = mmap(NULL, sizeof(*w->progress), PROT_READ | PROT_WRITE,
 			   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, (void *)w->progress);
 	ASSERT_EQ(0, variant->make(w));
@@ -332,7 +333,7 @@ FIXTURE_SETUP(moves)
 
 FIXTURE_TEARDOWN(moves)
 {
-	struct world *w = &self->w;
+	struct workload *w = &self->w;
 	unsigned int n;
 	int i;
 
@@ -343,7 +344,7 @@ FIXTURE_TEARDOWN(moves)
 	munmap(w->addr, HUGE);
 	for (n = 0; n < w->num_pinned; n++)
 		EXPECT_EQ(0, vt_buf_close(&w->pinned[n]));
-	for (i = 0; i < OBJECTS && w->vram; i++)
+	for (i = 0; i < BOS && w->vram; i++)
 		close(w->shared[i]);
 	if (w->vram)
 		close(w->vram);
@@ -374,16 +375,16 @@ TEST_F_TIMEOUT(moves, under_operations, 240)
 	atomic_fetch_add(&total->variants, 1);
 }
 
-FIXTURE(sum) {};
+FIXTURE(total) {};
 
-FIXTURE_SETUP(sum) {}
+FIXTURE_SETUP(total) {}
 
-FIXTURE_TEARDOWN(sum) {}
+FIXTURE_TEARDOWN(total) {}
 
-TEST_F(sum, of_moves)
+TEST_F(total, enough_moves)
 {
 	if (atomic_load(&total->variants) < VARIANTS)
-		SKIP(return, "not all kinds of moves have run");
+		SKIP(return, "not all variants of fixture moves have run");
 	TH_LOG("%lu moves in all", atomic_load(&total->moves));
 	EXPECT_LE(vt_slow_kernel() ? 10000 : 100000,
 		  atomic_load(&total->moves));

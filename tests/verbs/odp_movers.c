@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* Ways in which pages below an on-demand MR move. See odp_world.h. */
+/* Ways to move the pages under an on-demand MR. See odp_workload.h. */
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -15,8 +15,9 @@
 
 #include <rdma/peer_vram.h>
 
+#include "lib/page.h"
 #include "lib/proc.h"
-#include "odp_world.h"
+#include "odp_workload.h"
 
 /* ---- in another process ---- */
 
@@ -29,14 +30,14 @@ static int move_to(int fd, uint32_t handle, uint32_t domain)
 	return ioctl(fd, PEER_VRAM_IOC_MOVE, &move) ? -errno : 1;
 }
 
-/* The process's own open file and handles for the objects. */
-static int import_objects(struct world *w)
+/* Opens the device in the process of the mover, and imports the BOs. */
+static int import_bos(struct workload *w)
 {
 	struct peer_vram_share share = { .size = sizeof(share) };
 	int i;
 
 	w->vram = open("/dev/peer_vram0", O_RDWR | O_CLOEXEC);
-	for (i = 0; i < OBJECTS; i++) {
+	for (i = 0; i < BOS; i++) {
 		share.fd = w->shared[i];
 		if (ioctl(w->vram, PEER_VRAM_IOC_IMPORT, &share))
 			return -errno;
@@ -51,16 +52,16 @@ static int vram_info(int fd, struct peer_vram_info *info)
 	return ioctl(fd, PEER_VRAM_IOC_INFO, info) ? -errno : 0;
 }
 
-/* Counted is what did move: there, and back by a fault. */
-int move_objects(struct world *w, uint64_t random)
+/* Counts the moves that did happen, including those by faults. */
+int move_bos(struct workload *w, uint64_t random)
 {
-	int ret = w->handle[0] ? 0 : import_objects(w);
+	int ret = w->handle[0] ? 0 : import_bos(w);
 	struct peer_vram_info info;
 	static uint64_t before;
 	uint64_t moved;
 
 	if (!ret)
-		ret = move_to(w->vram, w->handle[random % OBJECTS],
+		ret = move_to(w->vram, w->handle[random % BOS],
 			      random >> 8 & 1 ? PEER_VRAM_DOMAIN_VRAM :
 						PEER_VRAM_DOMAIN_SYSTEM);
 	if (ret >= 0)
@@ -72,11 +73,11 @@ int move_objects(struct world *w, uint64_t random)
 	return moved;
 }
 
-/* More objects want to be in video memory than there is room for. */
+/* More BOs than fit into the VRAM. */
 #define HOG (4 * MIB)
 #define HOGS 20
 
-static int make_hogs(struct world *w, uint32_t *hog)
+static int make_hogs(struct workload *w, uint32_t *hog)
 {
 	int i;
 
@@ -94,7 +95,7 @@ static int make_hogs(struct world *w, uint32_t *hog)
 	return 0;
 }
 
-int move_evict(struct world *w, uint64_t random)
+int move_evict(struct workload *w, uint64_t random)
 {
 	static uint32_t hog[HOGS];
 	struct peer_vram_info before = { 0 }, after = { 0 };
@@ -113,8 +114,8 @@ int move_evict(struct world *w, uint64_t random)
 	return ret < 0 ? ret : (int)(after.evictions - before.evictions);
 }
 
-/* madvise() of the owner's memory by another process. */
-static int owner_madvise(struct world *w, uint8_t *at, size_t length,
+/* madvise() on the memory of the owner by another process. */
+static int owner_madvise(struct workload *w, uint8_t *at, size_t length,
 			 int advice)
 {
 	struct iovec iov = { at, length };
@@ -126,8 +127,8 @@ static int owner_madvise(struct world *w, uint8_t *at, size_t length,
 	       -errno : 0;
 }
 
-/* Is a page there, that could go? By the owner's page table. */
-static bool owner_has(struct world *w, uint8_t *at)
+/* Return: true if the page is present in the CPU's page table of the owner. */
+static bool owner_has(struct workload *w, uint8_t *at)
 {
 	uint64_t entry = 0;
 	static int fd = -1;
@@ -136,26 +137,27 @@ static bool owner_has(struct world *w, uint8_t *at)
 	snprintf(path, sizeof(path), "/proc/%d/pagemap", w->owner);
 	if (fd < 0)
 		fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (pread(fd, &entry, 8, (uintptr_t)at / 4096 * 8) != 8)
+	if (pread(fd, &entry, 8, (uintptr_t)at / vt_page_size() * 8) != 8)
 		return false;
 	return entry >> 63;
 }
 
-int move_out(struct world *w, uint64_t random)
+int move_out(struct workload *w, uint64_t random)
 {
-	uint8_t *at = w->addr + random % (SIZE / 4096) * 4096;
+	size_t page = vt_page_size();
+	uint8_t *at = w->addr + random % (SIZE / page) * page;
 
 	if (random >> 32 & 0xff) {
 		if (!owner_has(w, at))
 			return 0;
-		return owner_madvise(w, at, 4096, MADV_PAGEOUT) ? -EIO :
+		return owner_madvise(w, at, page, MADV_PAGEOUT) ? -EIO :
 		       !owner_has(w, at);
 	}
 	return vt_write_file("/proc/sys/vm/compact_memory", "1") ? -EIO : 1;
 }
 
-/* Pages become a huge page, and the huge page pages. */
-int move_thp(struct world *w, uint64_t random)
+/* In turn collapses pages into a huge page, and splits it. */
+int move_thp(struct workload *w, uint64_t random)
 {
 	static bool split;
 	char text[96];
@@ -164,7 +166,7 @@ int move_thp(struct world *w, uint64_t random)
 	split = !split;
 	if (!split) {
 		ret = owner_madvise(w, w->addr, HUGE, 25 /* MADV_COLLAPSE */);
-		/* Pages under way to or from somewhere cannot be collapsed. */
+		/* Pages that are being migrated or swapped cannot be collapsed. */
 		return ret == -EAGAIN || ret == -EBUSY || ret == -EINVAL ?
 		       0 : ret ? ret : 1;
 	}
@@ -174,12 +176,12 @@ int move_thp(struct world *w, uint64_t random)
 	return ret ? ret : 1;
 }
 
-/* ---- changes of a slot's contents or rights ---- */
+/* ---- changes of the contents or the protection of a slot ---- */
 
-/* Every so many moves that take something away, it is tried. */
+/* One of this many moves that forbid access checks that an access fails. */
 #define PROBE_EVERY 128
 
-static int probe(struct world *w, int slot, bool write)
+static int probe(struct workload *w, int slot, bool write)
 {
 	struct ibv_sge sge = vt_sge(&w->src, slot * SLOT, SLOT);
 	struct vt_remote at = {
@@ -190,13 +192,13 @@ static int probe(struct world *w, int slot, bool write)
 		       vt_rdma_read(&w->probe.end[0], &sge, 1, at);
 }
 
-static int change_drop(struct world *w, int slot, uint64_t random)
+static int change_drop(struct workload *w, int slot, uint64_t random)
 {
 	memset(w->shadow + slot * SLOT, 0, SLOT);
 	return madvise(w->addr + slot * SLOT, SLOT, MADV_DONTNEED) ? -errno : 0;
 }
 
-static int change_rights(struct world *w, int slot, uint64_t random)
+static int change_rights(struct workload *w, int slot, uint64_t random)
 {
 	uint8_t *at = w->addr + slot * SLOT;
 	bool none = random & 1;
@@ -208,7 +210,7 @@ static int change_rights(struct world *w, int slot, uint64_t random)
 	} else {
 		if (probe(w, slot, true) != IBV_WC_REM_ACCESS_ERR)
 			return -EPERM;
-		if (!none && !same(w, slot, at))
+		if (!none && !slot_matches(w, slot, at))
 			return -EILSEQ;
 		if (vt_pair_renew(&w->probe))
 			return -EIO;
@@ -216,8 +218,8 @@ static int change_rights(struct world *w, int slot, uint64_t random)
 	return mprotect(at, SLOT, PROT_READ | PROT_WRITE) ? -errno : 0;
 }
 
-/* No queue pair is made while there is a hole that its queues would fill. */
-static int change_address(struct world *w, int slot, uint64_t random)
+/* Must not create a queue pair in between: its queues could be mapped into the hole. */
+static int change_address(struct workload *w, int slot, uint64_t random)
 {
 	bool try = !(random >> 32 & (PROBE_EVERY - 1));
 	uint8_t *at = w->addr + slot * SLOT;
@@ -226,11 +228,11 @@ static int change_address(struct world *w, int slot, uint64_t random)
 
 	if (mremap(at, SLOT, SLOT, MREMAP_MAYMOVE | MREMAP_FIXED, to) != to)
 		return -errno;
-	if (!same(w, slot, to))
+	if (!slot_matches(w, slot, to))
 		ret = -EILSEQ;
 	if (try && probe(w, slot, true) != IBV_WC_REM_ACCESS_ERR)
 		ret = -EPERM;
-	if (!same(w, slot, to))
+	if (!slot_matches(w, slot, to))
 		ret = -EILSEQ;
 	if (mremap(to, SLOT, SLOT, MREMAP_MAYMOVE | MREMAP_FIXED, at) != at)
 		return -errno;
@@ -238,10 +240,10 @@ static int change_address(struct world *w, int slot, uint64_t random)
 }
 
 /*
- * The child has what was in the slot, whatever comes in on the parent's side;
- * and what it writes does not reach the parent.
+ * The child keeps the contents of the slot whatever the parent receives, and what it
+ * writes does not reach the parent.
  */
-static int child_of_fork(struct world *w, int slot, int gate)
+static int child_of_fork(struct workload *w, int slot, int gate)
 {
 	uint8_t *at = w->addr + slot * SLOT;
 	char token;
@@ -256,7 +258,7 @@ static int child_of_fork(struct world *w, int slot, int gate)
 	return 0;
 }
 
-static int change_fork(struct world *w, int slot, uint64_t random)
+static int change_fork(struct workload *w, int slot, uint64_t random)
 {
 	struct ibv_sge sge = vt_sge(&w->src, 0, SLOT);
 	struct vt_remote at = {
@@ -284,8 +286,8 @@ static int change_fork(struct world *w, int slot, uint64_t random)
 	return pid < 0 ? -EAGAIN : ret;
 }
 
-static int locked(struct world *w, uint64_t random,
-		  int (*change)(struct world *w, int slot, uint64_t random))
+static int locked(struct workload *w, uint64_t random,
+		  int (*change)(struct workload *w, int slot, uint64_t random))
 {
 	int slot = (random >> 48) % SLOTS;
 	int ret;
@@ -295,35 +297,35 @@ static int locked(struct world *w, uint64_t random,
 		return 0;
 	}
 	ret = change(w, slot, random);
-	if (!ret && !same(w, slot, w->addr + slot * SLOT))
+	if (!ret && !slot_matches(w, slot, w->addr + slot * SLOT))
 		ret = -EILSEQ;
 	pthread_mutex_unlock(&w->lock[slot]);
 	return ret ? ret : 1;
 }
 
-int move_drop(struct world *w, uint64_t random)
+int move_drop(struct workload *w, uint64_t random)
 {
 	return locked(w, random, change_drop);
 }
 
-int move_rights(struct world *w, uint64_t random)
+int move_rights(struct workload *w, uint64_t random)
 {
 	return locked(w, random, change_rights);
 }
 
-int move_address(struct world *w, uint64_t random)
+int move_address(struct workload *w, uint64_t random)
 {
 	return locked(w, random, change_address);
 }
 
-int move_fork(struct world *w, uint64_t random)
+int move_fork(struct workload *w, uint64_t random)
 {
 	return locked(w, random, change_fork);
 }
 
 static void *mover_run(void *arg)
 {
-	struct world *w = arg;
+	struct workload *w = arg;
 	uint64_t n = 0;
 	int ret = 0;
 
@@ -337,7 +339,7 @@ static void *mover_run(void *arg)
 	return NULL;
 }
 
-int mover_start(struct world *w, bool process)
+int mover_start(struct workload *w, bool process)
 {
 	w->owner = getpid();
 	if (!process) {
@@ -353,7 +355,7 @@ int mover_start(struct world *w, bool process)
 	return w->pid < 0 ? -errno : 0;
 }
 
-int mover_stop(struct world *w)
+int mover_stop(struct workload *w)
 {
 	int ret = 0;
 

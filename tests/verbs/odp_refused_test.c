@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * What the kernel must not touch, in the middle of an on-demand MR of ordinary
- * memory: no access reaches it, whatever is accessed around it, and no prefetch
- * brings it. The rules are those of get_user_pages(), by which a pinned MR of the
- * same memory is refused.
+ * Memory that the kernel must not access, in the middle of an on-demand MR of ordinary
+ * memory. No access reaches it, whatever is accessed around it, and no prefetch makes
+ * it present. The rules are those of get_user_pages(), which refuses a pinned MR of the
+ * same memory.
  */
 #include <kselftest_harness.h>
 
@@ -12,6 +12,7 @@
 #include <sys/syscall.h>
 
 #include "lib/access_ops.h"
+#include "lib/page.h"
 #include "lib/proc.h"
 #include "lib/raw.h"
 
@@ -19,12 +20,12 @@
 #define SYS_memfd_secret 447
 #endif
 
-#define PAGE 4096
+#define PAGE vt_page_size()
 #define PART (16 * PAGE)
 #define SIZE (3 * PART)		/* ordinary, refused, ordinary */
 #define ACCESS (VT_ACCESS_ALL | IBV_ACCESS_ON_DEMAND)
 
-/* ---- memory that is refused, in place of what is at @at ---- */
+/* ---- refused memory, mapped over what is at @at ---- */
 
 static int map_secret(void *at, int prot)
 {
@@ -43,7 +44,7 @@ static int make_secret(uint8_t *at)
 	return map_secret(at, PROT_READ | PROT_WRITE);
 }
 
-/* The process itself has its pages. */
+/* The process has accessed the pages. */
 static int make_used_secret(uint8_t *at)
 {
 	int ret = make_secret(at);
@@ -67,7 +68,7 @@ static void ignore(int signal)
 	(void)signal;
 }
 
-/* As if the processor had found these pages to be broken; it says so by SIGBUS. */
+/* Pages with a simulated memory error, which the kernel reports by SIGBUS. */
 static int make_poisoned(uint8_t *at)
 {
 	signal(SIGBUS, ignore);
@@ -117,8 +118,8 @@ FIXTURE_TEARDOWN(refused)
 
 typedef FIXTURE_DATA(refused) refused_t;
 
-static void expect_refused(struct __test_metadata *_metadata, refused_t *self,
-			   const struct vt_part *part)
+static void expect_part_refused(struct __test_metadata *_metadata, refused_t *self,
+				const struct vt_part *part)
 {
 	const struct vt_access_op *op;
 
@@ -129,7 +130,20 @@ static void expect_refused(struct __test_metadata *_metadata, refused_t *self,
 	}
 }
 
-/* The pages next to what is refused are as accessible as ever. */
+static void expect_refused(struct __test_metadata *_metadata, refused_t *self)
+{
+	const struct vt_part parts[] = {
+		{ 0, PART, 8 },				/* the first bytes */
+		{ 0, PART + 5 * PAGE + 100, 3 * PAGE },
+		{ 0, 2 * PART - PAGE, PAGE },		/* the last page */
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+		expect_part_refused(_metadata, self, &parts[i]);
+}
+
+/* The page at @offset, next to refused memory, can be accessed. */
 static void expect_served(struct __test_metadata *_metadata, refused_t *self,
 			  uint64_t offset)
 {
@@ -146,37 +160,23 @@ static void expect_served(struct __test_metadata *_metadata, refused_t *self,
 	EXPECT_EQ(0, memcmp(self->here.mem.addr, there, PAGE));
 }
 
-static const struct vt_part parts[] = {
-	{ 0, PART, 8 },				/* the first bytes */
-	{ 0, PART + 5 * PAGE + 100, 3 * PAGE },
-	{ 0, 2 * PART - PAGE, PAGE },		/* the last page */
-};
-
-#define NUM_PARTS (sizeof(parts) / sizeof(parts[0]))
-
 TEST_F_TIMEOUT(refused, by_each_operation, 120)
 {
-	size_t i;
-
-	for (i = 0; i < NUM_PARTS; i++)
-		expect_refused(_metadata, self, &parts[i]);
+	expect_refused(_metadata, self);
 }
 
-/* What is around a page comes along with it, but not this. */
-TEST_F_TIMEOUT(refused, beside_what_is_accessed, 120)
+/* A fault resolves the pages around the one that is accessed, but not refused ones. */
+TEST_F_TIMEOUT(refused, next_to_accessed_pages, 120)
 {
-	size_t i;
-
 	expect_served(_metadata, self, PART - PAGE);
 	expect_served(_metadata, self, 2 * PART);
-	for (i = 0; i < NUM_PARTS; i++)
-		expect_refused(_metadata, self, &parts[i]);
+	expect_refused(_metadata, self);
 	expect_served(_metadata, self, PART - PAGE);
 	expect_served(_metadata, self, 2 * PART);
 }
 
-/* An access of several pages that ends, or begins, there. */
-TEST_F_TIMEOUT(refused, by_an_access_that_crosses, 120)
+/* An access to several pages that ends, or begins, in refused memory. */
+TEST_F_TIMEOUT(refused, by_access_across_border, 120)
 {
 	struct ibv_sge sge = vt_sge(&self->here, 0, 4 * PAGE);
 	const uint64_t borders[] = { PART - 2 * PAGE, 2 * PART - 2 * PAGE };
@@ -202,14 +202,11 @@ static int prefetch(refused_t *self, int advice)
 
 TEST_F_TIMEOUT(refused, by_prefetch, 120)
 {
-	size_t i;
-
 	EXPECT_EQ(-EFAULT, prefetch(self, IBV_ADVISE_MR_ADVICE_PREFETCH));
-	/* What is there already: nothing of it. */
+	/* Takes pages that are present already, but not refused ones. */
 	EXPECT_EQ(0, prefetch(self,
 			      IBV_ADVISE_MR_ADVICE_PREFETCH_NO_FAULT));
-	for (i = 0; i < NUM_PARTS; i++)
-		expect_refused(_metadata, self, &parts[i]);
+	expect_refused(_metadata, self);
 }
 
 TEST_F(refused, by_pinned_registration)

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Faults that take five seconds. A queue pair with ordinary attributes (timeout
- * 14, retry_cnt 7, rnr_retry 7) must survive them on either side, and others must
- * go on meanwhile. The owner of the memory is a test client whose get_pages()
- * takes as long as it is told.
+ * Faults that take five seconds. A queue pair with ordinary attributes (timeout 14,
+ * retry_cnt 7, rnr_retry 7) must survive them on either side, and other queue pairs
+ * must not be delayed. The memory is that of a test client; a module parameter delays
+ * its get_pages().
  */
 #include <kselftest_harness.h>
 
@@ -30,7 +30,7 @@ static int set_delay(int ms)
 	return vt_write_file(DELAY, text);
 }
 
-/* Each operation has a link of its own, whose memory there is slow. */
+/* Each operation has its own link, whose memory there is slow. */
 FIXTURE(slow)
 {
 	struct vt_link links[VT_NUM_ACCESS_OPS];
@@ -79,8 +79,8 @@ static bool all_done(FIXTURE_DATA(slow) *self)
 	return true;
 }
 
-/* All of them wait at the same time: neither do they delay each other. */
-TEST_F_TIMEOUT(slow, survive_and_delay_nobody, 60)
+/* All operations wait at the same time, and do not delay each other or other links. */
+TEST_F_TIMEOUT(slow, survive_without_delaying_others, 60)
 {
 	struct ibv_sge sge = vt_sge(&self->here, 0, 5000);
 	unsigned int meanwhile = 0;
@@ -103,9 +103,9 @@ TEST_F_TIMEOUT(slow, survive_and_delay_nobody, 60)
 }
 
 /*
- * A requester that sends a request again few times only. It does not lose its peer,
- * for the responder answers "not ready" as often as it is asked: while the requester
- * waits to come again it does not miss an answer.
+ * A requester with few retries keeps its connection: the responder sends an RNR NAK
+ * for each attempt, and the ACK timeout does not run while the requester waits for the
+ * RNR timer.
  */
 FIXTURE(few_retries)
 {
@@ -122,7 +122,7 @@ FIXTURE_VARIANT_ADD(few_retries, one)
 	.opts = { .retries = 1, .srq = true },
 };
 
-/* It comes again after 0.5 s; an answer is late after 0.3 s. */
+/* The RNR timer is 0.5 s, the ACK timeout 0.3 s. */
 FIXTURE_VARIANT_ADD(few_retries, wait_is_longer_than_timeout)
 {
 	.opts = { .retries = 3, .timeout = 16, .rnr_timer = 31, .srq = true },
@@ -144,7 +144,7 @@ FIXTURE_TEARDOWN(few_retries)
 	EXPECT_EQ(0, vt_rmmod("peerdirect_test"));
 }
 
-TEST_F_TIMEOUT(few_retries, told_to_come_again, 120)
+TEST_F_TIMEOUT(few_retries, rnr_naks_use_no_retry, 120)
 {
 	/* One packet. */
 	const struct vt_part small = { 100, 4000, 1000 };
@@ -163,12 +163,12 @@ TEST_F_TIMEOUT(few_retries, told_to_come_again, 120)
 }
 
 /*
- * A READ that is under way already when it comes to the slow part: behind the
- * first 2 MiB, which is what a responder prepares.
+ * A READ that is in progress when it reaches the slow part. That is after the first
+ * 2 MiB, which the responder faults in before it begins.
  */
 #define EARLY (2 * 1024 * 1024)
 
-FIXTURE(late)
+FIXTURE(slow_end)
 {
 	struct vt_dev dev;
 	struct vt_pair pair;
@@ -177,7 +177,7 @@ FIXTURE(late)
 	struct ibv_mr *mr;
 };
 
-FIXTURE_SETUP(late)
+FIXTURE_SETUP(slow_end)
 {
 	struct vt_pair_opts pair = { .mtu = IBV_MTU_4096, .timeout = 14 };
 	void *slow;
@@ -203,7 +203,7 @@ FIXTURE_SETUP(late)
 	ASSERT_EQ(0, set_delay(SLOW_MS));
 }
 
-FIXTURE_TEARDOWN(late)
+FIXTURE_TEARDOWN(slow_end)
 {
 	set_delay(0);
 	EXPECT_EQ(0, ibv_dereg_mr(self->mr));
@@ -214,7 +214,7 @@ FIXTURE_TEARDOWN(late)
 	EXPECT_EQ(0, vt_rmmod("peerdirect_test"));
 }
 
-TEST_F_TIMEOUT(late, read_survives, 60)
+TEST_F_TIMEOUT(slow_end, read_survives, 60)
 {
 	struct ibv_sge sge = vt_sge(&self->local, 0, EARLY + SIZE);
 	struct vt_remote from = {

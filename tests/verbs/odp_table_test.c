@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * The page table of an on-demand MR, and the hints that stand before it: entries of
- * one page and of many, at any place and next to others; pages that leave one by
- * one; many MRs in turn; questions that go over the borders of mappings.
+ * The page table of an on-demand MR, and the hints in front of it: entries of one page
+ * and of many, at any position and next to others; pages that move one by one; many
+ * MRs in turn; faults across the borders of mappings.
  */
 #include <kselftest_harness.h>
 
@@ -17,17 +17,18 @@
 #include "lib/copy.h"
 #include "lib/counters.h"
 #include "lib/link.h"
+#include "lib/page.h"
 #include "lib/pattern.h"
 #include "lib/proc.h"
 #include "lib/raw.h"
 
-#define PAGE 4096UL
-#define RUN (64 * 1024UL)	/* of device memory, with one entry */
+#define PAGE vt_page_size()
+#define RUN (64 * 1024UL)	/* device memory with one entry */
 #define HUGE (2UL * 1024 * 1024)
 #define GIB (1024UL * 1024 * 1024)
 #define ACCESS (VT_ACCESS_ALL | IBV_ACCESS_ON_DEMAND)
 
-/* Addresses that begin at a multiple of @align, with nothing mapped. */
+/* An unmapped range that begins at a multiple of @align. */
 static uint8_t *free_addresses_at(size_t align, size_t length)
 {
 	uint8_t *room = mmap(NULL, length + align, PROT_NONE,
@@ -52,7 +53,7 @@ static uint8_t *map_host(uint8_t *at, size_t length)
 
 /* ---- pages that move, one access between two moves ---- */
 
-/* Too few for an entry of many pages; as many as there are hints, and more. */
+/* Too few for an entry of many pages, but more than there are hints. */
 #define PAGES 9
 
 FIXTURE(pages)
@@ -84,8 +85,8 @@ FIXTURE_TEARDOWN(pages)
 }
 
 /*
- * The page that was written before the move is the one that is read after it. Again
- * and again: it may be another processor that reads.
+ * After the move, reads the page that was written before it. Repeats this many times,
+ * because another CPU may do the READ.
  */
 TEST_F_TIMEOUT(pages, each_moves, 120)
 {
@@ -146,7 +147,7 @@ FIXTURE_TEARDOWN(table)
 	EXPECT_EQ(0, table_close(self));
 }
 
-/* Each gives the completion's status; a failed QP is made anew. */
+/* Both renew the pair after an error. Return: the status of the completion. */
 static int put(table_t *self, struct ibv_mr *mr, void *to, uint64_t from,
 	       uint32_t length)
 {
@@ -184,7 +185,7 @@ static int prefetch(table_t *self, struct ibv_mr *mr, void *at, uint32_t length)
 	EXPECT_EQ(0, memcmp(to, self->local.shadow + (from), length));	\
 } while (0)
 
-/* The same page of the page table in each of them: any two may share a hint. */
+/* The MRs use the same page of the page table: any two of them may share a hint. */
 #define MRS 16
 
 TEST_F_TIMEOUT(table, many_mrs_in_turn, 60)
@@ -209,10 +210,10 @@ TEST_F_TIMEOUT(table, many_mrs_in_turn, 60)
 }
 
 /*
- * A page of system memory, and device memory that begins behind it, not at a multiple
- * of what has one entry.
+ * A page of system memory, followed by device memory, which does not begin at a
+ * multiple of the size of an entry.
  */
-TEST_F_TIMEOUT(table, run_behind_a_page, 60)
+TEST_F_TIMEOUT(table, unaligned_run, 60)
 {
 	uint8_t *area = free_addresses(RUN + PAGE);
 	struct ibv_mr *mr;
@@ -230,8 +231,8 @@ TEST_F_TIMEOUT(table, run_behind_a_page, 60)
 	EXPECT_EQ(0, vt_counters_balanced(&vt_mem_vram));
 }
 
-/* One question goes over three mappings, of which each has its own owner. */
-TEST_F_TIMEOUT(table, prefetch_over_mappings, 60)
+/* One prefetch covers three mappings of system and device memory. */
+TEST_F_TIMEOUT(table, prefetch_across_mappings, 60)
 {
 	uint8_t *area = free_addresses(3 * RUN);
 	struct vt_mr_counters before, after;
@@ -247,16 +248,16 @@ TEST_F_TIMEOUT(table, prefetch_over_mappings, 60)
 	EXPECT_PUT(mr, area, 0, 3 * RUN);
 	ASSERT_EQ(0, vt_mr_counters_read(&after));
 	EXPECT_EQ(before.faults, after.faults);
-	/* Where nothing is, that is what is said. */
+	/* A hole is an error. */
 	ASSERT_EQ(0, munmap(area + 2 * RUN, RUN));
 	EXPECT_EQ(-EFAULT, prefetch(self, mr, area + RUN, 2 * RUN));
 	EXPECT_EQ(0, ibv_dereg_mr(mr));
 	munmap(area, 2 * RUN);
 }
 
-/* ---- what the device says of it ---- */
+/* ---- capabilities of the device ---- */
 
-/* libibverbs of this distribution has no names for the last two. */
+/* The distribution's libibverbs does not define these. */
 #define ODP_FLUSH (1U << 6)
 #define ODP_ATOMIC_WRITE (1U << 7)
 
@@ -274,14 +275,14 @@ TEST_F(table, capabilities)
 		  attr.odp_caps.per_transport_caps.rc_odp_caps);
 }
 
-/* ---- rights of mappings ---- */
+/* ---- protection of mappings ---- */
 
 /*
- * Nobody but the importer has a page of this GiB: no page table of the CPU is there
- * for mprotect() to change, of any level that it looks at.
+ * Only the importer has pages of this GiB: the CPU has no page table, at any level,
+ * that mprotect() could change.
  */
-static void rights_change(struct __test_metadata *_metadata, table_t *self,
-			  const struct vt_mem_kind *kind, int prot)
+static void check_mprotect(struct __test_metadata *_metadata, table_t *self,
+			   const struct vt_mem_kind *kind, int prot)
 {
 	uint8_t *area = free_addresses_at(GIB, GIB);
 	struct ibv_mr *mr;
@@ -305,23 +306,23 @@ static void rights_change(struct __test_metadata *_metadata, table_t *self,
 
 TEST_F_TIMEOUT(table, vram_becomes_read_only, 60)
 {
-	rights_change(_metadata, self, &vt_mem_vram, PROT_READ);
+	check_mprotect(_metadata, self, &vt_mem_vram, PROT_READ);
 }
 
 TEST_F_TIMEOUT(table, cmb_becomes_read_only, 60)
 {
-	rights_change(_metadata, self, &vt_mem_cmb, PROT_READ);
+	check_mprotect(_metadata, self, &vt_mem_cmb, PROT_READ);
 }
 
-/* Its client looks at addresses, and not at the rights of mappings. */
+/* The client checks addresses, but not the protection of mappings. */
 TEST_F_TIMEOUT(table, peerdirect_becomes_read_only, 60)
 {
-	rights_change(_metadata, self, &vt_mem_peerdirect, PROT_READ);
+	check_mprotect(_metadata, self, &vt_mem_peerdirect, PROT_READ);
 }
 
 TEST_F_TIMEOUT(table, peerdirect_becomes_inaccessible, 60)
 {
-	rights_change(_metadata, self, &vt_mem_peerdirect, PROT_NONE);
+	check_mprotect(_metadata, self, &vt_mem_peerdirect, PROT_NONE);
 }
 
 /* ---- huge pages of the system ---- */
@@ -351,7 +352,7 @@ static uint8_t *huge_page(void)
 	return smaps_kib("AnonHugePages:") > before ? area : NULL;
 }
 
-/* From the middle on, then from the first page, then the last. */
+/* Accesses the middle, then the first page, then the last. */
 TEST_F_TIMEOUT(table, huge_page, 60)
 {
 	uint8_t *area = huge_page();
@@ -359,7 +360,7 @@ TEST_F_TIMEOUT(table, huge_page, 60)
 	struct ibv_mr *mr;
 
 	if (!area)
-		SKIP(return, "there is no huge page");
+		SKIP(return, "no huge page available");
 	mr = ibv_reg_mr(self->dev.pd, area, HUGE, ACCESS);
 	ASSERT_NE(NULL, mr);
 	EXPECT_EQ(0, get(self, mr, area + HUGE / 2 + 100, 0, 9000));
@@ -386,14 +387,14 @@ static long resident(const struct ibv_mr *mr)
 	return pages;
 }
 
-/* Of a huge page that is registered in part, no more than that has entries. */
+/* If a part of a huge page is registered, only that part has entries. */
 TEST_F_TIMEOUT(table, part_of_huge_page, 60)
 {
 	uint8_t *area = huge_page();
 	struct ibv_mr *mr;
 
 	if (!area)
-		SKIP(return, "there is no huge page");
+		SKIP(return, "no huge page available");
 	mr = ibv_reg_mr(self->dev.pd, area + PAGE, HUGE - 2 * PAGE, ACCESS);
 	ASSERT_NE(NULL, mr);
 	EXPECT_PUT(mr, area + HUGE / 2, 1, 5000);
@@ -403,12 +404,12 @@ TEST_F_TIMEOUT(table, part_of_huge_page, 60)
 	munmap(area, HUGE);
 }
 
-/* ---- an invalidation takes out all entries ---- */
+/* ---- an invalidation erases all entries ---- */
 
 /*
- * An invalidation drops its lock after some entries, 1024 or in builds with hold
- * points two, and the page table drops what has no entries left: nothing is skipped
- * where the two come together, wherever the MR begins.
+ * An invalidation drops its lock after a number of entries: 1024, or 2 in builds with
+ * hold points. The page table frees nodes without entries. No entry may be skipped
+ * where both happen at the same place, wherever the MR begins.
  */
 FIXTURE(emptied)
 {
@@ -417,7 +418,7 @@ FIXTURE(emptied)
 	struct ibv_mr *mr;
 };
 
-/* @first: page of 2 MiB of the address space where the memory begins */
+/* @first: index of the first page in its 2 MiB of the address space */
 FIXTURE_VARIANT(emptied)
 {
 	const struct vt_mem_kind *kind;
@@ -501,7 +502,7 @@ static bool is_dirty(const void *page)
 	       KPF_DIRTY;
 }
 
-/* Nothing has to be saved of a page that was not written. */
+/* A READ does not mark a page dirty, a WRITE does. */
 TEST_F_TIMEOUT(table, reads_leave_a_page_clean, 60)
 {
 	uint8_t *page = free_addresses(PAGE);
@@ -520,7 +521,7 @@ TEST_F_TIMEOUT(table, reads_leave_a_page_clean, 60)
 	munmap(page, PAGE);
 }
 
-/* ---- memory that has an address only, beside other such memory ---- */
+/* ---- adjacent device memory without a CPU mapping ---- */
 
 #define HALF (HUGE / 2)
 
@@ -539,8 +540,8 @@ static int place(int fd, void *at)
 	return ioctl(fd, PEER_TEST_IOC_PLACE, &addr) ? -errno : 0;
 }
 
-/* An object of that length that is mapped nowhere. */
-static int make_object(size_t length)
+/* Allocates device memory that is not mapped. Return: its descriptor or -errno. */
+static int alloc_unmapped(size_t length)
 {
 	int fd = open("/dev/peer_test_mem", O_RDWR | O_CLOEXEC);
 	void *addr;
@@ -557,8 +558,8 @@ static int make_object(size_t length)
 }
 
 /*
- * A gap of 2 MiB between mappings: the first half has an object, the second is to
- * get one. The first is claimed when the second half is mapped.
+ * A gap of 2 MiB between mappings, with device memory in both halves. While the first
+ * half is claimed, anonymous memory is mapped in the second.
  */
 FIXTURE_SETUP(placed)
 {
@@ -571,7 +572,7 @@ FIXTURE_SETUP(placed)
 	ASSERT_EQ(self->area + HUGE, map_host(self->area + HUGE, PAGE));
 	ASSERT_EQ(self->area + HALF, map_host(self->area + HALF, HALF));
 	for (i = 0; i < 2; i++) {
-		self->fd[i] = make_object(HALF);
+		self->fd[i] = alloc_unmapped(HALF);
 		ASSERT_LE(0, self->fd[i]);
 		ASSERT_EQ(0, place(self->fd[i], self->area + i * HALF));
 	}
@@ -595,8 +596,8 @@ FIXTURE_TEARDOWN(placed)
 	EXPECT_EQ(0, vt_rmmod("peerdirect_test"));
 }
 
-/* What the owner sees at the begin of an object. */
-static int owner_has(int fd, uint64_t offset, const void *want, size_t length)
+/* Compares device memory through the exporter. Return: 0, -EILSEQ or -errno. */
+static int exporter_check(int fd, uint64_t offset, const void *want, size_t length)
 {
 	uint8_t have[8192];
 	struct peer_test_rw rw = {
@@ -610,22 +611,22 @@ static int owner_has(int fd, uint64_t offset, const void *want, size_t length)
 	return memcmp(have, want, length) ? -EILSEQ : 0;
 }
 
-/* What is asked for next is the part of the gap that no region has. */
-TEST_F_TIMEOUT(placed, claimed_beside_a_region, 60)
+/* The next claim is for the part of the gap that has no region yet. */
+TEST_F_TIMEOUT(placed, claimed_next_to_region, 60)
 {
 	const uint8_t *shadow = self->table.local.shadow;
 
 	EXPECT_EQ(0, put(&self->table, self->mr, self->area + HALF + 7, 300,
 			 5000));
-	EXPECT_EQ(0, owner_has(self->fd[1], 7, shadow + 300, 5000));
+	EXPECT_EQ(0, exporter_check(self->fd[1], 7, shadow + 300, 5000));
 	EXPECT_EQ(0, put(&self->table, self->mr, self->area + HALF - 1000, 900,
 			 2000));
-	EXPECT_EQ(0, owner_has(self->fd[0], HALF - 1000, shadow + 900, 1000));
-	EXPECT_EQ(0, owner_has(self->fd[1], 0, shadow + 1900, 1000));
+	EXPECT_EQ(0, exporter_check(self->fd[0], HALF - 1000, shadow + 900, 1000));
+	EXPECT_EQ(0, exporter_check(self->fd[1], 0, shadow + 1900, 1000));
 }
 
-/* One question goes over both. */
-TEST_F_TIMEOUT(placed, prefetched_over_regions, 60)
+/* One prefetch covers both regions. */
+TEST_F_TIMEOUT(placed, prefetched_across_regions, 60)
 {
 	struct vt_mr_counters before, after;
 

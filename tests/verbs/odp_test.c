@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * On-demand MRs whose pages move under traffic. One thread does RDMA between a
- * pinned host buffer and the on-demand one and knows what must be where; another
- * keeps the pages of the on-demand one moving. After each operation the bytes
- * are compared, through the mapping and through the owner.
+ * On-demand MRs whose pages move under traffic. One thread does RDMA between a pinned
+ * host buffer and the on-demand buffer, and tracks the expected contents. Another
+ * thread keeps the pages of the on-demand buffer moving. After each operation the
+ * bytes are compared, through the mapping and through the exporter.
  */
 #include <kselftest_harness.h>
 
@@ -16,6 +16,7 @@
 #include "lib/buf.h"
 #include "lib/copy.h"
 #include "lib/counters.h"
+#include "lib/page.h"
 #include "lib/pattern.h"
 #include "lib/proc.h"
 
@@ -32,13 +33,13 @@ struct mover {
 
 /* ---- ways to move ---- */
 
-static void move_object(struct vt_mem *mem, uint64_t random)
+static void move_bo(struct vt_mem *mem, uint64_t random)
 {
 	vt_mem_move(mem, random & 1);
 	usleep(random / 2 % 1000);
 }
 
-/* The client takes its range away; the next access acquires it again. */
+/* The client invalidates its range; the next access acquires it again. */
 static void move_invalidate(struct vt_mem *mem, uint64_t random)
 {
 	vt_mem_revoke(mem);
@@ -47,13 +48,14 @@ static void move_invalidate(struct vt_mem *mem, uint64_t random)
 
 static void move_host(struct vt_mem *mem, uint64_t random)
 {
-	size_t pages = mem->length / 4096;
-	uint8_t *at = mem->addr + random / 16 % pages * 4096;
-	size_t length = (random / 4096 % 8 + 1) * 4096;
+	size_t page = vt_page_size();
+	size_t pages = mem->length / page;
+	uint8_t *at = mem->addr + random / 16 % pages * page;
+	size_t length = (random / 4096 % 8 + 1) * page;
 	pid_t pid;
 
 	if (at + length > mem->addr + mem->length)
-		length = 4096;
+		length = page;
 	switch (random % 16) {
 	case 0:
 		pid = fork();
@@ -106,11 +108,11 @@ FIXTURE_VARIANT(odp)
 	const char *client;	/* parameters of the PeerDirect client */
 };
 
-/* Memory of NVMe controllers stays where it is: odp_map_test.c has that. */
+/* A CMB does not move; odp_map_test.c covers it. */
 FIXTURE_VARIANT_ADD(odp, vram)
 {
 	.kind = &vt_mem_vram,
-	.move = move_object,
+	.move = move_bo,
 	.moves = 5000,
 };
 
@@ -190,7 +192,7 @@ static struct step next_step(odp_t *self)
 	return step;
 }
 
-/* The on-demand buffer as what is copied into, or as what is copied from. */
+/* @into: the on-demand buffer is the destination, else the source */
 static int copy_step(odp_t *self, vt_copy_fn by, bool into)
 {
 	struct step s = next_step(self);
@@ -232,7 +234,7 @@ static int any_step(odp_t *self)
 		return copy_step(self, vt_copy_by_send, false);
 	case 4:
 		return atomic_step(self);
-	/* The on-demand buffer is the local one. */
+	/* The on-demand buffer is the memory of the requester. */
 	case 5:
 		return copy_step(self, vt_copy_by_write, false);
 	default:
@@ -249,9 +251,9 @@ TEST_F_TIMEOUT(odp, traffic_while_pages_move, 240)
 		ASSERT_EQ(0, any_step(self));
 		steps++;
 	}
-	/* To move is a try; what was taken away from the MR is not. */
+	/* A call of the mover need not move a page. Invalidations show that pages moved. */
 	ASSERT_EQ(0, vt_mr_counters_read(&counters));
-	TH_LOG("%lu operations, %lu tries, %lu pages taken away", steps,
+	TH_LOG("%lu operations, %lu calls of the mover, %lu pages invalidated", steps,
 	       atomic_load(&self->mover.moves), counters.invalidations);
 	EXPECT_LT(50, steps);
 	EXPECT_LT(50, counters.invalidations);

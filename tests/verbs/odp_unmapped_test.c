@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * On-demand MRs over memory that only devices reach: it has an address in the
- * process, but the CPU has nothing mapped there, or only a reservation. That is
- * how some GPUs hand out memory. Its owner knows it by the address. No munmap() says
- * when such memory is over, and its owner may revoke it and use the address again.
+ * On-demand MRs over memory that only devices access: it has an address in the
+ * process, but the CPU has no mapping there, or only a reservation. Some GPUs provide
+ * memory like that, and find it by the address. No munmap() shows the end of such
+ * memory. Its exporter may revoke it and use the address again.
+ *
+ * A "buffer" here is memory of peer_test_mem.ko, at an address that the test chooses.
  */
 #include <kselftest_harness.h>
 
@@ -18,6 +20,7 @@
 #include "lib/buf.h"
 #include "lib/counters.h"
 #include "lib/link.h"
+#include "lib/page.h"
 #include "lib/pattern.h"
 #include "lib/proc.h"
 #include "lib/raw.h"
@@ -26,27 +29,27 @@
 #define AREA (3 * HUGE)
 #define LENGTH 20000
 
-/* The object is the middle third of the area. */
+/* The buffer is the middle third of the area. */
 FIXTURE(unmapped)
 {
 	struct vt_dev dev;
 	struct vt_pair pair;
 	struct vt_buf local;
 	uint8_t *area;
-	uint8_t *object;
+	uint8_t *buffer;
 	int fd;
 	struct ibv_mr *mr;
 };
 
 FIXTURE_VARIANT(unmapped)
 {
-	const struct vt_mem_kind *kind;	/* whose exporter has the object */
-	bool reserved;
-	size_t skip;		/* from the area to the MR */
+	const struct vt_mem_kind *kind;	/* selects the exporter */
+	bool reserved;		/* the area is mapped with PROT_NONE */
+	size_t skip;		/* offset of the MR in the area */
 	size_t length;
 };
 
-/* For each exporter: the MR is the object, or all of the area. */
+/* For each exporter: the MR covers the buffer only, or the whole area. */
 #define UNMAPPED_VARIANTS(exporter)					\
 	FIXTURE_VARIANT_ADD(unmapped, exporter##_gap)			\
 	{								\
@@ -96,8 +99,8 @@ static int place(int fd, void *at)
 	return ioctl(fd, PEER_TEST_IOC_PLACE, &addr) ? -errno : 0;
 }
 
-/* Makes the object (by a mapping that goes at once), and places it. */
-static int make_object(void *at)
+/* Allocates a buffer by a temporary mapping, and places it. */
+static int make_buffer(void *at)
 {
 	int fd = open("/dev/peer_test_mem", O_RDWR | O_CLOEXEC);
 	void *addr;
@@ -122,8 +125,8 @@ FIXTURE_SETUP(unmapped)
 	vt_buf_fill(&self->local, 1);
 	self->area = reserve();
 	ASSERT_NE(NULL, self->area);
-	self->object = self->area + HUGE;
-	self->fd = make_object(self->object);
+	self->buffer = self->area + HUGE;
+	self->fd = make_buffer(self->buffer);
 	ASSERT_LE(0, self->fd);
 	if (!variant->reserved)
 		ASSERT_EQ(0, munmap(self->area, AREA));
@@ -160,8 +163,8 @@ static int transfer(unmapped_t *self, bool write, void *at)
 	return ret;
 }
 
-/* What the owner sees at @offset of an object, against what was sent. */
-static int object_has_it(unmapped_t *self, int fd, uint64_t offset)
+/* Compares a buffer at @offset, through its exporter, with the data that was sent. */
+static int check_buffer(unmapped_t *self, int fd, uint64_t offset)
 {
 	uint8_t have[LENGTH];
 	struct peer_test_rw rw = {
@@ -175,158 +178,158 @@ static int object_has_it(unmapped_t *self, int fd, uint64_t offset)
 	return memcmp(have, self->local.shadow, LENGTH) ? -EILSEQ : 0;
 }
 
-static int owner_has_it(unmapped_t *self, uint64_t offset)
+static int check_data(unmapped_t *self, uint64_t offset)
 {
-	return object_has_it(self, self->fd, offset);
+	return check_buffer(self, self->fd, offset);
 }
 
 TEST_F(unmapped, written_and_read)
 {
-	EXPECT_EQ(0, transfer(self, true, self->object + 4000));
-	EXPECT_EQ(0, owner_has_it(self, 4000));
+	EXPECT_EQ(0, transfer(self, true, self->buffer + 4000));
+	EXPECT_EQ(0, check_data(self, 4000));
 	memset(self->local.mem.addr, 0, LENGTH);
-	EXPECT_EQ(0, transfer(self, false, self->object + 4000));
+	EXPECT_EQ(0, transfer(self, false, self->buffer + 4000));
 	EXPECT_EQ(0, vt_buf_check_all(&self->local));
 }
 
-/* Where nobody has anything; outside of the MR that is another error. */
-TEST_F(unmapped, beside_it)
+/* Accesses beyond the buffer fail, in the MR and outside of it. */
+TEST_F(unmapped, beyond_the_buffer)
 {
-	EXPECT_EQ(0, transfer(self, true, self->object));
+	EXPECT_EQ(0, transfer(self, true, self->buffer));
 	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR,
-		  transfer(self, true, self->object - LENGTH));
+		  transfer(self, true, self->buffer - LENGTH));
 	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR,
-		  transfer(self, true, self->object + HUGE - 100));
-	EXPECT_EQ(0, transfer(self, true, self->object + HUGE - LENGTH));
-	EXPECT_EQ(0, owner_has_it(self, HUGE - LENGTH));
+		  transfer(self, true, self->buffer + HUGE - 100));
+	EXPECT_EQ(0, transfer(self, true, self->buffer + HUGE - LENGTH));
+	EXPECT_EQ(0, check_data(self, HUGE - LENGTH));
 }
 
-/* It goes, and comes again, at the same address, several times. */
-TEST_F(unmapped, revoked_and_used_again)
+/* The buffer is removed and placed again, at the same address, several times. */
+TEST_F(unmapped, revoked_and_placed_again)
 {
 	uint64_t offset;
 	int i;
 
-	EXPECT_EQ(0, transfer(self, true, self->object));
+	EXPECT_EQ(0, transfer(self, true, self->buffer));
 	for (i = 1; i <= 3; i++) {
 		ASSERT_EQ(0, place(self->fd, NULL));
 		ASSERT_EQ(0, ioctl(self->fd, PEER_TEST_IOC_INVALIDATE));
 		EXPECT_EQ(IBV_WC_REM_ACCESS_ERR,
-			  transfer(self, true, self->object));
+			  transfer(self, true, self->buffer));
 		EXPECT_EQ(IBV_WC_REM_ACCESS_ERR,
-			  transfer(self, false, self->object + 8192));
-		ASSERT_EQ(0, place(self->fd, self->object));
+			  transfer(self, false, self->buffer + 8192));
+		ASSERT_EQ(0, place(self->fd, self->buffer));
 		offset = i * 8192;
 		vt_buf_fill(&self->local, 10 + i);
-		EXPECT_EQ(0, transfer(self, true, self->object + offset));
-		EXPECT_EQ(0, owner_has_it(self, offset));
+		EXPECT_EQ(0, transfer(self, true, self->buffer + offset));
+		EXPECT_EQ(0, check_data(self, offset));
 		memset(self->local.mem.addr, 0, LENGTH);
-		EXPECT_EQ(0, transfer(self, false, self->object + offset));
+		EXPECT_EQ(0, transfer(self, false, self->buffer + offset));
 		EXPECT_EQ(0, vt_buf_check_all(&self->local));
 	}
 }
 
-/* The owner may claim it again at once: nobody sees an error. */
+/* The exporter can claim the buffer again at once: no access fails. */
 TEST_F(unmapped, revoked_between_accesses)
 {
 	int i;
 
 	for (i = 0; i < 3; i++) {
 		vt_buf_fill(&self->local, 10 + i);
-		EXPECT_EQ(0, transfer(self, true, self->object + 100));
-		EXPECT_EQ(0, owner_has_it(self, 100));
+		EXPECT_EQ(0, transfer(self, true, self->buffer + 100));
+		EXPECT_EQ(0, check_data(self, 100));
 		ASSERT_EQ(0, ioctl(self->fd, PEER_TEST_IOC_INVALIDATE));
 	}
-	EXPECT_EQ(0, transfer(self, true, self->object + HUGE - LENGTH));
-	EXPECT_EQ(0, owner_has_it(self, HUGE - LENGTH));
+	EXPECT_EQ(0, transfer(self, true, self->buffer + HUGE - LENGTH));
+	EXPECT_EQ(0, check_data(self, HUGE - LENGTH));
 }
 
-/* Another object is at the address now, and the old one stays as it was. */
-TEST_F(unmapped, replaced_by_another_object)
+/* Another buffer is placed at the address. The old buffer keeps its contents. */
+TEST_F(unmapped, replaced_by_another_buffer)
 {
 	int other;
 
-	EXPECT_EQ(0, transfer(self, true, self->object));
+	EXPECT_EQ(0, transfer(self, true, self->buffer));
 	ASSERT_EQ(0, place(self->fd, NULL));
 	ASSERT_EQ(0, ioctl(self->fd, PEER_TEST_IOC_INVALIDATE));
-	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, transfer(self, true, self->object));
-	other = make_object(self->area + HUGE / 2);
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, transfer(self, true, self->buffer));
+	other = make_buffer(self->area + HUGE / 2);
 	ASSERT_LE(0, other);
-	ASSERT_EQ(0, place(other, self->object));
-	EXPECT_EQ(0, owner_has_it(self, 0));
+	ASSERT_EQ(0, place(other, self->buffer));
+	EXPECT_EQ(0, check_data(self, 0));
 	vt_buf_fill(&self->local, 5);
-	EXPECT_EQ(0, transfer(self, true, self->object));
-	EXPECT_EQ(0, object_has_it(self, other, 0));
-	EXPECT_EQ(-EILSEQ, owner_has_it(self, 0));
+	EXPECT_EQ(0, transfer(self, true, self->buffer));
+	EXPECT_EQ(0, check_buffer(self, other, 0));
+	EXPECT_EQ(-EILSEQ, check_data(self, 0));
 	close(other);
 }
 
-/* In an MR over both, the neighbour of a revoked object goes on. */
-TEST_F(unmapped, neighbour_goes_on)
+/* In an MR over two buffers, revocation of one does not affect the other. */
+TEST_F(unmapped, neighbour_not_revoked)
 {
 	int other;
 
 	if (variant->skip)
-		DOES_NOT_APPLY(return, "the MR has one object only");
-	other = make_object(self->area);
+		DOES_NOT_APPLY(return, "the MR covers one buffer only");
+	other = make_buffer(self->area);
 	ASSERT_LE(0, other);
-	EXPECT_EQ(0, transfer(self, true, self->object));
+	EXPECT_EQ(0, transfer(self, true, self->buffer));
 	EXPECT_EQ(0, transfer(self, true, self->area + 5000));
 	ASSERT_EQ(0, place(self->fd, NULL));
 	ASSERT_EQ(0, ioctl(self->fd, PEER_TEST_IOC_INVALIDATE));
-	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, transfer(self, true, self->object));
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, transfer(self, true, self->buffer));
 	vt_buf_fill(&self->local, 5);
 	EXPECT_EQ(0, transfer(self, true, self->area + 5000));
-	EXPECT_EQ(0, object_has_it(self, other, 5000));
-	ASSERT_EQ(0, place(self->fd, self->object));
-	EXPECT_EQ(0, transfer(self, true, self->object));
-	EXPECT_EQ(0, owner_has_it(self, 0));
+	EXPECT_EQ(0, check_buffer(self, other, 5000));
+	ASSERT_EQ(0, place(self->fd, self->buffer));
+	EXPECT_EQ(0, transfer(self, true, self->buffer));
+	EXPECT_EQ(0, check_data(self, 0));
 	close(other);
 }
 
-/* ---- an exporter that says no ---- */
+/* ---- an exporter that denies access ---- */
 
 #define REFUSE "/sys/module/peer_test_native/parameters/refuse"
 
-TEST_F(unmapped, refused_for_a_time)
+TEST_F(unmapped, denied_temporarily)
 {
 	static const char *const errors[] = { "13", "19", "121" };
 	size_t i;
 
 	if (variant->kind != &vt_mem_native)
-		DOES_NOT_APPLY(return, "this exporter does not refuse");
+		DOES_NOT_APPLY(return, "this exporter does not deny access");
 	for (i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
-		EXPECT_EQ(0, transfer(self, true, self->object));
+		EXPECT_EQ(0, transfer(self, true, self->buffer));
 		ASSERT_EQ(0, vt_write_file(REFUSE, errors[i]));
 		ASSERT_EQ(0, ioctl(self->fd, PEER_TEST_IOC_INVALIDATE));
 		EXPECT_EQ(IBV_WC_REM_ACCESS_ERR,
-			  transfer(self, true, self->object));
+			  transfer(self, true, self->buffer));
 		EXPECT_EQ(IBV_WC_REM_ACCESS_ERR,
-			  transfer(self, false, self->object));
+			  transfer(self, false, self->buffer));
 		ASSERT_EQ(0, vt_write_file(REFUSE, "0"));
 		vt_buf_fill(&self->local, 20 + i);
-		EXPECT_EQ(0, transfer(self, true, self->object + 4096));
-		EXPECT_EQ(0, owner_has_it(self, 4096));
+		EXPECT_EQ(0, transfer(self, true, self->buffer + 4096));
+		EXPECT_EQ(0, check_data(self, 4096));
 	}
 }
 
-/* Ordinary memory takes its place: the CPU has something mapped there now. */
-TEST_F(unmapped, replaced_by_memory)
+/* System memory is mapped at the address of the revoked buffer. */
+TEST_F(unmapped, replaced_by_system_memory)
 {
-	EXPECT_EQ(0, transfer(self, true, self->object));
+	EXPECT_EQ(0, transfer(self, true, self->buffer));
 	ASSERT_EQ(0, place(self->fd, NULL));
 	ASSERT_EQ(0, ioctl(self->fd, PEER_TEST_IOC_INVALIDATE));
-	ASSERT_EQ(self->object, mmap(self->object, HUGE, PROT_READ | PROT_WRITE,
+	ASSERT_EQ(self->buffer, mmap(self->buffer, HUGE, PROT_READ | PROT_WRITE,
 				     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
 				     -1, 0));
-	EXPECT_EQ(0, transfer(self, true, self->object));
-	EXPECT_EQ(0, memcmp(self->object, self->local.shadow, LENGTH));
+	EXPECT_EQ(0, transfer(self, true, self->buffer));
+	EXPECT_EQ(0, memcmp(self->buffer, self->local.shadow, LENGTH));
 }
 
-/* As a dma-buf it is the owner's memory, and none that comes in its place. */
+/* A dma-buf of the range covers the buffer, but not memory that is mapped there later. */
 TEST_F(unmapped, exported)
 {
-	int fd = vt_export(self->object, HUGE, PEER_MEM_EXPORT_WRITE);
+	int fd = vt_export(self->buffer, HUGE, PEER_MEM_EXPORT_WRITE);
 	struct vt_remote there = { .addr = 4000 };
 	struct ibv_sge sge = vt_sge(&self->local, 0, LENGTH);
 	static const uint8_t zero[LENGTH];
@@ -337,46 +340,47 @@ TEST_F(unmapped, exported)
 				      VT_ACCESS_DMABUF));
 	there.rkey = mr.rkey;
 	EXPECT_EQ(0, vt_rdma_write(&self->pair.end[0], &sge, 1, there));
-	EXPECT_EQ(0, owner_has_it(self, 4000));
+	EXPECT_EQ(0, check_data(self, 4000));
 
 	ASSERT_EQ(0, place(self->fd, NULL));
 	ASSERT_EQ(0, ioctl(self->fd, PEER_TEST_IOC_INVALIDATE));
-	ASSERT_EQ(self->object, mmap(self->object, HUGE, PROT_READ | PROT_WRITE,
+	ASSERT_EQ(self->buffer, mmap(self->buffer, HUGE, PROT_READ | PROT_WRITE,
 				     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
 				     -1, 0));
 	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR,
 		  vt_rdma_write(&self->pair.end[0], &sge, 1, there));
-	EXPECT_EQ(0, memcmp(self->object, zero, LENGTH));
+	EXPECT_EQ(0, memcmp(self->buffer, zero, LENGTH));
 	EXPECT_EQ(0, vt_dereg_dmabuf_mr(&mr));
 	close(fd);
 }
 
-/* The last page that a process can have, as far as the CPU goes. */
+/* The last page of user addresses, with page tables of 5 or of 4 levels. */
 static uint8_t *last_page(void)
 {
 	static const uintptr_t ends[] = { 1UL << 56, 1UL << 47 };
+	size_t size = vt_page_size();
 	uint8_t *page;
 	size_t i;
 
 	for (i = 0; i < 2; i++) {
-		page = (uint8_t *)ends[i] - 2 * 4096;
-		if (mmap(page - 4096, 4096, PROT_READ, MAP_PRIVATE |
+		page = (uint8_t *)ends[i] - 2 * size;
+		if (mmap(page - size, size, PROT_READ, MAP_PRIVATE |
 			 MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) ==
-		    page - 4096)
+		    page - size)
 			return page;
 	}
 	return NULL;
 }
 
 /*
- * Addresses that no process can have are nobody's, whoever has what is last: an
- * owner is asked about a gap, and that before the end is none around them.
+ * Addresses beyond those of users have no exporter, even if the last page of users has
+ * one: the gap that an exporter is asked about ends with the user addresses.
  */
-TEST_F(unmapped, beyond_all_addresses)
+TEST_F(unmapped, beyond_user_addresses)
 {
 	uint8_t *last = last_page();
 	uint8_t *beyond[] = {
-		last + 4096, last + HUGE, (uint8_t *)0xffff888000000000,
+		last + vt_page_size(), last + HUGE, (uint8_t *)0xffff888000000000,
 		(uint8_t *)0xffffffff81000000, (uint8_t *)-HUGE,
 		(uint8_t *)-(LENGTH + 1UL),
 	};
@@ -396,21 +400,21 @@ TEST_F(unmapped, beyond_all_addresses)
 			  transfer(self, true, beyond[i]))
 			TH_LOG("%p", beyond[i]);
 	}
-	munmap(last - 4096, 4096);
+	munmap(last - vt_page_size(), vt_page_size());
 }
 
 /*
- * Where the CPU has the object mapped, munmap() says when it is over. Until then a
- * revoked region fails, whatever its exporter would claim by now.
+ * If the CPU has the buffer mapped, munmap() ends its use. Until then accesses to a
+ * revoked region fail, even if its exporter would claim the range again.
  */
 FIXTURE(mapped)
 {
 	VT_LINK;
-	uint8_t *area;		/* the object, and anonymous memory around it */
+	uint8_t *area;		/* the buffer, and anonymous memory around it */
 	struct ibv_mr *mr;
 };
 
-/* @whole: the MR is all of the area */
+/* @whole: the MR covers the whole area */
 FIXTURE_VARIANT(mapped)
 {
 	bool whole;
@@ -419,8 +423,8 @@ FIXTURE_VARIANT(mapped)
 FIXTURE_VARIANT_ADD(mapped, alone) {};
 FIXTURE_VARIANT_ADD(mapped, in_a_larger_mr) { .whole = true };
 
-/* As the object lies: the file, and where in the process. */
-static uint8_t *map_object(FIXTURE_DATA(mapped) *self)
+/* Maps the buffer in the middle of the area. */
+static uint8_t *map_buffer(FIXTURE_DATA(mapped) *self)
 {
 	return mmap(self->area + HUGE, HUGE, PROT_READ | PROT_WRITE,
 		    MAP_SHARED | MAP_FIXED, self->there.mem.fd, 0);
@@ -432,7 +436,7 @@ FIXTURE_SETUP(mapped)
 	self->area = mmap(NULL, AREA, PROT_READ | PROT_WRITE,
 			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, (void *)self->area);
-	ASSERT_EQ(self->area + HUGE, map_object(self));
+	ASSERT_EQ(self->area + HUGE, map_buffer(self));
 	self->mr = ibv_reg_mr(self->dev.pd,
 			      self->area + (variant->whole ? 0 : HUGE),
 			      variant->whole ? AREA : HUGE,
@@ -465,7 +469,40 @@ static int put(FIXTURE_DATA(mapped) *self, uint64_t offset)
 	return ret;
 }
 
-TEST_F(mapped, revoked_until_mapped_anew)
+#define UNALIGNED "/sys/module/peer_test_native/parameters/unaligned"
+
+/* The core rejects the blocks that the exporter reports. */
+TEST_F(mapped, unaligned_blocks)
+{
+	uint8_t *addr = self->there.mem.addr;
+
+	ASSERT_EQ(0, vt_write_file(UNALIGNED, "1"));
+	EXPECT_EQ(EINVAL, vt_reg_errno(&self->dev, addr, HUGE, VT_ACCESS_ALL));
+	ASSERT_EQ(0, vt_write_file(UNALIGNED, "0"));
+	EXPECT_EQ(0, vt_reg_errno(&self->dev, addr, HUGE, VT_ACCESS_ALL));
+}
+
+/* An exporter that cannot pin serves on-demand MRs only. */
+TEST(exporter_without_pin)
+{
+	struct vt_mem mem;
+	struct vt_dev dev;
+
+	ASSERT_EQ(0, vt_mem_prepare(&vt_mem_native));
+	ASSERT_EQ(0, vt_rmmod("peer_test_native"));
+	ASSERT_EQ(0, vt_insmod_test("peer_test_native.ko", "pins=0"));
+	ASSERT_EQ(0, vt_dev_open(&dev));
+	ASSERT_EQ(0, vt_mem_alloc(&mem, &vt_mem_native, HUGE, 0));
+	EXPECT_EQ(EOPNOTSUPP, vt_reg_errno(&dev, mem.addr, HUGE,
+					   VT_ACCESS_ALL));
+	EXPECT_EQ(0, vt_reg_errno(&dev, mem.addr, HUGE,
+				  VT_ACCESS_ALL | IBV_ACCESS_ON_DEMAND));
+	vt_mem_free(&mem);
+	vt_dev_close(&dev);
+	EXPECT_EQ(0, vt_rmmod("peer_test_native"));
+}
+
+TEST_F(mapped, revoked_until_mapped_again)
 {
 	int i;
 
@@ -477,7 +514,7 @@ TEST_F(mapped, revoked_until_mapped_anew)
 		EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, put(self, HUGE + 3000));
 		EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, put(self, HUGE + 90000));
 
-		/* Another one mapped beside it changes nothing. */
+		/* A new mapping next to it changes nothing. */
 		ASSERT_EQ(0, munmap(self->area, HUGE));
 		ASSERT_EQ(self->area, mmap(self->area, HUGE,
 					   PROT_READ | PROT_WRITE,
@@ -487,7 +524,7 @@ TEST_F(mapped, revoked_until_mapped_anew)
 
 		ASSERT_EQ(0, munmap(self->area + HUGE, HUGE));
 		EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, put(self, HUGE + 3000));
-		ASSERT_EQ(self->area + HUGE, map_object(self));
+		ASSERT_EQ(self->area + HUGE, map_buffer(self));
 	}
 	EXPECT_EQ(0, put(self, HUGE + 90000));
 	EXPECT_EQ(0, vt_buf_check_all(&self->there));

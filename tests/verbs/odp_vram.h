@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
 /*
- * What the VRAM exporter says about its memory and about one object, and what
- * it is told.
+ * Ioctls and counters of peer_vram: state of the VRAM and of one BO, moves, flags.
  */
 #ifndef ODP_VRAM_H
 #define ODP_VRAM_H
@@ -58,7 +57,7 @@ static inline int set_flags(struct vt_mem *mem, uint32_t flags)
 	return ioctl(mem->fd, PEER_VRAM_IOC_SET_FLAGS, &arg) ? -errno : 0;
 }
 
-static inline long client_counter(const char *name)
+static inline long exporter_counter(const char *name)
 {
 	char path[128];
 	long value = -1;
@@ -74,8 +73,8 @@ static inline long client_counter(const char *name)
 	return value;
 }
 
-/* Regions and objects end from work items. */
-static inline int soon_empty(int fd)
+/* Waits up to 10 seconds for an empty VRAM: work items release regions and BOs. */
+static inline int wait_until_empty(int fd)
 {
 	struct peer_vram_info now;
 	int tries;

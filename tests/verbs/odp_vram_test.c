@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * On-demand MRs over video memory that the memory manager takes away: eviction,
- * swapping, destroying, refusing, unbinding. The bytes are compared after each
- * operation, and the counters say that what the test is about did happen.
+ * On-demand MRs over VRAM that becomes unavailable: eviction, swapping, destruction,
+ * denied access, unbinding. The bytes are compared after each operation, and counters
+ * show that the event under test did happen.
  *
- * Pinned objects make the video memory small: SQUEEZE bytes are left.
+ * squeeze() pins most of the VRAM: SQUEEZE bytes are left.
  */
 #include <kselftest_harness.h>
 
@@ -16,6 +16,7 @@
 
 #include "lib/buf.h"
 #include "lib/counters.h"
+#include "lib/page.h"
 #include "lib/pattern.h"
 #include "lib/proc.h"
 #include "lib/raw.h"
@@ -30,7 +31,7 @@
 #define SCATTER "/sys/module/peer_vram/parameters/scatter"
 #define DRIVER "/sys/bus/pci/drivers/peer_vram"
 
-/* ---- the scene ---- */
+/* ---- fixture ---- */
 
 FIXTURE(vram)
 {
@@ -65,7 +66,7 @@ FIXTURE_TEARDOWN(vram)
 	vt_pair_close(&self->pair);
 	vt_dev_close(&self->dev);
 	EXPECT_EQ(0, vt_counters_balanced(&vt_mem_vram));
-	EXPECT_EQ(0, soon_empty(self->fd));
+	EXPECT_EQ(0, wait_until_empty(self->fd));
 	close(self->fd);
 }
 
@@ -87,7 +88,7 @@ static int open_odp(vram_t *self, struct vt_buf *buf,
 	return vt_buf_open(buf, &self->dev, kind, length, &opts);
 }
 
-/* New bytes from the local buffer to @at, and what is there before, back. */
+/* Reads the bytes at @at into the local buffer, and writes new ones there. */
 static int exchange(vram_t *self, struct vt_buf *buf, uint64_t at)
 {
 	uint32_t length = LOCAL / 2 - 77;
@@ -112,7 +113,7 @@ static int exchange(vram_t *self, struct vt_buf *buf, uint64_t at)
 #define MANY 5
 #define MANY_SIZE (24 * MIB)
 
-/* Two of them fit: in turn, each access evicts the one used longest ago. */
+/* Two of the BOs fit. They are used in turn: each access evicts the one least recently used. */
 TEST_F_TIMEOUT(vram, every_access_evicts_another, 200)
 {
 	struct peer_vram_info before, after;
@@ -128,7 +129,7 @@ TEST_F_TIMEOUT(vram, every_access_evicts_another, 200)
 	}
 	for (i = 0; i < 3 * MANY; i++) {
 		if (i == MANY)
-			invalidations = client_counter("num_invalidations");
+			invalidations = exporter_counter("num_invalidations");
 		before = info(self->fd);
 		ASSERT_EQ(0, exchange(self, &buf[i % MANY],
 				      (i * 7919 * 4096UL + i) %
@@ -140,38 +141,38 @@ TEST_F_TIMEOUT(vram, every_access_evicts_another, 200)
 		EXPECT_EQ(0, query(&buf[i % MANY].mem).pins);
 	}
 	EXPECT_LE(invalidations + 2 * MANY,
-		  client_counter("num_invalidations"));
+		  exporter_counter("num_invalidations"));
 	for (i = 0; i < MANY; i++) {
 		EXPECT_EQ(0, vt_buf_check_all(&buf[i]));
 		EXPECT_EQ(0, vt_buf_close(&buf[i]));
 	}
 }
 
-#define SPAN_OBJECTS 26
+#define SPAN_BOS 26
 #define SPAN_SIZE (12 * MIB)
-#define SPAN (SPAN_OBJECTS * SPAN_SIZE)
+#define SPAN (SPAN_BOS * SPAN_SIZE)
 #define SLOTS (SPAN / PIECE)
 
-/* Side by side in the address space: one MR over all. */
-static int map_span(struct vt_mem *object, uint8_t *space)
+/* Maps the BOs next to each other, for one MR over all. */
+static int map_span(struct vt_mem *bo, uint8_t *space)
 {
 	unsigned int i;
 	int ret = 0;
 
-	for (i = 0; !ret && i < SPAN_OBJECTS; i++) {
-		ret = vt_mem_alloc(&object[i], &vt_mem_vram_named, SPAN_SIZE, 0);
+	for (i = 0; !ret && i < SPAN_BOS; i++) {
+		ret = vt_mem_alloc(&bo[i], &vt_mem_vram_named, SPAN_SIZE, 0);
 		if (ret)
 			break;
-		if (mremap(object[i].addr, SPAN_SIZE, SPAN_SIZE,
+		if (mremap(bo[i].addr, SPAN_SIZE, SPAN_SIZE,
 			   MREMAP_MAYMOVE | MREMAP_FIXED,
 			   space + i * SPAN_SIZE) == MAP_FAILED)
 			ret = -errno;
-		object[i].addr = space + i * SPAN_SIZE;
+		bo[i].addr = space + i * SPAN_SIZE;
 	}
 	return ret;
 }
 
-/* One slot of 2 MiB: stream @slot is written across its middle, or read. */
+/* Writes stream @slot across the middle of a slot of 2 MiB, or reads and compares it. */
 static int span_slot(vram_t *self, struct ibv_mr *mr, unsigned int slot,
 		     bool write)
 {
@@ -190,9 +191,9 @@ static int span_slot(vram_t *self, struct ibv_mr *mr, unsigned int slot,
 	return ret ? ret : vt_buf_check_all(&self->local);
 }
 
-TEST_F_TIMEOUT(vram, region_larger_than_video_memory, 200)
+TEST_F_TIMEOUT(vram, mr_larger_than_vram, 200)
 {
-	struct vt_mem object[SPAN_OBJECTS];
+	struct vt_mem bo[SPAN_BOS];
 	struct peer_vram_info before;
 	uint8_t *space = mmap(NULL, SPAN, PROT_NONE,
 			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -201,25 +202,25 @@ TEST_F_TIMEOUT(vram, region_larger_than_video_memory, 200)
 
 	ASSERT_NE(MAP_FAILED, space);
 	ASSERT_EQ(0, squeeze(self));
-	ASSERT_EQ(0, map_span(object, space));
+	ASSERT_EQ(0, map_span(bo, space));
 	mr = ibv_reg_mr(self->dev.pd, space, SPAN, ACCESS);
 	ASSERT_NE(NULL, mr);
 	before = info(self->fd);
 	for (i = 0; i < SLOTS; i++)
 		ASSERT_EQ(0, span_slot(self, mr, i, true));
-	/* In an order in which nearly every step goes to another object. */
+	/* Nearly every step accesses another BO. */
 	for (i = 0; i < SLOTS / 3; i++)
 		ASSERT_EQ(0, span_slot(self, mr, i * 25 % SLOTS, false));
-	EXPECT_LT(before.evictions + SPAN_OBJECTS + SLOTS / 4,
+	EXPECT_LT(before.evictions + SPAN_BOS + SLOTS / 4,
 		  info(self->fd).evictions);
 	EXPECT_EQ(0, ibv_dereg_mr(mr));
-	for (i = 0; i < SPAN_OBJECTS; i++)
-		vt_mem_free(&object[i]);
+	for (i = 0; i < SPAN_BOS; i++)
+		vt_mem_free(&bo[i]);
 }
 
-/* ---- system pages as the answer ---- */
+/* ---- faults that use system pages ---- */
 
-TEST_F_TIMEOUT(vram, no_room_but_system_pages, 120)
+TEST_F_TIMEOUT(vram, system_pages_if_no_room, 120)
 {
 	struct vt_buf buf;
 	uint64_t before;
@@ -230,7 +231,7 @@ TEST_F_TIMEOUT(vram, no_room_but_system_pages, 120)
 	ASSERT_EQ(0, exchange(self, &buf, 12345));
 	EXPECT_EQ(PEER_VRAM_DOMAIN_VRAM, query(&buf.mem).domain);
 	before = info(self->fd).evictions;
-	/* The pins need its room; then there is none for it any more. */
+	/* Pinning other memory evicts the BO, and leaves no room for it. */
 	ASSERT_EQ(0, squeeze(self));
 	EXPECT_LT(before, info(self->fd).evictions);
 	before = info(self->fd).substituted;
@@ -239,7 +240,7 @@ TEST_F_TIMEOUT(vram, no_room_but_system_pages, 120)
 	EXPECT_LT(before, info(self->fd).substituted);
 	EXPECT_EQ(PEER_VRAM_DOMAIN_SYSTEM, query(&buf.mem).domain);
 	EXPECT_EQ(-ENOMEM, move(&buf.mem, PEER_VRAM_DOMAIN_VRAM));
-	/* When there is, it can be brought back, under the same MR. */
+	/* Once there is room, it can move back, under the same MR. */
 	EXPECT_EQ(0, vt_buf_close(&self->pinned));
 	EXPECT_EQ(0, move(&buf.mem, PEER_VRAM_DOMAIN_VRAM));
 	before = info(self->fd).substituted;
@@ -250,7 +251,7 @@ TEST_F_TIMEOUT(vram, no_room_but_system_pages, 120)
 	EXPECT_EQ(0, vt_buf_close(&buf));
 }
 
-TEST_F(vram, stays_in_place_if_wanted)
+TEST_F(vram, in_place_flag)
 {
 	struct peer_vram_info before, after;
 	struct vt_buf buf;
@@ -266,12 +267,12 @@ TEST_F(vram, stays_in_place_if_wanted)
 	EXPECT_LT(before.substituted, after.substituted);
 	EXPECT_EQ(before.moves, after.moves);
 	EXPECT_EQ(PEER_VRAM_DOMAIN_SYSTEM, query(&buf.mem).domain);
-	/* From where the user has put it, whichever way. */
+	/* The flag holds in the domain to which the user has moved the BO. */
 	EXPECT_EQ(0, move(&buf.mem, PEER_VRAM_DOMAIN_VRAM));
 	EXPECT_EQ(0, exchange(self, &buf, 3 * MIB - 11));
 	EXPECT_EQ(after.substituted, info(self->fd).substituted);
 	EXPECT_EQ(PEER_VRAM_DOMAIN_VRAM, query(&buf.mem).domain);
-	/* And not in place any more. */
+	/* Without the flag an access moves the BO. */
 	EXPECT_EQ(0, move(&buf.mem, PEER_VRAM_DOMAIN_SYSTEM));
 	EXPECT_EQ(0, set_flags(&buf.mem, 0));
 	EXPECT_EQ(0, exchange(self, &buf, 3));
@@ -283,7 +284,7 @@ TEST_F(vram, stays_in_place_if_wanted)
 #define SWAPPED 4
 #define SWAPPED_SIZE (8 * MIB)
 
-/* One of them fits into what TTM may have: each access swaps another out. */
+/* TTM's limit has room for one of the BOs: each access swaps another one out. */
 TEST_F_TIMEOUT(vram, swapped_out_under_traffic, 120)
 {
 	struct vt_buf buf[SWAPPED];
@@ -303,7 +304,7 @@ TEST_F_TIMEOUT(vram, swapped_out_under_traffic, 120)
 		ASSERT_EQ(0, vt_buf_fill_by_owner(&buf[i], 50 + i));
 		EXPECT_EQ(0, exchange(self, &buf[i], 1000 * i));
 	}
-	invalidations = client_counter("num_invalidations");
+	invalidations = exporter_counter("num_invalidations");
 	for (i = 0; i < 6 * SWAPPED; i++) {
 		before = info(self->fd);
 		EXPECT_EQ(0, exchange(self, &buf[i % SWAPPED], 100001 * i));
@@ -313,7 +314,7 @@ TEST_F_TIMEOUT(vram, swapped_out_under_traffic, 120)
 			  query(&buf[i % SWAPPED].mem).domain);
 	}
 	EXPECT_LE(invalidations + 6 * SWAPPED,
-		  client_counter("num_invalidations"));
+		  exporter_counter("num_invalidations"));
 	EXPECT_EQ(0, vt_write_file(TTM_LIMIT, limit));
 	for (i = 0; i < SWAPPED; i++) {
 		EXPECT_EQ(0, vt_buf_check_all(&buf[i]));
@@ -321,7 +322,7 @@ TEST_F_TIMEOUT(vram, swapped_out_under_traffic, 120)
 	}
 }
 
-/* ---- the end, under traffic ---- */
+/* ---- destruction and unbinding under traffic ---- */
 
 struct traffic {
 	pthread_t thread;
@@ -331,7 +332,7 @@ struct traffic {
 	int status;
 };
 
-/* Until an error, which may take no longer than an operation may. */
+/* Writes until an error. Each operation has a time limit. */
 static void *traffic_run(void *arg)
 {
 	struct traffic *traffic = arg;
@@ -359,7 +360,7 @@ static int traffic_start(struct traffic *traffic, vram_t *self,
 	return ret;
 }
 
-TEST_F(vram, destroyed_by_its_owner)
+TEST_F(vram, destroyed_under_traffic)
 {
 	uint64_t used = info(self->fd).vram_used;
 	struct traffic traffic = { 0 };
@@ -368,7 +369,7 @@ TEST_F(vram, destroyed_by_its_owner)
 	ASSERT_EQ(0, open_odp(self, &buf, &vt_mem_vram_named, 4 * MIB));
 	ASSERT_EQ(0, traffic_start(&traffic, self, &buf));
 	EXPECT_EQ(0, vt_mem_destroy(&buf.mem));
-	/* The memory is back, whoever still has an MR. */
+	/* The VRAM is free although there is an MR. */
 	EXPECT_EQ(used, info(self->fd).vram_used);
 	pthread_join(traffic.thread, NULL);
 	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, traffic.status);
@@ -378,7 +379,7 @@ TEST_F(vram, destroyed_by_its_owner)
 	EXPECT_EQ(0, vt_buf_close(&buf));
 }
 
-/* The PCI function behind .../0000:00:05.0/misc/peer_vram0 */
+/* Name of the PCI function, from the link .../0000:00:05.0/misc/peer_vram0. */
 static const char *pci_name(char *link, size_t size)
 {
 	ssize_t n = readlink("/sys/class/misc/peer_vram0", link, size - 1);
@@ -413,17 +414,17 @@ TEST_F(vram, unbound_driver)
 	EXPECT_LE(0, self->fd);
 }
 
-/* ---- refusals ---- */
+/* ---- denied access, and errors of ioctls ---- */
 
 static int advise(vram_t *self, struct vt_buf *buf)
 {
-	struct ibv_sge sge = vt_sge(buf, 0, 4096);
+	struct ibv_sge sge = vt_sge(buf, 0, vt_page_size());
 
 	return vt_advise_mr(self->dev.pd, IBV_ADVISE_MR_ADVICE_PREFETCH_WRITE,
 			    IBV_ADVISE_MR_FLAG_FLUSH, &sge, 1);
 }
 
-TEST_F(vram, export_taken_back)
+TEST_F(vram, export_denied_later)
 {
 	struct vt_buf buf;
 	int i;
@@ -439,7 +440,7 @@ TEST_F(vram, export_taken_back)
 					   VT_ACCESS_ALL));
 		EXPECT_EQ(EACCES, errno);
 		ASSERT_EQ(0, vt_pair_renew(&self->pair));
-		/* The same MR, with the same keys. */
+		/* The same MR works again, with the same keys. */
 		ASSERT_EQ(0, set_flags(&buf.mem, 0));
 		EXPECT_EQ(0, advise(self, &buf));
 		EXPECT_EQ(0, exchange(self, &buf, MIB));
@@ -448,7 +449,7 @@ TEST_F(vram, export_taken_back)
 	EXPECT_EQ(0, vt_buf_close(&buf));
 }
 
-TEST_F(vram, set_flags_refuses_what_it_must)
+TEST_F(vram, set_flags_errors)
 {
 	struct peer_vram_set_flags arg = { .size = sizeof(arg) };
 	struct vt_mem mem;
@@ -467,7 +468,7 @@ TEST_F(vram, set_flags_refuses_what_it_must)
 	vt_mem_free(&mem);
 }
 
-/* ---- pins beside, and pieces ---- */
+/* ---- pinned MRs, contiguous pieces ---- */
 
 TEST_F_TIMEOUT(vram, pinned_and_on_demand_at_once, 120)
 {
@@ -491,7 +492,7 @@ TEST_F_TIMEOUT(vram, pinned_and_on_demand_at_once, 120)
 	EXPECT_EQ(0, vt_buf_check_all(&buf));
 	EXPECT_EQ(1, query(&buf.mem).pins);
 	EXPECT_EQ(2, query(&buf.mem).regions);
-	/* The pin holds it for both, against the owner and against others. */
+	/* The pin prevents moves by the user, and eviction by other BOs. */
 	EXPECT_EQ(-EBUSY, move(&buf.mem, PEER_VRAM_DOMAIN_SYSTEM));
 	ASSERT_EQ(0, open_odp(self, &other, &vt_mem_vram_named,
 			      info(self->fd).vram_size - 4 * MIB));
@@ -499,7 +500,7 @@ TEST_F_TIMEOUT(vram, pinned_and_on_demand_at_once, 120)
 	EXPECT_EQ(PEER_VRAM_DOMAIN_VRAM, query(&buf.mem).domain);
 	EXPECT_EQ(0, vt_buf_close(&other));
 	EXPECT_EQ(0, exchange(self, &buf, 3 * MIB));
-	/* Only the one on demand is left, and may lose its pages again. */
+	/* Only the on-demand MR is left: the BO can move again. */
 	EXPECT_EQ(0, ibv_dereg_mr(pin));
 	EXPECT_EQ(0, query(&buf.mem).pins);
 	EXPECT_EQ(0, move(&buf.mem, PEER_VRAM_DOMAIN_SYSTEM));
@@ -508,7 +509,7 @@ TEST_F_TIMEOUT(vram, pinned_and_on_demand_at_once, 120)
 	EXPECT_EQ(0, vt_buf_close(&buf));
 }
 
-/* How many pages the only on-demand MR has lost so far. */
+/* Number of invalidated pages of the only on-demand MR. */
 static long pages_lost(void)
 {
 	FILE *pipe = popen("rdma statistic show mr", "re");
@@ -526,7 +527,7 @@ static long pages_lost(void)
 	return lost;
 }
 
-/* The object is moved to an address of its pieces' alignment. */
+/* Maps a BO at an address that is aligned to PIECE, and registers it. */
 static int open_aligned(vram_t *self, struct vt_buf *buf)
 {
 	uint8_t *space = mmap(NULL, 3 * PIECE, PROT_NONE,
@@ -547,7 +548,7 @@ static int open_aligned(vram_t *self, struct vt_buf *buf)
 	return buf->mr && buf->shadow ? 0 : -errno;
 }
 
-TEST_F(vram, contiguous_piece_is_one_fault)
+TEST_F(vram, one_fault_per_contiguous_piece)
 {
 	struct vt_block block[64];
 	struct vt_buf buf = { 0 };
@@ -561,18 +562,18 @@ TEST_F(vram, contiguous_piece_is_one_fault)
 	EXPECT_EQ(0, block[0].bar % PIECE);
 	EXPECT_LE(PIECE, block[0].length);
 
-	faults = client_counter("num_faults");
+	faults = exporter_counter("num_faults");
 	EXPECT_EQ(0, exchange(self, &buf, 5000));
 	EXPECT_EQ(0, exchange(self, &buf, PIECE - LOCAL));
 	EXPECT_EQ(0, exchange(self, &buf, MIB));
-	EXPECT_EQ(faults + 1, client_counter("num_faults"));
+	EXPECT_EQ(faults + 1, exporter_counter("num_faults"));
 	EXPECT_EQ(0, exchange(self, &buf, PIECE + 100));
-	EXPECT_EQ(faults + 2, client_counter("num_faults"));
-	/* All of both pieces was there. */
+	EXPECT_EQ(faults + 2, exporter_counter("num_faults"));
+	/* All pages of both pieces were present. */
 	lost = pages_lost();
 	EXPECT_LE(0, lost);
 	EXPECT_EQ(0, move(&buf.mem, PEER_VRAM_DOMAIN_SYSTEM));
-	EXPECT_EQ(lost + 2 * PIECE / 4096, pages_lost());
+	EXPECT_EQ((long)(lost + 2 * PIECE / vt_page_size()), pages_lost());
 	EXPECT_EQ(0, vt_buf_check_all(&buf));
 	EXPECT_EQ(0, vt_buf_close(&buf));
 }

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * The guest's half of outside_test.py: does the data land in the device, where
- * it is seen from outside of the virtual machine?
+ * The part of outside_test.py that runs in the virtual machine: checks that data
+ * arrives in the device, as the host of the virtual machine sees it.
  *
- *   1. fills scattered video memory with a stream by RDMA WRITE;
- *   2. writes $PEERMEM_OUT/blocks: "OFFSET LENGTH BAR" for each block, the
- *      stream's offset, the bytes, and where they are in the BAR;
- *   3. waits for $PEERMEM_OUT/changed: the outside has compared the blocks, and
- *      put another stream there;
+ *   1. fills scattered VRAM with a stream by RDMA WRITE;
+ *   2. writes $PEERMEM_OUT/blocks: "OFFSET LENGTH BAR" for each block: its offset in
+ *      the stream, its length, and its offset in the BAR, in bytes;
+ *   3. waits for $PEERMEM_OUT/changed: the host has compared the blocks, and written
+ *      another stream there;
  *   4. reads that by RDMA READ and compares.
  *
- * Exit status: 0 only if all of it is so.
+ * Exit status: 0 only if all steps succeed.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -26,11 +26,11 @@
 #define SIZE (8 * MIB + 3 * 4096)
 #define MAX_BLOCKS 1024
 
-/* The streams' seeds; outside_test.py has them too. */
+/* Seeds of the streams, as in outside_test.py. */
 #define SEED_GUEST 11
 #define SEED_OUTSIDE 12
 
-/* No packet and no message ends where a page does. */
+/* Messages and pages end at different offsets. */
 #define PIECE 65537
 
 #define WAIT_MS 60000
@@ -51,8 +51,8 @@ static void path_in_out(char *path, size_t size, const char *name)
 	snprintf(path, size, "%s/%s", out, name);
 }
 
-/* Video memory in more than one piece: what is free has holes. */
-static void scatter(struct vt_mem *mem)
+/* Allocates VRAM in more than one piece, by creating holes first. */
+static void alloc_scattered(struct vt_mem *mem)
 {
 	struct vt_mem filler[8];
 	int i, ret;
@@ -60,17 +60,17 @@ static void scatter(struct vt_mem *mem)
 	for (i = 0; i < 8; i++) {
 		ret = vt_mem_alloc(&filler[i], &vt_mem_vram_named, 2 * MIB, 0);
 		if (ret)
-			die("cannot make an object", ret);
+			die("cannot create a BO", ret);
 	}
 	for (i = 0; i < 8; i += 2)
 		vt_mem_free(&filler[i]);
 	ret = vt_mem_alloc(mem, &vt_mem_vram_named, SIZE, 0);
 	if (ret)
-		die("cannot make an object", ret);
+		die("cannot create a BO", ret);
 }
 
-/* The blocks must cover the object, and so be told in full. */
-static void tell_blocks(struct vt_mem *mem)
+/* Writes the blocks to a file. Together they must cover the BO. */
+static void write_blocks(struct vt_mem *mem)
 {
 	static struct vt_block block[MAX_BLOCKS];
 	char path[4096], hidden[4096];
@@ -80,7 +80,7 @@ static void tell_blocks(struct vt_mem *mem)
 
 	n = vt_mem_blocks(mem, block, MAX_BLOCKS);
 	if (n <= 0 || n > MAX_BLOCKS)
-		die("cannot ask for the blocks", n);
+		die("cannot query the blocks", n);
 	path_in_out(hidden, sizeof(hidden), "blocks.new");
 	path_in_out(path, sizeof(path), "blocks");
 	file = fopen(hidden, "we");
@@ -96,7 +96,7 @@ static void tell_blocks(struct vt_mem *mem)
 	if (fclose(file) || rename(hidden, path))
 		die("cannot write the blocks", 0);
 	if (covered != SIZE)
-		die("the blocks do not cover the object", 0);
+		die("the blocks do not cover the BO", 0);
 }
 
 static void wait_for(const char *name)
@@ -107,7 +107,7 @@ static void wait_for(const char *name)
 	path_in_out(path, sizeof(path), name);
 	while (access(path, F_OK)) {
 		if (vt_now_ms() > until)
-			die("nobody outside compares", 0);
+			die("timeout: the host has not compared the blocks", 0);
 		usleep(50000);
 	}
 }
@@ -142,20 +142,20 @@ int main(void)
 	if (!ret)
 		ret = vt_buf_open(&host, &dev, &vt_mem_host, SIZE, NULL);
 	if (ret)
-		die("no RDMA", ret);
-	scatter(&vram.mem);
+		die("cannot set up RDMA", ret);
+	alloc_scattered(&vram.mem);
 	vram.iova = (uintptr_t)vram.mem.addr;
 	vram.mr = ibv_reg_mr(dev.pd, vram.mem.addr, SIZE, VT_ACCESS_ALL);
 	if (!vram.mr)
-		die("cannot register video memory", -errno);
+		die("cannot register VRAM", -errno);
 
 	vt_buf_fill(&host, SEED_GUEST);
 	transfer(&pair, &host, &vram, true);
-	tell_blocks(&vram.mem);
+	write_blocks(&vram.mem);
 	wait_for("changed");
 	transfer(&pair, &host, &vram, false);
 	vt_pattern_fill(host.shadow, SEED_OUTSIDE, 0, SIZE);
 	if (vt_buf_check_all(&host))
-		die("what the outside has written is not what was read", 0);
+		die("the bytes that were read differ from those that the host wrote", 0);
 	return 0;
 }

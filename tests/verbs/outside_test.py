@@ -3,10 +3,10 @@
 #
 # outside_test.py VM-COMMAND GUEST-PROGRAM
 #
-# Compares video memory from outside of the virtual machine. The guest writes a
-# stream into it by RDMA and says which blocks of the device's memory (BAR) hold
-# it; the file behind the BAR must hold these bytes there. Then the file is
-# changed here, and the guest must read that by RDMA. See outside_guest.c.
+# Compares VRAM from outside of the virtual machine. The guest writes a stream into
+# it by RDMA, and reports which blocks of the BAR have it. The file behind the BAR
+# must have these bytes there. Then this program changes the file, and the guest
+# must read the change by RDMA. See outside_guest.c.
 
 import array
 import os
@@ -40,19 +40,19 @@ def stream(seed, offset, length):
 
 class Tap:
     def __init__(self):
-        self.points = 0
+        self.cases = 0
         self.failed = 0
 
-    def point(self, good, name, why=''):
-        self.points += 1
+    def case(self, good, name, why=''):
+        self.cases += 1
         self.failed += not good
-        print(f"{'ok' if good else 'not ok'} {self.points} - {name}")
+        print(f"{'ok' if good else 'not ok'} {self.cases} - {name}")
         if why and not good:
             print(f'# {why}')
         sys.stdout.flush()
 
     def end(self):
-        print(f'1..{self.points}')
+        print(f'1..{self.cases}')
         return 1 if self.failed else 0
 
 
@@ -67,12 +67,12 @@ def wait_for_blocks(path, machine):
 
 
 def compare(bar, blocks):
-    """What is wrong with the first block that is, or ''."""
+    """Describes the first block with wrong bytes; '' if there is none."""
     for offset, length, place in blocks:
         bar.seek(place)
         if bar.read(length) != stream(SEED_GUEST, offset, length):
-            return f'the {length} bytes at {place:#x} of the BAR, {offset:#x}' \
-                   ' of the object, are others'
+            return f'wrong data in the block of {length} bytes at {place:#x}' \
+                   f' of the BAR, {offset:#x} of the BO'
     return ''
 
 
@@ -84,7 +84,7 @@ def change(bar, blocks):
 
 
 def scattered(blocks):
-    """Are there neighbours in the object that are none in the BAR?"""
+    """True if blocks that are adjacent in the BO are not adjacent in the BAR."""
     return any(there + length != next_there
                for (_, length, there), (_, _, next_there)
                in zip(blocks, blocks[1:]))
@@ -92,18 +92,18 @@ def scattered(blocks):
 
 def check(tap, keep, machine):
     blocks = wait_for_blocks(f'{keep}/out/blocks', machine)
-    tap.point(bool(blocks), 'the guest fills video memory by RDMA WRITE')
+    tap.case(bool(blocks), 'the guest fills VRAM by RDMA WRITE')
     if not blocks:
         return
-    tap.point(scattered(blocks), 'its blocks are scattered over the BAR')
+    tap.case(scattered(blocks), 'its blocks are scattered over the BAR')
     with open(f'{keep}/vram', 'r+b') as bar:
         why = compare(bar, blocks)
-        tap.point(not why, "the file behind the BAR holds the bytes", why)
+        tap.case(not why, 'the file behind the BAR has the bytes', why)
         change(bar, blocks)
     with open(f'{keep}/out/changed', 'w', encoding='ascii'):
         pass
-    tap.point(machine.wait() == 0,
-              'the guest reads by RDMA READ what was put there')
+    tap.case(machine.wait() == 0,
+             'the guest reads by RDMA READ what the host wrote')
 
 
 def main():

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Clients of the PeerDirect API, old and new: a client module that checks how
- * the core calls it (tests/kmod), in all its flavours. Data over such memory is
- * in data_test.c.
+ * PeerDirect clients, old and new: a client module (tests/kmod) that checks how the
+ * core calls it, with all its parameters. data_test.c tests the data in such memory.
  *
  * Each test loads the client and unloads it.
  */
@@ -16,11 +15,12 @@
 #include "../kmod/peer_test.h"
 #include "lib/buf.h"
 #include "lib/counters.h"
+#include "lib/page.h"
 #include "lib/proc.h"
 #include "lib/revoked.h"
 
-#define PAGE 4096UL
-/* Several pieces of physical memory, of all sizes. */
+#define PAGE vt_page_size()
+/* Several pieces of physical memory, of different sizes. */
 #define SIZE (1024 * 1024)
 
 #define BOUND_MS 15000
@@ -52,7 +52,7 @@ PEERDIRECT_VARIANT(no_page_size, NEVER_INVALIDATES,
 		   "flavour=0 no_page_size=1");
 PEERDIRECT_VARIANT(invalidates, INVALIDATES, "flavour=1");
 PEERDIRECT_VARIANT(unmaps_itself, UNMAPS_ITSELF, "flavour=2");
-/* Pages of 64 KiB: the client's list begins before the region and ends after */
+/* Pages of 64 KiB: the client's list begins before the region, and ends after it. */
 PEERDIRECT_VARIANT(large_pages, INVALIDATES, "flavour=1 page_shift=16");
 
 static struct peer_test_stats stats_of(const struct vt_buf *buf)
@@ -68,7 +68,7 @@ static uint64_t count_of(const struct vt_buf *buf, enum peer_test_count what)
 	return stats_of(buf).count[what];
 }
 
-/* Unaligned, from within one 64 KiB page of the object to within another. */
+/* Begins and ends within pages of 64 KiB. */
 static struct ibv_mr *reg_middle(FIXTURE_DATA(peerdirect) *self)
 {
 	return ibv_reg_mr(self->dev.pd, self->buf.mem.addr + 5 * PAGE + 123,
@@ -87,7 +87,7 @@ FIXTURE_SETUP(peerdirect)
 	vt_buf_fill(&self->buf, 1);
 }
 
-/* The tests leave no region behind; whatever they did, each call has its pair. */
+/* The tests deregister all MRs: each call must have its counterpart. */
 FIXTURE_TEARDOWN(peerdirect)
 {
 	struct peer_test_stats stats = stats_of(&self->buf);
@@ -133,7 +133,7 @@ TEST_F(peerdirect, each_call_once)
 	EXPECT_EQ(0, stats.count[PEER_TEST_INVALIDATE]);
 }
 
-/* A WRITE into the middle, all over the pieces; the status of it. */
+/* Writes into the middle, across several pieces. Return: the status. */
 static int write_middle(FIXTURE_DATA(peerdirect) *self, struct ibv_mr *mr)
 {
 	const uint64_t offset = 5 * PAGE + 123;
@@ -167,8 +167,8 @@ TEST_F(peerdirect, bytes)
 	EXPECT_EQ(0, ibv_dereg_mr(mr));
 }
 
-/* Memory of others is asked about, and refused politely. */
-TEST_F(peerdirect, not_mine)
+/* The core asks the client about memory of other exporters; it does not claim that. */
+TEST_F(peerdirect, memory_of_others)
 {
 	struct vt_mem vram;
 	struct ibv_mr *mr;
@@ -194,8 +194,8 @@ static void plan(struct __test_metadata *_metadata,
 	ASSERT_EQ(0, ioctl(self->buf.mem.fd, PEER_TEST_IOC_PLAN, &what));
 }
 
-/* What the client refuses with is what the user is told. */
-TEST_F(peerdirect, failures)
+/* The user gets the error of the client's callback. */
+TEST_F(peerdirect, callback_errors)
 {
 	struct ibv_mr *mr;
 
@@ -223,14 +223,14 @@ TEST_F(peerdirect, failures)
 	EXPECT_EQ(0, ibv_dereg_mr(mr));
 }
 
-/* The region as a buffer of its own, for the helpers. */
+/* The region as a separate buffer, for helpers. */
 static struct vt_buf middle_buf(FIXTURE_DATA(peerdirect) *self,
 				struct ibv_mr *mr)
 {
 	struct vt_buf middle = self->buf;
 
 	middle.mr = mr;
-	/* The first address of it that atomics can be at. */
+	/* An address in the region that is aligned for atomics. */
 	middle.iova = (uintptr_t)self->buf.mem.addr + 6 * PAGE;
 	return middle;
 }
@@ -253,7 +253,7 @@ TEST_F_TIMEOUT(peerdirect, invalidate, 60)
 	EXPECT_EQ(variant->flavour == UNMAPS_ITSELF,
 		  count_of(&self->buf, PEER_TEST_SELF_UNMAP));
 	EXPECT_EQ(0, vt_count_not_revoked(&self->dev, &middle));
-	EXPECT_EQ(0, vt_keys_stay_taken(&self->dev, mr, 300));
+	EXPECT_EQ(0, vt_keys_not_reused(&self->dev, mr, 300));
 	EXPECT_EQ(0, vt_buf_check_all(&self->buf));
 	EXPECT_EQ(0, count_of(&self->buf, PEER_TEST_EARLY_RELEASE));
 	EXPECT_EQ(0, ibv_dereg_mr(mr));
@@ -270,7 +270,7 @@ TEST_F_TIMEOUT(peerdirect, invalidate, 60)
 	EXPECT_EQ(0, ibv_dereg_mr(mr));
 }
 
-/* Invalidated before the registration is complete: it fails, or is dead. */
+/* Invalidation during a registration: it fails, or the MR is dead. */
 static void invalidate_early(struct __test_metadata *_metadata,
 			     FIXTURE_DATA(peerdirect) *self,
 			     enum peer_test_event when)
@@ -282,7 +282,7 @@ static void invalidate_early(struct __test_metadata *_metadata,
 	plan(_metadata, self, when, 0);
 	mr = reg_middle(self);
 	if (mr) {
-		/* From another thread it may have come after the end. */
+		/* Another thread may invalidate after the end of the registration. */
 		int64_t until = vt_now_ms() + BOUND_MS;
 
 		while (vt_now_ms() < until && !write_middle(self, mr))
@@ -298,6 +298,7 @@ static void invalidate_early(struct __test_metadata *_metadata,
 	EXPECT_EQ(0, vt_buf_check_all(&self->buf));
 }
 
+/* In the callback. */
 TEST_F_TIMEOUT(peerdirect, invalidate_within_get_pages, 60)
 {
 	if (variant->flavour == NEVER_INVALIDATES)
@@ -305,7 +306,8 @@ TEST_F_TIMEOUT(peerdirect, invalidate_within_get_pages, 60)
 	invalidate_early(_metadata, self, PEER_TEST_INVALIDATE_WITHIN);
 }
 
-TEST_F_TIMEOUT(peerdirect, invalidate_beside_get_pages, 60)
+/* In another thread during the callback. */
+TEST_F_TIMEOUT(peerdirect, invalidate_during_get_pages, 60)
 {
 	if (variant->flavour == NEVER_INVALIDATES)
 		DOES_NOT_APPLY(return, "this client never invalidates");
@@ -331,8 +333,8 @@ static void *invalidator(void *arg)
 }
 
 /*
- * Deregistration against invalidation, where a client that unmaps itself holds
- * its lock on both ways.
+ * Deregistration against invalidation. A client that unmaps by itself holds its lock in
+ * both paths.
  */
 TEST_F_TIMEOUT(peerdirect, invalidate_against_dereg, 60)
 {
@@ -356,7 +358,7 @@ TEST_F_TIMEOUT(peerdirect, invalidate_against_dereg, 60)
 	}
 	race.stop = true;
 	ASSERT_EQ(0, pthread_join(thread, NULL));
-	TH_LOG("%d registrations, %d invalidations, %llu met one", rounds,
+	TH_LOG("%d registrations, %d invalidations, %llu of an MR", rounds,
 	       race.invalidations,
 	       (unsigned long long)count_of(&self->buf, PEER_TEST_INVALIDATE));
 	EXPECT_LT(10, rounds);
@@ -366,8 +368,8 @@ TEST_F_TIMEOUT(peerdirect, invalidate_against_dereg, 60)
 #define CALL_LATE "/sys/module/peerdirect_test/parameters/call_late"
 
 /*
- * The client calls for a range that is no more: nothing happens to the one that came
- * after it.
+ * The client invalidates a range that was released. That does not affect a later
+ * registration.
  */
 TEST_F(peerdirect, invalidate_after_release)
 {
@@ -408,7 +410,7 @@ TEST_F(peerdirect, munmap)
 	EXPECT_EQ(1, count_of(&self->buf, PEER_TEST_DMA_UNMAP));
 }
 
-/* The client's module goes while its memory is mapped and registered. */
+/* The module of the client is unloaded while its memory is mapped and registered. */
 TEST_F_TIMEOUT(peerdirect, unload, 60)
 {
 	struct vt_buf middle;
@@ -421,17 +423,17 @@ TEST_F_TIMEOUT(peerdirect, unload, 60)
 	start = vt_now_ms();
 	ASSERT_EQ(0, vt_rmmod("peerdirect_test"));
 	EXPECT_GT(BOUND_MS, vt_now_ms() - start);
-	/* All calls came before it went. */
+	/* All its callbacks were called before that. */
 	EXPECT_EQ(1, count_of(&self->buf, PEER_TEST_DMA_UNMAP));
 	EXPECT_EQ(1, count_of(&self->buf, PEER_TEST_PUT_PAGES));
 	EXPECT_EQ(1, count_of(&self->buf, PEER_TEST_RELEASE));
 	EXPECT_EQ(0, vt_count_not_revoked(&self->dev, &middle));
-	EXPECT_EQ(0, vt_keys_stay_taken(&self->dev, mr, 300));
+	EXPECT_EQ(0, vt_keys_not_reused(&self->dev, mr, 300));
 	EXPECT_EQ(0, vt_buf_check_all(&self->buf));
 	EXPECT_EQ(NULL, reg_middle(self));
 	EXPECT_EQ(EFAULT, errno);
 
-	/* Another one comes before the old region is gone. */
+	/* The client is loaded again before the old MR is deregistered. */
 	EXPECT_EQ(0, vt_insmod_test("peerdirect_test.ko", variant->params));
 	EXPECT_EQ(0, vt_count_not_revoked(&self->dev, &middle));
 	EXPECT_EQ(0, ibv_dereg_mr(mr));
@@ -442,7 +444,7 @@ TEST_F_TIMEOUT(peerdirect, unload, 60)
 	EXPECT_EQ(0, ibv_dereg_mr(mr));
 }
 
-/* The core refuses it, and so the module does not load. */
+/* The core rejects a client without a mandatory callback: the module does not load. */
 TEST(incomplete_client)
 {
 	ASSERT_EQ(0, vt_mem_prepare(&vt_mem_peerdirect));

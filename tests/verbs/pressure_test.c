@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * More objects than video memory, and everything at the same time.
+ * More BOs than fit into VRAM; concurrent registrations, revocations and WRITEs.
  */
 #include <kselftest_harness.h>
 
@@ -9,6 +9,7 @@
 
 #include "lib/buf.h"
 #include "lib/counters.h"
+#include "lib/page.h"
 #include "lib/pattern.h"
 #include "lib/proc.h"
 
@@ -36,7 +37,7 @@ FIXTURE_TEARDOWN(pressure)
 	vt_dev_close(&self->dev);
 	EXPECT_EQ(self->mrs, vt_resource_count("mr"));
 	EXPECT_EQ(0, vt_counters_balanced(&vt_mem_vram));
-	/* The memory manager frees what it can later. */
+	/* The memory manager frees memory asynchronously. */
 	do {
 		ASSERT_EQ(0, vt_vram_info(&after));
 	} while (after.objects != self->before.objects && vt_now_ms() < until);
@@ -49,28 +50,29 @@ FIXTURE_TEARDOWN(pressure)
 
 /* ---- overcommit ---- */
 
-#define OBJECT_SIZE (16 * MIB)
-#define OBJECTS 64
+#define BO_SIZE (16 * MIB)
+#define BOS 64
 
-/* Every page of an object begins with a word of its own. */
-static int stamp(struct vt_mem *mem, unsigned int object)
+/* Writes a unique word to the begin of every page of a BO. */
+static int stamp(struct vt_mem *mem, unsigned int bo)
 {
 	static uint64_t chunk[MIB / sizeof(uint64_t)];
+	size_t page_size = vt_page_size();
 	size_t offset, page;
 	int ret = 0;
 
 	for (offset = 0; !ret && offset < mem->length; offset += MIB) {
-		for (page = 0; page < MIB; page += 4096)
-			chunk[page / 8] =
-				vt_pattern_word(object, (offset + page) / 4096);
+		for (page = 0; page < MIB; page += page_size)
+			chunk[page / 8] = vt_pattern_word(bo, offset + page);
 		ret = vt_mem_write(mem, offset, chunk, MIB);
 	}
 	return ret;
 }
 
-static int check_stamp(struct vt_mem *mem, unsigned int object)
+static int check_stamp(struct vt_mem *mem, unsigned int bo)
 {
 	static uint64_t chunk[MIB / sizeof(uint64_t)];
+	size_t page_size = vt_page_size();
 	size_t offset, page;
 	int ret;
 
@@ -78,25 +80,24 @@ static int check_stamp(struct vt_mem *mem, unsigned int object)
 		ret = vt_mem_read(mem, offset, chunk, MIB);
 		if (ret)
 			return ret;
-		for (page = 0; page < MIB; page += 4096)
-			if (chunk[page / 8] !=
-			    vt_pattern_word(object, (offset + page) / 4096))
+		for (page = 0; page < MIB; page += page_size)
+			if (chunk[page / 8] != vt_pattern_word(bo, offset + page))
 				return -EILSEQ;
 	}
 	return 0;
 }
 
-/* Where the object's first block is in the BAR; a pinned one stays there. */
-static uint64_t place(struct vt_mem *mem)
+/* Offset of the first block of a BO in the BAR. It does not change while pinned. */
+static uint64_t bar_offset(struct vt_mem *mem)
 {
 	struct vt_block block;
 
 	return vt_mem_blocks(mem, &block, 1) > 0 ? block.bar : UINT64_MAX;
 }
 
-/* Through the region, that is where the object was when it was registered. */
+/* Compares through the MR: that is the location at the registration. */
 static int check_by_rdma(struct vt_dev *dev, struct vt_mem *mem,
-			 struct ibv_mr *mr, unsigned int object)
+			 struct ibv_mr *mr, unsigned int bo)
 {
 	struct vt_pair pair;
 	struct vt_buf host;
@@ -117,7 +118,7 @@ static int check_by_rdma(struct vt_dev *dev, struct vt_mem *mem,
 
 		ret = vt_rdma_read(&pair.end[0], &sge, 1, from);
 		if (!ret && *(uint64_t *)host.mem.addr !=
-			    vt_pattern_word(object, page / 4096))
+			    vt_pattern_word(bo, page))
 			ret = -EILSEQ;
 	}
 	vt_buf_close(&host);
@@ -125,46 +126,46 @@ static int check_by_rdma(struct vt_dev *dev, struct vt_mem *mem,
 	return ret;
 }
 
-/* 1 GiB of objects in 256 MiB of video memory, every eighth of them pinned. */
+/* BOs of 1 GiB in total with 256 MiB of VRAM. Every eighth BO is pinned. */
 TEST_F_TIMEOUT(pressure, overcommit, 300)
 {
-	static struct vt_mem mem[OBJECTS];
-	static struct ibv_mr *mr[OBJECTS];
-	static uint64_t at[OBJECTS];
+	static struct vt_mem mem[BOS];
+	static struct ibv_mr *mr[BOS];
+	static uint64_t at[BOS];
 	struct vt_vram_info info;
 	int i, refused = 0;
 
-	for (i = 0; i < OBJECTS; i++) {
+	for (i = 0; i < BOS; i++) {
 		ASSERT_EQ(0, vt_mem_alloc(&mem[i], &vt_mem_vram_named,
-					  OBJECT_SIZE, 0));
+					  BO_SIZE, 0));
 		ASSERT_EQ(0, stamp(&mem[i], i));
 		if (i % 8)
 			continue;
-		mr[i] = ibv_reg_mr(self->dev.pd, mem[i].addr, OBJECT_SIZE,
+		mr[i] = ibv_reg_mr(self->dev.pd, mem[i].addr, BO_SIZE,
 				   VT_ACCESS_ALL);
 		ASSERT_NE(NULL, mr[i]);
-		at[i] = place(&mem[i]);
+		at[i] = bar_offset(&mem[i]);
 		EXPECT_NE(UINT64_MAX, at[i]);
 	}
 	ASSERT_EQ(0, vt_vram_info(&info));
-	EXPECT_LE(self->before.pinned + OBJECTS / 8 * OBJECT_SIZE, info.pinned);
+	EXPECT_LE(self->before.pinned + BOS / 8 * BO_SIZE, info.pinned);
 	EXPECT_GE(info.size, info.used);
 	EXPECT_LT(0, info.system_used);
 
-	for (i = 0; i < OBJECTS; i++)
+	for (i = 0; i < BOS; i++)
 		EXPECT_EQ(0, check_stamp(&mem[i], i)) {
-			TH_LOG("object %d", i);
+			TH_LOG("BO %d", i);
 		}
-	for (i = 0; i < OBJECTS; i += 8) {
-		EXPECT_EQ(at[i], place(&mem[i]));
+	for (i = 0; i < BOS; i += 8) {
+		EXPECT_EQ(at[i], bar_offset(&mem[i]));
 		EXPECT_EQ(0, check_by_rdma(&self->dev, &mem[i], mr[i], i));
 	}
 
-	/* Pinning all of them does not fit, and says so. */
-	for (i = 0; i < OBJECTS; i++) {
+	/* Not all of them can be pinned. */
+	for (i = 0; i < BOS; i++) {
 		if (mr[i])
 			continue;
-		mr[i] = ibv_reg_mr(self->dev.pd, mem[i].addr, OBJECT_SIZE,
+		mr[i] = ibv_reg_mr(self->dev.pd, mem[i].addr, BO_SIZE,
 				   VT_ACCESS_ALL);
 		if (mr[i])
 			continue;
@@ -173,19 +174,19 @@ TEST_F_TIMEOUT(pressure, overcommit, 300)
 		}
 		refused++;
 	}
-	EXPECT_LE(OBJECTS - (int)(self->before.size / OBJECT_SIZE), refused);
-	for (i = 0; i < OBJECTS; i++)
+	EXPECT_LE(BOS - (int)(self->before.size / BO_SIZE), refused);
+	for (i = 0; i < BOS; i++)
 		EXPECT_EQ(0, check_stamp(&mem[i], i)) {
-			TH_LOG("object %d", i);
+			TH_LOG("BO %d", i);
 		}
-	for (i = 0; i < OBJECTS; i++) {
+	for (i = 0; i < BOS; i++) {
 		if (mr[i])
 			EXPECT_EQ(0, ibv_dereg_mr(mr[i]));
 		vt_mem_free(&mem[i]);
 	}
 }
 
-/* A refusal takes nothing: what was pinnable still is. */
+/* A registration that fails does not reduce the amount that can be pinned. */
 TEST_F_TIMEOUT(pressure, pin_limit, 120)
 {
 	struct vt_vram_info before, after;
@@ -200,7 +201,7 @@ TEST_F_TIMEOUT(pressure, pin_limit, 120)
 		mr = ibv_reg_mr(self->dev.pd, mem.addr, mem.length,
 				VT_ACCESS_ALL);
 		if (mr) {
-			/* Where all of it may be pinned. */
+			/* All of the VRAM may be pinned. */
 			EXPECT_LE(mem.length, before.pinnable);
 			EXPECT_EQ(0, ibv_dereg_mr(mr));
 		} else {
@@ -226,7 +227,7 @@ struct storm {
 	atomic_bool stop;
 	atomic_int rounds[3];
 	atomic_int broken;
-	int pace; /* so that a WRITE can come between two of the others' rounds */
+	int pace; /* factor for pauses, so that a WRITE can complete in one */
 };
 
 static void storm_pause(struct storm *storm, int max_us)
@@ -242,7 +243,7 @@ static void *storm_register(void *arg)
 	while (!storm->stop) {
 		mr = ibv_reg_mr(storm->dev->pd, storm->mem.addr, STORM_SIZE,
 				VT_ACCESS_ALL);
-		/* Revoked before it was complete. */
+		/* Revoked before the registration was complete. */
 		if (!mr) {
 			if (errno != EFAULT && errno != ENODEV)
 				storm->broken = errno;
@@ -270,7 +271,7 @@ static void *storm_revoke(void *arg)
 	return NULL;
 }
 
-/* WRITEs go well or end in the error of a region that is gone; never else. */
+/* A WRITE succeeds, or fails because the MR is revoked or gone. */
 static void *storm_write(void *arg)
 {
 	struct storm *storm = arg;
@@ -284,7 +285,7 @@ static void *storm_write(void *arg)
 		storm->broken = 1003;
 		return NULL;
 	}
-	/* One that can be through before the next revocation. */
+	/* Short enough to complete before the next revocation. */
 	sge = vt_sge(&host, 0, vt_slow_kernel() ? 4096 : STORM_SIZE);
 	while (!storm->stop) {
 		struct vt_remote to = { (uintptr_t)storm->mem.addr,
@@ -353,7 +354,7 @@ TEST_F_TIMEOUT(pressure, register_revoke_write, 60)
 	run_storm(_metadata, &self->dev, roles, 3);
 }
 
-TEST_F_TIMEOUT(pressure, two_registrars, 60)
+TEST_F_TIMEOUT(pressure, two_register_revoke_write, 60)
 {
 	void *(*const roles[])(void *) = {
 		storm_register, storm_register, storm_revoke, storm_write,

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * When an invalidation has returned, nobody accesses the old page. One thread brings
- * all pages of a file into an on-demand MR and drops them from the process again, in
+ * After an invalidation has returned, no access uses the old page. One thread faults
+ * all pages of a file into an on-demand MR, and drops them from the process again, in
  * a loop. Meanwhile a worker punches one page out of the file, which frees the page,
  * and accesses the same address by RDMA. A WRITE that used the freed page is missing
- * in the file; a READ that used it returns the bytes from before the punch.
+ * in the file. A READ that used it returns the bytes from before the punch.
  *
  * $PEERMEM_PUNCH_SECONDS is the time that each test runs.
  */
@@ -17,19 +17,20 @@
 #include <sys/mman.h>
 
 #include "lib/buf.h"
+#include "lib/page.h"
 #include "lib/pattern.h"
 #include "lib/proc.h"
 #include "lib/raw.h"
 
-#define PAGE 4096
-/* Taking this many entries out takes several batches of the page table's lock. */
+#define PAGE vt_page_size()
+/* Erasing this many entries needs several batches under the page table's lock. */
 #define LENGTH (32UL * 1024 * 1024)
 #define SECONDS 60
-/* Pages that are written after a punch, so that the freed page is among them. */
+/* Pages that are allocated after a punch, so that the freed page is among them. */
 #define OTHERS 4
 #define WORKERS 2
 
-/* Works on one page of the file, always the same: its entry stays a hint. */
+/* Accesses always the same page of the file, so that its entry stays a hint. */
 struct worker {
 	struct vt_pair pair;
 	struct vt_buf local;
@@ -127,22 +128,22 @@ static struct vt_remote target(const struct worker *w)
 	return (struct vt_remote){ (uintptr_t)w->target, w->rkey };
 }
 
-/* Return: the file has what was written. */
+/* Return: false if the file does not have the bytes that were written. */
 static bool write_step(struct worker *w, uint64_t seed, int *error)
 {
 	struct ibv_sge sge = vt_sge(&w->local, 0, PAGE);
-	uint8_t have[PAGE];
+	uint8_t have[VT_MAX_PAGE];
 
 	vt_buf_fill(&w->local, seed);
 	*error = punch(w);
 	if (!*error)
 		*error = vt_rdma_write(&w->pair.end[0], &sge, 1, target(w));
-	if (!*error && pread(w->file, have, PAGE, w->offset) != PAGE)
+	if (!*error && pread(w->file, have, PAGE, w->offset) != (ssize_t)PAGE)
 		*error = -EIO;
 	return *error || vt_first_diff(have, w->local.shadow, PAGE) < 0;
 }
 
-/* The page that the punch has freed gets another user, and other bytes. */
+/* Gives the page that the punch has freed another user and other bytes. */
 static int use_freed_page(struct worker *w)
 {
 	if (madvise(w->others, OTHERS * PAGE, MADV_DONTNEED))
@@ -151,7 +152,7 @@ static int use_freed_page(struct worker *w)
 	return 0;
 }
 
-/* Return: the READ gave what is in the file. */
+/* Return: false if the READ did not return the bytes of the file. */
 static bool read_step(struct worker *w, uint64_t seed, int *error)
 {
 	struct ibv_sge sge = vt_sge(&w->local, 0, PAGE);
@@ -160,7 +161,8 @@ static bool read_step(struct worker *w, uint64_t seed, int *error)
 	*error = punch(w);
 	if (!*error)
 		*error = use_freed_page(w);
-	if (!*error && pwrite(w->file, w->local.shadow, PAGE, w->offset) != PAGE)
+	if (!*error &&
+	    pwrite(w->file, w->local.shadow, PAGE, w->offset) != (ssize_t)PAGE)
 		*error = -EIO;
 	if (!*error)
 		*error = vt_rdma_read(&w->pair.end[0], &sge, 1, target(w));
@@ -182,8 +184,8 @@ static void *worker_run(void *arg)
 }
 
 /*
- * All pages come into the page table, so that there is much to take out. The process
- * maps them first, which is the fastest way.
+ * Fills the page table with all pages, so that there is much to erase. Populates the
+ * CPU's page table first, which is the fastest way.
  */
 static void *dropper_run(void *arg)
 {
@@ -235,7 +237,7 @@ static void run(struct __test_metadata *_metadata, punch_t *self,
 		struct worker *w = &self->worker[i];
 
 		pthread_join(w->thread, NULL);
-		TH_LOG("%lu accesses, %lu lost, %lu times all pages dropped",
+		TH_LOG("%lu accesses, %lu lost, all pages dropped %lu times",
 		       w->accesses, w->lost, self->drops);
 		EXPECT_EQ(0, w->error);
 		EXPECT_EQ(0, w->lost);

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Where a region is and what it allows: other addresses than the process's,
- * beginnings and ends within pages, one byte too far, access flags.
+ * Range and rights of an MR: an iova other than the virtual address, begin and end
+ * within pages, accesses one byte too far, access flags.
  */
 #include "data.h"
+#include "lib/page.h"
 #include "lib/raw.h"
 
-/* Memory whose registration begins and ends within pages, at other addresses */
+/* Runs the tables with MRs at another iova. */
 static void run_at_iova(struct __test_metadata *_metadata, data_t *self,
 			const FIXTURE_VARIANT(data) *variant, uint64_t iova)
 {
@@ -41,12 +42,12 @@ TEST_F_TIMEOUT(data, iova_zero_based, 120)
 	run_at_iova(_metadata, self, variant, ULLONG_MAX);
 }
 
-/* The last page that a 64-bit address can name. */
+/* The MR ends one page before the end of 64-bit addresses. */
 TEST_F(data, iova_top)
 {
 	struct vt_buf_opts opts = {
 		.access = VT_ACCESS_ALL | variant->on_demand,
-		.iova = 0 - (uint64_t)SIZE - 4096,
+		.iova = 0 - (uint64_t)SIZE - vt_page_size(),
 	};
 
 	ASSERT_EQ(0, vt_buf_close(&self->remote));
@@ -60,8 +61,9 @@ TEST_F(data, iova_top)
 	ASSERT_EQ(0, vt_buf_check_all(&self->local));
 }
 
-/* The registration is smaller than the memory; its first and last bytes work,
- * the next to them do not, and stay as they were.
+/*
+ * The MR is smaller than the memory. Its first and last bytes can be accessed; those
+ * next to them cannot, and do not change.
  */
 TEST_F(data, bounds)
 {
@@ -135,7 +137,7 @@ TEST_F(data, access_flags)
 	local.length = 8;
 	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, vt_fetch_add(end, &local, there, 1));
 	ASSERT_EQ(0, vt_pair_renew(&self->pair));
-	/* It may be read from, but not into. */
+	/* The MR can be the source of a transfer, but not its destination. */
 	EXPECT_EQ(IBV_WC_LOC_PROT_ERR,
 		  vt_rdma_read(end, &sge, 1, vt_remote(&self->local, 0)));
 	ASSERT_EQ(0, vt_pair_renew(&self->pair));
@@ -143,7 +145,7 @@ TEST_F(data, access_flags)
 	ASSERT_EQ(0, vt_buf_check_all(&self->local));
 }
 
-/* Words of a region that begins within a page, at another address. */
+/* Atomics in an MR that begins within a page, at another iova. */
 TEST_F(data, atomics_within_pages)
 {
 	static const uint32_t at[] = { 4104, 8184, 8192, SIZE - 16 };
@@ -186,7 +188,7 @@ TEST_F(data, atomics_within_pages)
 	}
 	ASSERT_EQ(0, vt_buf_check_all(&self->remote));
 
-	/* The last word of the memory is not in it. */
+	/* The last word of the memory is outside of the MR. */
 	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR,
 		  vt_fetch_add(end, &result, vt_remote(&self->remote, SIZE - 8),
 			       1));

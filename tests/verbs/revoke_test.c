@@ -1,24 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Memory taken away under a pinned region: by its owner, by munmap(), by the
- * device going. From then on every access completes with a protection error,
- * the keys stay taken until deregistration, deregistration works, and nobody
- * waits for the user of the region.
+ * Revocation of a pinned MR: by the exporter, by munmap(), by unbinding the device.
+ * After that every access completes with a protection error, the keys stay allocated
+ * until deregistration, deregistration works, and the exporter does not wait for the
+ * user of the MR.
  *
- * (The unloading of a client is in peerdirect_test.c.)
+ * peerdirect_test.c tests unloading of a PeerDirect client.
  */
 #include <kselftest_harness.h>
 
 #include "lib/buf.h"
 #include "lib/counters.h"
-#include "lib/driven.h"
+#include "lib/driver.h"
+#include "lib/page.h"
 #include "lib/pattern.h"
 #include "lib/proc.h"
 #include "lib/revoked.h"
 
 #define SIZE (1024 * 1024)
 
-/* What no call may take, on a busy emulated machine. */
+/* Time limit of a call, on a busy emulated machine. */
 #define BOUND_MS 15000
 
 FIXTURE(revoke)
@@ -64,8 +65,8 @@ static void expect_revoked(struct __test_metadata *_metadata,
 	struct vt_counters now;
 
 	EXPECT_EQ(0, vt_count_not_revoked(&self->dev, &self->buf));
-	EXPECT_EQ(0, vt_keys_stay_taken(&self->dev, self->buf.mr, 300));
-	/* The owner has its memory back before the user does anything. */
+	EXPECT_EQ(0, vt_keys_not_reused(&self->dev, self->buf.mr, 300));
+	/* The exporter has its memory back before the MR is deregistered. */
 	EXPECT_EQ(0, vt_counters_balanced(kind));
 	EXPECT_EQ(0, vt_counters_read(kind, &now));
 	EXPECT_EQ(self->before.alloc_mrs + 1, now.alloc_mrs);
@@ -96,7 +97,7 @@ TEST_F_TIMEOUT(revoke, munmap_whole, 60)
 	uint8_t *addr = self->buf.mem.addr;
 
 	ASSERT_EQ(0, munmap(addr, SIZE));
-	/* Whatever comes to lie there is none of the region's business. */
+	/* The MR does not cover memory that is mapped there later. */
 	ASSERT_EQ(addr, mmap(addr, SIZE, PROT_READ | PROT_WRITE,
 			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0));
 	expect_revoked(_metadata, self, variant->kind);
@@ -107,19 +108,21 @@ TEST_F_TIMEOUT(revoke, munmap_whole, 60)
 
 TEST_F_TIMEOUT(revoke, munmap_part, 60)
 {
-	ASSERT_EQ(0, munmap(self->buf.mem.addr + SIZE - 4096, 4096));
+	size_t page = vt_page_size();
+
+	ASSERT_EQ(0, munmap(self->buf.mem.addr + SIZE - page, page));
 	expect_revoked(_metadata, self, variant->kind);
 	dereg(_metadata, self);
 }
 
 TEST_F_TIMEOUT(revoke, munmap_first_part, 60)
 {
-	ASSERT_EQ(0, munmap(self->buf.mem.addr, 4096));
+	ASSERT_EQ(0, munmap(self->buf.mem.addr, vt_page_size()));
 	expect_revoked(_metadata, self, variant->kind);
 	dereg(_metadata, self);
 }
 
-/* The status of a WRITE into the buffer. */
+/* Return: the status of a WRITE into the buffer. */
 static int write_once(struct vt_dev *dev, struct vt_buf *to)
 {
 	struct vt_pair pair;
@@ -140,7 +143,7 @@ static int write_once(struct vt_dev *dev, struct vt_buf *to)
 	return ret;
 }
 
-/* The region is over; the object and its bytes are not. */
+/* The MR is revoked; the memory keeps its contents. */
 TEST_F_TIMEOUT(revoke, revoke_ioctl, 60)
 {
 	struct vt_buf again = self->buf;
@@ -148,7 +151,7 @@ TEST_F_TIMEOUT(revoke, revoke_ioctl, 60)
 	ASSERT_EQ(0, vt_mem_revoke(&self->buf.mem));
 	expect_revoked(_metadata, self, variant->kind);
 	EXPECT_EQ(0, vt_buf_check_all(&self->buf));
-	/* Again, with nothing left to revoke. */
+	/* A second call has nothing to revoke. */
 	EXPECT_EQ(0, vt_mem_revoke(&self->buf.mem));
 
 	again.mr = ibv_reg_mr(self->dev.pd, again.mem.addr, SIZE,
@@ -160,7 +163,7 @@ TEST_F_TIMEOUT(revoke, revoke_ioctl, 60)
 	dereg(_metadata, self);
 }
 
-/* All regions of the object, whoever has them and wherever in it they lie. */
+/* Destruction revokes all MRs of the memory, wherever in it they are. */
 TEST_F_TIMEOUT(revoke, many_regions, 120)
 {
 	enum { REGIONS = 8 };
@@ -183,7 +186,7 @@ TEST_F_TIMEOUT(revoke, many_regions, 120)
 	dereg(_metadata, self);
 }
 
-/* A window over the region dies with it. */
+/* Revocation of an MR also revokes its memory window. */
 TEST_F_TIMEOUT(revoke, memory_window, 60)
 {
 	struct ibv_mw_bind_info info = {
@@ -216,12 +219,12 @@ TEST_F_TIMEOUT(revoke, memory_window, 60)
 }
 
 /*
- * While WRITEs keep coming. When the call has returned nothing touches the
- * memory any more: what the owner writes then stays.
+ * Revocation during WRITEs. After the call has returned, nothing accesses the memory:
+ * bytes that the exporter writes then do not change.
  */
 TEST_F_TIMEOUT(revoke, under_traffic, 60)
 {
-	/* More than is through before the revocation comes. */
+	/* More than can complete before the revocation. */
 	enum { DEPTH = 128, LENGTH = 256 * 1024 };
 	struct vt_pair_opts opts = { .depth = DEPTH, .mtu = IBV_MTU_4096 };
 	struct ibv_sge sge;
@@ -267,24 +270,24 @@ TEST_F_TIMEOUT(revoke, under_traffic, 60)
 	dereg(_metadata, self);
 }
 
-/* The device goes away from its driver, and comes back. */
+/* The driver is unbound from the device, and bound again. */
 TEST_F_TIMEOUT(revoke, unbind, 60)
 {
 	int64_t start = vt_now_ms();
-	struct vt_driven device;
+	struct vt_driver device;
 	struct vt_mem fresh;
 	int ret, tries;
 
-	ASSERT_EQ(0, vt_driven_find(&device, variant->kind->node));
-	ASSERT_EQ(0, vt_driven_tell(&device, "unbind"));
+	ASSERT_EQ(0, vt_driver_find(&device, variant->kind->node));
+	ASSERT_EQ(0, vt_driver_write(&device, "unbind"));
 	EXPECT_GT(BOUND_MS, vt_now_ms() - start);
 	EXPECT_EQ(0, vt_count_not_revoked(&self->dev, &self->buf));
-	EXPECT_EQ(0, vt_keys_stay_taken(&self->dev, self->buf.mr, 300));
+	EXPECT_EQ(0, vt_keys_not_reused(&self->dev, self->buf.mr, 300));
 	EXPECT_EQ(NULL, ibv_reg_mr(self->dev.pd, self->buf.mem.addr, SIZE, 0));
 	dereg(_metadata, self);
 
-	EXPECT_EQ(0, vt_driven_tell(&device, "bind"));
-	/* The node may take a moment to appear. */
+	EXPECT_EQ(0, vt_driver_write(&device, "bind"));
+	/* The node may appear with a delay. */
 	for (tries = 0; tries < 50; tries++) {
 		ret = vt_mem_alloc(&fresh, variant->kind, SIZE, 0);
 		if (!ret)
@@ -295,23 +298,23 @@ TEST_F_TIMEOUT(revoke, unbind, 60)
 	vt_mem_free(&fresh);
 }
 
-/* Once nothing maps the memory the exporter's module can go, region or not. */
+/* An MR does not keep the module of the exporter, but a mapping does. */
 TEST_F_TIMEOUT(revoke, unload_exporter, 60)
 {
 	int64_t start;
 
-	/* The region stays behind. */
+	/* The MR stays. */
 	vt_mem_free(&self->buf.mem);
 	start = vt_now_ms();
 	ASSERT_EQ(0, vt_rmmod(variant->kind->module));
 	EXPECT_GT(BOUND_MS, vt_now_ms() - start);
 	EXPECT_EQ(0, vt_count_not_revoked(&self->dev, &self->buf));
-	EXPECT_EQ(0, vt_keys_stay_taken(&self->dev, self->buf.mr, 300));
+	EXPECT_EQ(0, vt_keys_not_reused(&self->dev, self->buf.mr, 300));
 	dereg(_metadata, self);
 	EXPECT_EQ(0, vt_mem_prepare(variant->kind));
 }
 
-/* What the tests above want is what a key of host memory says after its end. */
+/* The errors that the tests above expect are those of host memory after deregistration. */
 TEST(host_key_after_dereg)
 {
 	struct vt_dev dev;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Ranges of device memory that another process made dma-bufs: what is done by
- * them, and how that ends. dmabuf_test.c has what is true of all dma-bufs.
+ * Ranges of device memory that another process exported as dma-bufs: access to them,
+ * and what ends it. dmabuf_test.c tests what holds for all dma-bufs.
  */
 #include <kselftest_harness.h>
 
@@ -16,30 +16,32 @@
 
 #include "lib/buf.h"
 #include "lib/counters.h"
+#include "lib/file_limit.h"
 #include "lib/link.h"
+#include "lib/page.h"
 #include "lib/pattern.h"
 #include "lib/proc.h"
 #include "lib/raw.h"
 
-#define PAGE 4096UL
+#define PAGE vt_page_size()
 #define SIZE (3 * 1024 * 1024)
 #define BOUND_MS 60000
 
-/* ---- the process that has the memory ---- */
+/* ---- the exporting process ---- */
 
 /*
- * Does what it is told, letter by letter; the answer is one byte, 0 for well done.
- *   c  is what the importer has written there, by the mapping and the owner?
+ * Executes commands of one letter. The reply is one byte, 0 for success.
+ *   c  compare with what the importer wrote, through the mapping and the exporter
  *   u  unmap the last page
- *   m  map ordinary memory in the place of the first page
- *   h  is that as it came?
- *   p  let nobody write, by mprotect()
- *   P  let everybody write again
- *   r  the owner revokes
+ *   m  map ordinary memory over the first page
+ *   h  check that this page is still zero
+ *   p  make the mapping read-only
+ *   P  make the mapping writable
+ *   r  let the exporter revoke the memory
  */
 static int exporter_do(char command, struct vt_buf *buf)
 {
-	static const uint8_t zero[PAGE];
+	static const uint8_t zero[VT_MAX_PAGE];
 	uint8_t *addr = buf->mem.addr;
 
 	switch (command) {
@@ -83,7 +85,7 @@ static void exporter(int socket, const struct vt_mem_kind *kind)
 	_exit(0);
 }
 
-/* ---- the process that registers it ---- */
+/* ---- the importing process ---- */
 
 FIXTURE(export)
 {
@@ -96,15 +98,15 @@ FIXTURE(export)
 	struct ibv_mr mr;
 };
 
-/* @stays: mappings keep the exporter's module from being unloaded */
+/* @keeps_module: a mapping prevents unloading of the exporter's module */
 FIXTURE_VARIANT(export)
 {
 	const struct vt_mem_kind *kind;
-	bool stays;
+	bool keeps_module;
 };
 
-FIXTURE_VARIANT_ADD(export, vram) { .kind = &vt_mem_vram, .stays = true };
-FIXTURE_VARIANT_ADD(export, cmb) { .kind = &vt_mem_cmb, .stays = true };
+FIXTURE_VARIANT_ADD(export, vram) { .kind = &vt_mem_vram, .keeps_module = true };
+FIXTURE_VARIANT_ADD(export, cmb) { .kind = &vt_mem_cmb, .keeps_module = true };
 FIXTURE_VARIANT_ADD(export, peerdirect) { .kind = &vt_mem_peerdirect };
 
 FIXTURE_SETUP(export)
@@ -141,7 +143,7 @@ FIXTURE_TEARDOWN(export)
 	vt_pair_close(&self->pair);
 	EXPECT_EQ(0, vt_buf_close(&self->here));
 	vt_dev_close(&self->dev);
-	/* It ends when there is nobody to tell it anything. */
+	/* The exporting process ends when its socket is closed. */
 	close(self->socket);
 	if (self->exporter)
 		EXPECT_EQ(0, vt_wait_child(self->exporter, BOUND_MS));
@@ -192,7 +194,7 @@ TEST_F_TIMEOUT(export, written_and_read, 60)
 	EXPECT_EQ(0, vt_buf_check_all(&self->here));
 }
 
-/* The client is asked by a task that has another address space. */
+/* The exporter is called by a task with another address space. */
 TEST_F_TIMEOUT(export, prefetched, 60)
 {
 	struct ibv_sge all = { .length = SIZE, .lkey = self->mr.lkey };
@@ -204,9 +206,9 @@ TEST_F_TIMEOUT(export, prefetched, 60)
 	EXPECT_EQ(0, tell(self, 'c'));
 }
 
-/* ---- the end ---- */
+/* ---- what ends access ---- */
 
-static void expect_over(struct __test_metadata *_metadata, export_t *self)
+static void expect_ended(struct __test_metadata *_metadata, export_t *self)
 {
 	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, transfer(self, true, 0, 100));
 	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, transfer(self, false, 0, 100));
@@ -215,26 +217,26 @@ static void expect_over(struct __test_metadata *_metadata, export_t *self)
 	EXPECT_EQ(-ENODEV, new_registration(self, 0));
 }
 
-/* Of a part of it, and all that was shared is over. */
+/* Unmapping a part ends access to the whole range. */
 TEST_F_TIMEOUT(export, unmapped, 60)
 {
 	EXPECT_EQ(0, transfer(self, true, 0, SIZE));
 	ASSERT_EQ(0, tell(self, 'u'));
-	expect_over(_metadata, self);
+	expect_ended(_metadata, self);
 }
 
 TEST_F_TIMEOUT(export, unmapped_before_any_access, 60)
 {
 	ASSERT_EQ(0, tell(self, 'u'));
-	expect_over(_metadata, self);
+	expect_ended(_metadata, self);
 }
 
-/* What is mapped there now was never shared. */
-TEST_F_TIMEOUT(export, something_else_is_mapped, 60)
+/* Memory that is mapped there later was not exported. */
+TEST_F_TIMEOUT(export, replaced_by_other_mapping, 60)
 {
 	EXPECT_EQ(0, transfer(self, true, 0, SIZE));
 	ASSERT_EQ(0, tell(self, 'm'));
-	expect_over(_metadata, self);
+	expect_ended(_metadata, self);
 	EXPECT_EQ(0, tell(self, 'h'));
 }
 
@@ -244,22 +246,22 @@ TEST_F_TIMEOUT(export, exporter_killed, 60)
 	ASSERT_EQ(0, kill(self->exporter, SIGKILL));
 	EXPECT_EQ(128 + SIGKILL, vt_wait_child(self->exporter, BOUND_MS));
 	self->exporter = 0;
-	expect_over(_metadata, self);
+	expect_ended(_metadata, self);
 }
 
-/* The owner takes it away; whether it gives it once more is its business. */
+/* The exporter revokes the memory, and may allow a new claim. */
 TEST_F_TIMEOUT(export, revoked, 60)
 {
 	EXPECT_EQ(0, transfer(self, true, 0, SIZE));
 	ASSERT_EQ(0, tell(self, 'r'));
-	EXPECT_EQ(variant->kind->again ? 0 : IBV_WC_REM_ACCESS_ERR,
+	EXPECT_EQ(variant->kind->claimable_after_revoke ? 0 : IBV_WC_REM_ACCESS_ERR,
 		  transfer(self, true, 0, SIZE));
 	EXPECT_EQ(0, new_registration(self, VT_ACCESS_DMABUF));
 }
 
 /* ---- rights ---- */
 
-/* Rights come and go with those of the mapping. */
+/* The rights follow the protection of the mapping. */
 TEST_F_TIMEOUT(export, protected, 60)
 {
 	EXPECT_EQ(0, transfer(self, true, 0, SIZE));
@@ -273,15 +275,15 @@ TEST_F_TIMEOUT(export, protected, 60)
 }
 
 /*
- * A descriptor holds no module. When that of the client is back, what is mapped
- * may be its own again.
+ * A descriptor does not keep the exporter's module. After reloading, the exporter may
+ * claim the mapping again.
  */
-TEST_F_TIMEOUT(export, client_unloaded, 60)
+TEST_F_TIMEOUT(export, exporter_unloaded, 60)
 {
 	const struct vt_mem_kind *kind = variant->kind;
 
 	EXPECT_EQ(0, transfer(self, true, 0, SIZE));
-	if (variant->stays) {
+	if (variant->keeps_module) {
 		EXPECT_NE(0, vt_rmmod(kind->module));
 		EXPECT_EQ(0, transfer(self, true, 0, SIZE));
 		return;
@@ -290,7 +292,7 @@ TEST_F_TIMEOUT(export, client_unloaded, 60)
 	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, transfer(self, true, 0, 100));
 	EXPECT_EQ(-EFAULT, new_registration(self, 0));
 	ASSERT_EQ(0, vt_mem_prepare(kind));
-	EXPECT_EQ(kind->again ? 0 : -EFAULT,
+	EXPECT_EQ(kind->claimable_after_revoke ? 0 : -EFAULT,
 		  new_registration(self, VT_ACCESS_DMABUF));
 }
 
@@ -327,7 +329,7 @@ TEST_F(range, descriptor)
 	close(fd);
 }
 
-TEST_F(range, for_reading)
+TEST_F(range, read_only)
 {
 	int fd = vt_export(self->mem.addr, SIZE, 0);
 	struct ibv_mr mr = { 0 };
@@ -365,8 +367,8 @@ TEST_F(range, not_exportable)
 	close(fd);
 }
 
-/* Of clients, as a whole. */
-TEST_F(range, not_of_clients)
+/* Every page of the range must belong to an exporter. */
+TEST_F(range, not_peer_memory)
 {
 	uint8_t *addr = self->mem.addr;
 	uint8_t *host = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE,
@@ -382,9 +384,9 @@ TEST_F(range, not_of_clients)
 	munmap(host, PAGE);
 }
 
-/* ---- buffers side by side ---- */
+/* ---- adjacent buffers ---- */
 
-/* Each a page longer than what has one entry. */
+/* Each is a page longer than an entry of the page table. */
 #define BUFFERS 3
 #define BUFFER (64 * 1024 + PAGE)
 
@@ -403,7 +405,7 @@ FIXTURE_SETUP(buffers)
 
 	ASSERT_EQ(0, vt_link_open(&self->link, &vt_mem_host, BUFFERS * BUFFER,
 				  0, NULL));
-	/* The first and the last are video memory, that between a BAR. */
+	/* The first and the last are VRAM, the middle one is a CMB. */
 	ASSERT_EQ(0, vt_mem_prepare(&vt_mem_cmb));
 	room = mmap(NULL, BUFFERS * BUFFER, PROT_NONE,
 		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -425,8 +427,8 @@ FIXTURE_TEARDOWN(buffers)
 	EXPECT_EQ(0, vt_counters_balanced(&vt_mem_cmb));
 }
 
-/* From an odd place in the first to one in the last. */
-TEST_F_TIMEOUT(buffers, are_one, 60)
+/* From an odd offset in the first to one in the last. */
+TEST_F_TIMEOUT(buffers, one_mr_over_all, 60)
 {
 	uint64_t skip = BUFFER - 777, length = BUFFER + 2000;
 	struct ibv_sge sge = vt_sge(&self->here, 100, length);
@@ -449,7 +451,7 @@ TEST_F_TIMEOUT(buffers, are_one, 60)
 	EXPECT_EQ(0, vt_dereg_dmabuf_mr(&self->mr));
 }
 
-TEST_F_TIMEOUT(buffers, one_goes_all_are_over, 60)
+TEST_F_TIMEOUT(buffers, unmapping_one_ends_all, 60)
 {
 	struct ibv_sge sge = vt_sge(&self->here, 0, 100);
 
@@ -464,11 +466,11 @@ TEST_F_TIMEOUT(buffers, one_goes_all_are_over, 60)
 	EXPECT_EQ(-EFAULT, vt_export(self->addr, BUFFERS * BUFFER, 0));
 }
 
-/* ---- the call itself ---- */
+/* ---- the ioctl ---- */
 
 /*
- * The second free number: the first is the node's, which was open. It is a higher
- * one if a descriptor is left, or only its number.
+ * The second free descriptor number; export_raw() uses the first for the node. The
+ * number is higher if a descriptor was leaked, or if only its number is still reserved.
  */
 static int next_fd(void)
 {
@@ -511,7 +513,7 @@ TEST_F(range, arguments)
 	} while (0)
 	REFUSED(EINVAL, size, 0);
 	REFUSED(EINVAL, size, sizeof(good) - 1);
-	REFUSED(E2BIG, size, 4097);
+	REFUSED(E2BIG, size, PAGE + 1);
 	REFUSED(EINVAL, flags, 2);
 	REFUSED(EINVAL, flags, 1U << 31);
 	REFUSED(EINVAL, addr, good.addr + 1);
@@ -536,8 +538,30 @@ TEST_F(range, arguments)
 	EXPECT_EQ(next, next_fd());
 }
 
-/* Nobody could be told the descriptor's number: then there is none. */
-TEST_F(range, answer_cannot_be_written)
+/* Without a free descriptor, and without a free file. */
+TEST_F(range, too_many_files)
+{
+	struct peer_mem_export export = {
+		.size = sizeof(export),
+		.addr = (uintptr_t)self->mem.addr,
+		.length = SIZE,
+	};
+	int node = open("/dev/peer_mem", O_RDWR | O_CLOEXEC);
+
+	ASSERT_LE(0, node);
+	ASSERT_EQ(0, vt_deny_descriptors());
+	EXPECT_EQ(-1, ioctl(node, PEER_MEM_IOC_EXPORT, &export));
+	EXPECT_EQ(EMFILE, errno);
+	ASSERT_EQ(0, vt_allow_descriptors());
+	ASSERT_EQ(0, vt_deny_files());
+	EXPECT_EQ(-1, ioctl(node, PEER_MEM_IOC_EXPORT, &export));
+	EXPECT_EQ(ENFILE, errno);
+	ASSERT_EQ(0, vt_allow_files());
+	close(node);
+}
+
+/* If the reply cannot be written, no descriptor is installed. */
+TEST_F(range, reply_not_writable)
 {
 	struct peer_mem_export *export;
 	int next = next_fd();

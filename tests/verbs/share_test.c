@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * One object of video memory in two processes, each with regions of its own
- * over it.
+ * One BO in VRAM in two processes, each with its own MRs.
  */
 #include <kselftest_harness.h>
 
@@ -26,11 +25,11 @@ FIXTURE(share)
 };
 
 /*
- * The other process: imports the object, registers it, and does what it is told
- * letter by letter; the answer to each is one byte, 0 for well done.
- *   w  WRITE a stream into the object
- *   r  is the region revoked?
- *   d  destroy the object
+ * The other process imports the BO, registers it, and executes commands of one letter.
+ * The reply is one byte, 0 for success.
+ *   w  WRITE a stream into the BO
+ *   r  check that the MR is revoked
+ *   d  destroy the BO
  *   q  clean up and exit
  */
 static int other_command(char command, struct vt_dev *dev, struct vt_buf *buf)
@@ -142,7 +141,7 @@ TEST_F(share, same_bytes)
 	EXPECT_EQ(0, vt_buf_check_all(&self->buf));
 }
 
-/* One goes; what the other has stays. */
+/* The other process keeps the BO. */
 TEST_F(share, owner_closes)
 {
 	EXPECT_EQ(0, vt_buf_close(&self->buf));
@@ -173,7 +172,7 @@ TEST_F(share, other_killed)
 	vt_pair_close(&pair);
 }
 
-/* Destroying and revoking hit the regions of all. */
+/* Destruction and revocation affect the MRs of both processes. */
 TEST_F_TIMEOUT(share, destroyed_by_one, 60)
 {
 	EXPECT_EQ(0, vt_mem_destroy(&self->buf.mem));

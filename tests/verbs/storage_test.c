@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Bytes of files straight into memory that RDMA devices reach, and out of it:
- * read() and write() with a pointer into a mapping, without a buffer of the
- * program's in between; then on over the network.
+ * File I/O directly to and from memory that RDMA devices can access: read() and
+ * write() with a pointer into the mapping, without another buffer in the program. The
+ * same bytes are transferred by RDMA.
  */
 #include <kselftest_harness.h>
 
@@ -10,6 +10,7 @@
 
 #include "lib/copy.h"
 #include "lib/link.h"
+#include "lib/page.h"
 #include "lib/pattern.h"
 
 #define SIZE (1024 * 1024)
@@ -38,8 +39,8 @@ FIXTURE_SETUP(storage)
 		 getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
 	self->file = open(self->path, O_RDWR | O_CREAT | O_TRUNC, 0600);
 	ASSERT_LE(0, self->file);
-	/* Where direct I/O works it wants alignment. */
-	self->heap = aligned_alloc(4096, SIZE);
+	/* Aligned for direct I/O. */
+	self->heap = aligned_alloc(vt_page_size(), SIZE);
 	ASSERT_NE(NULL, self->heap);
 	vt_pattern_fill(self->heap, 7, 0, SIZE);
 	ASSERT_EQ(SIZE, write(self->file, self->heap, SIZE));
@@ -53,7 +54,7 @@ FIXTURE_TEARDOWN(storage)
 	EXPECT_EQ(0, vt_link_close(&self->link));
 }
 
-/* Part of the file into the memory, and so of the shadow. */
+/* Reads a part of the file into the memory, and updates the shadow. */
 static int read_part(FIXTURE_DATA(storage) *self, uint64_t to, uint64_t from,
 		     size_t length)
 {
@@ -89,8 +90,8 @@ TEST_F(storage, network_to_file)
 	EXPECT_EQ(-1, vt_first_diff(self->there.shadow, self->heap, SIZE));
 }
 
-/* Direct I/O wants pages of system memory; nothing of the memory changes. */
-TEST_F(storage, direct_is_refused)
+/* Direct I/O needs pages of system memory. It fails, and the memory does not change. */
+TEST_F(storage, direct_io_refused)
 {
 	int fd = open(self->path, O_RDWR | O_DIRECT);
 

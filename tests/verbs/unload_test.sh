@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 #
-# Comes after all other tests, in the same machine: nothing that they did may
-# keep a module from being unloaded, nor make loading it again fail.
+# Runs after all other tests, in the same machine: they must not have left anything
+# that prevents a module from being unloaded, or from being loaded again.
 #
 # shellcheck disable=SC2317 # tap_run calls them
 
@@ -13,24 +13,24 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/../tap.sh"
 peers=/sys/kernel/mm/memory_peers
 
-# All regions of the client that came have gone.
+# The counters of an exporter show as many released regions as registered ones.
 balanced()
 {
-	local what come gone
+	local what begin end
 
 	for what in mrs:alloc:dealloc pages:reg:dereg bytes:reg:dereg; do
-		IFS=: read -r what come gone <<< "$what"
-		[ "$(cat "$peers/$1/num_${come}_$what")" = \
-			"$(cat "$peers/$1/num_${gone}_$what")" ] || return
+		IFS=: read -r what begin end <<< "$what"
+		[ "$(cat "$peers/$1/num_${begin}_$what")" = \
+			"$(cat "$peers/$1/num_${end}_$what")" ] || return
 	done
 }
 
-is_there()
+is_loaded()
 {
 	[ -e "/sys/module/$1" ]
 }
 
-gone()
+none_loaded()
 {
 	local name
 
@@ -46,21 +46,21 @@ load_all()
 		[ -c /dev/peer_vram0 ]
 }
 
-for client in "$peers"/*/; do
-	client=$(basename "$client")
-	tap_run "counters of $client are balanced" balanced "$client"
+for exporter in "$peers"/*/; do
+	exporter=$(basename "$exporter")
+	tap_run "counters of $exporter are balanced" balanced "$exporter"
 done
 tap_run "rxe0 can be removed" timeout 20 rdma link delete rxe0
 for module in rdma_rxe peer_vram ib_peer_mem; do
-	tap_run "$module was used" is_there "$module"
+	tap_run "$module is loaded" is_loaded "$module"
 done
-# What no test before has loaded is not there to be unloaded.
+# The other modules are loaded only if a test has used them.
 for module in peerdirect_test peer_test_mem rdma_rxe peer_vram peer_cmb \
 		ib_peer_bar peer_maps ib_peer_mem; do
-	! is_there "$module" ||
+	! is_loaded "$module" ||
 		tap_run "$module can be unloaded" timeout 20 rmmod "$module"
 done
-tap_run "nothing is left" gone rdma_rxe peer_vram ib_peer_bar peer_maps \
+tap_run "no module is left" none_loaded rdma_rxe peer_vram ib_peer_bar peer_maps \
 	ib_peer_mem
-tap_run "all can be loaded again" load_all
+tap_run "modules can be loaded again" load_all
 tap_done

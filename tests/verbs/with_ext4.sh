@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 #
-# Runs a command in the virtual machine with an ext4 file system, on a loop
-# device over memory, mounted on $TMPDIR.
+# Runs a command in the virtual machine with an ext4 file system in $TMPDIR, on a
+# loop device in memory.
 
 image=/run/ext4.image
 folder=/run/ext4

@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 #
-# Runs a command in the virtual machine with its NVMe disk as swap space: that of
-# the controller with the serial number "peermem", for there are others.
+# Runs a command in the virtual machine with an NVMe disk as swap space: the disk of
+# the controller with the serial number "peermem". There are other controllers.
 
-# The node, or something that is none.
+# Prints the node of the disk; "/dev/" if there is no such disk.
 disk()
 {
 	local path
@@ -20,7 +20,7 @@ for _ in {1..60}; do
 	sleep 0.5
 done
 if ! [ -b "$(disk)" ]; then
-	echo "with_swap.sh: there is no NVMe disk to swap to" >&2
+	echo "with_swap.sh: no NVMe disk with the serial number peermem" >&2
 	exit 1
 fi
 mkswap "$(disk)" > /dev/null && swapon "$(disk)" || exit 1

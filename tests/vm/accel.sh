@@ -1,14 +1,14 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 #
-# Which accelerator the guest gets: KVM where it works, else emulation (TCG).
+# Selects the accelerator of the guest: KVM if it works, else emulation (TCG).
 # Sourced by vm.sh.
 #
-# A /dev/kvm that exists may still be unable to run a distribution's kernel, so
-# KVM is believed only after a short boot with it. What came out is kept in
-# $VM_KERNEL_DIR/accel-BOOT, where BOOT is the host's boot id.
+# Even if /dev/kvm exists, KVM may be unable to boot a distribution kernel. So KVM
+# is used only after a short test boot. The result is kept in the file
+# $VM_KERNEL_DIR/accel-BOOT, where BOOT is the boot id of the host.
 
-# Boots with KVM into the initrd; succeeds if the guest says so.
+# Boots with KVM into the initrd. Succeeds if the guest reports "ready".
 kvm_boots()
 {
 	local dir=$1 port="$1/status"
@@ -20,7 +20,7 @@ kvm_boots()
 	cp "$VM_KERNEL_DIR/initrd" "$dir/initrd"
 	(cd "$dir/extra" && find . | cpio --quiet -o -H newc -R 0:0) \
 		>> "$dir/initrd"
-	# The group: the shell says on stderr that a command was aborted.
+	# The braces redirect the shell's own message about an aborted command.
 	{
 		timeout -k 1 10 qemu-system-x86_64 -nodefaults -no-user-config \
 			-no-reboot -display none -machine q35 -accel kvm \
@@ -36,16 +36,16 @@ kvm_boots()
 
 kvm_works()
 {
-	local known dir answer=no
+	local known dir result=no
 
 	[ -w /dev/kvm ] || return 1
 	known=$VM_KERNEL_DIR/accel-$(< /proc/sys/kernel/random/boot_id)
 	if [ ! -f "$known" ]; then
-		vm_say "trying whether KVM works here"
+		vm_say "testing whether KVM works"
 		dir=$(mktemp -d "${TMPDIR:-/tmp}/peermem-vm.XXXXXX")
-		! kvm_boots "$dir" || answer=yes
+		! kvm_boots "$dir" || result=yes
 		rm -rf "$dir" "$VM_KERNEL_DIR"/accel-*
-		echo $answer > "$known"
+		echo $result > "$known"
 	fi
 	[ "$(< "$known")" = yes ]
 }
@@ -62,12 +62,13 @@ choose_accel()
 	fi
 }
 
-# Sets the array accel, and accel_boot, what the kernel must know of it.
+# Sets the array accel (QEMU options) and accel_boot (kernel parameters for them).
 #
-# With a thread a processor, QEMU's translator may keep for good the int3 by which
-# the kernel replaces code that other processors run, and the guest dies of it. Code
-# of the scheduler is replaced whenever its clock turns out stable or not: once at
-# boot (see lost_at_boot in vm.sh), and never after that if nobody doubts the TSC.
+# To patch code that other processors may execute, the kernel temporarily writes an
+# int3 instruction. With one thread per processor, QEMU's translator may keep that
+# int3 forever, and the guest crashes. The kernel patches scheduler code when it
+# finds that its clock is stable or unstable. This happens once at boot (see
+# lost_at_boot in vm.sh), and not again with tsc=reliable.
 # shellcheck disable=SC2034,SC2054	# used by vm.sh; the commas are QEMU's
 accel_options()
 {
@@ -77,7 +78,8 @@ accel_options()
 		accel=(-accel kvm -cpu host)
 		;;
 	emulation)
-		# With erms the kernel copies and clears byte by byte.
+		# With erms the kernel copies and clears single bytes, which
+		# is slow under emulation.
 		accel=(-accel "tcg,thread=multi,tb-size=512"
 			-cpu "max,la57=off,erms=off")
 		accel_boot=(tsc=reliable)

@@ -1,7 +1,8 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 #
-# What in the kernel's log is a complaint. Sourced.
+# Finds kernel warnings: lines of the kernel log that make a test run fail.
+# Sourced.
 
 VM_COMPLAINTS='WARNING:|BUG:|BUG |Oops|Kernel panic|KASAN|KCSAN|UBSAN'
 VM_COMPLAINTS+='|general protection fault|Unable to handle|double fault'
@@ -16,16 +17,16 @@ VM_COMPLAINTS+='|DMA-API:|stack-protector|scheduling while atomic'
 VM_COMPLAINTS+='|kmemleak: .*disabled|nobody cared'
 VM_COMPLAINTS+='|cannot create duplicate filename'
 VM_COMPLAINTS+='|peermem-(init|guest): '
-# What a kernel with CONFIG_DMA_API_DEBUG says of itself at boot.
+# Messages of CONFIG_DMA_API_DEBUG at boot.
 VM_HARMLESS='DMA-API: preallocated [0-9]+ debug entries'
 VM_HARMLESS+='|DMA-API: debugging enabled by kernel config'
-# Whatever else shows a stack has something to complain of. These do not: memory is
-# short, on purpose.
+# Any other stack trace is a kernel warning too. These messages have a stack trace
+# and are harmless: the tests make memory short.
 VM_HARMLESS_TRACES='invoked oom-killer:|FAULT_INJECTION: forcing a failure'
 VM_HARMLESS_TRACES+='|page allocation failure:|vmalloc error:'
 
-# Reads the kernel's log, in which there may be any byte. Prints each complaint as
-# NUMBER:LINE. Fails if there is none.
+# Reads a kernel log, which may contain any byte. Prints each kernel warning as
+# LINE-NUMBER:LINE. Fails if there is none.
 vm_complaints()
 {
 	tr '\0' '?' | complaints=$VM_COMPLAINTS harmless=$VM_HARMLESS \

@@ -1,19 +1,20 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 #
-# Process 1 of the guest once the root is there: loads the modules, brings up
-# rxe0, runs the command, and tells the host how it ended.
+# Process 1 of the guest, after init has mounted the root file system. Loads the
+# modules, brings up rxe0, runs the command, and reports its exit status to the
+# host.
 #
 # Ports (virtio-serial, by name):
-#   peermem.status  to the host, one word a line: "ready", then "exit N".
-#                   Nothing but "exit N" counts as an end.
+#   peermem.status  to the host, one message a line: "ready", then "exit N". The
+#                   host takes only "exit N" as a regular end
 #   peermem.out     standard output of the command
-#   peermem.err     its standard error
-# and /dev/hvc0 is the terminal when there is one.
+#   peermem.err     standard error of the command
+# /dev/hvc0 is the terminal, if there is one.
 #
-# "exit N" is sent only after all processes of the guest are gone: one that not
-# even SIGKILL ends is stuck in the kernel, and that is a failure. So is memory
-# that the kernel lost, if it knows (leaks.sh): it is in the kernel's log then.
+# "exit N" is sent only after all processes of the guest have ended. A process that
+# SIGKILL does not end is stuck in the kernel, which is a failure. Memory that
+# kmemleak reports as lost (leaks.sh) goes to the kernel log and is a failure too.
 
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 cd /
@@ -21,7 +22,7 @@ cd /
 # shellcheck source=/dev/null
 . /run/peermem/vm.conf
 
-never=/run/peermem/never	# a FIFO with no news, for sleeping without a process
+never=/run/peermem/never	# a FIFO without data: sleep without a process
 
 port()
 {
@@ -44,7 +45,7 @@ die()
 	power_off
 }
 
-# By the shortest way: nothing here needs to be saved.
+# Powers off at once: nothing needs to be saved.
 power_off()
 {
 	echo o > /proc/sysrq-trigger
@@ -60,9 +61,9 @@ mount_all()
 	mount -t tmpfs -o mode=1777 tmpfs /dev/shm
 	mount -t debugfs debugfs /sys/kernel/debug
 	mount -t tracefs tracefs /sys/kernel/tracing
-	# To note the names of tasks, every event that is switched on has the
-	# scheduler's code patched; with a thread a processor, QEMU's translator
-	# may keep the int3 that is there meanwhile, and the guest dies of it.
+	# With this option, enabling an event patches scheduler code, to record
+	# the names of tasks. That can crash the guest under emulation; see
+	# accel_options in accel.sh.
 	echo 0 > /sys/kernel/tracing/options/record-cmd
 	ln -sf /proc/self/fd /dev/fd
 	ln -sf /proc/self/fd/0 /dev/stdin
@@ -73,9 +74,9 @@ mount_all()
 		out /run/peermem/out || die "cannot mount the result folder"
 }
 
-# Programs load the RDMA drivers of all devices of the world, by a slow way, to
-# find that one fits: leave that one. Ours, if it is built, comes first; with
-# RDMAV_DRIVERS=rxe in the environment the distribution's does.
+# libibverbs loads the providers of all RDMA devices, which is slow under
+# emulation. Leaves only rxe. peermem's provider, if it is built, comes first; with
+# RDMAV_DRIVERS=rxe in the environment, the distribution's does.
 hide_drivers()
 {
 	local all=/etc/libibverbs.d few=/run/peermem/libibverbs.d ours
@@ -103,7 +104,7 @@ load_modules()
 		done
 	fi
 	modprobe -a ib_uverbs rdma_ucm "${ours[@]}" rdma_rxe ||
-		die "loading the modules failed"
+		die "cannot load the modules"
 }
 
 network_up()
@@ -113,12 +114,12 @@ network_up()
 	ip link set lo up
 	ip link set eth0 up
 	ip address add "10.0.0.$VM_NUMBER/24" dev eth0 ||
-		die "eth0 gets no address"
+		die "cannot set the address of eth0"
 	rxe_up || die "rxe0 does not come up"
 }
 
-# Does it still have files open? Not the kernel's own threads (PF_KTHREAD), nor who
-# is dead with all its threads.
+# Can the process of folder $1 still have open files? Kernel threads (PF_KTHREAD)
+# cannot, nor can a process all of whose threads are dead.
 has_files()
 {
 	local line fields
@@ -129,8 +130,8 @@ has_files()
 		[[ ${fields[0]} != [ZX] || ${fields[17]} -gt 1 ]]
 }
 
-# Processes other than this one and the two cats. Sets pids. No command is run
-# here: each costs 50 ms in emulation.
+# Sets pids: all processes except this one and the two cats. Runs no command,
+# because each takes 50 ms under emulation.
 find_processes()
 {
 	local dir pid
@@ -144,7 +145,7 @@ find_processes()
 	done
 }
 
-# Ends what the command left behind; fails if something cannot be ended.
+# Kills all processes that the command left behind. Fails if one does not end.
 end_processes()
 {
 	local n pid pids
@@ -157,7 +158,7 @@ end_processes()
 	done
 	for pid in "${pids[@]}"; do
 		{
-			echo "peermem-guest: cannot end $pid" \
+			echo "peermem-guest: SIGKILL does not end process $pid" \
 				"($(< "/proc/$pid/comm"))"
 			cat "/proc/$pid/stack"
 		} > /dev/kmsg
@@ -199,7 +200,7 @@ run_command()
 		exec setsid "${args[@]}"
 	)
 	result=$?
-	end_processes || die "stuck: a process cannot be ended"
+	end_processes || die "stuck: a process does not end after SIGKILL"
 	wait "$out_cat" $err_cat
 }
 
@@ -208,12 +209,12 @@ run_terminal()
 	local args
 
 	mapfile -d '' args < /run/peermem/args
-	# Profiles can take long in emulation, and are about the host.
+	# The shell's profiles are slow under emulation, and are for the host.
 	[ ${#args[@]} = 0 ] && args=(bash --noprofile --norc)
 	(
 		set_environment
 		cd "$VM_CWD" || exit 127
-		# The host's terminal adds the carriage returns.
+		# The terminal of the host adds the carriage returns.
 		stty sane -onlcr ${VM_ROWS:+rows "$VM_ROWS"} \
 			${VM_COLUMNS:+columns "$VM_COLUMNS"}
 		exec {status}>&-
@@ -221,10 +222,11 @@ run_terminal()
 	) < /dev/hvc0 > /dev/hvc0 2>&1
 	result=$?
 	out_cat='' err_cat=''
-	end_processes || die "stuck: a process cannot be ended"
+	end_processes || die "stuck: a process does not end after SIGKILL"
 }
 
-# Says what everybody waits for, shortly before the host gives up.
+# Shortly before the time limit of the host, logs the stacks of blocked tasks and of
+# all processors.
 watch_time()
 {
 	local uptime left

@@ -1,21 +1,21 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 #
-# The guest's kernel: the distribution's, as installed with the headers that the
-# modules are built for. Sourced by vm.sh.
+# The kernel of the guest: the one that the modules are built for. Sourced by vm.sh.
 #
-# Everything goes to $VM_CACHE (in the build folder), one folder a version:
+# The files are in $VM_CACHE (in the build folder), one folder for each version:
 #   vmlinuz              the kernel
-#   lib/modules/VERSION  its modules, with depmod's indexes
+#   lib/modules/VERSION  its modules, with the indexes of depmod
 #   initrd               busybox and the modules that the root file system needs
-#   accel-*              which accelerator works, see accel.sh
-# Each is made under another name and renamed, so that what exists is whole.
+#   accel-*              whether KVM works, see accel.sh
+# Each is created under another name and renamed, so that an existing one is
+# complete.
 
-# Modules on the way to the root file system, and the network card.
+# Modules for the root file system and the network card.
 VM_INITRD_MODULES=(virtio_net 9pnet_virtio 9p overlay)
 
-# Version of the guest's kernel: that of the build if there is one, else the
-# newest whose headers are installed.
+# Prints the version of the guest's kernel: the one in the build folder if it is
+# configured, else the newest whose headers are installed.
 vm_kernel_version()
 {
 	local cache=$VM_BUILD/CMakeCache.txt version
@@ -28,12 +28,12 @@ vm_kernel_version()
 			sed 's,.*/linux-headers-,,' | sort -V | tail -n 1)
 	fi
 	[ -n "$version" ] ||
-		vm_die "no kernel headers found; run './run setup' first"
+		vm_die "no headers of a 6.12 kernel in /usr/src; run './run setup'"
 	echo "$version"
 }
 
-# Where that kernel is: below / if it is installed. Empty, or the folder of one
-# that is not; that one is a debug kernel.
+# Prints the root folder of a kernel that is not installed (debug, kcsan), or
+# nothing for an installed kernel.
 vm_kernel_root()
 {
 	[ ! -f "$VM_BUILD/CMakeCache.txt" ] ||
@@ -41,9 +41,9 @@ vm_kernel_root()
 			"$VM_BUILD/CMakeCache.txt"
 }
 
-# Puts kernel $1 and its modules into folder $2: links where it can, as they are
-# 100 MB. Not what else is below /lib/modules: our own modules may be
-# installed there, and the guest chooses for itself.
+# Copies kernel $1 and its modules into folder $2, with hard links if possible (100
+# MB). Other folders of /lib/modules/VERSION are left out: peermem may be installed
+# there, and the guest must not load those modules.
 vm_collect_kernel()
 {
 	local version=$1 into=$2 to=$2/lib/modules/$1 root modules
@@ -52,7 +52,7 @@ vm_collect_kernel()
 	modules=$root/lib/modules/$version
 	if [ ! -f "$root/boot/vmlinuz-$version" ] ||
 			[ ! -d "$modules/kernel" ]; then
-		vm_die "the kernel $version is not installed; as root:" \
+		vm_die "the kernel $version is not installed; run as root:" \
 			"apt-get install linux-image-$version"
 	fi
 	mkdir -p "$to"
@@ -64,7 +64,17 @@ vm_collect_kernel()
 	depmod -b "$into" "$version"
 }
 
-# Base initrd for the kernel in folder $2, version $1.
+# Links the headers of kernel $1 into folder $2, to build modules in the guest. Without
+# headers there is no link.
+vm_link_headers()
+{
+	local headers
+
+	headers=$(realpath -qe "$(vm_kernel_root)/lib/modules/$1/build") || return 0
+	ln -sfn "$headers" "$2/lib/modules/$1/build"
+}
+
+# Creates the base initrd for the kernel in folder $2, version $1.
 vm_make_initrd()
 {
 	local version=$1 kernel=$2 root path name module
@@ -96,7 +106,7 @@ vm_make_initrd()
 	rm -r "$root"
 }
 
-# Makes $VM_CACHE/VERSION complete and sets VM_KERNEL_DIR.
+# Creates what is missing in $VM_CACHE/VERSION, and sets VM_KERNEL_DIR.
 vm_prepare_kernel()
 {
 	local version=$1 new
@@ -112,6 +122,7 @@ vm_prepare_kernel()
 		vm_collect_kernel "$version" "$new"
 		mv "$new" "$VM_KERNEL_DIR"
 	fi
+	vm_link_headers "$version" "$VM_KERNEL_DIR"
 	if [ ! -f "$VM_KERNEL_DIR/initrd" ] ||
 			[ "${BASH_SOURCE[0]}" -nt "$VM_KERNEL_DIR/initrd" ]; then
 		vm_make_initrd "$version" "$VM_KERNEL_DIR"

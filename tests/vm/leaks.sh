@@ -1,21 +1,21 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 #
-# What the kernel lost, where it keeps book of that (kmemleak), and whether its own
-# checks were at work until the end. Sourced by guest.sh.
+# Checks at the end of a run: memory leaks (on a kernel with kmemleak), and whether
+# lockdep and kmemleak still work. Sourced by guest.sh.
 
 # shellcheck source=unload.sh
 . "$VM_PROJECT/tests/vm/unload.sh"
 
 kmemleak=/sys/kernel/debug/kmemleak
 
-# Its own thread would scan in the middle of a test, at its cost.
+# Stops the periodic scan of kmemleak, which would slow down the tests.
 leaks_start()
 {
 	[ ! -w $kmemleak ] || echo scan=off > $kmemleak
 }
 
-# What only a loaded module still points to is a leak, too.
+# Unloads the modules, so that memory to which only a module points is a leak too.
 leaks_unload()
 {
 	[ ! -e /sys/class/infiniband/rxe0 ] ||
@@ -23,8 +23,8 @@ leaks_unload()
 	unload_with_users ib_peer_mem && unload_with_users peer_test_mem
 }
 
-# Twice: what was lost counts only if it did not change since the scan before, and
-# if it was five seconds old by then.
+# Scans twice: kmemleak reports an object only if it has not changed since the
+# previous scan, and only if it is older than five seconds.
 leaks_scan()
 {
 	echo scan > $kmemleak &&
@@ -32,28 +32,27 @@ leaks_scan()
 		echo scan > $kmemleak
 }
 
-# lockdep looks at nothing any more after its first report, whatever that was of.
+# lockdep disables itself after its first report, whatever caused it.
 lockdep_works()
 {
 	! grep -qs 'debug_locks: *0' /proc/lockdep_stats || {
-		echo "peermem-guest: lockdep is at work no more"
+		echo "peermem-guest: lockdep has disabled itself"
 		return 1
 	}
 }
 
-# Fails, and tells the kernel's log, if something was lost. Takes the modules
-# down for that.
+# Unloads the modules and looks for leaks. Reports them and fails if there are any.
 leaks_none()
 {
 	local line
 
 	[ -w $kmemleak ] || return 0
 	[ -n "$VM_STOCK" ] || leaks_unload || {
-		echo "peermem-guest: the modules cannot be unloaded"
+		echo "peermem-guest: cannot unload the modules"
 		return 1
 	}
 	leaks_scan || {
-		echo "peermem-guest: kmemleak is at work no more"
+		echo "peermem-guest: kmemleak has disabled itself"
 		return 1
 	}
 	read -r line < $kmemleak || return 0

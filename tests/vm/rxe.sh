@@ -4,12 +4,12 @@
 # Loads one of the two rdma_rxe modules in the guest and brings rxe0 up on eth0.
 #
 # usage: rxe.sh stock|extended|off
-#   stock     the distribution's
-#   extended  ours, built
-#   off       neither: removes rxe0 and the module
+#   stock     the distribution's module
+#   extended  the module from the build folder
+#   off       removes rxe0 and unloads the module
 #
-# Returns when GID 1 is there, RoCE v2 for 10.0.0.x: before that connections
-# fail. guest.sh sources this file for its functions.
+# Returns when GID index 1 exists (RoCE v2 for 10.0.0.x), because connections fail
+# before. guest.sh sources this file for its functions.
 
 rxe_gid_ready()
 {
@@ -31,7 +31,7 @@ rxe_up()
 		sleep 0.02
 	done
 	{
-		echo "rxe0 got no GID for its address; it has"
+		echo "rxe0 has no RoCE v2 GID for its address; its GIDs are:"
 		grep -v 0000:0000:0000:0000:0000:0000:0000:0000 \
 			/sys/class/infiniband/rxe0/ports/1/gids/*
 		ip -br address
@@ -49,7 +49,7 @@ rxe_main()
 {
 	rxe_off || return
 	case $1 in
-	# The rule that prefers our module is an "install" rule.
+	# An "install" rule of modprobe selects the extended module.
 	stock) modprobe --ignore-install rdma_rxe && rxe_up ;;
 	extended) modprobe rdma_rxe && rxe_up ;;
 	off) ;;

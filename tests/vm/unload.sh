@@ -1,10 +1,10 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 #
-# Sourced in the guest.
+# Unloads modules in the guest. Sourced.
 
-# unload_with_users MODULE: first those that use it. Nothing to do if it is not
-# loaded.
+# unload_with_users MODULE: unloads the modules that use MODULE, then MODULE. Does
+# nothing if it is not loaded.
 unload_with_users()
 {
 	local user

@@ -2,26 +2,25 @@
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 #
 # Runs a command in a virtual machine that has the project's modules loaded and
-# an RDMA device up. "./run vm" is this program; --help says how to use it.
+# an RDMA device up. "./run vm" runs this program; see --help.
 #
-# How it works
-#   The guest boots the distribution's package kernel. Its root is the host's
-#   own root file system, read-only over 9p under a tmpfs, so every installed
-#   program and the project itself are there at the same path. tests/vm/init
-#   runs in the initrd, tests/vm/guest.sh is process 1 after it.
+# Operation
+#   The guest boots the installed kernel of the distribution, or a debug kernel. Its
+#   root is the root file system of the host, read-only over 9p below a tmpfs. So
+#   every installed program and the project have the same path as on the host.
+#   tests/vm/init runs in the initrd, tests/vm/guest.sh is process 1 after it.
 #
-# What holds
-#   Fails closed: without "exit N" on the status port the result is a failure,
-#   and so it is with any line in the kernel log that is a complaint
-#   (complaints.sh).
-#   The command's output travels on ports of its own and is never mixed with
-#   the kernel's messages. Whatever ends this program ends the guest.
+# Invariants
+#   Fails closed: without "exit N" on the status port, the result is a failure. Any
+#   kernel warning in the log (complaints.sh) is a failure too.
+#   The output of the command has ports of its own and is never mixed with kernel
+#   messages. The guest ends when this program ends, for whatever reason.
 
 set -euo pipefail
 
-VM_FAIL_KERNEL=123	# a warning or worse in the kernel log
+VM_FAIL_KERNEL=123	# a kernel warning in the log
 VM_FAIL_TIMEOUT=124
-VM_FAIL_MACHINE=125	# did not boot, died, or could not even start
+VM_FAIL_MACHINE=125	# did not start or boot, crashed, or is stuck
 
 VM_HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 VM_PROJECT=$(cd "$VM_HERE/../.." && pwd)
@@ -42,46 +41,46 @@ Usage: ./run vm [OPTION...] [--] [COMMAND [ARGUMENT...]]
 
 Boots a virtual machine, loads the project's modules, brings up the RDMA device
 rxe0 on 10.0.0.1/24 (GID index 1 is RoCE v2), and runs COMMAND in it: as root,
-in the current folder, with its arguments as they are. The output appears as it
-is written, and the exit status is that of COMMAND. Without COMMAND: a shell.
+in the current folder, with its arguments unchanged. Output appears immediately.
+The exit status is that of COMMAND. Without COMMAND, it runs a shell.
 
-The guest sees the host's file system read-only. It can write anywhere, but only
-what it puts into the folder $PEERMEM_OUT stays (see --keep).
+The guest sees the file system of the host read-only. It can write anywhere, but
+only files in the folder $PEERMEM_OUT are kept (see --keep).
 
-  --stock         the distribution's rdma_rxe and none of our modules
-  --debug         a kernel that looks for mistakes (KASAN, lockdep, kmemleak and
-                  more), built from the distribution's source: once, ten minutes
-                  on two processors. Everything is slower, some of it ten times
-  --kcsan         another one, that looks for data races
-  --mem SIZE      memory of the guest, e.g. 4G (default 2G; of these: 4G)
-  --smp N         processors (default 2)
-  --iommu         with an emulated IOMMU, switched on
-  --switch        the first NVMe controller and "edu" below a PCI Express switch
-  --link DIR:N    machine N, 1 or 2, of two on a private network: it is 10.0.0.N,
-                  and the other must be started with the same DIR
-  --icount        count instructions instead of time: measurements repeat
-                  exactly, on an emulated processor, and slowly
-  --timeout S     give up after S seconds, 0 for never (default 600; a shell
-                  has no limit)
+  --stock         the distribution's rdma_rxe, and no modules of the project
+  --debug         the debug kernel (KASAN, lockdep, kmemleak and more). It is built
+                  once from the distribution's source, in ten minutes on two
+                  processors. Everything is slower, some operations ten times
+  --kcsan         the kcsan kernel, which detects data races; likewise
+  --mem SIZE      memory of the guest, e.g. 4G (default 2G; debug, kcsan: 4G)
+  --smp N         number of processors (default 2)
+  --iommu         emulate an IOMMU and enable it
+  --switch        put the first NVMe controller and "edu" below a PCI Express
+                  switch
+  --link DIR:N    be machine N (1 or 2) of two on a private network, with the
+                  address 10.0.0.N; start the other one with the same DIR
+  --icount        count instructions instead of time: measurements are exactly
+                  repeatable, but slow; always emulation
+  --timeout S     give up after S seconds; 0: never (default 600; shell: 0)
   --keep DIR      keep in DIR: kernel.log, out/ ($PEERMEM_OUT in the guest) and
-                  vram, the bytes behind the memory of /dev/peer_vram0
+                  vram (the memory of /dev/peer_vram0)
   --tty           run COMMAND on the terminal
-  --no-build      take the modules as they are in the build folder
-  --verbose       show the kernel's messages on standard error
-  -h, --help      this text
+  --no-build      use the modules in the build folder without building
+  --verbose       print kernel messages on standard error
+  -h, --help      print this text
 
-The shell, and COMMAND with --tty: Ctrl-] then x ends the machine at once.
+Shell, and COMMAND with --tty: Ctrl-] then x ends the machine immediately.
 Without --tty, COMMAND has no standard input.
 
-Devices: a PCI device with 256 MiB of memory (ivshmem, our VRAM), an NVMe
+Devices: a PCI device with 256 MiB of memory (ivshmem; VRAM of peer_vram), an NVMe
 controller with a 64 MiB controller memory buffer and a disk of 64 MiB, QEMU's
-"edu" DMA engine, a network card, and three more NVMe controllers: an old one
-whose buffer has 2 MiB, one without a disk, and one without a buffer.
+"edu" DMA engine, a network card, and three more NVMe controllers: one with an
+old-style (legacy) buffer of 2 MiB, one without a disk, and one without a buffer.
 
 Exit status: that of COMMAND, or
-  123  the kernel complained (WARNING, BUG, lockdep, ...): see the lines printed
-  124  timed out
-  125  the machine did not come up, died, or a process in it could not be ended
+  123  kernel warnings (WARNING, BUG, lockdep, ...); they are printed
+  124  timeout
+  125  the machine did not boot or crashed, or a process in it does not end
 
 Environment: PEERMEM_BUILD is the build folder (default: build, in the project).
 END
@@ -101,7 +100,7 @@ vm_die()
 vm_usage_error()
 {
 	vm_say "$*"
-	vm_say "try './run vm --help'"
+	vm_say "see './run vm --help'"
 	exit $VM_FAIL_MACHINE
 }
 
@@ -136,13 +135,15 @@ parse_options()
 	done
 	command=("$@")
 	[ ${#command[@]} -gt 0 ] || VM_TTY=1
-	[[ $smp =~ ^[1-9][0-9]*$ ]] || vm_usage_error "--smp $smp: not a number"
-	# Such a kernel keeps a book about every byte.
+	[[ $smp =~ ^[1-9][0-9]*$ ]] ||
+		vm_usage_error "invalid --smp '$smp': expected a number from 1"
+	# KASAN and KCSAN need memory of their own.
 	[ -n "$mem" ] || if [ -n "$(vm_kernel_root)" ]; then mem=4G; else mem=2G; fi
 	[[ $mem =~ ^[1-9][0-9]*[MG]$ ]] ||
-		vm_usage_error "--mem $mem: not like 512M or 2G"
+		vm_usage_error "invalid --mem '$mem': expected a number and M or G," \
+			"such as 512M or 2G"
 	[ -z "$link" ] || [[ $link =~ ^.+:[12]$ ]] ||
-		vm_usage_error "--link $link: not like DIR:1 or DIR:2"
+		vm_usage_error "invalid --link '$link': expected DIR:1 or DIR:2"
 	machine_number=1
 	[ -z "$link" ] || machine_number=${link##*:}
 	if [ ${#command[@]} -gt 0 ]; then
@@ -151,22 +152,24 @@ parse_options()
 		timeout=${timeout:-0}
 	fi
 	[[ $timeout =~ ^[0-9]+$ ]] ||
-		vm_usage_error "--timeout $timeout: not a number of seconds"
+		vm_usage_error "invalid --timeout '$timeout': expected seconds," \
+			"or 0 for no limit"
 	if [ -n "$VM_TTY" ] && ! [ -t 0 ]; then
-		vm_usage_error "a terminal is needed for a shell; give a COMMAND"
+		vm_usage_error "a shell and --tty need a terminal;" \
+			"give a COMMAND without --tty"
 	fi
 }
 
-# Without our modules the guest would take the distribution's, and not say so.
+# Without the project's modules, the guest would silently load the distribution's.
 need_modules()
 {
 	[ -z "$VM_STOCK" ] || return 0
 	[ -f "$VM_BUILD/kernel/rxe/rdma_rxe.ko" ] ||
-		vm_die "the modules are not built in $VM_BUILD: './run build'" \
-			"does that; or use --stock for the distribution's"
+		vm_die "no modules in $VM_BUILD; build them with './run build'," \
+			"or use --stock for the distribution's"
 }
 
-# The run's folder: --keep's, or a temporary one.
+# Creates the folder for the results (--keep, or a temporary one) and one for FIFOs.
 make_folder()
 {
 	if [ -n "$keep" ]; then
@@ -186,8 +189,8 @@ make_folder()
 	mkfifo "$fifos"/{status,out,err}
 }
 
-# Makes modprobe take our modules from the build folder. Said here and not by the
-# guest, where every command costs 50 ms in emulation.
+# Prints rules that make modprobe load the modules of the build folder. The host
+# creates them, because in the guest each command takes 50 ms under emulation.
 prefer_built_modules()
 {
 	local ko name depends
@@ -201,7 +204,8 @@ prefer_built_modules()
 	done
 }
 
-# The initrd of this run: the base, our two programs, and what they must know.
+# Creates the initrd of this run: the base initrd, init, guest.sh and their
+# configuration.
 make_initrd()
 {
 	local extra=$fifos/extra size rows columns merge
@@ -212,7 +216,7 @@ make_initrd()
 	: > "$extra/args"
 	[ ${#command[@]} = 0 ] || printf '%s\0' "${command[@]}" > "$extra/args"
 	rows='' columns='' merge=''
-	# What goes to one place keeps its order only as one stream.
+	# stdout and stderr of one file keep their order only as one stream.
 	[ ! /dev/stdout -ef /dev/stderr ] || merge=1
 	if [ -n "$VM_TTY" ]; then
 		size=$(stty size)
@@ -240,7 +244,8 @@ add_port()
 		-device "virtserialport,chardev=$1,name=peermem.$1")
 }
 
-# QEMU's monitor (QMP) as a port of the guest, whose tests plug and unplug devices.
+# Connects QEMU's monitor (QMP) to a port of the guest: tests plug and unplug
+# devices.
 # shellcheck disable=SC2054	# the commas are QEMU's
 add_monitor()
 {
@@ -250,8 +255,8 @@ add_monitor()
 		-device virtserialport,chardev=monitor,name=peermem.monitor)
 }
 
-# Sets net: to nowhere, or to the other machine, whether it is there yet or not.
-# What is sent before is lost.
+# Sets the array net: a network without peers, or one with the other machine of
+# --link. Packets are lost until the other machine has started.
 # shellcheck disable=SC2054	# the commas are QEMU's
 compose_network()
 {
@@ -266,8 +271,8 @@ local.path=$folder/$machine_number,remote.path=$folder/$((3 - machine_number))")
 	net+=(-device "virtio-net-pci,netdev=net0,mac=$mac")
 }
 
-# NVMe controllers beside the one that can be unplugged; tests/cmb knows their order.
-# The disk of the old one is broken at 7 MiB.
+# Adds the NVMe controllers besides the one that can be unplugged. tests/cmb relies
+# on their order. The disk of the legacy one has an error at 7 MiB.
 # shellcheck disable=SC2054	# the commas are QEMU's
 add_other_nvme()
 {
@@ -281,12 +286,13 @@ physical_block_size=4096,logical_block_size=4096
 		-device nvme,serial=bufferless)
 }
 
-# The ports "bay" and "bench": of the host bridge; or of a switch, then with another
-# port below the one of "bench", since QEMU's switch has no access control (ACS).
+# Adds the PCI buses "bay" and "bench", at the host bridge or below a switch. Below
+# the switch, "bench" is behind one more port, because the ports of QEMU's switch
+# have no access control services (ACS).
 # shellcheck disable=SC2054	# the commas are QEMU's
 add_ports()
 {
-	# Hot-plug by PCI Express itself, which every kernel of ours knows.
+	# Native PCI Express hot-plug: all kernel configurations have it.
 	qemu+=(-global ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off)
 	if [ -z "$switch" ]; then
 		qemu+=(-device pcie-root-port,id=bay,chassis=1)
@@ -301,7 +307,7 @@ add_ports()
 	bench=bench
 }
 
-# Fills the array qemu with the whole command line.
+# Sets the array qemu to the command line.
 # shellcheck disable=SC2054	# the commas are QEMU's
 compose_machine()
 {
@@ -312,7 +318,7 @@ compose_machine()
 
 	[ -z "$iommu" ] || {
 		machine+=,kernel-irqchip=split
-		# What is unmapped is out of reach at once.
+		# strict: unmapped memory is inaccessible immediately.
 		append+=(intel_iommu=on iommu.strict=1)
 	}
 	qemu=(qemu-system-x86_64 -name peermem -nodefaults -no-user-config
@@ -348,8 +354,8 @@ compose_machine()
 	qemu+=("${net[@]}" -append "${append[*]}")
 }
 
-# Lets the cats end, after the machine has: by themselves if it had opened their
-# FIFOs, else by opening these for a moment.
+# Waits for the cats, after the machine has ended. If it never opened their FIFOs,
+# opens and closes these, so that the cats read an end of file.
 end_cats()
 {
 	local cat
@@ -388,7 +394,7 @@ interrupted()
 	exit 130
 }
 
-# Keeps the kernel log of a failed run, and only it.
+# Keeps the kernel log of a failed run. Without --keep, removes all other files.
 keep_kernel_log()
 {
 	keep_log=1
@@ -412,15 +418,15 @@ start_machine()
 	machine_pid=$!
 }
 
-# Reads the status port until the end; sets result, and reason for a failure.
-# result is empty if the machine ended without telling.
+# Reads the status port until the machine ends. Sets result (exit status of the
+# command; empty if it was not reported) and reason (of a failure).
 follow_machine()
 {
 	local alive line part='' started=$SECONDS
 
 	result='' reason=''
 	while :; do
-		# Asked before reading: what it said last is read, too.
+		# Check before reading, so that the last message is read too.
 		alive=''
 		! kill -0 "$machine_pid" 2> /dev/null || alive=1
 		if IFS= read -r -t 0.1 line <&"$status_fd"; then
@@ -432,7 +438,7 @@ follow_machine()
 			esac
 			continue
 		fi
-		part+=$line	# the time may end in the middle of a line
+		part+=$line	# the read may time out in the middle of a line
 		[ -n "$alive" ] || return 0
 		if [ "$timeout" -gt 0 ] &&
 				[ $((SECONDS - started)) -ge "$timeout" ]; then
@@ -443,8 +449,8 @@ follow_machine()
 	done
 }
 
-# A machine of the emulator that died before the first program ran: not of anything
-# that is tested here. accel.sh knows of what.
+# Did an emulated machine crash before its first program? This is an error of the
+# emulator (see accel_options in accel.sh), not of anything under test.
 lost_at_boot()
 {
 	[ -z "$result$reason" ] && [ "$accel_name" = emulation ] &&
@@ -475,37 +481,37 @@ progress_ready()
 	vm_say "ready after $((ms / 1000)).$((ms % 1000 / 100)) s"
 }
 
-# Shows every complaint in the kernel log, and the first with what follows it.
-# Fails if there is none.
-show_complaints()
+# Prints all kernel warnings in the log, and the log from the first one on. Fails if
+# there is none.
+show_kernel_warnings()
 {
 	local lines first
 
 	lines=$(vm_complaints < "$dir/kernel.log") || return
-	vm_say "the kernel complained:"
+	vm_say "kernel warnings:"
 	cut -d: -f2- <<< "$lines" >&2
-	vm_say "the first complaint:"
+	vm_say "kernel log from the first warning on:"
 	first=${lines%%:*}
 	sed -n "$first,$((first + 30))p" "$dir/kernel.log" >&2
 }
 
-judge()
+report_result()
 {
 	if [ "$reason" = timeout ]; then
-		show_complaints || tail -n 30 "$dir/kernel.log" >&2
-		vm_say "timed out after $timeout s"
+		show_kernel_warnings || tail -n 30 "$dir/kernel.log" >&2
+		vm_say "timeout after $timeout s"
 		keep_kernel_log
 		exit $VM_FAIL_TIMEOUT
 	fi
 	if [ -z "$result" ]; then
 		[ ! -s "$fifos/qemu.log" ] || cat "$fifos/qemu.log" >&2
-		show_complaints || tail -n 30 "$dir/kernel.log" >&2
-		vm_say "${reason:-the machine died}"
+		show_kernel_warnings || tail -n 30 "$dir/kernel.log" >&2
+		vm_say "${reason:-the machine crashed}"
 		keep_kernel_log
 		exit $VM_FAIL_MACHINE
 	fi
-	if show_complaints; then
-		vm_say "the command itself ended with status $result"
+	if show_kernel_warnings; then
+		vm_say "exit status of the command: $result"
 		keep_kernel_log
 		exit $VM_FAIL_KERNEL
 	fi
@@ -535,10 +541,10 @@ main()
 	[ -z "$verbose" ] || follow_kernel_log
 	run_machine
 	if lost_at_boot; then
-		vm_say "the machine died while it booted: once more"
+		vm_say "the machine crashed during boot; trying once more"
 		run_machine
 	fi
-	judge
+	report_result
 }
 
 main "$@"

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 #
-# Tests of "run vm" itself, from outside: what it hands in, what it hands back,
-# and above all that nothing that went wrong inside comes out as success.
+# Tests of "./run vm" from outside: what it passes to the guest and back, and that
+# no failure in the guest is reported as success.
 #
 # usage: vm_test.py VM PROVOKE [NAME...]
 #   VM       tests/vm/vm.sh
-#   PROVOKE  provoke.ko, which makes the guest's kernel misbehave
-#   NAME     of a test, without "test_"; default: all
+#   PROVOKE  provoke.ko, which provokes kernel warnings and hangs in the guest
+#   NAME     name of a test function without "test_"; default: all
 
 import concurrent.futures
 import json
@@ -27,11 +27,11 @@ from points import Tap  # noqa: E402
 
 VM, PROVOKE, *NAMES = sys.argv[1:]
 
-# vm.sh's own exit statuses
+# Exit statuses of vm.sh itself
 KERNEL, TIMEOUT, MACHINE = 123, 124, 125
 
-# Runs in the guest: writes a marker into the VRAM through its BAR, as no driver
-# of ours is loaded, and reports what hardware there is.
+# Runs in the guest: writes a marker to the VRAM through its BAR (no module of the
+# project is loaded), and lists the PCI devices.
 LOOK_AROUND = r'''
 import glob, json, mmap, os, sys
 found = {}
@@ -67,8 +67,8 @@ ib_write_bw -d rxe0 -n 100 --mmap=/dev/peer_vram0 10.0.0.1 |
 wait
 '''
 
-# Runs in the guest: says "exit 7" by the status port of process 1, in two parts,
-# and switches the machine off.
+# Runs in the guest: writes "exit 7" to the status port of process 1, in two parts,
+# and powers off.
 SLOW_END = r'''
 import ctypes, os, time
 def is_port(fd):
@@ -102,22 +102,22 @@ def test_arguments_and_output():
               'subprocess.Popen(["sleep", "1000"])\n'
               'sys.exit(3)')
     done = vm('--', 'python3', '-c', script, *words)
-    tap.equal('the exit status is the command\'s', done.returncode, 3,
+    tap.equal('exit status is that of the command', done.returncode, 3,
               done.stderr)
     lines = done.stdout.split('\n')
     got = json.loads(lines[0]) if done.stdout else [None] * 3
-    tap.equal('arguments arrive as they are', got[0], words)
-    tap.equal('the folder is the caller\'s', got[1], os.getcwd())
-    tap.equal('the user is root', got[2], 0)
-    tap.equal('three megabytes arrive whole, without carriage returns',
+    tap.equal('arguments are unchanged', got[0], words)
+    tap.equal('current folder is that of the caller', got[1], os.getcwd())
+    tap.equal('user is root', got[2], 0)
+    tap.equal('3 MB of output are complete, without carriage returns',
               lines[1:], ['z' * 3000000, ''])
-    tap.point('standard error comes out there',
+    tap.point('standard error is separate',
               'to stderr\n' in done.stderr, done.stderr)
 
 
 def test_slow_end():
     done = vm('--stock', '--', 'python3', '-c', SLOW_END)
-    tap.equal('an exit status that arrives in parts is understood',
+    tap.equal('exit status is correct if it arrives in two parts',
               done.returncode, 7, done.stderr)
 
 
@@ -125,66 +125,66 @@ def test_stock():
     with tempfile.TemporaryDirectory() as keep:
         done = vm('--stock', '--keep', keep, '--', 'python3', '-c',
                   LOOK_AROUND)
-        tap.equal('--stock works', done.returncode, 0, done.stderr)
+        tap.equal('--stock runs a command', done.returncode, 0, done.stderr)
         modules = set(json.loads(done.stdout or '[]'))
-        tap.equal('--stock has the distribution\'s rxe, and nothing of ours',
+        tap.equal('--stock loads rdma_rxe, and no modules of the project',
                   modules & {'rdma_rxe', 'ib_peer_mem', 'peer_vram'},
                   {'rdma_rxe'})
         with open(keep + '/vram', 'rb') as vram:
             data = vram.read()
-        tap.equal('the VRAM file has 256 MiB', len(data), 256 << 20)
-        tap.equal('bytes written inside are seen in it',
+        tap.equal('VRAM file has 256 MiB', len(data), 256 << 20)
+        tap.equal('VRAM file has the bytes written in the guest',
                   (data[0x123456:0x123456 + 16], data[-4:]),
                   (b'seen from inside', b'last'))
         with open(keep + '/out/devices', encoding='utf-8') as out:
             devices = json.load(out)
-        tap.point('what is written to PEERMEM_OUT stays', devices)
-        tap.point('other files written are discarded',
+        tap.point('files in PEERMEM_OUT are kept', devices)
+        tap.point('other files are discarded',
                   not os.path.exists('discarded') and
                   not os.path.exists('/usr/discarded'))
-        tap.point('there is a device with 256 MiB of memory',
+        tap.point('guest has a device with 256 MiB of memory',
                   256 << 20 in devices.get('0x1af4 0x1110', []), devices)
-        tap.point('there is an NVMe controller with a 64 MiB CMB',
+        tap.point('guest has an NVMe controller with a 64 MiB CMB',
                   64 << 20 in devices.get('0x1b36 0x0010', []), devices)
-        tap.point('there is an edu device', '0x1234 0x11e8' in devices,
+        tap.point('guest has an edu device', '0x1234 0x11e8' in devices,
                   devices)
 
 
 def test_traffic():
     done = vm('--', 'bash', '-c', TRAFFIC)
-    tap.equal('perftest runs between two processes, both on VRAM',
+    tap.equal('perftest runs between two processes with VRAM',
               done.returncode, 0, done.stdout, done.stderr)
-    tap.equal('rdma_rxe is the extended one', done.stdout[:2], 'OE',
+    tap.equal('rdma_rxe is the extended module', done.stdout[:2], 'OE',
               done.stdout)
 
 
 def test_warning():
     with tempfile.TemporaryDirectory() as keep:
         done = vm('--keep', keep, '--', 'insmod', PROVOKE, 'what=warning')
-        tap.equal('a kernel warning is a failure', done.returncode, KERNEL,
+        tap.equal('WARN_ON() is a failure', done.returncode, KERNEL,
                   done.stderr)
-        tap.point('and its line is shown', 'provoke_init' in done.stderr,
+        tap.point('its line is printed', 'provoke_init' in done.stderr,
                   done.stderr)
         with open(keep + '/kernel.log', encoding='utf-8') as log:
-            tap.point('the kernel log is kept', 'cut here' in log.read())
+            tap.point('kernel log is kept', 'cut here' in log.read())
 
 
 def test_harmless():
     harmless = ('echo DMA-API: preallocated 65536 debug entries > /dev/kmsg;'
                 'echo DMA-API: debugging enabled by kernel config > /dev/kmsg;')
-    tap.equal('what a debug kernel says at boot is no complaint',
+    tap.equal('boot messages of DMA-API are no kernel warnings',
               vm('--stock', '--', 'sh', '-c', harmless).returncode, 0)
     done = vm('--stock', '--', 'sh', '-c', harmless +
               'echo DMA-API: debugging out of memory > /dev/kmsg')
-    tap.equal('what it says of errors is', done.returncode, KERNEL,
-              done.stderr)
-    tap.point('and that alone is shown as complaint',
+    tap.equal('an error message of DMA-API is a kernel warning',
+              done.returncode, KERNEL, done.stderr)
+    tap.point('only the error message is printed',
               'out of memory' in done.stderr and
               'preallocated' not in done.stderr, done.stderr)
 
 
-# Lines of other drivers than ours, each of a complaint that has no WARNING.
-COMPLAINTS = (
+# Kernel warnings that do not contain the word WARNING.
+KERNEL_WARNINGS = (
     'rcu: INFO: rcu_preempt self-detected stall on CPU',
     'watchdog: CPU0: Watchdog detected hard LOCKUP on cpu 0',
     'INFO: trying to register non-static key.',
@@ -196,44 +196,47 @@ COMPLAINTS = (
 )
 
 
-def test_complaints():
-    """Each line is a complaint alone, by the rules that vm.sh sources."""
-    def complaints(log):
+def test_kernel_warnings():
+    """Checks the rules that vm.sh sources, without a virtual machine."""
+    def kernel_warnings(log):
         done = subprocess.run(
             ['bash', '-c', f'. {os.path.dirname(VM)}/complaints.sh;'
              'vm_complaints'], input=log, capture_output=True, check=False)
         return done.returncode, done.stdout.decode(errors='replace')
 
-    for line in COMPLAINTS:
-        log = f'[ 1.0] all is well\n[ 2.0] {line}\n[ 3.0] so it is\n'
-        tap.equal(f'a complaint: {line}', complaints(log.encode()),
+    for line in KERNEL_WARNINGS:
+        log = f'[ 1.0] first line\n[ 2.0] {line}\n[ 3.0] last line\n'
+        tap.equal(f'a kernel warning: {line}', kernel_warnings(log.encode()),
                   (0, f'2:[ 2.0] {line}\n'))
-    tap.equal('a byte of zero hides no complaint',
-              complaints(b'a\0b\nWARNING: c\n\0'), (0, '2:WARNING: c\n'))
-    tap.equal('nor does a byte that is no character',
-              complaints(b'a\xff\xfeb\nWARNING: c\n'), (0, '2:WARNING: c\n'))
+    tap.equal('a zero byte hides no kernel warning',
+              kernel_warnings(b'a\0b\nWARNING: c\n\0'), (0, '2:WARNING: c\n'))
+    tap.equal('invalid UTF-8 hides no kernel warning',
+              kernel_warnings(b'a\xff\xfeb\nWARNING: c\n'),
+              (0, '2:WARNING: c\n'))
     short = b'bash invoked oom-killer: gfp_mask=0x1\nCall Trace:\n'
-    tap.equal('a stack that is shown since memory is short is none',
-              complaints(short), (1, ''))
-    tap.equal('another one soon after is',
-              complaints(short + 25 * b'x\n' + b'Call Trace:\n')[0], 0)
+    tap.equal('the stack trace of the OOM killer is no kernel warning',
+              kernel_warnings(short), (1, ''))
+    tap.equal('another stack trace after it is a kernel warning',
+              kernel_warnings(short + 25 * b'x\n' + b'Call Trace:\n')[0], 0)
 
 
 def test_zero_bytes():
     done = vm('--stock', '--', 'bash', '-c', "printf 'a\\0b\\n' > /dev/ttyS0;"
               f'insmod {PROVOKE} what=warning')
-    tap.equal('a warning in a log with a byte of zero is a failure',
+    tap.equal('WARN_ON() in a log with a zero byte is a failure',
               done.returncode, KERNEL, done.stderr)
 
 
 def test_link():
     done = vm('--stock', '--link', 'nowhere', '--', 'true')
-    tap.equal('a link needs a number', done.returncode, MACHINE, done.stderr)
-    tap.point('and that is said', 'DIR:1' in done.stderr, done.stderr)
+    tap.equal('--link without a number is an error', done.returncode, MACHINE,
+              done.stderr)
+    tap.point('the message has the accepted form', 'DIR:1' in done.stderr,
+              done.stderr)
     with tempfile.TemporaryDirectory() as folder:
         done = vm('--stock', '--link', folder + '/new:2', '--', 'bash', '-c',
                   'hostname; ip -br address show eth0')
-    tap.point('the second machine has an address of its own, without the first',
+    tap.point('machine 2 runs without machine 1, with an address of its own',
               'peermem2' in done.stdout and '10.0.0.2/24' in done.stdout,
               done.stdout, done.stderr)
 
@@ -241,15 +244,16 @@ def test_link():
 def test_not_built():
     with tempfile.TemporaryDirectory() as build:
         done = vm('--', 'true', env=dict(os.environ, PEERMEM_BUILD=build))
-    tap.equal('without built modules it fails', done.returncode, MACHINE,
+    tap.equal('missing modules are an error', done.returncode, MACHINE,
               done.stderr)
-    tap.point('and says what to do', './run build' in done.stderr, done.stderr)
+    tap.point('the message says how to build them',
+              './run build' in done.stderr, done.stderr)
 
 
 def test_oops():
     done = vm('--stock', '--', 'insmod', PROVOKE, 'what=oops')
     tap.equal('an oops is a failure', done.returncode, MACHINE, done.stderr)
-    tap.point('and it is shown', 'Oops' in done.stderr, done.stderr)
+    tap.point('the oops is printed', 'Oops' in done.stderr, done.stderr)
 
 
 def test_tracing():
@@ -258,31 +262,31 @@ def test_tracing():
               'cd /sys/kernel/tracing; mkdir instances/a; cd instances/a/events;'
               'for i in {1..120}; do for on in 1 0; do'
               ' echo $on > module/enable; done; done; kill %1 %2 %3')
-    tap.equal('events can be switched on in a busy machine', done.returncode,
-              0, done.stderr)
+    tap.equal('trace events can be enabled on busy processors',
+              done.returncode, 0, done.stderr)
 
 
 def test_stuck():
     done = vm('--stock', '--', 'bash', '-c', f'insmod {PROVOKE} what=stuck & '
               'while ! grep -q ^provoke /proc/modules; do sleep 0.1; done')
-    tap.equal('a process that cannot be ended is a failure', done.returncode,
-              MACHINE, done.stderr)
-    tap.point('and it is named', 'insmod' in done.stderr, done.stderr)
+    tap.equal('a process that SIGKILL does not end is a failure',
+              done.returncode, MACHINE, done.stderr)
+    tap.point('its name is printed', 'insmod' in done.stderr, done.stderr)
 
 
 def test_timeout():
     started = time.monotonic()
     done = vm('--stock', '--timeout', '20', '--', 'sleep', '1000')
     took = time.monotonic() - started
-    tap.equal('running too long is a failure', done.returncode, TIMEOUT,
+    tap.equal('a timeout is a failure', done.returncode, TIMEOUT,
               done.stderr)
-    tap.point('and the time is kept', took < 90, f'{took} s')
+    tap.point('the time limit is observed', took < 90, f'{took} s')
 
 
 def test_power_off():
     done = vm('--stock', '--', 'sh', '-c', 'echo o > /proc/sysrq-trigger;'
               'sleep 100')
-    tap.equal('a machine that ends without saying so is a failure',
+    tap.equal('power off without an exit status is a failure',
               done.returncode, MACHINE, done.stderr)
 
 
@@ -290,7 +294,7 @@ def test_iommu():
     done = vm('--stock', '--iommu', '--', 'sh', '-c',
               'test -e /sys/class/iommu/dmar0 && '
               'ls /sys/kernel/iommu_groups | grep -q .')
-    tap.equal('--iommu gives an IOMMU with groups', done.returncode, 0,
+    tap.equal('--iommu: guest has an IOMMU with groups', done.returncode, 0,
               done.stderr)
 
 
@@ -298,13 +302,13 @@ def test_size():
     done = vm('--stock', '--icount', '--mem=1G', '--smp', '1', '--', 'sh',
               '-c', 'nproc; grep MemTotal /proc/meminfo')
     words = done.stdout.split()
-    tap.equal('--icount works', done.returncode, 0, done.stderr)
-    tap.point('--mem and --smp are obeyed', words[:1] == ['1'] and
+    tap.equal('--icount runs a command', done.returncode, 0, done.stderr)
+    tap.point('--mem and --smp are observed', words[:1] == ['1'] and
               800_000 < int(words[2]) < 1 << 20, done.stdout)
 
 
 def test_no_such_command():
-    tap.equal('a command that is not there gives 127',
+    tap.equal('exit status of a missing command is 127',
               vm('--stock', '--', 'no-such-command').returncode, 127)
 
 
@@ -312,27 +316,27 @@ def test_bad_options():
     for options in (['--mem', 'much'], ['--smp', '0'], ['--no-such'],
                     ['--timeout']):
         done = vm(*options)
-        tap.equal('bad option: ' + ' '.join(options), done.returncode,
+        tap.equal('invalid option: ' + ' '.join(options), done.returncode,
                   MACHINE, done.stderr)
 
 
 def test_machine_that_cannot_start():
     done = vm('--stock', '--mem', '900000G', '--', 'true')
-    tap.equal('a machine that cannot start is a failure', done.returncode,
-              MACHINE, done.stderr)
-    tap.point('and QEMU\'s reason is shown', 'memory' in done.stderr,
+    tap.equal('a machine that QEMU cannot start is a failure',
+              done.returncode, MACHINE, done.stderr)
+    tap.point('the message of QEMU is printed', 'memory' in done.stderr,
               done.stderr)
 
 
 def test_death_at_boot():
-    # Too little memory for its first program, and enough to say so.
+    # Too little memory for the first program, and enough for a panic message.
     for size in '72M', '68M', '76M', '80M':
         done = vm('--stock', '--timeout', '60', '--mem', size, '--', 'true')
         if done.stderr.count('vm: booting') == 2:
             break
-    tap.equal('a machine that dies while it boots is a failure',
+    tap.equal('a crash during boot is a failure',
               done.returncode, MACHINE, done.stderr)
-    tap.equal('after a second attempt', done.stderr.count('vm: booting'), 2,
+    tap.equal('it is tried twice', done.stderr.count('vm: booting'), 2,
               done.stderr)
 
 
@@ -345,8 +349,8 @@ def test_interrupt():
             break
     os.killpg(child.pid, signal.SIGINT)
     child.stderr.read()
-    tap.equal('Ctrl-C ends it', child.wait(timeout=60), 130)
-    tap.equal('and leaves no process behind',
+    tap.equal('exit status after Ctrl-C is 130', child.wait(timeout=60), 130)
+    tap.equal('Ctrl-C leaves no process behind',
               subprocess.run(['pgrep', '-g', str(child.pid)], text=True,
                              capture_output=True).stdout, '')
 
@@ -371,20 +375,21 @@ def test_shell():
     read_until(terminal, b'# ', 120)
     os.write(terminal, b'tty; stty size; kill -INT $$; echo a-$((6 * 7))\r')
     seen = read_until(terminal, b'a-42', 30)
-    tap.point('without a command there is a shell on a terminal',
+    tap.point('without a command, a shell runs on a terminal',
               b'/dev/hvc0' in seen, seen)
-    tap.point('of the right size', b'33 99' in seen, seen)
+    tap.point('the terminal has the size of the caller\'s', b'33 99' in seen,
+              seen)
     os.write(terminal, b'exit 5\r')
     read_until(terminal, b'no such text', 5)
     status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    tap.equal('it ends cleanly, with its status', status, 5)
+    tap.equal('exit status is that of the shell', status, 5)
 
 
 def wanted(name):
     return name.startswith('test_') and (not NAMES or name[5:] in NAMES)
 
 
-# Most of it is booting, which keeps one processor busy.
+# Two at a time: they mostly boot, which uses one processor each.
 with concurrent.futures.ThreadPoolExecutor(2) as pool:
     for test in [pool.submit(value) for name, value in list(globals().items())
                  if wanted(name)]:

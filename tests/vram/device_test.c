@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * The device comes and goes under its users: unbind and rebind with mappings,
- * open files and memory regions in use, and unloading of the module. The BAR is
- * read behind the exporter's back.
+ * Removal of the device while it is in use: unbind and bind with mappings, open
+ * files and MRs, and unloading of the module. One test reads the BAR directly
+ * through sysfs.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -24,7 +24,7 @@
 #define DRIVER "/sys/bus/pci/drivers/peer_vram"
 
 FIXTURE(device) {
-	char pci[32];		/* its name on the bus */
+	char pci[32];		/* PCI address of the device */
 	int fd;
 	uint32_t handle;
 	char *map;
@@ -42,7 +42,7 @@ static int unload(void)
 	return syscall(SYS_delete_module, "peer_vram", O_NONBLOCK) ? -errno : 0;
 }
 
-/* The name comes from the node's link: .../0000:00:05.0/misc/peer_vram0 */
+/* The sysfs link of the device file is .../0000:00:05.0/misc/peer_vram0. */
 static int find_pci(char *name, size_t size)
 {
 	char link[PATH_MAX];
@@ -63,12 +63,12 @@ static int find_pci(char *name, size_t size)
 	return 0;
 }
 
-static int unbind(const char *pci)
+static int unbind_driver(const char *pci)
 {
 	return sysfs_write(DRIVER "/unbind", pci);
 }
 
-static int bind_again(const char *pci)
+static int bind_driver(const char *pci)
 {
 	return sysfs_write(DRIVER "/bind", pci);
 }
@@ -84,18 +84,18 @@ FIXTURE_SETUP(device)
 	ASSERT_NE(NULL, self->map);
 }
 
-/* However it ended: the device works again, and is empty. */
+/* Restores a bound, empty device even if the test failed. */
 FIXTURE_TEARDOWN_PARENT(device)
 {
 	if (access(VRAM_NODE, F_OK))
-		bind_again(self->pci);
+		bind_driver(self->pci);
 	EXPECT_EQ(0, load());
 	EXPECT_EQ(0, vram_wait_empty(20));
 }
 
-/* All that users have left of a device that went away. */
-static void expect_gone(struct __test_metadata *_metadata,
-			FIXTURE_DATA(device) *self)
+/* Checks that mappings raise SIGBUS and that ioctls fail with ENODEV. */
+static void expect_removed(struct __test_metadata *_metadata,
+			   FIXTURE_DATA(device) *self)
 {
 	struct peer_vram_query query;
 	struct peer_vram_info info;
@@ -118,26 +118,26 @@ TEST_F(device, unbind_while_mapped)
 	char *map;
 	int fd;
 
-	ASSERT_EQ(0, unbind(self->pci));
-	expect_gone(_metadata, self);
+	ASSERT_EQ(0, unbind_driver(self->pci));
+	expect_removed(_metadata, self);
 	EXPECT_EQ(-ENOENT, vram_open(O_RDWR));
 
-	ASSERT_EQ(0, bind_again(self->pci));
+	ASSERT_EQ(0, bind_driver(self->pci));
 	fd = vram_open(O_RDWR);
 	ASSERT_LE(0, fd);
 	map = vram_map(fd, 0, LENGTH, RW);
 	ASSERT_NE(NULL, map);
 	EXPECT_EQ(-1, zero_check(map, LENGTH));
 	pattern_fill(map, LENGTH, 2, 0);
-	/* The old ones stay dead. */
-	expect_gone(_metadata, self);
+	/* The old file and mapping stay unusable. */
+	expect_removed(_metadata, self);
 	EXPECT_EQ(-1, pattern_check(map, LENGTH, 2, 0));
 	ASSERT_EQ(0, munmap(self->map, LENGTH));
 	ASSERT_EQ(0, close(self->fd));
 	EXPECT_EQ(-1, pattern_check(map, LENGTH, 2, 0));
 }
 
-/* The bytes lie in the BAR where BLOCKS says. */
+/* PEER_VRAM_IOC_BLOCKS reports where in the BAR the data is. */
 TEST_F(device, blocks_in_bar)
 {
 	struct peer_vram_block blocks[64];
@@ -148,8 +148,8 @@ TEST_F(device, blocks_in_bar)
 	ASSERT_LE(48, n);
 	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/resource2",
 		 self->pci);
-	/* As long as the driver has it, nobody else may. */
-	ASSERT_EQ(0, unbind(self->pci));
+	/* The resource file cannot be mapped while the driver is bound. */
+	ASSERT_EQ(0, unbind_driver(self->pci));
 	fd = open(path, O_RDWR | O_CLOEXEC);
 	ASSERT_LE(0, fd);
 	bar = mmap(NULL, 256 * MIB, PROT_READ, MAP_SHARED, fd, 0);
@@ -162,17 +162,17 @@ TEST_F(device, blocks_in_bar)
 	close(fd);
 }
 
-struct user {
+struct worker {
 	FIXTURE_DATA(device) *device;
 	int rounds;
-	int last;
+	int last_error;
 	pthread_t thread;
 };
 
-static void *use(void *arg)
+static void *use_device(void *arg)
 {
-	struct user *me = arg;
-	int fd = me->device->fd, ret = 0;
+	struct worker *w = arg;
+	int fd = w->device->fd, ret = 0;
 	uint32_t handle;
 	char *buf = malloc(MIB);
 
@@ -184,32 +184,32 @@ static void *use(void *arg)
 			ret = vram_move(fd, handle, 0);
 		if (!ret)
 			ret = vram_close(fd, handle);
-		if (touch_write(me->device->map) && !ret)
-			ret = vram_move(fd, me->device->handle, 1);
-		me->rounds++;
+		if (touch_write(w->device->map) && !ret)
+			ret = vram_move(fd, w->device->handle, 1);
+		w->rounds++;
 	}
-	me->last = ret;
+	w->last_error = ret;
 	free(buf);
 	return NULL;
 }
 
 TEST_F_TIMEOUT(device, unbind_while_busy, 120)
 {
-	struct user user[8] = {};
+	struct worker worker[8] = {};
 	int i;
 
 	for (i = 0; i < 8; i++) {
-		user[i].device = self;
-		ASSERT_EQ(0, pthread_create(&user[i].thread, NULL, use,
-					    &user[i]));
+		worker[i].device = self;
+		ASSERT_EQ(0, pthread_create(&worker[i].thread, NULL, use_device,
+					    &worker[i]));
 	}
 	sleep(2);
-	ASSERT_EQ(0, unbind(self->pci));
+	ASSERT_EQ(0, unbind_driver(self->pci));
 	for (i = 0; i < 8; i++) {
-		pthread_join(user[i].thread, NULL);
-		EXPECT_EQ(-ENODEV, user[i].last);
+		pthread_join(worker[i].thread, NULL);
+		EXPECT_EQ(-ENODEV, worker[i].last_error);
 	}
-	expect_gone(_metadata, self);
+	expect_removed(_metadata, self);
 }
 
 static struct ibv_mr *reg_mr(void *addr, size_t length)
@@ -231,9 +231,9 @@ TEST_F(device, unbind_while_registered)
 
 	if (!mr)
 		SKIP(return, "no RDMA device");
-	ASSERT_EQ(0, unbind(self->pci));
-	expect_gone(_metadata, self);
-	ASSERT_EQ(0, bind_again(self->pci));
+	ASSERT_EQ(0, unbind_driver(self->pci));
+	expect_removed(_metadata, self);
+	ASSERT_EQ(0, bind_driver(self->pci));
 	EXPECT_EQ(0, vram_wait_empty(10));
 	EXPECT_EQ(0, ibv_dereg_mr(mr));
 }
@@ -253,18 +253,18 @@ TEST_F(device, unload)
 	EXPECT_EQ(-ENOENT, vram_open(O_RDWR));
 }
 
-/* A shared descriptor keeps the module; a device that went away does not. */
+/* A dma-buf holds a reference to the module; an unbound device does not. */
 TEST_F(device, unload_after_unbind)
 {
-	int share = vram_share(self->fd, self->handle);
+	int dmabuf = vram_share(self->fd, self->handle);
 
-	ASSERT_LE(0, share);
-	ASSERT_EQ(0, unbind(self->pci));
+	ASSERT_LE(0, dmabuf);
+	ASSERT_EQ(0, unbind_driver(self->pci));
 	EXPECT_EQ(-EWOULDBLOCK, unload());
 	ASSERT_EQ(0, close(self->fd));
 	ASSERT_EQ(0, munmap(self->map, LENGTH));
 	EXPECT_EQ(-EWOULDBLOCK, unload());
-	ASSERT_EQ(0, close(share));
+	ASSERT_EQ(0, close(dmabuf));
 	EXPECT_EQ(0, unload());
 }
 
@@ -275,7 +275,7 @@ TEST_F(device, unload_while_registered)
 	if (!mr)
 		SKIP(return, "no RDMA device");
 	EXPECT_EQ(-EWOULDBLOCK, unload());
-	/* The mapping goes, the MR stays, and is no obstacle. */
+	/* An MR without a mapping does not prevent unloading. */
 	ASSERT_EQ(0, close(self->fd));
 	ASSERT_EQ(0, munmap(self->map, LENGTH));
 	EXPECT_EQ(0, unload());

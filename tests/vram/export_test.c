@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Objects under memory regions of an RDMA device: what may be registered, what
- * is pinned by it, and how regions end. Whether the bytes arrive is for the
- * tests of verbs; here it is the exporter's books.
+ * Registration of BOs with an RDMA device: which ranges can be registered, what
+ * registration pins, and what ends a region. These tests check the exporter's
+ * accounting. The tests of verbs check the transferred data.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -53,8 +53,8 @@ FIXTURE_TEARDOWN_PARENT(export)
 	EXPECT_EQ(0, vram_wait_empty(20));
 }
 
-/* Registers, and gives errno; deregisters what must not have been possible. */
-static int refused(struct ibv_pd *pd, void *addr, size_t length, int access)
+/* Registers and deregisters an MR. Return: 0 or errno of ibv_reg_mr(). */
+static int reg_errno(struct ibv_pd *pd, void *addr, size_t length, int access)
 {
 	struct ibv_mr *mr = ibv_reg_mr(pd, addr, length, access);
 
@@ -64,24 +64,24 @@ static int refused(struct ibv_pd *pd, void *addr, size_t length, int access)
 	return 0;
 }
 
-struct books {
+struct usage {
 	uint64_t pinned, pinnable;
 	uint32_t regions, pins;
 };
 
-static struct books look(int fd, uint32_t handle)
+static struct usage get_usage(int fd, uint32_t handle)
 {
 	struct peer_vram_query query = {};
 	struct peer_vram_info info = {};
 
 	vram_info(fd, &info);
 	vram_query(fd, handle, &query);
-	return (struct books){ info.vram_pinned, info.vram_pinnable,
+	return (struct usage){ info.vram_pinned, info.vram_pinnable,
 			       query.regions, query.pins };
 }
 
-/* Revoked regions are given back from a work item: soon, not at once. */
-static bool soon_unpinned(int fd)
+/* A work item releases revoked regions, so unpinning is asynchronous. */
+static bool wait_unpinned(int fd)
 {
 	struct peer_vram_info info;
 	int n;
@@ -94,22 +94,22 @@ static bool soon_unpinned(int fd)
 	return false;
 }
 
-/* ---- what may be registered ------------------------------------------- */
+/* ---- valid and invalid ranges ----------------------------------------- */
 
 TEST_F(export, whole_and_parts)
 {
 	char *map = self->map;
 
-	EXPECT_EQ(0, refused(self->pd, map, LENGTH, WRITE));
-	EXPECT_EQ(0, refused(self->pd, map, 1, WRITE));
-	EXPECT_EQ(0, refused(self->pd, map + LENGTH - 1, 1, WRITE));
-	EXPECT_EQ(0, refused(self->pd, map + 4095, 2, WRITE));
-	EXPECT_EQ(0, refused(self->pd, map + 12345, MIB, 0));
-	/* One object, several mappings of it side by side. */
+	EXPECT_EQ(0, reg_errno(self->pd, map, LENGTH, WRITE));
+	EXPECT_EQ(0, reg_errno(self->pd, map, 1, WRITE));
+	EXPECT_EQ(0, reg_errno(self->pd, map + LENGTH - 1, 1, WRITE));
+	EXPECT_EQ(0, reg_errno(self->pd, map + PAGE - 1, 2, WRITE));
+	EXPECT_EQ(0, reg_errno(self->pd, map + 12345, MIB, 0));
+	/* One BO, mapped by three adjacent VMAs. */
 	ASSERT_EQ(0, mprotect(map + MIB, PAGE, PROT_READ));
-	EXPECT_EQ(0, refused(self->pd, map, LENGTH, 0));
+	EXPECT_EQ(0, reg_errno(self->pd, map, LENGTH, 0));
 	ASSERT_EQ(0, mprotect(map + MIB, PAGE, RW));
-	EXPECT_EQ(0, refused(self->pd, map, LENGTH, WRITE));
+	EXPECT_EQ(0, reg_errno(self->pd, map, LENGTH, WRITE));
 }
 
 TEST_F(export, out_of_bounds)
@@ -120,33 +120,33 @@ TEST_F(export, out_of_bounds)
 	char *map = space + 2 * PAGE;
 	uint32_t other;
 
-	/* An object with ordinary memory on both sides. */
+	/* A BO with system memory on both sides. */
 	ASSERT_NE(MAP_FAILED, space);
 	ASSERT_EQ(0, vram_query(self->fd, self->handle, &query));
 	ASSERT_EQ(map, mmap(map, LENGTH, RW, MAP_SHARED | MAP_FIXED, self->fd,
 			    query.mmap_offset));
-	EXPECT_EQ(0, refused(self->pd, map, LENGTH, WRITE));
-	EXPECT_EQ(EFAULT, refused(self->pd, map, LENGTH + 1, WRITE));
-	EXPECT_EQ(EFAULT, refused(self->pd, map - 1, 2, WRITE));
-	EXPECT_EQ(EFAULT, refused(self->pd, map - PAGE, LENGTH, WRITE));
-	EXPECT_EQ(EFAULT, refused(self->pd, map + LENGTH - PAGE, 2 * PAGE, 0));
-	/* A hole. */
+	EXPECT_EQ(0, reg_errno(self->pd, map, LENGTH, WRITE));
+	EXPECT_EQ(EFAULT, reg_errno(self->pd, map, LENGTH + 1, WRITE));
+	EXPECT_EQ(EFAULT, reg_errno(self->pd, map - 1, 2, WRITE));
+	EXPECT_EQ(EFAULT, reg_errno(self->pd, map - PAGE, LENGTH, WRITE));
+	EXPECT_EQ(EFAULT, reg_errno(self->pd, map + LENGTH - PAGE, 2 * PAGE, 0));
+	/* A gap in the range. */
 	ASSERT_EQ(0, munmap(map + MIB, PAGE));
-	EXPECT_EQ(EFAULT, refused(self->pd, map, LENGTH, WRITE));
-	EXPECT_EQ(0, refused(self->pd, map, MIB, WRITE));
-	/* The wrong piece of the right object, and the right piece of another. */
+	EXPECT_EQ(EFAULT, reg_errno(self->pd, map, LENGTH, WRITE));
+	EXPECT_EQ(0, reg_errno(self->pd, map, MIB, WRITE));
+	/* A wrong offset of the same BO, then the right offset of another BO. */
 	ASSERT_EQ(map + MIB, mmap(map + MIB, PAGE, RW, MAP_SHARED | MAP_FIXED,
 				  self->fd, query.mmap_offset));
-	EXPECT_EQ(EFAULT, refused(self->pd, map, LENGTH, WRITE));
+	EXPECT_EQ(EFAULT, reg_errno(self->pd, map, LENGTH, WRITE));
 	ASSERT_EQ(0, vram_create(self->fd, LENGTH, 0, &other));
 	ASSERT_EQ(0, vram_query(self->fd, other, &query2));
 	ASSERT_EQ(map + MIB, mmap(map + MIB, PAGE, RW, MAP_SHARED | MAP_FIXED,
 				  self->fd, query2.mmap_offset + MIB));
-	EXPECT_EQ(EFAULT, refused(self->pd, map, LENGTH, WRITE));
+	EXPECT_EQ(EFAULT, reg_errno(self->pd, map, LENGTH, WRITE));
 	ASSERT_EQ(map + MIB, mmap(map + MIB, PAGE, RW, MAP_SHARED | MAP_FIXED,
 				  self->fd, query.mmap_offset + MIB));
-	EXPECT_EQ(0, refused(self->pd, map, LENGTH, WRITE));
-	EXPECT_EQ(0, look(self->fd, self->handle).regions);
+	EXPECT_EQ(0, reg_errno(self->pd, map, LENGTH, WRITE));
+	EXPECT_EQ(0, get_usage(self->fd, self->handle).regions);
 }
 
 TEST_F(export, permissions)
@@ -157,50 +157,50 @@ TEST_F(export, permissions)
 	char *map;
 
 	ASSERT_NE(NULL, ro);
-	EXPECT_EQ(EACCES, refused(self->pd, ro, LENGTH, WRITE));
-	EXPECT_EQ(EACCES, refused(self->pd, ro, 1, IBV_ACCESS_LOCAL_WRITE));
-	EXPECT_EQ(0, refused(self->pd, ro, LENGTH, 0));
-	EXPECT_EQ(0, refused(self->pd, ro, LENGTH, IBV_ACCESS_REMOTE_READ));
-	EXPECT_EQ(EACCES, refused(self->pd, none, LENGTH, 0));
-	/* One page of it. */
+	EXPECT_EQ(EACCES, reg_errno(self->pd, ro, LENGTH, WRITE));
+	EXPECT_EQ(EACCES, reg_errno(self->pd, ro, 1, IBV_ACCESS_LOCAL_WRITE));
+	EXPECT_EQ(0, reg_errno(self->pd, ro, LENGTH, 0));
+	EXPECT_EQ(0, reg_errno(self->pd, ro, LENGTH, IBV_ACCESS_REMOTE_READ));
+	EXPECT_EQ(EACCES, reg_errno(self->pd, none, LENGTH, 0));
+	/* One page is read-only. */
 	ASSERT_EQ(0, mprotect(self->map + MIB, PAGE, PROT_READ));
-	EXPECT_EQ(EACCES, refused(self->pd, self->map, LENGTH, WRITE));
+	EXPECT_EQ(EACCES, reg_errno(self->pd, self->map, LENGTH, WRITE));
 
 	ASSERT_EQ(0, vram_create(self->fd, LENGTH, PEER_VRAM_CREATE_NO_EXPORT,
 				 &handle));
 	map = vram_map(self->fd, handle, LENGTH, RW);
 	ASSERT_NE(NULL, map);
-	EXPECT_EQ(EACCES, refused(self->pd, map, LENGTH, WRITE));
-	EXPECT_EQ(EACCES, refused(self->pd, map, 1, 0));
-	EXPECT_EQ(0, look(self->fd, handle).regions);
-	EXPECT_EQ(0, look(self->fd, self->handle).regions);
+	EXPECT_EQ(EACCES, reg_errno(self->pd, map, LENGTH, WRITE));
+	EXPECT_EQ(EACCES, reg_errno(self->pd, map, 1, 0));
+	EXPECT_EQ(0, get_usage(self->fd, handle).regions);
+	EXPECT_EQ(0, get_usage(self->fd, self->handle).regions);
 }
 
 TEST_F(export, destroyed)
 {
 	ASSERT_EQ(0, vram_destroy(self->fd, self->handle));
-	EXPECT_EQ(ENODEV, refused(self->pd, self->map, LENGTH, WRITE));
+	EXPECT_EQ(ENODEV, reg_errno(self->pd, self->map, LENGTH, WRITE));
 }
 
 /* ---- pins ------------------------------------------------------------- */
 
 TEST_F(export, pins)
 {
-	struct books before = look(self->fd, self->handle), now;
+	struct usage before = get_usage(self->fd, self->handle), now;
 	struct ibv_mr *mr[2];
 
 	mr[0] = ibv_reg_mr(self->pd, self->map, PAGE, WRITE);
 	ASSERT_NE(NULL, mr[0]);
-	now = look(self->fd, self->handle);
+	now = get_usage(self->fd, self->handle);
 	EXPECT_EQ(1, now.regions);
 	EXPECT_EQ(1, now.pins);
-	/* The whole object is, however little of it is registered. */
+	/* Registering one page pins the whole BO. */
 	EXPECT_EQ(LENGTH, now.pinned);
 	EXPECT_EQ(before.pinnable - LENGTH, now.pinnable);
 
 	mr[1] = ibv_reg_mr(self->pd, self->map, LENGTH, WRITE);
 	ASSERT_NE(NULL, mr[1]);
-	now = look(self->fd, self->handle);
+	now = get_usage(self->fd, self->handle);
 	EXPECT_EQ(2, now.regions);
 	EXPECT_EQ(2, now.pins);
 	EXPECT_EQ(LENGTH, now.pinned);
@@ -210,7 +210,7 @@ TEST_F(export, pins)
 	ASSERT_EQ(0, ibv_dereg_mr(mr[0]));
 	EXPECT_EQ(-EBUSY, vram_move(self->fd, self->handle, 0));
 	ASSERT_EQ(0, ibv_dereg_mr(mr[1]));
-	now = look(self->fd, self->handle);
+	now = get_usage(self->fd, self->handle);
 	EXPECT_EQ(0, now.regions);
 	EXPECT_EQ(0, now.pins);
 	EXPECT_EQ(0, now.pinned);
@@ -218,7 +218,10 @@ TEST_F(export, pins)
 	EXPECT_EQ(0, vram_move(self->fd, self->handle, 0));
 }
 
-/* From system memory, with its bytes, and not out of it again by eviction. */
+/*
+ * Registration moves a BO from system memory to VRAM with its data, and prevents
+ * its eviction.
+ */
 TEST_F(export, pinned_in_vram)
 {
 	struct peer_vram_block before[64], after[64];
@@ -238,7 +241,7 @@ TEST_F(export, pinned_in_vram)
 
 	ASSERT_EQ(0, vram_info(self->fd, &info));
 	EXPECT_EQ(-ENOMEM, vram_create(self->fd, info.vram_size, 0, &handle));
-	/* Both want all the rest; it is not the oldest that has to leave. */
+	/* Each needs all other VRAM, so they evict each other. */
 	for (i = 0; i < 2; i++)
 		ASSERT_EQ(0, vram_create(self->fd, info.vram_size - LENGTH, 0,
 					 &handle));
@@ -250,7 +253,7 @@ TEST_F(export, pinned_in_vram)
 
 TEST_F(export, pin_limit)
 {
-	struct books before = look(self->fd, self->handle);
+	struct usage before = get_usage(self->fd, self->handle);
 	struct peer_vram_info info;
 	uint32_t handle[2];
 	struct ibv_mr *mr;
@@ -263,43 +266,43 @@ TEST_F(export, pin_limit)
 	ASSERT_NE(NULL, map[0]);
 	mr = ibv_reg_mr(self->pd, map[0], before.pinnable, WRITE);
 	ASSERT_NE(NULL, mr);
-	EXPECT_EQ(0, look(self->fd, handle[0]).pinnable);
-	EXPECT_EQ(ENOSPC, refused(self->pd, self->map, 1, WRITE));
-	/* More of what is pinned already costs nothing. */
-	EXPECT_EQ(0, refused(self->pd, map[0], 1, WRITE));
-	/* What is left is for those who do not pin. */
+	EXPECT_EQ(0, get_usage(self->fd, handle[0]).pinnable);
+	EXPECT_EQ(ENOSPC, reg_errno(self->pd, self->map, 1, WRITE));
+	/* Another MR of a pinned BO does not count. */
+	EXPECT_EQ(0, reg_errno(self->pd, map[0], 1, WRITE));
+	/* VRAM above the limit is available to BOs that are not pinned. */
 	ASSERT_EQ(0, vram_create(self->fd, info.vram_size - before.pinnable, 0,
 				 &handle[1]));
 
 	ASSERT_EQ(0, ibv_dereg_mr(mr));
-	EXPECT_EQ(0, refused(self->pd, self->map, 1, WRITE));
-	/* More than may ever be pinned. */
+	EXPECT_EQ(0, reg_errno(self->pd, self->map, 1, WRITE));
+	/* A BO that is larger than the limit. */
 	ASSERT_EQ(0, vram_close(self->fd, handle[1]));
 	ASSERT_EQ(0, vram_create(self->fd, before.pinnable + PAGE, 0,
 				 &handle[1]));
 	map[1] = vram_map(self->fd, handle[1], before.pinnable + PAGE, RW);
 	ASSERT_NE(NULL, map[1]);
-	EXPECT_EQ(ENOSPC, refused(self->pd, map[1], 1, WRITE));
-	EXPECT_EQ(0, look(self->fd, handle[1]).regions);
+	EXPECT_EQ(ENOSPC, reg_errno(self->pd, map[1], 1, WRITE));
+	EXPECT_EQ(0, get_usage(self->fd, handle[1]).regions);
 }
 
-/* ---- how regions end -------------------------------------------------- */
+/* ---- end of regions --------------------------------------------------- */
 
 TEST_F(export, revoke)
 {
 	struct ibv_mr *mr = ibv_reg_mr(self->pd, self->map, LENGTH, WRITE);
-	struct books now;
+	struct usage now;
 
 	ASSERT_NE(NULL, mr);
 	ASSERT_EQ(0, vram_revoke(self->fd, self->handle));
-	now = look(self->fd, self->handle);
+	now = get_usage(self->fd, self->handle);
 	EXPECT_EQ(0, now.regions);
 	EXPECT_EQ(0, now.pins);
 	EXPECT_EQ(0, now.pinned);
 	EXPECT_EQ(0, vram_move(self->fd, self->handle, 0));
-	/* The object lives on; others may register it. */
+	/* The BO still works and can be registered again. */
 	EXPECT_EQ(0, touch_write(self->map));
-	EXPECT_EQ(0, refused(self->pd, self->map, LENGTH, WRITE));
+	EXPECT_EQ(0, reg_errno(self->pd, self->map, LENGTH, WRITE));
 	EXPECT_EQ(0, ibv_dereg_mr(mr));
 }
 
@@ -322,17 +325,17 @@ TEST_F(export, unmap)
 
 	ASSERT_NE(NULL, mr);
 	ASSERT_EQ(0, munmap(self->map, LENGTH));
-	EXPECT_TRUE(soon_unpinned(self->fd));
+	EXPECT_TRUE(wait_unpinned(self->fd));
 	ASSERT_EQ(0, vram_close(self->fd, self->handle));
-	/* Nothing of the object is left, though the MR is still registered. */
+	/* The BO is freed although the MR is still registered. */
 	EXPECT_EQ(0, vram_wait_empty(10));
 	EXPECT_EQ(0, ibv_dereg_mr(mr));
 }
 
-/* The descriptor closed, as perftest does; and never deregistered. */
+/* The process closes its descriptor, as perftest does, and exits with an MR. */
 TEST_F(export, exit_while_registered)
 {
-	struct books now;
+	struct usage now;
 	pid_t pid = fork();
 	int status;
 
@@ -347,17 +350,17 @@ TEST_F(export, exit_while_registered)
 		close(fd);
 		if (!map || !ibv_reg_mr(pd, map, LENGTH, WRITE))
 			_exit(1);
-		now = look(self->fd, self->handle);
+		now = get_usage(self->fd, self->handle);
 		if (now.pinned != LENGTH)
 			_exit(2);
 		raise(SIGKILL);
 	}
 	ASSERT_EQ(pid, waitpid(pid, &status, 0));
 	EXPECT_TRUE(WIFSIGNALED(status));
-	EXPECT_TRUE(soon_unpinned(self->fd));
+	EXPECT_TRUE(wait_unpinned(self->fd));
 }
 
-TEST_F_TIMEOUT(export, many_rounds, 120)
+TEST_F_TIMEOUT(export, register_repeatedly, 120)
 {
 	struct ibv_mr *mr;
 	int i;
@@ -367,7 +370,7 @@ TEST_F_TIMEOUT(export, many_rounds, 120)
 		ASSERT_NE(NULL, mr);
 		ASSERT_EQ(0, ibv_dereg_mr(mr));
 	}
-	EXPECT_EQ(0, look(self->fd, self->handle).pinned);
+	EXPECT_EQ(0, get_usage(self->fd, self->handle).pinned);
 }
 
 TEST_HARNESS_MAIN

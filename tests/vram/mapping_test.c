@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Mappings and processes: parts of mappings, read-only ones, fork, other ways
- * to the same pages, objects shared between processes, destroyed ones, and
- * processes that are killed at any moment.
+ * Mappings of BOs in one or several processes: partial and read-only mappings,
+ * their addresses, mremap(), madvise(), /proc/self/mem, fork(), BOs that
+ * processes share, destroyed BOs, and processes that are killed while they use
+ * BOs.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -49,29 +50,29 @@ static int wait_exit(pid_t pid)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
 }
 
-/* ---- parts ------------------------------------------------------------ */
+/* ---- parts and permissions -------------------------------------------- */
 
 TEST_F(mapping, unmap_parts)
 {
-	size_t third = LENGTH / 4;
+	size_t quarter = LENGTH / 4;
 	char *map = self->map;
 
-	ASSERT_EQ(0, munmap(map + third, third));
-	EXPECT_EQ(SIGSEGV, touch_read(map + third));
-	EXPECT_EQ(-1, pattern_check(map, third, 1, 0));
-	EXPECT_EQ(-1, pattern_check(map + 2 * third, 2 * third, 1,
-				    2 * third / 8));
-	/* Both parts follow. */
+	ASSERT_EQ(0, munmap(map + quarter, quarter));
+	EXPECT_EQ(SIGSEGV, touch_read(map + quarter));
+	EXPECT_EQ(-1, pattern_check(map, quarter, 1, 0));
+	EXPECT_EQ(-1, pattern_check(map + 2 * quarter, 2 * quarter, 1,
+				    2 * quarter / 8));
+	/* Both parts show the data after a move. */
 	ASSERT_EQ(0, vram_move(self->fd, self->handle, 0));
-	EXPECT_EQ(-1, pattern_check(map, third, 1, 0));
-	EXPECT_EQ(-1, pattern_check(map + 2 * third, 2 * third, 1,
-				    2 * third / 8));
-	/* The last mapping keeps the object when the handle is gone. */
+	EXPECT_EQ(-1, pattern_check(map, quarter, 1, 0));
+	EXPECT_EQ(-1, pattern_check(map + 2 * quarter, 2 * quarter, 1,
+				    2 * quarter / 8));
+	/* A mapping keeps the BO alive without a handle. */
 	ASSERT_EQ(0, vram_close(self->fd, self->handle));
-	ASSERT_EQ(0, munmap(map, third));
-	EXPECT_EQ(-1, pattern_check(map + 2 * third, 2 * third, 1,
-				    2 * third / 8));
-	ASSERT_EQ(0, munmap(map + 2 * third, 2 * third));
+	ASSERT_EQ(0, munmap(map, quarter));
+	EXPECT_EQ(-1, pattern_check(map + 2 * quarter, 2 * quarter, 1,
+				    2 * quarter / 8));
+	ASSERT_EQ(0, munmap(map + 2 * quarter, 2 * quarter));
 	EXPECT_EQ(0, vram_wait_empty(10));
 }
 
@@ -126,13 +127,13 @@ TEST_F(mapping, moved_by_mremap)
 	EXPECT_EQ(-1, pattern_check(to, LENGTH, 1, 0));
 	ASSERT_EQ(0, vram_lookup(self->fd, to + PAGE, &handle, &offset));
 	EXPECT_EQ(PAGE, offset);
-	/* Shrinking is fine, growing is not. */
+	/* Mappings can shrink but not grow. */
 	ASSERT_EQ(to, mremap(to, LENGTH, PAGE, 0));
 	EXPECT_EQ(MAP_FAILED, mremap(to, PAGE, LENGTH, MREMAP_MAYMOVE));
 }
 
-/* What is good for memory that the kernel manages, is refused here. */
-TEST_F(mapping, advice_is_refused)
+/* Advice for pages that the kernel manages does not apply to PFN mappings. */
+TEST_F(mapping, madvise_is_rejected)
 {
 	EXPECT_EQ(-1, madvise(self->map, LENGTH, MADV_DONTNEED));
 	EXPECT_EQ(EINVAL, errno);
@@ -141,7 +142,7 @@ TEST_F(mapping, advice_is_refused)
 	EXPECT_EQ(-1, pattern_check(self->map, LENGTH, 1, 0));
 }
 
-/* As a debugger does it. */
+/* Accesses the BO as a debugger does. */
 TEST_F(mapping, proc_mem)
 {
 	int mem = open("/proc/self/mem", O_RDWR | O_CLOEXEC);
@@ -165,24 +166,27 @@ TEST_F(mapping, proc_mem)
 	EXPECT_EQ(-1, pread(mem, buf, length, (uintptr_t)at));
 }
 
-/* ---- places ----------------------------------------------------------- */
+/* ---- addresses -------------------------------------------------------- */
 
-/* Memory that is nowhere in the way; a page of it shifts what comes next. */
-static char *reserve(void *at, size_t length, int flags)
+/* Reserves addresses. One page shifts the address that mmap() tries next. */
+static char *reserve_addresses(void *at, size_t length, int flags)
 {
 	return mmap(at, length, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS |
 		    MAP_NORESERVE | flags, -1, 0);
 }
 
-/* Of a mapping of the length: what is aligned so in the object is in memory. */
-static size_t alignment_of(size_t length)
+/*
+ * Returns N for a mapping of @length: offsets in the BO that are multiples of N
+ * have addresses that are multiples of N.
+ */
+static size_t expected_alignment(size_t length)
 {
 	return length >= 2 * MIB ? 2 * MIB : length >= 64 * KIB ? 64 * KIB : PAGE;
 }
 
-TEST_F(mapping, blocks_are_aligned)
+TEST_F(mapping, addresses_are_aligned)
 {
-	static const size_t lengths[] = {
+	const size_t lengths[] = {
 		PAGE, 60 * KIB, 64 * KIB, 68 * KIB, MIB, 2 * MIB - PAGE,
 		2 * MIB, 5 * MIB, 5 * MIB + PAGE,
 	};
@@ -191,10 +195,11 @@ TEST_F(mapping, blocks_are_aligned)
 
 	for (round = 0; round < 8; round++) {
 		for (i = 0; i < 9; i++) {
-			ASSERT_NE(MAP_FAILED, reserve(NULL, PAGE, 0));
+			ASSERT_NE(MAP_FAILED, reserve_addresses(NULL, PAGE, 0));
 			map = vram_map(self->fd, 0, lengths[i], RW);
 			ASSERT_NE(NULL, map);
-			EXPECT_EQ(0, (uintptr_t)map % alignment_of(lengths[i])) {
+			EXPECT_EQ(0, (uintptr_t)map %
+				  expected_alignment(lengths[i])) {
 				TH_LOG("length %zu", lengths[i]);
 			}
 			ASSERT_EQ(0, munmap(map, lengths[i]));
@@ -202,13 +207,13 @@ TEST_F(mapping, blocks_are_aligned)
 	}
 }
 
-/* A mapping that begins inside of an object does not begin at such an address. */
-TEST_F(mapping, blocks_of_parts_are_aligned)
+/* The offset of the mapping in the BO counts: address - offset is aligned. */
+TEST_F(mapping, addresses_of_parts_are_aligned)
 {
-	static const size_t skips[] = {
+	const size_t skips[] = {
 		0, PAGE, 60 * KIB, 64 * KIB, MIB, 2 * MIB + PAGE, 3 * MIB,
 	};
-	static const size_t lengths[] = { PAGE, 128 * KIB, 4 * MIB };
+	const size_t lengths[] = { PAGE, 128 * KIB, 4 * MIB };
 	struct peer_vram_query query;
 	unsigned int i, j;
 	uint32_t handle;
@@ -222,7 +227,7 @@ TEST_F(mapping, blocks_of_parts_are_aligned)
 				   query.mmap_offset + skips[i]);
 			ASSERT_NE(MAP_FAILED, map);
 			EXPECT_EQ(0, ((uintptr_t)map - skips[i]) %
-				  alignment_of(lengths[j])) {
+				  expected_alignment(lengths[j])) {
 				TH_LOG("%zu bytes from %zu on", lengths[j],
 				       skips[i]);
 			}
@@ -231,10 +236,10 @@ TEST_F(mapping, blocks_of_parts_are_aligned)
 	}
 }
 
-/* Whoever says where, gets it there. */
-TEST_F(mapping, named_places)
+/* mmap() uses the requested address if it is free or MAP_FIXED is set. */
+TEST_F(mapping, fixed_addresses)
 {
-	char *room = reserve(NULL, 3 * LENGTH, 0), *at;
+	char *room = reserve_addresses(NULL, 3 * LENGTH, 0), *at;
 
 	ASSERT_NE(MAP_FAILED, room);
 	at = room + (-(uintptr_t)room & (LENGTH - 1)) + PAGE;
@@ -248,12 +253,12 @@ TEST_F(mapping, named_places)
 	EXPECT_EQ(at, mmap(at, LENGTH, RW, MAP_SHARED, self->fd, 0));
 }
 
-/* One hole is left of what MAP_32BIT may use, and it is just large enough. */
-TEST_F(mapping, place_that_cannot_be_aligned)
+/* The only hole below the MAP_32BIT limit has the size of the mapping. */
+TEST_F(mapping, unaligned_hole)
 {
 	char *low = (char *)(1UL << 30), *hole = low + 128 * MIB + PAGE;
 
-	ASSERT_EQ(low, reserve(low, 1UL << 30, MAP_FIXED_NOREPLACE));
+	ASSERT_EQ(low, reserve_addresses(low, 1UL << 30, MAP_FIXED_NOREPLACE));
 	ASSERT_EQ(0, munmap(hole, LENGTH));
 	EXPECT_EQ(hole, mmap(NULL, LENGTH, RW, MAP_SHARED | MAP_32BIT, self->fd,
 			     0));
@@ -264,7 +269,7 @@ TEST_F(mapping, place_that_cannot_be_aligned)
 
 /* ---- processes -------------------------------------------------------- */
 
-TEST_F(mapping, fork_shares)
+TEST_F(mapping, shared_with_child)
 {
 	pid_t pid = fork();
 
@@ -281,23 +286,26 @@ TEST_F(mapping, fork_shares)
 	EXPECT_EQ(-1, pattern_check(self->map, LENGTH, 2, 0));
 }
 
-/* Takes a descriptor, imports it, writes, and waits for its death. */
-static int importer(int sock)
+/*
+ * Imports the BO of a received dma-buf, fills it, and checks that it was
+ * destroyed when the parent says so. Return: the exit status, 0 is success.
+ */
+static int import_and_wait(int sock)
 {
-	int fd = vram_open(O_RDWR), share = recv_fd(sock);
+	int fd = vram_open(O_RDWR), dmabuf = recv_fd(sock);
 	uint32_t handle;
 	char *map, byte;
 
-	if (fd < 0 || share < 0)
+	if (fd < 0 || dmabuf < 0)
 		return 1;
-	if (vram_import(fd, share, &handle))
+	if (vram_import(fd, dmabuf, &handle))
 		return 2;
-	close(share);
+	close(dmabuf);
 	map = vram_map(fd, handle, LENGTH, RW);
 	if (!map || pattern_check(map, LENGTH, 1, 0) >= 0)
 		return 3;
 	pattern_fill(map, LENGTH, 2, 0);
-	/* Mapped, and told so. */
+	/* Report that the BO is mapped; wait until it is destroyed. */
 	if (write(sock, "", 1) != 1 || read(sock, &byte, 1) != 1)
 		return 4;
 	if (touch_read(map) != SIGBUS || touch_write(map + MIB) != SIGBUS)
@@ -307,10 +315,10 @@ static int importer(int sock)
 	return 0;
 }
 
-TEST_F(mapping, shared_and_destroyed)
+TEST_F(mapping, destroyed_while_shared)
 {
 	struct peer_vram_info info;
-	int sock[2], share;
+	int sock[2], dmabuf;
 	char byte;
 	pid_t pid;
 
@@ -318,21 +326,21 @@ TEST_F(mapping, shared_and_destroyed)
 	pid = fork();
 	ASSERT_LE(0, pid);
 	if (!pid) {
-		/* Nothing inherited: what it has came by the descriptor. */
+		/* Drop what was inherited; use only the received dma-buf. */
 		munmap(self->map, LENGTH);
 		close(self->fd);
 		close(sock[0]);
-		_exit(importer(sock[1]));
+		_exit(import_and_wait(sock[1]));
 	}
 	close(sock[1]);
-	share = vram_share(self->fd, self->handle);
-	ASSERT_LE(0, share);
-	ASSERT_EQ(0, send_fd(sock[0], share));
-	close(share);
+	dmabuf = vram_share(self->fd, self->handle);
+	ASSERT_LE(0, dmabuf);
+	ASSERT_EQ(0, send_fd(sock[0], dmabuf));
+	close(dmabuf);
 	ASSERT_EQ(1, read(sock[0], &byte, 1));
 	EXPECT_EQ(-1, pattern_check(self->map, LENGTH, 2, 0));
 
-	/* Dead for both, and the memory is free though both still refer to it. */
+	/* The memory is freed although both processes still refer to the BO. */
 	ASSERT_EQ(0, vram_destroy(self->fd, self->handle));
 	ASSERT_EQ(0, vram_info(self->fd, &info));
 	EXPECT_EQ(0, info.vram_used);
@@ -342,24 +350,24 @@ TEST_F(mapping, shared_and_destroyed)
 	EXPECT_EQ(0, wait_exit(pid));
 }
 
-/* A descriptor alone keeps the object. */
-TEST_F(mapping, share_keeps)
+/* A dma-buf keeps the BO alive without a handle or a mapping. */
+TEST_F(mapping, dmabuf_keeps_bo)
 {
-	int share = vram_share(self->fd, self->handle);
+	int dmabuf = vram_share(self->fd, self->handle);
 	uint32_t handle;
 
-	ASSERT_LE(0, share);
+	ASSERT_LE(0, dmabuf);
 	ASSERT_EQ(0, munmap(self->map, LENGTH));
 	ASSERT_EQ(0, close(self->fd));
 	self->fd = vram_open(O_RDWR);
-	ASSERT_EQ(0, vram_import(self->fd, share, &handle));
-	close(share);
+	ASSERT_EQ(0, vram_import(self->fd, dmabuf, &handle));
+	close(dmabuf);
 	self->map = vram_map(self->fd, handle, LENGTH, RW);
 	ASSERT_NE(NULL, self->map);
 	EXPECT_EQ(-1, pattern_check(self->map, LENGTH, 1, 0));
 }
 
-TEST_F(mapping, destroyed_in_system)
+TEST_F(mapping, destroyed_in_system_memory)
 {
 	struct peer_vram_info info;
 
@@ -371,8 +379,11 @@ TEST_F(mapping, destroyed_in_system)
 	EXPECT_EQ(0, info.system_used);
 }
 
-/* What a process of a bad moment leaves behind: see the fixture's end. */
-static void misbehave(unsigned int seed)
+/*
+ * Uses BOs until the process is killed. The fixture's teardown checks that
+ * nothing is left.
+ */
+static void use_until_killed(unsigned int seed)
 {
 	static const uint32_t flags[] = { 0, PEER_VRAM_CREATE_SYSTEM };
 	char *buf = malloc(MIB);
@@ -400,7 +411,7 @@ static void misbehave(unsigned int seed)
 	}
 }
 
-TEST_F_TIMEOUT(mapping, killed_in_mid_use, 120)
+TEST_F_TIMEOUT(mapping, killed_while_in_use, 120)
 {
 	pid_t pid[3];
 	int round, i;
@@ -412,7 +423,7 @@ TEST_F_TIMEOUT(mapping, killed_in_mid_use, 120)
 			if (!pid[i]) {
 				munmap(self->map, LENGTH);
 				close(self->fd);
-				misbehave(round * 10 + i);
+				use_until_killed(round * 10 + i);
 			}
 		}
 		usleep(200000 + 37000 * round);

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * The bytes of objects: intact wherever the memory manager puts them, whoever
- * moves them meanwhile, and gone for those who come later. Patterns differ in
- * every 8-byte word of every object, so that nothing can be taken for something
- * else.
+ * The data of BOs: unchanged by moves, evictions and swapping, also under
+ * concurrent access, and zeroed before a BO reuses the memory. Patterns differ in
+ * every 8-byte word of every BO, so that misplaced data is detected.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -25,7 +24,7 @@
 
 FIXTURE(memory) {
 	int fd;
-	struct peer_vram_info info;	/* as it was before */
+	struct peer_vram_info info;	/* before the test */
 };
 
 FIXTURE_SETUP(memory)
@@ -36,7 +35,7 @@ FIXTURE_SETUP(memory)
 	ASSERT_EQ(0, vram_info(self->fd, &self->info));
 }
 
-/* In the parent: whatever way the test ended, nothing is left. */
+/* Runs in the parent, so it checks for leaks even if the test crashed. */
 FIXTURE_TEARDOWN_PARENT(memory)
 {
 	EXPECT_EQ(0, vram_wait_empty(20));
@@ -49,9 +48,9 @@ static uint32_t domain_of(int fd, uint32_t handle)
 	return vram_query(fd, handle, &query) ? UINT32_MAX : query.domain;
 }
 
-/* ---- one object ------------------------------------------------------- */
+/* ---- one BO ----------------------------------------------------------- */
 
-/* The way perftest does it: open, map, close, use, unmap. */
+/* The order of perftest: open, map, close, use, unmap. */
 TEST_F(memory, plain_mmap)
 {
 	size_t length = 3 * MIB + PAGE;
@@ -91,7 +90,7 @@ TEST_F(memory, explicit_moves)
 		ASSERT_EQ(0, vram_read(self->fd, handle, 0, copy, length));
 		EXPECT_EQ(-1, pattern_check(copy, length, 1, 0));
 	}
-	/* Where it is already: no move. */
+	/* The BO is in VRAM already; this does not count as a move. */
 	ASSERT_EQ(0, vram_move(self->fd, handle, VRAM));
 	ASSERT_EQ(0, vram_info(self->fd, &info));
 	EXPECT_EQ(self->info.moves + 6, info.moves);
@@ -99,7 +98,7 @@ TEST_F(memory, explicit_moves)
 	EXPECT_EQ(0, info.system_used);
 }
 
-/* Page table entries of an old place would show old bytes, or lose new ones. */
+/* Stale page table entries would show old data or lose writes. */
 TEST_F(memory, mappings_follow_moves)
 {
 	size_t length = 2 * MIB;
@@ -111,21 +110,21 @@ TEST_F(memory, mappings_follow_moves)
 	map = vram_make_filled(self->fd, length, 0, 0, &handle);
 	ASSERT_NE(NULL, map);
 	for (i = 1; i < 9; i++) {
-		/* Every page is mapped, then moves away. */
+		/* Map every page, then move the BO. */
 		EXPECT_EQ(-1, pattern_check(map, length, 2 * i - 2, 0));
 		ASSERT_EQ(0, vram_move(self->fd, handle, (i + 1) % 2));
-		/* The exporter's write is seen through the mapping... */
+		/* Data written by ioctl is visible in the mapping... */
 		pattern_fill(buf, length, 2 * i - 1, 0);
 		ASSERT_EQ(0, vram_write(self->fd, handle, 0, buf, length));
 		EXPECT_EQ(-1, pattern_check(map, length, 2 * i - 1, 0));
-		/* ...and that of the mapping by the exporter. */
+		/* ...and data written to the mapping can be read by ioctl. */
 		pattern_fill(map, length, 2 * i, 0);
 		ASSERT_EQ(0, vram_read(self->fd, handle, 0, buf, length));
 		EXPECT_EQ(-1, pattern_check(buf, length, 2 * i, 0));
 	}
 }
 
-TEST_F(memory, odd_ranges)
+TEST_F(memory, unaligned_ranges)
 {
 	size_t length = MIB, at, size, i;
 	unsigned char *shadow = malloc(length), *buf = malloc(length);
@@ -154,23 +153,23 @@ TEST_F(memory, odd_ranges)
 	}
 }
 
-/* Blocks: whole, disjoint, in the BAR, and not in one piece. */
+/* Blocks cover the BO, do not overlap, are in the BAR, and not contiguous. */
 TEST_F(memory, scattered_blocks)
 {
 	struct peer_vram_info *info = &self->info;
 	uint32_t count = info->vram_size / info->block_size, handle[2], i;
 	struct peer_vram_block *blocks = calloc(count, sizeof(*blocks));
 	char *used = calloc(count, 1);
-	int n, k, pieces;
+	int n, k, num_blocks;
 
 	for (k = 0; k < 2; k++) {
 		uint64_t offset = 0, b;
 
 		ASSERT_EQ(0, vram_create(self->fd, 40 * MIB + PAGE, 0,
 					 &handle[k]));
-		pieces = vram_blocks(self->fd, handle[k], blocks, count);
-		EXPECT_LT(100, pieces);
-		for (n = 0; n < pieces; n++) {
+		num_blocks = vram_blocks(self->fd, handle[k], blocks, count);
+		EXPECT_LT(100, num_blocks);
+		for (n = 0; n < num_blocks; n++) {
 			EXPECT_EQ(offset, blocks[n].offset);
 			offset += blocks[n].length;
 			EXPECT_EQ(0, blocks[n].bar % info->block_size);
@@ -184,22 +183,22 @@ TEST_F(memory, scattered_blocks)
 		}
 		EXPECT_EQ(40 * MIB + PAGE, offset);
 	}
-	/* All that is left is usable, though it is nowhere contiguous. */
+	/* All free VRAM can be used although it is fragmented. */
 	ASSERT_EQ(0, vram_create(self->fd, info->vram_size - 80 * MIB -
 				 2 * info->block_size, 0, &handle[0]));
 	EXPECT_EQ(VRAM, domain_of(self->fd, handle[1]));
 }
 
-/* ---- nobody sees what an earlier owner left --------------------------- */
+/* ---- no data of earlier users ----------------------------------------- */
 
-TEST_F_TIMEOUT(memory, zeroed, 120)
+TEST_F_TIMEOUT(memory, new_bos_are_zero, 120)
 {
 	size_t all = self->info.vram_size, length = 32 * MIB;
 	uint32_t handle, first;
 	void *map;
 	int i;
 
-	/* All of VRAM is full of something, and so is system memory. */
+	/* Fill all of VRAM and some system memory. */
 	map = vram_make_filled(self->fd, all, 0, 1, &first);
 	ASSERT_NE(NULL, map);
 	for (i = 0; i < 4; i++) {
@@ -213,7 +212,7 @@ TEST_F_TIMEOUT(memory, zeroed, 120)
 		uint32_t flags = i % 4 == 3 ? PEER_VRAM_CREATE_SYSTEM : 0;
 
 		ASSERT_EQ(0, vram_create(self->fd, length, flags, &handle));
-		/* Its first place, before and after the first touch, or both. */
+		/* Vary the initial domain and moves before the first access. */
 		if (i % 4 == 1)
 			ASSERT_EQ(0, vram_move(self->fd, handle, SYSTEM));
 		if (i % 8 == 7)
@@ -224,61 +223,61 @@ TEST_F_TIMEOUT(memory, zeroed, 120)
 	}
 }
 
-/* ---- more objects than VRAM ------------------------------------------- */
+/* ---- more BOs than fit into VRAM -------------------------------------- */
 
-#define MANY 64
-#define MANY_LENGTH (16 * MIB)
+#define NUM_BOS 64
+#define BO_LENGTH (16 * MIB)
 
-/* Brings object after object back to VRAM, and looks at all its bytes. */
-static int64_t pass_over(int fd, uint32_t *handle, void **map)
+/* Moves each BO to VRAM and checks its data. Return: -1, or what differs. */
+static int64_t check_all_in_vram(int fd, uint32_t *handle, void **map)
 {
 	int64_t bad = -1;
 	int i;
 
-	for (i = 0; i < MANY && bad < 0; i++) {
+	for (i = 0; i < NUM_BOS && bad < 0; i++) {
 		if (vram_move(fd, handle[i], VRAM))
 			return i;
-		bad = pattern_check(map[i], MANY_LENGTH, i, 0);
+		bad = pattern_check(map[i], BO_LENGTH, i, 0);
 	}
 	return bad;
 }
 
 TEST_F_TIMEOUT(memory, overcommit, 240)
 {
-	uint32_t handle[MANY];
-	void *map[MANY];
+	uint32_t handle[NUM_BOS];
+	void *map[NUM_BOS];
 	struct peer_vram_info info;
 	int i;
 
-	for (i = 0; i < MANY; i++) {
-		map[i] = vram_make_filled(self->fd, MANY_LENGTH, 0, i,
+	for (i = 0; i < NUM_BOS; i++) {
+		map[i] = vram_make_filled(self->fd, BO_LENGTH, 0, i,
 					  &handle[i]);
 		ASSERT_NE(NULL, map[i]);
 	}
 	ASSERT_EQ(0, vram_info(self->fd, &info));
-	EXPECT_EQ(MANY, info.objects);
-	EXPECT_EQ(MANY * MANY_LENGTH, info.vram_used + info.system_used);
+	EXPECT_EQ(NUM_BOS, info.objects);
+	EXPECT_EQ(NUM_BOS * BO_LENGTH, info.vram_used + info.system_used);
 	EXPECT_EQ(info.vram_size, info.vram_used);
 	EXPECT_LE(48, info.evictions - self->info.evictions);
-	/* Least recently used: the first ones left, the last ones stayed. */
+	/* LRU order: the first BOs were evicted, the last ones were not. */
 	EXPECT_EQ(SYSTEM, domain_of(self->fd, handle[0]));
-	EXPECT_EQ(VRAM, domain_of(self->fd, handle[MANY - 1]));
+	EXPECT_EQ(VRAM, domain_of(self->fd, handle[NUM_BOS - 1]));
 
-	/* In place, then with all of them coming and going. */
-	for (i = 0; i < MANY; i++)
-		EXPECT_EQ(-1, pattern_check(map[i], MANY_LENGTH, i, 0));
-	EXPECT_EQ(-1, pass_over(self->fd, handle, map));
+	/* Check the data where it is, then while BOs evict each other. */
+	for (i = 0; i < NUM_BOS; i++)
+		EXPECT_EQ(-1, pattern_check(map[i], BO_LENGTH, i, 0));
+	EXPECT_EQ(-1, check_all_in_vram(self->fd, handle, map));
 	ASSERT_EQ(0, vram_info(self->fd, &info));
-	EXPECT_EQ(MANY, info.objects);
+	EXPECT_EQ(NUM_BOS, info.objects);
 }
 
-/* ---- more objects than TTM keeps in system memory --------------------- */
+/* ---- more BOs than TTM keeps in system memory ------------------------- */
 
 #define TTM_LIMIT "/sys/module/ttm/parameters/pages_limit"
-#define SWAPPED 6
-#define SWAPPED_LENGTH (24 * MIB)
+#define SWAP_BOS 6
+#define SWAP_BO_LENGTH (24 * MIB)
 
-/* KiB of a line of /proc/meminfo, or 0. */
+/* Return: the value of a line of /proc/meminfo in KiB, or 0. */
 static long meminfo(const char *name)
 {
 	FILE *file = fopen("/proc/meminfo", "r");
@@ -294,48 +293,48 @@ static long meminfo(const char *name)
 	return kib;
 }
 
-/* TTM moves system pages beyond its limit to shmem, from where they swap. */
+/* TTM moves system pages beyond its limit to shmem, which can be swapped out. */
 TEST_F_TIMEOUT(memory, swapped_out, 120)
 {
-	char before[32] = "", *map[SWAPPED];
-	uint32_t handle[SWAPPED];
+	char before[32] = "", *map[SWAP_BOS];
+	uint32_t handle[SWAP_BOS];
 	long shmem, swapped;
 	int fd, i;
 
 	fd = open(TTM_LIMIT, O_RDONLY);
 	ASSERT_LT(0, read(fd, before, sizeof(before) - 1));
 	close(fd);
-	/* Two of the objects fit. */
+	/* The limit is in pages; two of the BOs fit. */
 	ASSERT_EQ(0, sysfs_write(TTM_LIMIT, "12288"));
 	shmem = meminfo("Shmem");
 
-	for (i = 0; i < SWAPPED; i++) {
-		map[i] = vram_make_filled(self->fd, SWAPPED_LENGTH,
+	for (i = 0; i < SWAP_BOS; i++) {
+		map[i] = vram_make_filled(self->fd, SWAP_BO_LENGTH,
 					  PEER_VRAM_CREATE_SYSTEM, i,
 					  &handle[i]);
 		EXPECT_NE(NULL, map[i]);
 	}
 	swapped = meminfo("Shmem") - shmem;
-	EXPECT_LT(3 * SWAPPED_LENGTH / KIB, swapped);
-	for (i = 0; i < SWAPPED; i++)
-		EXPECT_EQ(-1, pattern_check(map[i], SWAPPED_LENGTH, i, 0));
-	for (i = 0; i < SWAPPED; i++) {
+	EXPECT_LT(3 * SWAP_BO_LENGTH / KIB, swapped);
+	for (i = 0; i < SWAP_BOS; i++)
+		EXPECT_EQ(-1, pattern_check(map[i], SWAP_BO_LENGTH, i, 0));
+	for (i = 0; i < SWAP_BOS; i++) {
 		EXPECT_EQ(0, vram_move(self->fd, handle[i], i % 2));
-		EXPECT_EQ(-1, pattern_check(map[i], SWAPPED_LENGTH, i, 0));
+		EXPECT_EQ(-1, pattern_check(map[i], SWAP_BO_LENGTH, i, 0));
 	}
-	/* A dead object keeps no copy there either. */
-	for (i = 0; i < SWAPPED; i++)
+	/* Destroyed BOs have no copy in shmem. */
+	for (i = 0; i < SWAP_BOS; i++)
 		EXPECT_EQ(0, vram_destroy(self->fd, handle[i]));
-	EXPECT_GT(SWAPPED_LENGTH / KIB, meminfo("Shmem") - shmem);
+	EXPECT_GT(SWAP_BO_LENGTH / KIB, meminfo("Shmem") - shmem);
 	EXPECT_EQ(0, sysfs_write(TTM_LIMIT, before));
 }
 
-/* ---- many at once ----------------------------------------------------- */
+/* ---- concurrent users ------------------------------------------------- */
 
 #define WORKERS 4
 #define SLICE (4 * MIB)
 
-struct shared_work {
+struct shared {
 	int fd;
 	uint32_t handle;
 	char *map;
@@ -343,7 +342,7 @@ struct shared_work {
 };
 
 struct worker {
-	struct shared_work *work;
+	struct shared *work;
 	int id;
 	int rounds;
 	int errors;
@@ -352,44 +351,44 @@ struct worker {
 
 static void *mover(void *arg)
 {
-	struct worker *me = arg;
-	struct shared_work *work = me->work;
+	struct worker *w = arg;
+	struct shared *work = w->work;
 	int ret;
 
 	while (!__atomic_load_n(&work->stop, __ATOMIC_RELAXED)) {
-		ret = vram_move(work->fd, work->handle, me->rounds % 2);
+		ret = vram_move(work->fd, work->handle, w->rounds % 2);
 		if (ret)
-			me->errors++;
-		me->rounds++;
+			w->errors++;
+		w->rounds++;
 	}
 	return NULL;
 }
 
-/* Writes its slice by one road and reads it back by the other. */
+/* Writes its slice by mapping or ioctl, and checks it by the other. */
 static void *writer(void *arg)
 {
-	struct worker *me = arg;
-	struct shared_work *work = me->work;
-	size_t at = me->id * SLICE;
+	struct worker *w = arg;
+	struct shared *work = w->work;
+	size_t at = w->id * SLICE;
 	char *buf = malloc(SLICE);
 	int i;
 
 	for (i = 0; i < 12; i++) {
-		uint32_t seed = me->id * 1000 + i;
+		uint32_t seed = w->id * 1000 + i;
 
 		if (i % 2) {
 			pattern_fill(work->map + at, SLICE, seed, 0);
 			if (vram_read(work->fd, work->handle, at, buf, SLICE) ||
 			    pattern_check(buf, SLICE, seed, 0) >= 0)
-				me->errors++;
+				w->errors++;
 		} else {
 			pattern_fill(buf, SLICE, seed, 0);
 			if (vram_write(work->fd, work->handle, at, buf, SLICE))
-				me->errors++;
+				w->errors++;
 		}
 		if (pattern_check(work->map + at, SLICE, seed, 0) >= 0)
-			me->errors++;
-		me->rounds++;
+			w->errors++;
+		w->rounds++;
 	}
 	free(buf);
 	return NULL;
@@ -398,7 +397,7 @@ static void *writer(void *arg)
 TEST_F_TIMEOUT(memory, moved_while_used, 240)
 {
 	struct worker worker[WORKERS + 1] = {};
-	struct shared_work work = { .fd = self->fd };
+	struct shared work = { .fd = self->fd };
 	size_t length = WORKERS * SLICE;
 	int i;
 
@@ -419,37 +418,37 @@ TEST_F_TIMEOUT(memory, moved_while_used, 240)
 		EXPECT_EQ(0, worker[i].errors);
 	}
 	EXPECT_LE(10, worker[WORKERS].rounds);
-	TH_LOG("%d moves meanwhile", worker[WORKERS].rounds);
+	TH_LOG("%d moves during the accesses", worker[WORKERS].rounds);
 }
 
 #define EVICTORS 3
 #define EVICTOR_LENGTH (160 * MIB)
 
 /*
- * Only one fits at a time: each must evict another, which is locked most of the
- * time because it is moving, too.
+ * VRAM has room for one of these BOs. Each must evict another one, which is
+ * locked most of the time because it moves, too.
  */
 static void *evictor(void *arg)
 {
-	struct worker *me = arg;
+	struct worker *w = arg;
 	uint32_t handle;
 	void *map;
 	int i;
 
-	map = vram_make_filled(me->work->fd, EVICTOR_LENGTH, 0, me->id, &handle);
+	map = vram_make_filled(w->work->fd, EVICTOR_LENGTH, 0, w->id, &handle);
 	if (!map)
-		me->errors++;
+		w->errors++;
 	for (i = 0; map && i < 3; i++)
-		if (vram_move(me->work->fd, handle, VRAM) ||
-		    pattern_check(map, EVICTOR_LENGTH, me->id, 0) >= 0)
-			me->errors++;
+		if (vram_move(w->work->fd, handle, VRAM) ||
+		    pattern_check(map, EVICTOR_LENGTH, w->id, 0) >= 0)
+			w->errors++;
 	return NULL;
 }
 
 TEST_F_TIMEOUT(memory, evict_each_other, 240)
 {
 	struct worker worker[EVICTORS] = {};
-	struct shared_work work = { .fd = self->fd };
+	struct shared work = { .fd = self->fd };
 	struct peer_vram_info info;
 	int i;
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Signals that are not fatal. A program with a timer registers, asks, maps and moves
- * as one without, while another thread has the object's lock most of the time.
+ * Signals that are not fatal. A process with an interval timer can register,
+ * query, map and move a BO while another thread holds the BO's lock most of the
+ * time. No call fails with EINTR.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,7 +23,7 @@
 #define LENGTH (32 * MIB)
 #define RW (PROT_READ | PROT_WRITE)
 #define TIMER_US 3000
-#define TIMES 30
+#define ROUNDS 30
 
 static atomic_int signals;
 
@@ -46,8 +47,8 @@ FIXTURE(timer)
 
 typedef FIXTURE_DATA(timer) timer_data;
 
-/* Its signals go to the other thread. */
-static void *move_to_and_fro(void *arg)
+/* This thread blocks SIGALRM, so the main thread gets the signals. */
+static void *move_repeatedly(void *arg)
 {
 	timer_data *self = arg;
 
@@ -70,7 +71,7 @@ static void set_timer(long us)
 
 FIXTURE_SETUP(timer)
 {
-	/* Without SA_RESTART. */
+	/* No SA_RESTART: interrupted system calls are not restarted. */
 	struct sigaction action = { .sa_handler = count_signal };
 	struct ibv_device **list = ibv_get_device_list(NULL);
 	sigset_t alarm;
@@ -91,7 +92,7 @@ FIXTURE_SETUP(timer)
 	sigemptyset(&alarm);
 	sigaddset(&alarm, SIGALRM);
 	pthread_sigmask(SIG_BLOCK, &alarm, NULL);
-	ASSERT_EQ(0, pthread_create(&self->mover, NULL, move_to_and_fro, self));
+	ASSERT_EQ(0, pthread_create(&self->mover, NULL, move_repeatedly, self));
 	pthread_sigmask(SIG_UNBLOCK, &alarm, NULL);
 	ASSERT_EQ(0, sigaction(SIGALRM, &action, NULL));
 	set_timer(TIMER_US);
@@ -116,7 +117,7 @@ TEST_F_TIMEOUT(timer, registrations, 120)
 	struct ibv_mr *mr;
 	int i;
 
-	for (i = 0; i < TIMES; i++) {
+	for (i = 0; i < ROUNDS; i++) {
 		mr = ibv_reg_mr(self->pd, self->map, PAGE,
 				IBV_ACCESS_LOCAL_WRITE);
 		ASSERT_NE(NULL, mr)
@@ -125,13 +126,13 @@ TEST_F_TIMEOUT(timer, registrations, 120)
 	}
 }
 
-TEST_F_TIMEOUT(timer, questions, 120)
+TEST_F_TIMEOUT(timer, queries, 120)
 {
 	int node = open("/dev/peer_mem", O_RDWR | O_CLOEXEC);
 	int i;
 
 	ASSERT_LE(0, node);
-	for (i = 0; i < TIMES; i++) {
+	for (i = 0; i < ROUNDS; i++) {
 		struct peer_mem_query query = {
 			.size = sizeof(query),
 			.access = IBV_ACCESS_LOCAL_WRITE,
@@ -141,7 +142,7 @@ TEST_F_TIMEOUT(timer, questions, 120)
 
 		strcpy(query.device, ibv_get_device_name(self->context->device));
 		ASSERT_EQ(0, ioctl(node, PEER_MEM_IOC_QUERY, &query))
-			TH_LOG("question %d: %s", i, strerror(errno));
+			TH_LOG("query %d: %s", i, strerror(errno));
 		EXPECT_EQ(0, query.pinned.error);
 		EXPECT_EQ(0, query.on_demand.error);
 	}
@@ -153,8 +154,8 @@ TEST_F_TIMEOUT(timer, mappings, 240)
 	void *map;
 	int i;
 
-	for (i = 0; i < TIMES / 3; i++) {
-		/* Others are evicted for it. */
+	for (i = 0; i < ROUNDS / 3; i++) {
+		/* This evicts other BOs. */
 		map = mmap(NULL, 100 * MIB, RW, MAP_SHARED, self->fd, 0);
 		ASSERT_NE(MAP_FAILED, map)
 			TH_LOG("mapping %d: %s", i, strerror(errno));
@@ -162,13 +163,13 @@ TEST_F_TIMEOUT(timer, mappings, 240)
 	}
 }
 
-TEST_F_TIMEOUT(timer, calls, 240)
+TEST_F_TIMEOUT(timer, ioctls, 240)
 {
 	char bytes[4096];
 	uint32_t handle;
 	int i;
 
-	for (i = 0; i < TIMES; i++) {
+	for (i = 0; i < ROUNDS; i++) {
 		ASSERT_EQ(0, vram_create(self->fd, 40 * MIB, 0, &handle));
 		ASSERT_EQ(0, vram_write(self->fd, self->handle, 0, bytes,
 					sizeof(bytes)));

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * The interface of /dev/peer_vram0, as tables: what goes for every call. Sizes of
- * structs, reserved fields, unknown flags, numbers and directions of calls, bad
- * pointers, handles that name nothing, ranges that end nowhere; and that a call
- * that fails leaves nothing behind. Each row says what the header promises.
+ * Tables of checks that apply to every ioctl of /dev/peer_vram0: struct sizes,
+ * reserved fields, unknown flags, ioctl numbers and directions, bad pointers,
+ * invalid handles, ranges beyond the end. A failed ioctl leaves nothing behind.
+ * The header documents the expected values.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -18,11 +18,12 @@
 
 #define PARAMETERS "/sys/module/peer_vram/parameters/"
 #define PEERS "/sys/kernel/mm/memory_peers/peer_vram/"
+#define MAX_PAGE (64 * KIB)	/* largest page size of any architecture */
 
 FIXTURE(table) {
 	int fd;
-	uint32_t handle;	/* of an object of 1 MiB */
-	int share;		/* a descriptor of it */
+	uint32_t handle;	/* BO of 1 MiB */
+	int dmabuf;		/* dma-buf of this BO */
 };
 
 FIXTURE_SETUP(table)
@@ -31,8 +32,8 @@ FIXTURE_SETUP(table)
 	self->fd = vram_open(O_RDWR);
 	ASSERT_LE(0, self->fd);
 	ASSERT_EQ(0, vram_create(self->fd, MIB, 0, &self->handle));
-	self->share = vram_share(self->fd, self->handle);
-	ASSERT_LE(0, self->share);
+	self->dmabuf = vram_share(self->fd, self->handle);
+	ASSERT_LE(0, self->dmabuf);
 }
 
 FIXTURE_TEARDOWN_PARENT(table)
@@ -40,9 +41,9 @@ FIXTURE_TEARDOWN_PARENT(table)
 	EXPECT_EQ(0, vram_wait_empty(10));
 }
 
-/* ---- structs of any size ---------------------------------------------- */
+/* ---- struct sizes ----------------------------------------------------- */
 
-/* Room for the largest struct, and for what a later version may add. */
+/* The bytes have room for two pages: the kernel accepts structs of a page. */
 union any {
 	uint32_t size;
 	struct peer_vram_info info;
@@ -56,7 +57,7 @@ union any {
 	struct peer_vram_share share;
 	struct peer_vram_set_flags set_flags;
 	struct peer_vram_next next;
-	char bytes[2 * 4096];
+	char bytes[2 * MAX_PAGE];
 };
 
 struct call {
@@ -65,7 +66,7 @@ struct call {
 	size_t size;
 };
 
-/* In an order in which each finds the object alive. */
+/* DESTROY and CLOSE are last, so that the other ioctls find the BO. */
 static const struct call calls[] = {
 	{ "INFO", PEER_VRAM_IOC_INFO, sizeof(struct peer_vram_info) },
 	{ "CREATE", PEER_VRAM_IOC_CREATE, sizeof(struct peer_vram_create) },
@@ -87,17 +88,17 @@ static const struct call calls[] = {
 
 #define CALLS (sizeof(calls) / sizeof(calls[0]))
 
-/* Of the struct in its first version. */
-static size_t first_size(const struct call *call)
+/* Return: the size of the first version of the struct. */
+static size_t min_size(const struct call *call)
 {
 	if (call->nr == PEER_VRAM_IOC_INFO)
 		return offsetof(struct peer_vram_info, swapouts);
 	return call->size;
 }
 
-/* What makes the call succeed, or at least get beyond its struct. */
-static void fill_in(union any *arg, const struct call *call, uint32_t handle,
-		    int share, const void *mapping)
+/* Fills the struct with values with which the ioctl succeeds. */
+static void fill_args(union any *arg, const struct call *call, uint32_t handle,
+		      int dmabuf, const void *mapping)
 {
 	static char buffer[16];
 
@@ -120,15 +121,15 @@ static void fill_in(union any *arg, const struct call *call, uint32_t handle,
 		arg->rw.buffer = (uintptr_t)buffer;
 		break;
 	case PEER_VRAM_IOC_IMPORT:
-		arg->share.fd = share;
+		arg->share.fd = dmabuf;
 		break;
 	default:
-		/* All others have the handle at the same place. */
+		/* All other structs have the handle at the same offset. */
 		arg->handle.handle = handle;
 	}
 }
 
-/* From a given size of the struct, with the byte before its end as given. */
+/* Passes a struct of @size bytes. A larger struct than known ends with @last. */
 static long call_sized(int fd, const struct call *call, const union any *good,
 		       size_t size, char last)
 {
@@ -151,8 +152,8 @@ TEST_F(table, too_short)
 	for (i = 0; i < CALLS; i++) {
 		const struct call *call = &calls[i];
 
-		fill_in(&arg, call, self->handle, self->share, map);
-		for (size = 0; size < first_size(call); size++)
+		fill_args(&arg, call, self->handle, self->dmabuf, map);
+		for (size = 0; size < min_size(call); size++)
 			EXPECT_EQ(-EINVAL, call_sized(self->fd, call, &arg,
 						      size, 0))
 				TH_LOG("%s, size %zu", call->name, size);
@@ -164,8 +165,8 @@ TEST_F(table, too_short)
 
 TEST_F(table, too_long)
 {
-	static const size_t beyond[] = { PAGE + 1, 2 * PAGE, 1UL << 20,
-					 INT32_MAX, 1UL << 31, UINT32_MAX };
+	const size_t too_large[] = { PAGE + 1, 2 * PAGE, 1UL << 20,
+				     INT32_MAX, 1UL << 31, UINT32_MAX };
 	void *map = vram_map(self->fd, self->handle, MIB, PROT_READ);
 	static union any arg;
 	size_t i, n;
@@ -174,19 +175,21 @@ TEST_F(table, too_long)
 	for (i = 0; i < CALLS; i++) {
 		const struct call *call = &calls[i];
 
-		fill_in(&arg, call, self->handle, self->share, map);
+		fill_args(&arg, call, self->handle, self->dmabuf, map);
 		for (n = call->size + 1; n <= PAGE; n += n < 256 ? 1 : 251)
 			EXPECT_EQ(-E2BIG, call_sized(self->fd, call, &arg, n, 1))
 				TH_LOG("%s, size %zu", call->name, n);
 		EXPECT_EQ(-E2BIG, call_sized(self->fd, call, &arg, PAGE, 1));
-		for (n = 0; n < sizeof(beyond) / sizeof(beyond[0]); n++)
-			EXPECT_EQ(-E2BIG, call_sized(self->fd, call, &arg,
-						     beyond[n], 0))
-				TH_LOG("%s, size %zu", call->name, beyond[n]);
+		for (n = 0; n < sizeof(too_large) / sizeof(too_large[0]); n++) {
+			const size_t size = too_large[n];
+
+			EXPECT_EQ(-E2BIG, call_sized(self->fd, call, &arg, size, 0))
+				TH_LOG("%s, size %zu", call->name, size);
+		}
 	}
 }
 
-/* In the order of the table, so that each still finds the object. */
+/* The order of the table matters, see there. */
 TEST_F(table, longer_with_a_zero_tail)
 {
 	void *map = vram_map(self->fd, self->handle, MIB, PROT_READ);
@@ -197,7 +200,7 @@ TEST_F(table, longer_with_a_zero_tail)
 	for (i = 0; i < CALLS; i++) {
 		const struct call *call = &calls[i];
 
-		fill_in(&arg, call, self->handle, self->share, map);
+		fill_args(&arg, call, self->handle, self->dmabuf, map);
 		arg.size = i % 2 ? PAGE : call->size + 1;
 		EXPECT_EQ(0, vram_ioctl(self->fd, call->nr, &arg))
 			TH_LOG("%s, size %u", call->name, arg.size);
@@ -210,7 +213,7 @@ TEST_F(table, longer_with_a_zero_tail)
 
 /* ---- reserved fields and unknown flags -------------------------------- */
 
-/* The bits in @bad, of the 32-bit field at @offset, are nobody's. */
+/* @bad: the bits of the 32-bit field at @offset that must be zero */
 struct field {
 	unsigned long nr;
 	const char *name;
@@ -232,11 +235,11 @@ static const struct field fields[] = {
 	FIELD(SHARE, share, reserved, ~0U),
 	FIELD(IMPORT, share, reserved, ~0U),
 	FIELD(SET_FLAGS, set_flags, reserved, ~0U),
-	/* Where an object begins cannot be set afterwards. */
+	/* PEER_VRAM_CREATE_SYSTEM is valid for CREATE only. */
 	FIELD(SET_FLAGS, set_flags, flags, ~5U),
 };
 
-static const struct call *call_of(unsigned long nr)
+static const struct call *find_call(unsigned long nr)
 {
 	size_t i;
 
@@ -257,8 +260,8 @@ TEST_F(table, reserved_and_flags)
 		for (bit = 1; bit; bit <<= 1) {
 			if (!(field->bad & bit))
 				continue;
-			fill_in(&arg, call_of(field->nr), self->handle,
-				self->share, NULL);
+			fill_args(&arg, find_call(field->nr), self->handle,
+				  self->dmabuf, NULL);
 			memcpy(arg.bytes + field->offset, &bit, sizeof(bit));
 			EXPECT_EQ(-EINVAL, vram_ioctl(self->fd, field->nr, &arg))
 				TH_LOG("%s = %#x", field->name, bit);
@@ -266,9 +269,9 @@ TEST_F(table, reserved_and_flags)
 	}
 }
 
-/* ---- numbers ---------------------------------------------------------- */
+/* ---- ioctl numbers ---------------------------------------------------- */
 
-TEST_F(table, unknown_calls)
+TEST_F(table, unknown_ioctls)
 {
 	static const unsigned long directions[] = {
 		_IOC(_IOC_READ, 0, 0, 0), _IOC(_IOC_WRITE, 0, 0, 0),
@@ -294,7 +297,7 @@ TEST_F(table, unknown_calls)
 
 /* ---- pointers --------------------------------------------------------- */
 
-TEST_F(table, answer_stays_inside)
+TEST_F(table, result_stays_in_struct)
 {
 	struct {
 		struct peer_vram_info info;
@@ -309,10 +312,10 @@ TEST_F(table, answer_stays_inside)
 	EXPECT_EQ(sizeof(arg.info), arg.info.size);
 }
 
-/* Nothing, the kernel's memory, and where there can be none. */
-static const unsigned long nowhere[] = {
-	0, 1, PAGE - 1, 0x00007ffffffff000, 0x8000000000000000,
-	0xffff888000000000, 0xffffffff81000000, -PAGE, -4UL, -1UL,
+/* Unmapped user addresses, kernel addresses, and non-canonical ones. */
+static const unsigned long bad_addrs[] = {
+	0, 1, 0xfff, 0x00007ffffffff000, 0x8000000000000000,
+	0xffff888000000000, 0xffffffff81000000, -0x1000UL, -4UL, -1UL,
 };
 
 TEST_F(table, bad_pointers)
@@ -334,12 +337,12 @@ TEST_F(table, bad_pointers)
 	for (i = 0; i < CALLS; i++) {
 		const struct call *call = &calls[i];
 
-		for (n = 0; n < sizeof(nowhere) / sizeof(nowhere[0]); n++)
+		for (n = 0; n < sizeof(bad_addrs) / sizeof(bad_addrs[0]); n++)
 			EXPECT_EQ(-EFAULT, vram_ioctl(self->fd, call->nr,
-						      (void *)nowhere[n]))
-				TH_LOG("%s at %#lx", call->name, nowhere[n]);
-		/* Only a part of it can be read. */
-		fill_in(&arg, call, self->handle, self->share, map);
+						      (void *)bad_addrs[n]))
+				TH_LOG("%s at %#lx", call->name, bad_addrs[n]);
+		/* Only the first bytes of the struct are readable. */
+		fill_args(&arg, call, self->handle, self->dmabuf, map);
 		for (n = 1; n < call->size; n++) {
 			memcpy(page + PAGE - n, &arg, n);
 			EXPECT_EQ(-EFAULT, vram_ioctl(self->fd, call->nr,
@@ -347,13 +350,13 @@ TEST_F(table, bad_pointers)
 				TH_LOG("%s, %zu bytes of it", call->name, n);
 		}
 	}
-	/* The answer cannot be written; whatever was made is gone again. */
+	/* The result cannot be stored; the ioctl must undo what it did. */
 	for (i = 0; i < CALLS; i++) {
 		const struct call *call = &calls[i];
 
 		if (call->nr == PEER_VRAM_IOC_DESTROY)
 			break;
-		fill_in(&arg, call, self->handle, self->share, map);
+		fill_args(&arg, call, self->handle, self->dmabuf, map);
 		ASSERT_EQ(0, mprotect(page, PAGE, PROT_READ | PROT_WRITE));
 		memcpy(page, &arg, call->size);
 		ASSERT_EQ(0, mprotect(page, PAGE, PROT_READ));
@@ -368,8 +371,8 @@ TEST_F(table, bad_pointers)
 	ASSERT_EQ(0, vram_info(self->fd, &after));
 	EXPECT_EQ(before.objects, after.objects);
 	/* No descriptor was left open. */
-	EXPECT_EQ(self->share + 1, dup(self->share));
-	/* The next handle is the next one. */
+	EXPECT_EQ(self->dmabuf + 1, dup(self->dmabuf));
+	/* No handle was left open. */
 	ASSERT_EQ(0, vram_create(self->fd, PAGE, 0, &handle));
 	EXPECT_EQ(self->handle + 1, handle);
 
@@ -385,16 +388,16 @@ TEST_F(table, bad_buffers)
 	uint64_t offset;
 	size_t i;
 
-	for (i = 0; i < sizeof(nowhere) / sizeof(nowhere[0]); i++) {
-		void *at = (void *)nowhere[i];
+	for (i = 0; i < sizeof(bad_addrs) / sizeof(bad_addrs[0]); i++) {
+		void *at = (void *)bad_addrs[i];
 
 		block = at;
 		EXPECT_EQ(-EFAULT, vram_read(self->fd, self->handle, 0, at, 1));
 		EXPECT_EQ(-EFAULT, vram_write(self->fd, self->handle, 0, at, 1));
 		EXPECT_EQ(-EFAULT, vram_blocks(self->fd, self->handle, block, 1));
 		EXPECT_EQ(-ENOENT, vram_lookup(self->fd, at, &handle, &offset))
-			TH_LOG("%#lx", nowhere[i]);
-		/* Nothing is touched, so nothing is wrong with it. */
+			TH_LOG("%#lx", bad_addrs[i]);
+		/* With length 0 the buffer is not accessed. */
 		EXPECT_EQ(0, vram_read(self->fd, self->handle, 0, at, 0));
 		EXPECT_EQ(0, vram_write(self->fd, self->handle, MIB, at, 0));
 		EXPECT_EQ(16, vram_blocks(self->fd, self->handle, block, 0));
@@ -412,7 +415,7 @@ static bool has_handle(const struct call *call)
 	       call->nr != PEER_VRAM_IOC_IMPORT;
 }
 
-TEST_F(table, handles_of_nothing)
+TEST_F(table, invalid_handles)
 {
 	int other = vram_open(O_RDWR);
 	uint32_t closed, foreign, bad[6];
@@ -425,19 +428,19 @@ TEST_F(table, handles_of_nothing)
 	for (n = 0; n < 5; n++)
 		ASSERT_EQ(0, vram_create(other, PAGE, 0, &foreign));
 	memcpy(bad, (uint32_t[]){ 0, closed, foreign, 65537, 1U << 31,
-				  UINT32_MAX }, sizeof(bad));
+	       UINT32_MAX }, sizeof(bad));
 	for (i = 0; i < CALLS; i++) {
 		const struct call *call = &calls[i];
 
 		for (n = 0; n < 6 && has_handle(call); n++) {
-			fill_in(&arg, call, bad[n], self->share, NULL);
+			fill_args(&arg, call, bad[n], self->dmabuf, NULL);
 			EXPECT_EQ(-ENOENT, vram_ioctl(self->fd, call->nr, &arg))
 				TH_LOG("%s of %u", call->name, bad[n]);
 		}
 	}
 }
 
-/* All but CLOSE and SHARE, which are about the name and not the object. */
+/* CLOSE and SHARE work with the handle of a destroyed BO. */
 TEST_F(table, destroyed)
 {
 	static union any arg;
@@ -450,11 +453,11 @@ TEST_F(table, destroyed)
 		if (!has_handle(call) || call->nr == PEER_VRAM_IOC_CLOSE ||
 		    call->nr == PEER_VRAM_IOC_SHARE)
 			continue;
-		fill_in(&arg, call, self->handle, self->share, NULL);
+		fill_args(&arg, call, self->handle, self->dmabuf, NULL);
 		EXPECT_EQ(-ENODEV, vram_ioctl(self->fd, call->nr, &arg))
 			TH_LOG("%s", call->name);
 	}
-	/* Of no bytes, too. */
+	/* Also with length 0. */
 	EXPECT_EQ(-ENODEV, vram_read(self->fd, self->handle, 0, NULL, 0));
 	EXPECT_EQ(-ENODEV, vram_write(self->fd, self->handle, 0, NULL, 0));
 }
@@ -463,7 +466,7 @@ TEST_F(table, destroyed)
 
 TEST_F(table, ranges)
 {
-	static const struct {
+	const struct {
 		uint64_t offset, length;
 		int want;
 	} rows[] = {
@@ -481,7 +484,7 @@ TEST_F(table, ranges)
 		{ UINT32_MAX, 1, -ERANGE }, { 0, 1ULL << 32, -ERANGE },
 		{ 1ULL << 32, 1, -ERANGE },
 	};
-	static char buf[2 * PAGE];
+	static char buf[2 * MAX_PAGE];
 	size_t i;
 
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -496,9 +499,9 @@ TEST_F(table, ranges)
 	}
 }
 
-/* ---- what is not an ioctl --------------------------------------------- */
+/* ---- other system calls and sysfs ------------------------------------- */
 
-TEST_F(table, no_stream_of_bytes)
+TEST_F(table, no_read_or_write)
 {
 	char byte = 0;
 
@@ -510,9 +513,9 @@ TEST_F(table, no_stream_of_bytes)
 	EXPECT_EQ(ESPIPE, errno);
 	EXPECT_EQ(-1, ftruncate(self->fd, 0));
 	EXPECT_EQ(EINVAL, errno);
-	EXPECT_EQ(-1, ioctl(self->share, PEER_VRAM_IOC_INFO, &byte));
+	EXPECT_EQ(-1, ioctl(self->dmabuf, PEER_VRAM_IOC_INFO, &byte));
 	EXPECT_EQ(ENOTTY, errno);
-	EXPECT_EQ(-1, read(self->share, &byte, 1));
+	EXPECT_EQ(-1, read(self->dmabuf, &byte, 1));
 	EXPECT_EQ(EINVAL, errno);
 }
 

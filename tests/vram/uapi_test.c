@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * The interface of /dev/peer_vram0, word for word: every errno that the header
- * names. What is the same for all calls is in uapi_table_test.c.
+ * The ioctls and mmap() of /dev/peer_vram0: every errno that the header lists.
+ * uapi_table_test.c has the checks that are the same for all ioctls.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -19,8 +19,8 @@
 
 FIXTURE(uapi) {
 	int fd;
-	uint32_t handle;	/* of an object of 1 MiB */
-	int share;		/* a descriptor of it */
+	uint32_t handle;	/* BO of 1 MiB */
+	int dmabuf;		/* dma-buf of this BO */
 };
 
 FIXTURE_SETUP(uapi)
@@ -29,8 +29,8 @@ FIXTURE_SETUP(uapi)
 	self->fd = vram_open(O_RDWR);
 	ASSERT_LE(0, self->fd);
 	ASSERT_EQ(0, vram_create(self->fd, MIB, 0, &self->handle));
-	self->share = vram_share(self->fd, self->handle);
-	ASSERT_LE(0, self->share);
+	self->dmabuf = vram_share(self->fd, self->handle);
+	ASSERT_LE(0, self->dmabuf);
 }
 
 FIXTURE_TEARDOWN_PARENT(uapi)
@@ -40,7 +40,7 @@ FIXTURE_TEARDOWN_PARENT(uapi)
 
 /* ---- errnos ----------------------------------------------------------- */
 
-/* Calls that take a handle, all with the same result. */
+/* Checks that all ioctls that take a handle return the same value. */
 #define EXPECT_ALL(want, h)						\
 	do {								\
 		struct peer_vram_query _query;				\
@@ -66,7 +66,7 @@ TEST_F(uapi, no_such_handle)
 	EXPECT_ALL(-ENOENT, UINT32_MAX);
 	EXPECT_EQ(-ENOENT, vram_share(self->fd, self->handle + 1));
 	EXPECT_EQ(-ENOENT, vram_close(self->fd, self->handle + 1));
-	/* Handles are a matter of one open file. */
+	/* A handle is valid in one open file only. */
 	EXPECT_EQ(-ENOENT, vram_close(other, self->handle));
 	EXPECT_EQ(-ENOENT, vram_move(other, self->handle, 0));
 
@@ -84,8 +84,8 @@ TEST_F(uapi, destroyed)
 	ASSERT_EQ(0, vram_query(self->fd, self->handle, &query));
 	ASSERT_EQ(0, vram_destroy(self->fd, self->handle));
 	EXPECT_ALL(-ENODEV, self->handle);
-	/* It still has a name, and can be handed on, for what it is worth. */
-	ASSERT_EQ(0, vram_import(self->fd, self->share, &handle));
+	/* A destroyed BO still has a handle and can be imported. */
+	ASSERT_EQ(0, vram_import(self->fd, self->dmabuf, &handle));
 	EXPECT_ALL(-ENODEV, handle);
 	EXPECT_EQ(0, vram_close(self->fd, handle));
 	EXPECT_EQ(0, vram_close(self->fd, self->handle));
@@ -135,8 +135,8 @@ TEST_F(uapi, ranges)
 	EXPECT_EQ(-ERANGE, vram_read(self->fd, h, UINT64_MAX, NULL, 0));
 }
 
-/* The limit over all objects: reached, respected, given back. */
-TEST_F(uapi, limit_of_all)
+/* The limit of all BOs applies to CREATE and mmap(). Closing a BO frees its part. */
+TEST_F(uapi, total_limit)
 {
 	uint32_t handle[4] = {};
 	struct peer_vram_info info;
@@ -201,14 +201,14 @@ TEST_F(uapi, lookup)
 TEST_F(uapi, share_and_import)
 {
 	uint32_t handle;
-	struct rlimit few = { .rlim_cur = self->share + 1, .rlim_max = 4096 };
+	struct rlimit few = { .rlim_cur = self->dmabuf + 1, .rlim_max = 4096 };
 
 	EXPECT_EQ(-EBADF, vram_import(self->fd, -1, &handle));
 	EXPECT_EQ(-EBADF, vram_import(self->fd, 1000, &handle));
 	EXPECT_EQ(-EINVAL, vram_import(self->fd, self->fd, &handle));
 	EXPECT_EQ(-EINVAL, vram_import(self->fd, 0, &handle));
-	EXPECT_EQ(0, vram_import(self->fd, self->share, &handle));
-	EXPECT_EQ(FD_CLOEXEC, fcntl(self->share, F_GETFD));
+	EXPECT_EQ(0, vram_import(self->fd, self->dmabuf, &handle));
+	EXPECT_EQ(FD_CLOEXEC, fcntl(self->dmabuf, F_GETFD));
 	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &few));
 	EXPECT_EQ(-EMFILE, vram_share(self->fd, self->handle));
 }
@@ -224,7 +224,7 @@ TEST_F(uapi, read_only_file)
 	void *map;
 
 	ASSERT_LE(0, fd);
-	ASSERT_EQ(0, vram_import(fd, self->share, &handle));
+	ASSERT_EQ(0, vram_import(fd, self->dmabuf, &handle));
 	EXPECT_EQ(0, vram_query(fd, handle, &query));
 	EXPECT_EQ(0, vram_read(fd, handle, 0, &byte, 1));
 	EXPECT_EQ(-EACCES, vram_write(fd, handle, 0, &byte, 1));
@@ -240,7 +240,7 @@ TEST_F(uapi, read_only_file)
 	ASSERT_NE(NULL, map);
 	EXPECT_EQ(-1, mprotect(map, MIB, PROT_READ | PROT_WRITE));
 	EXPECT_EQ(EACCES, errno);
-	/* Nor does a writable file open a way around. */
+	/* A handle of a writable file would allow writing; LOOKUP must fail. */
 	EXPECT_EQ(-EACCES, vram_lookup(self->fd, map, &handle, &offset));
 	EXPECT_EQ(0, vram_lookup(fd, map, &handle, &offset));
 }
@@ -303,7 +303,7 @@ TEST_F(uapi, mmap_errnos)
 	ASSERT_NE(MAP_FAILED, map);
 	EXPECT_EQ(MAP_FAILED, mremap(map, PAGE, 2 * PAGE, MREMAP_MAYMOVE));
 	EXPECT_EQ(EFAULT, errno);
-	/* Without a handle there is no mapping any more; the old one lives. */
+	/* A new mapping needs a handle. The existing one still works. */
 	ASSERT_EQ(0, vram_close(self->fd, self->handle));
 	EXPECT_MMAP(EINVAL, MIB, prot, MAP_SHARED, self->fd, at);
 	EXPECT_EQ(0, touch_write(map));

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Whoever has a descriptor of an object may put fences into it, by the calls that
- * every dma-buf has. They are of no concern to the driver: while they are not
- * signalled objects move, are evicted, swapped and destroyed as ever, nobody waits,
- * and nothing is left.
+ * A process with a dma-buf of a BO can add fences to it with
+ * DMA_BUF_IOCTL_IMPORT_SYNC_FILE. The driver ignores these fences. BOs are moved,
+ * evicted, swapped and destroyed while the fences are not signalled, without
+ * waiting, and nothing leaks.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,20 +22,23 @@
 #include "vram.h"
 
 #define LENGTH (40 * MIB)
-#define OBJECTS 6		/* more than there is VRAM for */
-/* What waits for a fence does so until the end of the test, or for 100 s. */
-#define PROMPT_MS 8000
+#define NUM_BOS 6		/* more than fit into VRAM */
+/* A wait for a fence would last until the end of the test, or 100 s. */
+#define MAX_MS 8000
 
-FIXTURE(user)
+FIXTURE(user_fence)
 {
-	struct vt_mem source;	/* of fences */
+	struct vt_mem source;	/* dma-buf that provides the fences */
 	int fd;
 	struct peer_vram_info before;
-	uint32_t handle[OBJECTS];
-	int share[OBJECTS];
+	uint32_t handle[NUM_BOS];
+	int dmabuf[NUM_BOS];
 };
 
-/* Makes a sync file of a fence that signals at vt_test_dmabuf_finish(). */
+/*
+ * Return: a sync file of a fence that vt_test_dmabuf_finish() signals, or
+ * -errno.
+ */
 static int pending_fence(struct vt_mem *source)
 {
 	struct dma_buf_export_sync_file arg = { .flags = DMA_BUF_SYNC_RW };
@@ -46,22 +49,22 @@ static int pending_fence(struct vt_mem *source)
 	return ret ? ret : arg.fd;
 }
 
-static int put_fence(int share, int fence)
+static int import_fence(int dmabuf, int fence)
 {
 	struct dma_buf_import_sync_file arg = {
 		.flags = DMA_BUF_SYNC_WRITE, .fd = fence,
 	};
 
-	return ioctl(share, DMA_BUF_IOCTL_IMPORT_SYNC_FILE, &arg) ? -errno : 0;
+	return ioctl(dmabuf, DMA_BUF_IOCTL_IMPORT_SYNC_FILE, &arg) ? -errno : 0;
 }
 
-/* Is the fence there, for those who use the descriptor? */
-static bool is_pending(int share)
+/* Return: true if the dma-buf has a fence that is not signalled. */
+static bool is_pending(int dmabuf)
 {
 	struct dma_buf_export_sync_file arg = { .flags = DMA_BUF_SYNC_RW };
 	struct pollfd poll_fd = { .events = POLLIN };
 
-	if (ioctl(share, DMA_BUF_IOCTL_EXPORT_SYNC_FILE, &arg))
+	if (ioctl(dmabuf, DMA_BUF_IOCTL_EXPORT_SYNC_FILE, &arg))
 		return false;
 	poll_fd.fd = arg.fd;
 	if (poll(&poll_fd, 1, 0))
@@ -70,7 +73,7 @@ static bool is_pending(int share)
 	return !poll_fd.revents;
 }
 
-FIXTURE_SETUP(user)
+FIXTURE_SETUP(user_fence)
 {
 	int i, fence;
 
@@ -82,24 +85,24 @@ FIXTURE_SETUP(user)
 	ASSERT_EQ(0, vt_mem_alloc(&self->source, &vt_mem_fixed, PAGE, 0));
 	fence = pending_fence(&self->source);
 	ASSERT_LE(0, fence);
-	for (i = 0; i < OBJECTS; i++) {
+	for (i = 0; i < NUM_BOS; i++) {
 		ASSERT_EQ(0, vram_create(self->fd, LENGTH, 0, &self->handle[i]));
-		self->share[i] = vram_share(self->fd, self->handle[i]);
-		ASSERT_LE(0, self->share[i]);
-		ASSERT_EQ(0, put_fence(self->share[i], fence));
-		ASSERT_TRUE(is_pending(self->share[i]));
+		self->dmabuf[i] = vram_share(self->fd, self->handle[i]);
+		ASSERT_LE(0, self->dmabuf[i]);
+		ASSERT_EQ(0, import_fence(self->dmabuf[i], fence));
+		ASSERT_TRUE(is_pending(self->dmabuf[i]));
 	}
 	close(fence);
 }
 
-FIXTURE_TEARDOWN(user)
+FIXTURE_TEARDOWN(user_fence)
 {
 	int i;
 
-	/* All of them pending still: nothing has waited for them. */
-	for (i = 0; i < OBJECTS; i++) {
-		EXPECT_TRUE(is_pending(self->share[i]));
-		close(self->share[i]);
+	/* The fences are still pending, so nothing has waited for them. */
+	for (i = 0; i < NUM_BOS; i++) {
+		EXPECT_TRUE(is_pending(self->dmabuf[i]));
+		close(self->dmabuf[i]);
 	}
 	close(self->fd);
 	EXPECT_EQ(0, vram_wait_empty(10));
@@ -115,14 +118,14 @@ static long now_ms(void)
 	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-typedef FIXTURE_DATA(user) user_t;
+typedef FIXTURE_DATA(user_fence) user_fence_data;
 
-/* Moves each object to and fro, which evicts others. Return: 0 or -errno. */
-static int move_all(user_t *self)
+/* Moves each BO to VRAM and back, which evicts others. Return: 0 or -errno. */
+static int move_all(user_fence_data *self)
 {
 	int i, ret = 0;
 
-	for (i = 0; i < OBJECTS && !ret; i++) {
+	for (i = 0; i < NUM_BOS && !ret; i++) {
 		ret = vram_move(self->fd, self->handle[i], PEER_VRAM_DOMAIN_VRAM);
 		if (!ret)
 			ret = vram_move(self->fd, self->handle[i],
@@ -131,20 +134,20 @@ static int move_all(user_t *self)
 	return ret;
 }
 
-TEST_F_TIMEOUT(user, objects_move, 120)
+TEST_F_TIMEOUT(user_fence, bos_move, 120)
 {
 	struct peer_vram_info info;
 	long start = now_ms();
 
 	ASSERT_EQ(0, move_all(self));
-	EXPECT_GT(PROMPT_MS * OBJECTS, now_ms() - start);
+	EXPECT_GT(MAX_MS * NUM_BOS, now_ms() - start);
 	ASSERT_EQ(0, vram_info(self->fd, &info));
 	EXPECT_EQ(0, info.vram_used);
-	EXPECT_LE(self->before.moves + OBJECTS, info.moves);
+	EXPECT_LE(self->before.moves + NUM_BOS, info.moves);
 }
 
-/* Another process needs the room that they have. */
-TEST_F_TIMEOUT(user, others_get_room, 120)
+/* Another process allocates more VRAM than is free. */
+TEST_F_TIMEOUT(user_fence, bos_are_evicted, 120)
 {
 	long start = now_ms();
 	uint32_t handle;
@@ -163,24 +166,24 @@ TEST_F_TIMEOUT(user, others_get_room, 120)
 	}
 	ASSERT_EQ(pid, waitpid(pid, &status, 0));
 	EXPECT_EQ(0, status);
-	EXPECT_GT(PROMPT_MS, now_ms() - start);
+	EXPECT_GT(MAX_MS, now_ms() - start);
 }
 
-TEST_F_TIMEOUT(user, objects_are_destroyed, 120)
+TEST_F_TIMEOUT(user_fence, bos_are_destroyed, 120)
 {
 	struct peer_vram_info info;
 	long start = now_ms();
 	int i;
 
-	for (i = 0; i < OBJECTS; i++)
+	for (i = 0; i < NUM_BOS; i++)
 		EXPECT_EQ(0, vram_destroy(self->fd, self->handle[i]));
-	EXPECT_GT(PROMPT_MS, now_ms() - start);
+	EXPECT_GT(MAX_MS, now_ms() - start);
 	ASSERT_EQ(0, vram_info(self->fd, &info));
 	EXPECT_EQ(self->before.vram_used, info.vram_used);
 	EXPECT_EQ(self->before.system_used, info.system_used);
 }
 
-TEST_F_TIMEOUT(user, bytes_stay, 120)
+TEST_F_TIMEOUT(user_fence, data_survives_moves, 120)
 {
 	uint32_t seed = 7;
 	char *bytes = malloc(MIB);

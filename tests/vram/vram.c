@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Helpers of the tests of peer_vram; see vram.h.
+ * Helpers for tests of peer_vram; see vram.h.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -13,7 +13,7 @@
 
 #include "vram.h"
 
-/* ---- the node --------------------------------------------------------- */
+/* ---- device file ------------------------------------------------------ */
 
 int vram_open(int flags)
 {
@@ -46,7 +46,7 @@ int vram_create(int fd, uint64_t length, uint32_t flags, uint32_t *handle)
 	return ret;
 }
 
-static int vram_by_handle(int fd, unsigned long request, uint32_t handle)
+static int vram_handle_ioctl(int fd, unsigned long request, uint32_t handle)
 {
 	struct peer_vram_handle arg = {
 		.size = sizeof(arg),
@@ -58,17 +58,17 @@ static int vram_by_handle(int fd, unsigned long request, uint32_t handle)
 
 int vram_close(int fd, uint32_t handle)
 {
-	return vram_by_handle(fd, PEER_VRAM_IOC_CLOSE, handle);
+	return vram_handle_ioctl(fd, PEER_VRAM_IOC_CLOSE, handle);
 }
 
 int vram_destroy(int fd, uint32_t handle)
 {
-	return vram_by_handle(fd, PEER_VRAM_IOC_DESTROY, handle);
+	return vram_handle_ioctl(fd, PEER_VRAM_IOC_DESTROY, handle);
 }
 
 int vram_revoke(int fd, uint32_t handle)
 {
-	return vram_by_handle(fd, PEER_VRAM_IOC_REVOKE, handle);
+	return vram_handle_ioctl(fd, PEER_VRAM_IOC_REVOKE, handle);
 }
 
 int vram_lookup(int fd, const void *addr, uint32_t *handle, uint64_t *offset)
@@ -131,12 +131,12 @@ int vram_write(int fd, uint32_t handle, uint64_t offset, const void *buf,
 }
 
 int vram_blocks(int fd, uint32_t handle, struct peer_vram_block *blocks,
-		uint32_t room)
+		uint32_t max_blocks)
 {
 	struct peer_vram_blocks arg = {
 		.size = sizeof(arg),
 		.handle = handle,
-		.count = room,
+		.count = max_blocks,
 		.blocks = (uintptr_t)blocks,
 	};
 	int ret = vram_ioctl(fd, PEER_VRAM_IOC_BLOCKS, &arg);
@@ -155,11 +155,11 @@ int vram_share(int fd, uint32_t handle)
 	return ret ? ret : arg.fd;
 }
 
-int vram_import(int fd, int share, uint32_t *handle)
+int vram_import(int fd, int dmabuf, uint32_t *handle)
 {
 	struct peer_vram_share arg = {
 		.size = sizeof(arg),
-		.fd = share,
+		.fd = dmabuf,
 	};
 	int ret = vram_ioctl(fd, PEER_VRAM_IOC_IMPORT, &arg);
 
@@ -225,7 +225,7 @@ int vram_wait_empty(int seconds)
 
 uint64_t pattern_word(uint32_t seed, uint64_t index)
 {
-	/* An odd factor: different in, different out. Never zero. */
+	/* Multiplying by an odd number is injective. The product is never 0. */
 	return (((uint64_t)seed << 32) + index + 1) * 0x9e3779b97f4a7c15ULL;
 }
 
@@ -261,7 +261,7 @@ int64_t zero_check(const void *buf, size_t length)
 	return -1;
 }
 
-/* ---- faults ----------------------------------------------------------- */
+/* ---- accesses that may raise a signal --------------------------------- */
 
 static _Thread_local sigjmp_buf touch_env;
 
@@ -300,7 +300,7 @@ int touch_write(volatile void *addr)
 	return sig;
 }
 
-/* ---- the rest --------------------------------------------------------- */
+/* ---- sysfs and descriptors -------------------------------------------- */
 
 int sysfs_write(const char *path, const char *text)
 {

@@ -1,32 +1,36 @@
 /* SPDX-License-Identifier: ((GPL-2.0 WITH Linux-syscall-note) OR Linux-OpenIB) */
 /*
  * User interface of exporters whose memory is a fixed range of a PCI BAR, such as
- * /dev/peer_cmb<N>: calls that all their nodes have.
+ * /dev/peer_cmb<N>: the calls that all their device nodes support.
  *
- * mmap(), MAP_SHARED (else EINVAL), at offset 0 allocates memory of the length,
- * cleared, and maps it (ENOSPC: none left). It lives as long as mappings of it,
- * also of parts and of forked processes, and memory regions of RDMA devices do.
- * Where the node is of a range that all share, mmap() maps that, at the offset
- * given. A file opened read-only maps for reading (else EACCES).
+ * mmap() needs MAP_SHARED (else EINVAL). At offset 0 it allocates memory of the
+ * given length, clears it and maps it (ENOSPC: not enough is left). The memory is
+ * freed after its last mapping and its last memory region of an RDMA device.
+ * Mappings of parts of it and mappings of forked processes count, too.
  *
- * Sizes, lengths and offsets are in bytes. Each struct begins with its size and
- * is extended at the end only: one shorter or longer than the kernel's is
- * accepted as long as what the kernel does not know is zero (else E2BIG).
- * Reserved fields and those marked "out" must be zero.
+ * If the range is shared (PEER_BAR_SHARED), mmap() allocates nothing. It maps the
+ * range itself, at the given offset. A file that was opened read-only can be
+ * mapped for reading only (else EACCES).
  *
- * Errors, the same for every call, and for mmap():
- *   EINVAL  non-zero reserved or out field, size too small for the first version
- *           of the struct; mmap(): private, or an offset where there is none
- *   E2BIG   the struct is longer than the kernel's and its tail is not zero
- *   ENXIO   at addr is no memory of this node's
+ * Sizes, lengths and offsets are in bytes. Each struct begins with its size, and
+ * new fields are added at its end only. A struct may be shorter or longer than the
+ * kernel's, if all bytes that the kernel does not know are zero (else E2BIG).
+ * Reserved fields, and fields marked "out", must be zero on input.
+ *
+ * Errors, the same for every call and for mmap():
+ *   EINVAL  a reserved or out field is not zero, or the size is smaller than the
+ *           first version of the struct; mmap(): private mapping, or an offset
+ *           that is not 0 or outside of the shared range
+ *   E2BIG   the struct is longer than the kernel's, and its tail is not zero
+ *   ENXIO   addr is not in a mapping of this device node
  *   EACCES  the file was opened read-only
- *   EPERM   memory that all share is not for one to destroy
- *   ENODEV  the device is gone, or the memory was destroyed
- *   ENOSPC  not enough memory left in one piece
+ *   EPERM   REVOKE and DESTROY: the range is shared
+ *   ENODEV  the device was removed, or the memory was destroyed
+ *   ENOSPC  no free range of that length
  *   ENOMEM  out of kernel memory
  *   EFAULT  bad user pointer
- *   EINTR   a signal came in between
- *   ENOTTY  no such call
+ *   EINTR   a fatal signal ended the call
+ *   ENOTTY  unknown call
  */
 #ifndef _UAPI_RDMA_PEER_BAR_H
 #define _UAPI_RDMA_PEER_BAR_H
@@ -36,21 +40,30 @@
 
 #define PEER_BAR_IOC_MAGIC 0xd6
 
-/* Flags of struct peer_bar_info. */
+/**
+ * enum peer_bar_info_flags - flags of struct peer_bar_info
+ */
 enum peer_bar_info_flags {
-	/* All mappings share one range; nothing is allocated. */
+	/**
+	 * @PEER_BAR_SHARED: All mappings share one range. mmap() allocates
+	 * nothing.
+	 */
 	PEER_BAR_SHARED = 1 << 0,
-	/* Registers: reading and writing have effects. */
+	/**
+	 * @PEER_BAR_REGISTERS: The range has registers: reads and writes have
+	 * side effects.
+	 */
 	PEER_BAR_REGISTERS = 1 << 1,
 };
 
 /**
- * struct peer_bar_info - PEER_BAR_IOC_INFO: what there is
- * @size:       of this struct
+ * struct peer_bar_info - PEER_BAR_IOC_INFO: size and use of the range
+ * @size:       of this struct, in bytes
  * @flags:      out: enum peer_bar_info_flags
- * @total:      out: bytes of the range
- * @available:  out: bytes not allocated, perhaps not in one piece
- * @allocations: out: pieces of memory that live, destroyed ones too
+ * @total:      out: length of the range, in bytes
+ * @available:  out: free bytes, not necessarily contiguous; 0: shared range
+ * @allocations: out: number of allocations, including destroyed ones; 0: shared
+ *              range
  */
 struct peer_bar_info {
 	__u32 size;
@@ -61,25 +74,26 @@ struct peer_bar_info {
 };
 
 /**
- * struct peer_bar_at - a piece of memory, by an address
- * @size:     of this struct
+ * struct peer_bar_addr - names an allocation by an address
+ * @size:     of this struct, in bytes
  * @reserved: 0
- * @addr:     any address in a mapping of it
+ * @addr:     any address in a mapping of the memory
  *
- * PEER_BAR_IOC_REVOKE  ends all memory regions of the memory; it can be
- *                      registered again.
- * PEER_BAR_IOC_DESTROY the same, and its mappings end in SIGBUS; the memory is
- *                      free as soon as they are unmapped.
+ * PEER_BAR_IOC_REVOKE revokes all memory regions of the memory. The memory can be
+ * registered again.
+ *
+ * PEER_BAR_IOC_DESTROY revokes them permanently. Accesses by its mappings raise
+ * SIGBUS. The memory is freed when the last of them is unmapped.
  */
-struct peer_bar_at {
+struct peer_bar_addr {
 	__u32 size;
 	__u32 reserved;
 	__aligned_u64 addr;
 };
 
-/* The number says nothing of the size, so that a struct can grow. */
+/* The numbers do not encode the size of the struct, so that it can grow. */
 #define PEER_BAR_IOC_INFO _IO(PEER_BAR_IOC_MAGIC, 0x00)	/* peer_bar_info */
-#define PEER_BAR_IOC_REVOKE _IO(PEER_BAR_IOC_MAGIC, 0x01)	/* peer_bar_at */
-#define PEER_BAR_IOC_DESTROY _IO(PEER_BAR_IOC_MAGIC, 0x02)	/* peer_bar_at */
+#define PEER_BAR_IOC_REVOKE _IO(PEER_BAR_IOC_MAGIC, 0x01)	/* peer_bar_addr */
+#define PEER_BAR_IOC_DESTROY _IO(PEER_BAR_IOC_MAGIC, 0x02)	/* peer_bar_addr */
 
 #endif

@@ -1,29 +1,30 @@
 /* SPDX-License-Identifier: ((GPL-2.0 WITH Linux-syscall-note) OR Linux-OpenIB) */
 /*
- * User interface of /dev/peer_cmb<N>, the memory buffer of an NVMe controller:
- * what it has beside <rdma/peer_bar.h>, whose rules and errors hold here, too.
+ * User interface of /dev/peer_cmb<N>, the controller memory buffer of an NVMe
+ * controller: the calls that it has in addition to <rdma/peer_bar.h>. The rules and
+ * errors of that header apply here, too.
  *
- * The controller moves bytes between this memory and its disk by itself; they are
- * in no other memory on their way. The controller is either this driver's, or the
- * kernel's nvme driver has it (on kernels with P2PDMA), and the disk is that
- * driver's.
+ * The controller itself moves data between this memory and its disk. The data is
+ * not copied to any other memory. The controller is bound either to this driver, or
+ * to the kernel's nvme driver (on kernels with P2PDMA), which then has the disk.
  *
- * Errors beside those of peer_bar.h:
- *   EINVAL     unknown flags, no length, something not aligned as asked for; the
- *              disk was not opened with O_DIRECT
+ * Errors in addition to those of peer_bar.h:
+ *   EINVAL     unknown flags, length 0, or bad alignment; the disk was opened
+ *              without O_DIRECT
  *   EPERM      CAP_SYS_RAWIO is missing
- *   EFAULT     the range is not one piece of memory
- *   EBADF      no descriptor of a disk, or not opened for that
- *   ENOTBLK    it is not a block device
- *   EOPNOTSUPP such disks do not do that
- *   EREMOTEIO  the disk's controller does not reach the memory
- *   ERANGE     beyond the end of the disk
- *   ENOMEDIUM  the controller has no disk, or one with a format that is not
- *              supported (blocks of more than 4 KiB, metadata)
- *   EIO        the controller says that it failed; it, or the kernel's log, knows
- *              why
- *   ETIMEDOUT  no answer; the controller was stopped, and is started again by the
- *              next call. What its memory holds may be lost
+ *   EFAULT     the range is not one contiguous mapping of one allocation
+ *   EBADF      bad descriptor of a disk, or not opened for that access
+ *   ENOTBLK    the descriptor is not a block device
+ *   EOPNOTSUPP the disk does not support transfers with such memory
+ *   EREMOTEIO  the controller of the disk cannot reach the memory
+ *   ERANGE     the range ends beyond the end of the disk
+ *   ENOMEDIUM  the controller has no disk, or the driver does not support it or its
+ *              format (blocks of more than 4 KiB, metadata)
+ *   EIO        the controller reported an error. It, or the kernel log, has the
+ *              reason
+ *   ETIMEDOUT  the controller did not respond and was stopped. The next call starts
+ *              it again. The contents of its memory may be lost
+ *   other errors of the block layer, if the controller is bound to the nvme driver
  */
 #ifndef _UAPI_RDMA_PEER_CMB_H
 #define _UAPI_RDMA_PEER_CMB_H
@@ -33,12 +34,12 @@
 #include <rdma/peer_bar.h>
 
 /**
- * struct peer_cmb_disk - PEER_CMB_IOC_DISK: what disk the controller has
- * @size:       of this struct
+ * struct peer_cmb_disk - PEER_CMB_IOC_DISK: the disk of the controller
+ * @size:       of this struct, in bytes
  * @block_size: out: bytes
- * @length:     out: of the disk, in bytes
+ * @length:     out: size of the disk, in bytes
  *
- * ENOTTY: the kernel's nvme driver has it.
+ * ENOTTY: the controller is bound to the kernel's nvme driver.
  */
 struct peer_cmb_disk {
 	__u32 size;
@@ -46,28 +47,33 @@ struct peer_cmb_disk {
 	__aligned_u64 length;
 };
 
-/* Flags of struct peer_cmb_io. */
+/**
+ * enum peer_cmb_io_flags - flags of struct peer_cmb_io
+ */
 enum peer_cmb_io_flags {
-	/* From memory to the disk, else from the disk to memory. */
+	/**
+	 * @PEER_CMB_IO_WRITE: From memory to the disk. Without it: from the
+	 * disk to memory.
+	 */
 	PEER_CMB_IO_WRITE = 1 << 0,
 };
 
 /**
- * struct peer_cmb_io - PEER_CMB_IOC_IO: move bytes
- * @size:   of this struct
+ * struct peer_cmb_io - PEER_CMB_IOC_IO: a transfer between memory and disk
+ * @size:   of this struct, in bytes
  * @flags:  enum peer_cmb_io_flags
- * @addr:   in a mapping of the node, a multiple of 4, or of what the nvme driver
- *          asks for; the mapping must permit what is done: reading, or writing if
- *          the bytes come from the disk
- * @length: a multiple of the block size, not 0
+ * @addr:   in a mapping of the device node; a multiple of 4, or of the alignment
+ *          that the nvme driver needs. The mapping must be readable; for transfers
+ *          from the disk, it must be writable
+ * @length: bytes, a multiple of the block size, not 0
  * @offset: on the disk, in bytes, a multiple of the block size
- * @disk:   -1: the controller's; where the nvme driver has it: a descriptor of
- *          the disk's block device, opened with O_DIRECT
+ * @disk:   -1 for the disk of the controller. If the controller is bound to the
+ *          nvme driver: descriptor of a block device that was opened with O_DIRECT
  * @reserved: 0
  *
- * Needs CAP_SYS_RAWIO: it goes past all that guards a disk. On return the bytes
- * are where they belong, on the disk for good. When it fails, any part of them may
- * be.
+ * Needs CAP_SYS_RAWIO, because the call bypasses the permissions of the disk. When
+ * it returns 0, the transfer is complete, and written data is on the medium. After
+ * an error, any part of the data may have been transferred.
  */
 struct peer_cmb_io {
 	__u32 size;
@@ -79,7 +85,7 @@ struct peer_cmb_io {
 	__u32 reserved;
 };
 
-/* Numbers of their own, beyond those of peer_bar.h. */
+/* Numbers that peer_bar.h does not use. */
 #define PEER_CMB_IOC_DISK _IO(PEER_BAR_IOC_MAGIC, 0x40)
 #define PEER_CMB_IOC_IO   _IO(PEER_BAR_IOC_MAGIC, 0x41)
 

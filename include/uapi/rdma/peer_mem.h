@@ -1,29 +1,32 @@
 /* SPDX-License-Identifier: ((GPL-2.0 WITH Linux-syscall-note) OR Linux-OpenIB) */
 /*
- * User interface of ib_peer_mem, the core of peer memory: /dev/peer_mem.
+ * User interface of ib_peer_mem, the core of peer memory: ioctls of /dev/peer_mem.
  *
- * PEER_MEM_IOC_QUERY    what would become of an ibv_reg_mr()? Nothing is registered,
- *                       pinned or counted
- * PEER_MEM_IOC_EXPORT   a range of one's own device memory as a dma-buf
- * PEER_MEM_IOC_NEXT_MR  what became of registrations, one after the other
+ * PEER_MEM_IOC_QUERY    reports whether ibv_reg_mr() of a range would succeed, and if
+ *                       not, why. It registers, pins and counts nothing
+ * PEER_MEM_IOC_EXPORT   creates a dma-buf for a range of the caller's device memory
+ * PEER_MEM_IOC_NEXT_MR  reports the registrations of a process, one per call
  *
- * Questions are about memory of one's own; for who has CAP_SYS_PTRACE over another
- * process, about that one's as well. What is told may be different a moment later.
+ * Every process may query its own memory and registrations. Another process requires
+ * CAP_SYS_PTRACE in the user namespace of that process. Results describe the moment of
+ * the call: the kernel holds no lock when it returns, so they can be out of date.
  *
- * Each struct begins with its size and is extended at the end only: one shorter
- * or longer than the kernel's is accepted as long as what the kernel does not
- * know is zero (else E2BIG). Reserved fields and those marked "out" must be zero.
+ * Each struct begins with its size and is extended at its end only. The kernel
+ * accepts a struct that is shorter or longer than its own if all bytes that it does
+ * not know are zero. Fields marked "out" and reserved fields must be zero on entry.
  *
  * Errors of all calls:
- *   EINVAL  unknown flag, non-zero reserved or out field, length 0, addr +
- *           length wraps around, size too small for the first version of the
- *           struct
- *   E2BIG   the struct is longer than the kernel's and its tail is not zero
- *   ESRCH   no such process, or one without memory
- *   EPERM   another process, and no CAP_SYS_PTRACE over it
+ *   EINVAL  unknown flag; nonzero reserved or out field; length 0; addr + length
+ *           wraps around; size smaller than the first version of the struct
+ *   E2BIG   the struct is longer than the kernel's and its tail is not zero; or size
+ *           is larger than a page
  *   ENOMEM  out of kernel memory
  *   EFAULT  bad user pointer
- *   ENOTTY  no such call
+ *   ENOTTY  unknown ioctl number
+ *
+ * Errors of the calls that take a process ID:
+ *   ESRCH   no such process, or it has no address space, as a kernel thread
+ *   EPERM   another process, and the caller has no CAP_SYS_PTRACE over it
  */
 #ifndef _UAPI_RDMA_PEER_MEM_H
 #define _UAPI_RDMA_PEER_MEM_H
@@ -31,95 +34,112 @@
 #include <linux/ioctl.h>
 #include <linux/types.h>
 
-/* As 0xd5 (peer_vram) and 0xd6 (peer_bar) nobody else's in Linux' own list. */
+/*
+ * Like 0xd5 (peer_vram) and 0xd6 (peer_bar), this number is not in use in the kernel's
+ * ioctl-number list.
+ */
 #define PEER_MEM_IOC_MAGIC 0xd4
 
-/* With the terminating zero. */
+/* Size of a name, with its terminating zero. */
 #define PEER_MEM_NAME_MAX 64
 
-/* What lies in a range; 0: nothing. */
+/**
+ * enum peer_mem_kinds - kinds of memory in a range; a bit mask
+ * @PEER_MEM_HAS_SYSTEM: system memory
+ * @PEER_MEM_HAS_DEVICE: mappings of device drivers, with or without an exporter
+ * @PEER_MEM_HAS_HOLE: addresses that are not mapped, or mapped PROT_NONE
+ */
 enum peer_mem_kinds {
-	PEER_MEM_HAS_HOST = 1 << 0,	/* system memory */
-	PEER_MEM_HAS_DEVICE = 1 << 1,	/* a driver's mapping, anybody's */
-	PEER_MEM_HAS_HOLE = 1 << 2,	/* nothing, or a reservation */
+	PEER_MEM_HAS_SYSTEM = 1 << 0,
+	PEER_MEM_HAS_DEVICE = 1 << 1,
+	PEER_MEM_HAS_HOLE = 1 << 2,
 };
 
-/* Why not. */
-enum peer_mem_reason {
-	/* It can be registered, and all of it be reached as asked. */
+/**
+ * enum peer_mem_status - why a range cannot be registered or accessed
+ * @PEER_MEM_OK: the whole range can be registered and accessed as requested
+ * @PEER_MEM_NOT_MAPPED: part of the range is not mapped
+ * @PEER_MEM_NOT_PERMITTED: a mapping does not permit the access, such as writing to a
+ *	read-only mapping
+ * @PEER_MEM_NO_EXPORTER: device memory that no exporter claims
+ * @PEER_MEM_DENIED: the exporter denies the registration
+ * @PEER_MEM_NO_PIN: the exporter does not pin. Register on demand
+ * @PEER_MEM_MIXED: the range belongs to several exporters or buffers, or partly to
+ *	system memory. Register on demand, or each part by itself
+ * @PEER_MEM_NO_PEER_SUPPORT: the RDMA device does not support peer memory
+ * @PEER_MEM_NO_ON_DEMAND: the RDMA device does not support on-demand paging
+ * @PEER_MEM_MEMLOCK_LIMIT: the registration would exceed RLIMIT_MEMLOCK
+ * @PEER_MEM_BAD_ACCESS: the access flags contradict each other, or the RDMA device
+ *	does not support them
+ * @PEER_MEM_EXPORTER_FAILED: the exporter failed with the error that is reported
+ * @PEER_MEM_NO_P2P_ROUTE: the RDMA device does DMA and cannot reach the memory from
+ *	its place in the PCI hierarchy
+ * @PEER_MEM_NO_REVOKE: the RDMA device is a non-revocable importer, and the exporter
+ *	must be able to revoke its memory
+ */
+enum peer_mem_status {
 	PEER_MEM_OK = 0,
-	/* In part of the range there is nothing. */
 	PEER_MEM_NOT_MAPPED = 1,
-	/* A mapping does not permit it: read-only, and writing was asked. */
 	PEER_MEM_NOT_PERMITTED = 2,
-	/* Memory of a device that no client of peer memory knows as its own. */
-	PEER_MEM_NOBODY = 3,
-	/* The owner of the memory refuses. */
-	PEER_MEM_REFUSED = 4,
-	/* The owner does not pin: register it on demand. */
+	PEER_MEM_NO_EXPORTER = 3,
+	PEER_MEM_DENIED = 4,
 	PEER_MEM_NO_PIN = 5,
-	/* Of several owners, or partly system memory: register it on demand. */
-	PEER_MEM_SEVERAL = 6,
-	/* The RDMA device does not reach peer memory. */
-	PEER_MEM_NO_PEER = 7,
-	/* The RDMA device cannot do on demand. */
+	PEER_MEM_MIXED = 6,
+	PEER_MEM_NO_PEER_SUPPORT = 7,
 	PEER_MEM_NO_ON_DEMAND = 8,
-	/* RLIMIT_MEMLOCK does not permit so much. */
-	PEER_MEM_LIMIT = 9,
-	/* The access flags do not go together, or not with this device. */
+	PEER_MEM_MEMLOCK_LIMIT = 9,
 	PEER_MEM_BAD_ACCESS = 10,
-	/* The owner of the memory failed; the error tells how. */
-	PEER_MEM_FAILED = 11,
-	/* The RDMA device does DMA, and cannot reach that memory from where it is. */
-	PEER_MEM_NO_PATH = 12,
-	/* The RDMA device pins for good, and the owner wants to be able to take back. */
+	PEER_MEM_EXPORTER_FAILED = 11,
+	PEER_MEM_NO_P2P_ROUTE = 12,
 	PEER_MEM_NO_REVOKE = 13,
 };
 
 /**
- * struct peer_mem_verdict - on one kind of registration
- * @error:  what ibv_reg_mr() would fail with (errno), or 0
- * @reason: enum peer_mem_reason
+ * struct peer_mem_result - result of a query for one kind of registration
+ * @error: the errno with which ibv_reg_mr() would fail, or 0
+ * @status: enum peer_mem_status
  *
- * Pinned: @reason is PEER_MEM_OK if and only if @error is 0. Only pinning itself
- * finds out whether there is room for it, and, of system memory, about I/O
- * errors and file systems that cannot bear it.
+ * Pinned registration: @status is PEER_MEM_OK if and only if @error is 0. A query does
+ * not detect failures that only pinning finds: lack of room and, for system memory,
+ * I/O errors and file systems whose pages cannot be pinned.
  *
- * On demand: a registration succeeds whatever lies in the range, so with @error
- * 0 the @reason tells what the first access would find.
+ * On-demand registration: it succeeds whatever lies in the range. With @error 0,
+ * @status reports what the first access would find.
  */
-struct peer_mem_verdict {
+struct peer_mem_result {
 	__u32 error;
-	__u32 reason;
+	__u32 status;
 };
 
 /**
- * struct peer_mem_query - PEER_MEM_IOC_QUERY
- * @size:      sizeof(struct peer_mem_query)
- * @access:    enum ibv_access_flags, as for ibv_reg_mr(); with or without
- *             IBV_ACCESS_ON_DEMAND, both answers are given
- * @addr:      first byte
- * @length:    bytes
- * @device:    name of the RDMA device
- * @client:    out: whose memory it is, as in /sys/kernel/mm/memory_peers, also if
- *             it refuses; of several, the first. Empty: no client's
- * @kinds:     out: enum peer_mem_kinds of what lies in the range
- * @page_size: out: bytes; the unit in which access on demand comes and goes
- * @pinned:    out
- * @on_demand: out
- * @checked:   out: bytes from @addr on that @on_demand speaks of. Less than
- *             @length if it is not PEER_MEM_OK (that far it would be), or the
- *             range has very many mappings of devices: ask for the rest then
- * @pid:       whose memory it is, by the caller's numbers; 0: the caller's own.
- *             Limits and capabilities are that process's, too
- * @reserved:  zero
+ * struct peer_mem_query - argument of PEER_MEM_IOC_QUERY
+ * @size: sizeof(struct peer_mem_query)
+ * @access: enum ibv_access_flags, as for ibv_reg_mr(). IBV_ACCESS_ON_DEMAND makes no
+ *	difference: the kernel reports both kinds of registration
+ * @addr: first byte of the range
+ * @length: length of the range in bytes
+ * @device: name of the RDMA device, with a terminating zero
+ * @exporter: out: name of the exporter as in /sys/kernel/mm/memory_peers, also if it
+ *	denies the registration. The first one if there are several. Empty if the range
+ *	has none
+ * @kinds: out: enum peer_mem_kinds of the range
+ * @page_size: out: the unit of on-demand paging in bytes
+ * @pinned: out: result for a pinned registration
+ * @on_demand: out: result for an on-demand registration
+ * @covered: out: bytes from @addr that @on_demand covers. It is less than @length in
+ *	two cases. If the status of @on_demand is not PEER_MEM_OK, accesses succeed for
+ *	this many bytes. Else the range has more mappings of devices or holes than one
+ *	call asks exporters about (256), and the caller can query the rest
+ * @pid: process whose memory is queried, in the caller's PID namespace; 0: the caller.
+ *	The limits and capabilities of that process apply
+ * @reserved: zero
  *
- * The first version ended with @checked.
+ * The first version of this struct ended with @covered.
  *
- * Errors, beside those of all calls:
- *   EINVAL  name of the device not terminated
- *   ENODEV  no such RDMA device, here
- *   EINTR   killed
+ * Errors in addition to those of all calls and of those with a process ID:
+ *   EINVAL  @device has no terminating zero
+ *   ENODEV  no such RDMA device in the caller's network namespace
+ *   EINTR   a fatal signal is pending
  */
 struct peer_mem_query {
 	__u32 size;
@@ -127,45 +147,59 @@ struct peer_mem_query {
 	__aligned_u64 addr;
 	__aligned_u64 length;
 	char device[PEER_MEM_NAME_MAX];
-	char client[PEER_MEM_NAME_MAX];
+	char exporter[PEER_MEM_NAME_MAX];
 	__u32 kinds;
 	__u32 page_size;
-	struct peer_mem_verdict pinned;
-	struct peer_mem_verdict on_demand;
-	__aligned_u64 checked;
+	struct peer_mem_result pinned;
+	struct peer_mem_result on_demand;
+	__aligned_u64 covered;
 	__s32 pid;
 	__u32 reserved;
 };
 
+/**
+ * enum peer_mem_mr_flags - properties of a registration
+ * @PEER_MEM_MR_ON_DEMAND: on-demand MR; without this flag the MR is pinned
+ * @PEER_MEM_MR_DMABUF: MR of a dma-buf
+ * @PEER_MEM_MR_WRITABLE: the access flags include write access
+ * @PEER_MEM_MR_REVOKED: access was revoked; all accesses fail
+ */
 enum peer_mem_mr_flags {
-	PEER_MEM_MR_ON_DEMAND = 1 << 0,	/* else: pinned */
-	PEER_MEM_MR_DMABUF = 1 << 1,	/* of a dma-buf */
-	PEER_MEM_MR_WRITABLE = 1 << 2,	/* may be written */
-	PEER_MEM_MR_REVOKED = 1 << 3,	/* over: accesses fail */
+	PEER_MEM_MR_ON_DEMAND = 1 << 0,
+	PEER_MEM_MR_DMABUF = 1 << 1,
+	PEER_MEM_MR_WRITABLE = 1 << 2,
+	PEER_MEM_MR_REVOKED = 1 << 3,
 };
 
 /**
- * struct peer_mem_mr - PEER_MEM_IOC_NEXT_MR: a registration
- * @size:    sizeof(struct peer_mem_mr)
- * @pid:     whose, by the caller's numbers; 0: the caller's own
- * @number:  in: after which one, 0: the first; out: this one's
- * @flags:   out: enum peer_mem_mr_flags
- * @addr:    out: first byte; of a dma-buf: offset in it
- * @length:  out: bytes
- * @resident: out: bytes, in whole pages, that an access finds without asking
- * @faults, @invalidations, @prefetched: out: as "rdma statistic show mr" has
- *           them; 0 for pinned ones
- * @page_size: out: bytes
- * @regions: out: ranges that owners of memory know of
- * @device:  out: name of the RDMA device
- * @client:  out: the owner of the first of @regions that is alive, or empty
+ * struct peer_mem_mr - argument of PEER_MEM_IOC_NEXT_MR: one registration
+ * @size: sizeof(struct peer_mem_mr)
+ * @pid: process that made the registration, in the caller's PID namespace; 0: the caller
+ * @number: in: number of the preceding registration, 0 to get the first one; out:
+ *	number of this registration
+ * @flags: out: enum peer_mem_mr_flags
+ * @addr: out: first byte; for a dma-buf the offset in it
+ * @length: out: length in bytes
+ * @resident: out: bytes, in whole pages, that an access finds without a fault
+ * @faults: out: page faults; 0 for a pinned MR
+ * @invalidations: out: pages invalidated; 0 for a pinned MR
+ * @prefetched: out: pages requested by prefetch; 0 for a pinned MR
+ * @page_size: out: page size in bytes
+ * @regions: out: number of live ranges that exporters have claimed for this MR
+ * @device: out: name of the RDMA device
+ * @exporter: out: name of the exporter of the first live region; empty if there is none
  *
- * Told of are registrations on demand, of dma-bufs, and of clients' memory; not
- * those that pin system memory, which are the RDMA device's own affair. Numbers
- * grow with time, are not used again soon, and are no keys. What is registered
- * meanwhile may be missing; what was registered before and stays is not.
+ * The counters have the values that "rdma statistic show mr" reports.
  *
- * Errors, beside those of all calls:
+ * The list has on-demand MRs, MRs of dma-bufs, and MRs of peer memory. It does not
+ * have MRs that pin system memory: the driver of the RDMA device manages those by
+ * itself.
+ *
+ * Numbers increase with time and wrap around after 2^32 registrations. They are not
+ * keys. A walk through the list returns each MR that exists for the whole walk; an MR
+ * that is created or deregistered meanwhile may be missing.
+ *
+ * Errors in addition to those of all calls and of those with a process ID:
  *   ENOENT  no further registration
  */
 struct peer_mem_mr {
@@ -182,40 +216,47 @@ struct peer_mem_mr {
 	__u32 page_size;
 	__u32 regions;
 	char device[PEER_MEM_NAME_MAX];
-	char client[PEER_MEM_NAME_MAX];
-};
-
-/* Flags of struct peer_mem_export. */
-enum peer_mem_export_flags {
-	PEER_MEM_EXPORT_WRITE = 1 << 0,	/* whoever has it may write, too */
+	char exporter[PEER_MEM_NAME_MAX];
 };
 
 /**
- * struct peer_mem_export - PEER_MEM_IOC_EXPORT
- * @size:     sizeof(struct peer_mem_export)
- * @flags:    enum peer_mem_export_flags
- * @addr:     first byte; page aligned
- * @length:   bytes; page aligned
- * @fd:       in: 0; out: a dma-buf of that size, close-on-exec
- * @reserved: 0
+ * enum peer_mem_export_flags - flags of struct peer_mem_export
+ * @PEER_MEM_EXPORT_WRITE: holders of the descriptor may write
+ */
+enum peer_mem_export_flags {
+	PEER_MEM_EXPORT_WRITE = 1 << 0,
+};
+
+/**
+ * struct peer_mem_export - argument of PEER_MEM_IOC_EXPORT
+ * @size: sizeof(struct peer_mem_export)
+ * @flags: enum peer_mem_export_flags
+ * @addr: first byte of the range; page aligned
+ * @length: length in bytes; a multiple of the page size
+ * @fd: in: 0; out: descriptor of a dma-buf of @length bytes, close-on-exec
+ * @reserved: zero
  *
- * The range is memory of clients, all of it: one buffer, or several side by side in
- * mappings of their own. Whoever has the descriptor may register it with
- * ibv_reg_dmabuf_mr(), in other processes too, and reach what is mapped there: on
- * demand, with the rights of the mapping. Nothing is pinned, and the clients are
- * asked about each registration.
+ * The whole range must be peer memory: one buffer, or several adjacent buffers in
+ * mappings of their own. The dma-buf pins and claims nothing. It is the right to
+ * register the range with ibv_reg_dmabuf_mr(), also in another process that receives
+ * the descriptor. Such an MR is on demand and has the rights of the mapping. The
+ * exporters decide about each registration separately.
  *
- * It is over, for those who have registered it as well, when the process unmaps
- * any part of the range, or maps something else there, or ends: accesses fail
- * then. To close the descriptor ends no registration.
+ * The right ends when the process unmaps any part of the range, maps something else
+ * there, or exits. Accesses through all MRs of the dma-buf fail then, and new
+ * registrations fail with ENODEV. Closing the descriptor does not end registrations.
  *
- * Errors, beside those of all calls:
- *   EINVAL  addr or length not page aligned, or fd not 0
- *   EFAULT  the range is not all memory of clients
- *   EACCES  its owner refuses, or the mapping does not permit writing
- *   ENODEV  it was unmapped meanwhile
- *   EMFILE, ENFILE  too many files are open
- *   what the client says
+ * Other importers cannot attach to the dma-buf (EOPNOTSUPP), and it cannot be mapped.
+ *
+ * Errors in addition to those of all calls:
+ *   EINVAL  @addr or @length not page aligned, or @fd not 0
+ *   EFAULT  part of the range is not peer memory
+ *   EACCES  an exporter denies the export, or a mapping does not permit writing
+ *   ENODEV  part of the range was unmapped during the call
+ *   EMFILE  the process has too many open files
+ *   ENFILE  the system has too many open files
+ *   EINTR   a fatal signal is pending
+ *   other errors that an exporter returns
  */
 struct peer_mem_export {
 	__u32 size;

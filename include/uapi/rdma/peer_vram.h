@@ -1,57 +1,60 @@
 /* SPDX-License-Identifier: ((GPL-2.0 WITH Linux-syscall-note) OR Linux-OpenIB) */
 /*
- * User interface of peer_vram, the GPU-like exporter: /dev/peer_vram<N>.
+ * User API of peer_vram, the GPU-like exporter: /dev/peer_vram<N>.
  *
- * An object is a buffer of the video memory manager. It is made either by
- * PEER_VRAM_IOC_CREATE, which gives a handle of this open file and an offset
- * for mmap(), or by mmap() at offset 0, which makes an unnamed object of the
- * mapping's length. An object lives as long as a handle, a mapping, a shared
- * descriptor or a memory region of an RDMA device refers to it; after
- * PEER_VRAM_IOC_DESTROY it is dead at once for everybody.
+ * A buffer object (BO) is a buffer that the driver manages in video memory (VRAM)
+ * or in system memory. PEER_VRAM_IOC_CREATE creates one, and returns a handle of
+ * this open file and an offset for mmap(). mmap() at offset 0 creates a BO without
+ * a handle, of the length of the mapping.
  *
- * Sizes, lengths and offsets are in bytes. Object sizes are rounded up to
- * pages. All structs begin with their size and are extended at the end only:
- * a struct shorter or longer than the kernel's is accepted as long as what
- * the kernel does not know is zero (else E2BIG). Reserved fields must be zero.
+ * A BO lives as long as a handle, a mapping, a dma-buf or a memory region (MR) of
+ * an RDMA device refers to it. PEER_VRAM_IOC_DESTROY ends it at once, for all
+ * users.
  *
- * A file opened read-only may map, read and query, and nothing else: WRITE,
- * MOVE, DESTROY, REVOKE, SHARE and SET_FLAGS give EACCES. It cannot be opened
- * write-only (EACCES).
+ * Sizes, lengths and offsets are in bytes. BO lengths are rounded up to pages.
+ * Each struct begins with its size, and new fields are added at the end only. A
+ * struct that is shorter or longer than the kernel's is accepted if all bytes that
+ * the kernel does not know are zero (else E2BIG). Reserved fields must be zero.
  *
- * Where RDMA devices find an object: a pinned memory region keeps it in video
- * memory. An on-demand one pins nothing; an access to an object that is in
- * system memory brings it back, evicting others that are not pinned. If there
- * is no room (all else is pinned, or just being used), or the object is to stay
- * in place (PEER_VRAM_CREATE_IN_PLACE), the access is served from the system
- * pages as they are; so it does not fail for want of video memory. Whatever
- * takes pages away (eviction, MOVE, swapping, DESTROY) waits for no device and
- * no network peer; the next access asks again.
+ * A file that was opened read-only may map, read and query BOs. WRITE, MOVE,
+ * DESTROY, REVOKE, SHARE and SET_FLAGS fail with EACCES. The device cannot be
+ * opened write-only (EACCES).
  *
- * Errors, the same for every call:
- *   EINVAL  unknown flag or domain, non-zero reserved field, length 0, size too
- *           small for the first version of the struct
- *   E2BIG   the struct is longer than the kernel's and its tail is not zero;
- *           for CREATE also: the object is larger than the whole video memory
- *   ENOENT  no such handle in this file, or no object of this device at addr;
- *           no further object
- *   EMFILE  no room for another handle in this file (65536), or descriptor
- *   ERANGE  offset + length lies outside of the object
- *   ENOMEM  out of kernel memory, nothing that could be evicted, or no more
- *           objects can be made (see peer_vram_info.creatable)
- *   EBUSY   pinned objects do not move
- *   EACCES  the file was opened read-only; LOOKUP by a file opened for writing
- *           of a mapping that can never be written
- *   EPERM   BLOCKS, NEXT without CAP_SYS_ADMIN
- *   EBADF   IMPORT of what is no descriptor
- *   ENODEV  the device is gone, or the object was destroyed
+ * RDMA devices access a BO as follows. A pinned MR keeps the BO in VRAM. An
+ * on-demand MR pins nothing: an access to a BO in system memory moves it to VRAM,
+ * and evicts other BOs that are not pinned. The access uses the system pages
+ * instead if VRAM has no room (all other BOs are pinned or in use), or if the BO
+ * was created with PEER_VRAM_CREATE_IN_PLACE. It does not fail because VRAM is
+ * full. Whatever invalidates pages (eviction, MOVE, swapping, DESTROY) does not
+ * wait for a device or a network peer; the next access faults again.
+ *
+ * Errors, the same for every ioctl:
+ *   EINVAL  unknown flag or domain; reserved field not zero; length 0; struct
+ *           smaller than its first version
+ *   E2BIG   the struct is longer than the kernel's, and its tail is not zero;
+ *           for CREATE also: the BO is larger than VRAM
+ *   ENOENT  this file has no such handle; no BO of this device is mapped at addr;
+ *           NEXT found no further BO
+ *   EMFILE  this file has no free handle (maximum 65536), or the process has no
+ *           free descriptor
+ *   ENFILE  SHARE: the system has too many open files
+ *   ERANGE  offset + length is beyond the end of the BO
+ *   ENOMEM  out of kernel memory; nothing can be evicted; or the limit of all BOs
+ *           is reached (see peer_vram_info.creatable)
+ *   EBUSY   the BO is pinned and cannot move
+ *   EACCES  the file was opened read-only; or LOOKUP with a file opened for
+ *           writing found a mapping that can never be written
+ *   EPERM   BLOCKS and NEXT need CAP_SYS_ADMIN
+ *   EBADF   IMPORT: not a descriptor
+ *   ENODEV  the device was removed, or the BO was destroyed
  *   EFAULT  bad user pointer
- *   EINTR   a signal came in between
- *   ENOTTY  no such call
+ *   EINTR   a fatal signal ended the call
+ *   ENOTTY  no such ioctl
  *
- * mmap() is for MAP_SHARED only (else EINVAL), at offset 0 or at an offset of
- * an object of which this file has a handle, not beyond its end (else EINVAL).
- * At offset 0 it fails as CREATE does. Mappings survive CLOSE, fork() and
- * unmapping of parts, and do not grow.
+ * mmap() requires MAP_SHARED (else EINVAL). The offset is 0, or an offset of a BO
+ * that this file has a handle of; the mapping must not go beyond the end of the BO
+ * (else EINVAL). At offset 0, mmap() fails as CREATE does. Mappings survive CLOSE,
+ * fork() and unmapping of parts, and do not grow.
  */
 #ifndef _UAPI_RDMA_PEER_VRAM_H
 #define _UAPI_RDMA_PEER_VRAM_H
@@ -61,19 +64,34 @@
 
 #define PEER_VRAM_IOC_MAGIC 0xd5
 
-/* Where pages of an object are. */
+/**
+ * enum peer_vram_domain - where the pages of a BO are
+ * @PEER_VRAM_DOMAIN_SYSTEM: system memory
+ * @PEER_VRAM_DOMAIN_VRAM: VRAM
+ */
 enum peer_vram_domain {
 	PEER_VRAM_DOMAIN_SYSTEM = 0,
 	PEER_VRAM_DOMAIN_VRAM = 1,
 };
 
-/* Flags of PEER_VRAM_IOC_CREATE. */
+/**
+ * enum peer_vram_create_flags - flags of PEER_VRAM_IOC_CREATE
+ */
 enum peer_vram_create_flags {
-	/* RDMA devices may not register the object: ibv_reg_mr() gives EACCES. */
+	/**
+	 * @PEER_VRAM_CREATE_NO_EXPORT: RDMA devices may not register the BO:
+	 * ibv_reg_mr() fails with EACCES.
+	 */
 	PEER_VRAM_CREATE_NO_EXPORT = 1 << 0,
-	/* Begin in system memory instead of video memory. */
+	/**
+	 * @PEER_VRAM_CREATE_SYSTEM: Create the BO in system memory instead of
+	 * VRAM.
+	 */
 	PEER_VRAM_CREATE_SYSTEM = 1 << 1,
-	/* On-demand accesses of RDMA devices do not bring it to video memory. */
+	/**
+	 * @PEER_VRAM_CREATE_IN_PLACE: On-demand accesses of RDMA devices do not
+	 * move the BO to VRAM.
+	 */
 	PEER_VRAM_CREATE_IN_PLACE = 1 << 2,
 };
 
@@ -81,12 +99,12 @@ enum peer_vram_create_flags {
  * struct peer_vram_create - PEER_VRAM_IOC_CREATE
  * @size:        sizeof(struct peer_vram_create)
  * @flags:       enum peer_vram_create_flags
- * @length:      bytes wanted; out: rounded up to pages
- * @handle:      out: name of the object in this open file, never 0
+ * @length:      bytes; out: rounded up to pages
+ * @handle:      out: handle of the BO in this open file, never 0
  * @reserved:    zero
- * @mmap_offset: out: offset for mmap() on this file
+ * @mmap_offset: out: offset for mmap() of this file
  *
- * The object is zeroed.
+ * The BO is zeroed.
  */
 struct peer_vram_create {
 	__u32 size;
@@ -99,11 +117,12 @@ struct peer_vram_create {
 
 /**
  * struct peer_vram_handle - PEER_VRAM_IOC_CLOSE, _DESTROY, _REVOKE
+ * @size:   sizeof(struct peer_vram_handle)
+ * @handle: of the BO
  *
- * CLOSE drops this file's name of the object. DESTROY ends the object for
- * everybody: mappings give SIGBUS, memory regions answer with errors. REVOKE
- * ends its present memory regions only; the object lives and may be
- * registered again.
+ * CLOSE closes the handle. DESTROY ends the BO for all users: accesses to mappings
+ * raise SIGBUS, and accesses through MRs fail. REVOKE ends the present MRs only;
+ * the BO lives on and may be registered again.
  */
 struct peer_vram_handle {
 	__u32 size;
@@ -112,9 +131,10 @@ struct peer_vram_handle {
 
 /**
  * struct peer_vram_lookup - PEER_VRAM_IOC_LOOKUP
- * @addr:   address in a mapping of an object of this device, in this process
- * @handle: out: a handle of this file for that object (a new one each time)
- * @offset: out: where in the object @addr lies
+ * @size:   sizeof(struct peer_vram_lookup)
+ * @handle: out: a new handle of this file for the BO
+ * @addr:   address in this process, in a mapping of a BO of this device
+ * @offset: out: offset of @addr in the BO
  */
 struct peer_vram_lookup {
 	__u32 size;
@@ -125,10 +145,13 @@ struct peer_vram_lookup {
 
 /**
  * struct peer_vram_move - PEER_VRAM_IOC_MOVE
- * @domain: enum peer_vram_domain
+ * @size:     sizeof(struct peer_vram_move)
+ * @handle:   of the BO
+ * @domain:   enum peer_vram_domain
+ * @reserved: zero
  *
- * Moves the object. VRAM evicts others if it must. EBUSY if it is pinned and
- * not there yet.
+ * Moves the BO. A move to VRAM evicts other BOs if necessary. Fails with EBUSY if
+ * the BO is pinned in another domain.
  */
 struct peer_vram_move {
 	__u32 size;
@@ -137,7 +160,11 @@ struct peer_vram_move {
 	__u32 reserved;
 };
 
-/* Flags in peer_vram_query.flags. */
+/**
+ * enum peer_vram_query_flags - flags in peer_vram_query.flags
+ * @PEER_VRAM_QUERY_EXPORTABLE: RDMA devices may register the BO
+ * @PEER_VRAM_QUERY_IN_PLACE: on-demand accesses do not move the BO to VRAM
+ */
 enum peer_vram_query_flags {
 	PEER_VRAM_QUERY_EXPORTABLE = 1 << 0,
 	PEER_VRAM_QUERY_IN_PLACE = 1 << 1,
@@ -145,12 +172,14 @@ enum peer_vram_query_flags {
 
 /**
  * struct peer_vram_query - PEER_VRAM_IOC_QUERY
- * @domain:      out: where the object is now
+ * @size:        sizeof(struct peer_vram_query)
+ * @handle:      of the BO
+ * @domain:      out: enum peer_vram_domain, where the BO is now
  * @flags:       out: enum peer_vram_query_flags
  * @length:      out: bytes
- * @mmap_offset: out: offset for mmap() on this file
- * @regions:     out: memory regions of RDMA devices over the object
- * @pins:        out: how many of them pin it
+ * @mmap_offset: out: offset for mmap() of this file
+ * @regions:     out: number of RDMA regions of the BO
+ * @pins:        out: number of these regions that pin the BO
  */
 struct peer_vram_query {
 	__u32 size;
@@ -165,11 +194,13 @@ struct peer_vram_query {
 
 /**
  * struct peer_vram_rw - PEER_VRAM_IOC_READ, PEER_VRAM_IOC_WRITE
- * @offset: in the object, any alignment
+ * @size:   sizeof(struct peer_vram_rw)
+ * @handle: of the BO
+ * @offset: offset in the BO, any alignment
  * @length: bytes, may be 0
- * @buffer: user memory
+ * @buffer: address of user memory
  *
- * The exporter's own view of the object, wherever it is at the moment.
+ * Copies with the CPU, wherever the BO is at that time.
  */
 struct peer_vram_rw {
 	__u32 size;
@@ -180,10 +211,10 @@ struct peer_vram_rw {
 };
 
 /**
- * struct peer_vram_block - a contiguous piece of an object in video memory
- * @offset: in the object
+ * struct peer_vram_block - a contiguous part of a BO in VRAM
+ * @offset: offset in the BO
  * @length: bytes
- * @bar:    offset in the device's memory BAR
+ * @bar:    offset in the memory BAR of the device
  */
 struct peer_vram_block {
 	__aligned_u64 offset;
@@ -193,12 +224,16 @@ struct peer_vram_block {
 
 /**
  * struct peer_vram_blocks - PEER_VRAM_IOC_BLOCKS
- * @count:  in: room in @blocks; out: blocks that the object has (0: it is in
- *          system memory). If larger than the room, the first ones were given.
- * @blocks: user array of struct peer_vram_block
+ * @size:     sizeof(struct peer_vram_blocks)
+ * @handle:   of the BO
+ * @count:    in: number of entries of @blocks; out: number of blocks of the BO, 0 if
+ *            it is in system memory. If that is more than the entries, only the
+ *            first blocks were stored
+ * @reserved: zero
+ * @blocks:   address of an array of struct peer_vram_block
  *
- * Needs CAP_SYS_ADMIN (EPERM): places in device memory are for debugging. They
- * may be stale when the call returns, unless the object is pinned.
+ * Needs CAP_SYS_ADMIN (EPERM): locations in device memory are for debugging. They
+ * may be outdated when the ioctl returns, unless the BO is pinned.
  */
 struct peer_vram_blocks {
 	__u32 size;
@@ -210,13 +245,15 @@ struct peer_vram_blocks {
 
 /**
  * struct peer_vram_share - PEER_VRAM_IOC_SHARE, PEER_VRAM_IOC_IMPORT
- * @handle: SHARE in, IMPORT out
- * @fd:     SHARE out (close-on-exec), IMPORT in
+ * @size:     sizeof(struct peer_vram_share)
+ * @handle:   of the BO; SHARE: in, IMPORT: out
+ * @fd:       descriptor of a dma-buf; SHARE: out (close-on-exec), IMPORT: in
+ * @reserved: zero
  *
- * SHARE makes a dma-buf of the object. Its descriptor can be passed to another
- * process, mapped, and registered (ibv_reg_dmabuf_mr()); IMPORT makes a handle of
- * it. Devices that do DMA cannot attach to it (EOPNOTSUPP). EBADF: not a
- * descriptor; EINVAL: a descriptor of something else, or of another device.
+ * SHARE creates a dma-buf of the BO. Its descriptor can be passed to another
+ * process, mapped, and registered (ibv_reg_dmabuf_mr()). DMA devices cannot attach
+ * to the dma-buf (EOPNOTSUPP). IMPORT returns a new handle for the BO of a dma-buf:
+ * EBADF if @fd is not a descriptor, EINVAL if it is not a dma-buf of this device.
  */
 struct peer_vram_share {
 	__u32 size;
@@ -227,11 +264,14 @@ struct peer_vram_share {
 
 /**
  * struct peer_vram_set_flags - PEER_VRAM_IOC_SET_FLAGS
- * @flags: PEER_VRAM_CREATE_NO_EXPORT and _IN_PLACE, as they are to be
+ * @size:     sizeof(struct peer_vram_set_flags)
+ * @handle:   of the BO
+ * @flags:    new value of PEER_VRAM_CREATE_NO_EXPORT and PEER_VRAM_CREATE_IN_PLACE
+ * @reserved: zero
  *
- * With NO_EXPORT newly set, registering gives EACCES from now on, and accesses
- * through on-demand memory regions that exist end in protection errors, until
- * it is cleared again. Pinned ones go on; REVOKE ends them.
+ * While NO_EXPORT is set, registrations fail with EACCES, and accesses through
+ * on-demand MRs fail with protection errors. Pinned MRs are not affected; REVOKE
+ * ends them.
  */
 struct peer_vram_set_flags {
 	__u32 size;
@@ -242,11 +282,14 @@ struct peer_vram_set_flags {
 
 /**
  * struct peer_vram_next - PEER_VRAM_IOC_NEXT
- * @handle:      out: a handle of this file for the object found
- * @mmap_offset: in: after which one, 0: the first; out: this one's
+ * @size:        sizeof(struct peer_vram_next)
+ * @handle:      out: a new handle of this file for the BO
+ * @mmap_offset: in: offset of the previous BO, 0 for the first; out: offset of this
+ *               BO
  *
- * Goes through all objects that are alive, whoever made them, by their
- * offsets, which /proc/<pid>/maps shows as well. Needs CAP_SYS_ADMIN (EPERM).
+ * Iterates over the BOs of all users that were not destroyed, in the order of
+ * their mmap() offsets. /proc/<pid>/maps shows these offsets. Needs CAP_SYS_ADMIN
+ * (EPERM).
  */
 struct peer_vram_next {
 	__u32 size;
@@ -256,21 +299,22 @@ struct peer_vram_next {
 
 /**
  * struct peer_vram_info - PEER_VRAM_IOC_INFO
- * @vram_size:     out: bytes of video memory
- * @vram_used:     out: bytes taken by objects
- * @vram_pinned:   out: bytes that cannot be evicted
- * @vram_pinnable: out: bytes that can still be pinned by memory regions
- * @system_used:   out: bytes of objects that are in system memory
- * @block_size:    out: bytes of the manager's unit
- * @objects:       out: objects that exist; destroyed ones count for as long as
- *                 anybody refers to them
- * @evictions:     out: objects that left video memory against their will
- * @moves:         out: objects moved, both directions, for any reason
- * @creatable:     out: bytes of objects that can still be made; all devices
- *                 share this limit (module parameter limit_mb)
- * @swapouts:      out: objects in system memory that were swapped out
- * @substituted:   out: faults of on-demand memory regions answered with system
- *                 pages
+ * @size:          sizeof(struct peer_vram_info)
+ * @reserved:      zero
+ * @vram_size:     out: bytes of VRAM
+ * @vram_used:     out: bytes of VRAM that BOs occupy
+ * @vram_pinned:   out: bytes of VRAM that cannot be evicted
+ * @vram_pinnable: out: bytes of VRAM that MRs can still pin
+ * @system_used:   out: bytes of BOs that are in system memory
+ * @block_size:    out: allocation unit of VRAM, in bytes
+ * @objects:       out: number of BOs; destroyed BOs count as long as anything
+ *                 refers to them
+ * @evictions:     out: number of BOs evicted from VRAM
+ * @moves:         out: number of moves of BOs, in both directions, for any reason
+ * @creatable:     out: bytes of BOs that can still be created; all devices share
+ *                 this limit (module parameter limit_mb)
+ * @swapouts:      out: number of BOs swapped out of system memory
+ * @substituted:   out: number of faults of on-demand MRs answered with system pages
  */
 struct peer_vram_info {
 	__u32 size;

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/*
- * Bytes by key: what a queue pair's hardware does, with its checks.
- */
+/* Access by key: what the hardware of a queue pair does, with its checks. */
 #include <linux/dma-buf.h>
 #include <linux/dma-resv.h>
 #include <linux/sched/signal.h>
@@ -45,9 +43,11 @@ static int check(struct edu_mr *mr, const struct edu_rdma_access *arg)
 	return 0;
 }
 
-/* Bytes of one page, whose place is known only as long as it is locked. */
-static int move_locked(struct edu_mr *mr, const struct edu_rdma_access *arg,
-		       u64 offset, void *data, size_t length)
+/*
+ * Transfers data of one page, whose address is valid only while resv is locked.
+ */
+static int transfer_locked(struct edu_mr *mr, const struct edu_rdma_access *arg,
+			   u64 offset, void *data, size_t length)
 {
 	struct edu_engine *engine = mr->dev->engine;
 	dma_addr_t addr;
@@ -66,30 +66,33 @@ static int move_locked(struct edu_mr *mr, const struct edu_rdma_access *arg,
 	return edu_engine_read(engine, data, addr, length);
 }
 
-static int move(struct edu_mr *mr, const struct edu_rdma_access *arg,
-		u64 offset, void *data, size_t length)
+static int transfer(struct edu_mr *mr, const struct edu_rdma_access *arg,
+		    u64 offset, void *data, size_t length)
 {
 	struct dma_resv *resv;
 	int ret;
 
 	if (!mr->dmabuf)
-		return move_locked(mr, arg, offset, data, length);
+		return transfer_locked(mr, arg, offset, data, length);
 	resv = mr->dmabuf->attach->dmabuf->resv;
 	do {
 		ret = dma_resv_lock_interruptible(resv, NULL);
 		if (ret)
 			return ret;
-		ret = move_locked(mr, arg, offset, data, length);
+		ret = transfer_locked(mr, arg, offset, data, length);
 		dma_resv_unlock(resv);
 		cond_resched();
-		/* It moves just now: as where the device asks again. */
+		/*
+		 * The buffer is moving: retry, as a device does that faults
+		 * again.
+		 */
 	} while (ret == -EAGAIN && !fatal_signal_pending(current));
 	return ret;
 }
 
-/* The caller's buffer may be anything, and is not touched under locks. */
-static int move_user(struct edu_mr *mr, const struct edu_rdma_access *arg,
-		     u64 offset, u64 buffer, void *data, size_t length)
+/* The caller's buffer may be any memory. It is not accessed under locks. */
+static int transfer_user(struct edu_mr *mr, const struct edu_rdma_access *arg,
+			 u64 offset, u64 buffer, void *data, size_t length)
 {
 	void __user *user = u64_to_user_ptr(buffer);
 	int ret;
@@ -98,14 +101,14 @@ static int move_user(struct edu_mr *mr, const struct edu_rdma_access *arg,
 		return -EINTR;
 	if (arg->flags & EDU_RDMA_WRITE && copy_from_user(data, user, length))
 		return -EFAULT;
-	ret = move(mr, arg, offset, data, length);
+	ret = transfer(mr, arg, offset, data, length);
 	if (!ret && !(arg->flags & EDU_RDMA_WRITE) &&
 	    copy_to_user(user, data, length))
 		ret = -EFAULT;
 	return ret;
 }
 
-static int move_all(struct edu_mr *mr, const struct edu_rdma_access *arg)
+static int transfer_all(struct edu_mr *mr, const struct edu_rdma_access *arg)
 {
 	u64 offset = arg->addr - mr->iova + ib_umem_offset(mr->umem);
 	void *data = kmalloc(EDU_PIECE, GFP_KERNEL);
@@ -117,8 +120,8 @@ static int move_all(struct edu_mr *mr, const struct edu_rdma_access *arg)
 	for (done = 0; done < arg->length && !ret; done += length) {
 		length = PAGE_SIZE - offset_in_page(offset + done);
 		length = min3(length, arg->length - done, (u64)EDU_PIECE);
-		ret = move_user(mr, arg, offset + done, arg->buffer + done,
-				data, length);
+		ret = transfer_user(mr, arg, offset + done, arg->buffer + done,
+				    data, length);
 	}
 	kfree(data);
 	return ret;
@@ -133,7 +136,7 @@ int edu_access(struct edu_device *dev, const struct edu_rdma_access *arg)
 		return -ENOKEY;
 	ret = check(mr, arg);
 	if (!ret)
-		ret = move_all(mr, arg);
+		ret = transfer_all(mr, arg);
 	mr_put(mr);
 	return ret;
 }

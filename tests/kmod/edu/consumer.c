@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * A consumer in the kernel that registers memory of a process, as RDS does: in a
+ * A kernel user of verbs that registers memory of a process, as RDS does, in a
  * protection domain of its own.
  */
 #include "edu.h"

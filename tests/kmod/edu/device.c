@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * The RDMA devices, as far as the core wants one to be: contexts, protection
- * domains, and facts.
+ * The RDMA devices, as far as the RDMA core needs them: contexts, protection
+ * domains and attributes.
  */
 #include "edu.h"
 
@@ -22,9 +22,9 @@ static int edu_query_device(struct ib_device *ib, struct ib_device_attr *attr,
 	attr->page_size_cap = PAGE_SIZE;
 	attr->max_mr = 0xffffff;
 	attr->max_pd = INT_MAX;
-	/* For protection domains of the kernel's; it is never used. */
+	/* Needed for protection domains of the kernel; it is never used. */
 	attr->kernel_cap_flags = IBK_LOCAL_DMA_LKEY;
-	/* As one that has page faults, though not on system memory. */
+	/* Like a device with page faults, but not for system memory. */
 	if (to_edu_device(ib)->index == EDU_RDMA_DYNAMIC)
 		attr->kernel_cap_flags |= IBK_ON_DEMAND_PAGING;
 	return 0;
@@ -63,7 +63,7 @@ static void edu_dealloc_ucontext(struct ib_ucontext *ucontext)
 {
 }
 
-/* Its being there lets the device go before its users. */
+/* Must exist, so that the device can be removed before its users. */
 static void edu_disassociate_ucontext(struct ib_ucontext *ucontext)
 {
 }
@@ -126,7 +126,7 @@ struct edu_device *edu_device_add(struct edu *edu, enum edu_rdma_device index)
 	return dev;
 }
 
-/* Users may still have it open; their MRs end now. */
+/* Users may still have the device open; their MRs are destroyed now. */
 void edu_device_remove(struct edu_device *dev)
 {
 	ib_unregister_device(&dev->ib);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
 /*
- * Inside of edu_rdma.ko: RDMA devices over the DMA engine of QEMU's "edu" device.
- * They have no queue pairs: /dev/edu_rdma moves bytes by key. To the RDMA core
- * they are what drivers of network cards are, and know nothing of peer memory.
+ * Internals of edu_rdma.ko: RDMA devices on the DMA engine of QEMU's "edu"
+ * device. They have no queue pairs: /dev/edu_rdma transfers data by key. To the
+ * RDMA core they are like drivers of network cards. They know nothing of peer
+ * memory.
  *
  * Lock order: edu_lock, resv of a dma-buf, struct edu_engine.lock.
  */
@@ -22,20 +23,25 @@
 #include "edu_rdma.h"
 
 /*
- * What one transfer can move. The engine's buffer has a byte more; some versions
- * of QEMU end when it is filled.
+ * Maximum bytes of one transfer. The engine's buffer has one byte more, but
+ * some versions of QEMU abort when it is full.
  */
 #define EDU_PIECE 4095
 
 /**
- * struct edu_engine - moves bytes between its own buffer and DMA addresses
- * @bounce: what goes in or comes out
- * @broken: a transfer did not end
+ * struct edu_engine - moves data between its own buffer and DMA addresses
+ * @pdev:       the PCI device
+ * @regs:       its registers
+ * @lock:       guards the members below
+ * @bounce:     buffer for input and output
+ * @bounce_dma: its DMA address
+ * @broken:     a transfer did not end
+ * @transfers:  number of transfers
  */
 struct edu_engine {
 	struct pci_dev *pdev;
 	void __iomem *regs;
-	struct mutex lock;	/* of what follows */
+	struct mutex lock;	/* guards the members below */
 	void *bounce;
 	dma_addr_t bounce_dma;
 	bool broken;
@@ -55,8 +61,12 @@ struct edu_stats {
 
 /**
  * struct edu_device - one of the RDMA devices
- * @mrs:  by the upper 24 bits of their keys
- * @salt: for the lower 8, so that a key does not come again soon
+ * @ib:     the RDMA core's part
+ * @engine: the engine, which all devices share
+ * @index:  number of the device
+ * @mrs:    MRs, by the upper 24 bits of their keys
+ * @salt:   for the lower 8 bits, so that a key is not reused soon
+ * @stats:  counters
  */
 struct edu_device {
 	struct ib_device ib;
@@ -72,21 +82,30 @@ struct edu {
 	struct edu_device *devices[EDU_RDMA_DEVICES];
 };
 
-/* The only one; NULL: there is none. */
-extern struct edu *edu_here;
+/* The only one, or NULL. Guarded by edu_lock. */
+extern struct edu *edu_instance;
 extern struct rw_semaphore edu_lock;
 
 /**
  * struct edu_mr - a memory region, as the hardware sees it
- * @dmabuf: NULL: system memory
- * @how:    @dmabuf was imported
- * @users:  the registration, and accesses; @unused when there is none
- * @pages:  DMA addresses, @count of them, of the pages that it lies in
- * @valid:  so they are
- * @revoked: never again
- * @ending: what comes now is no revocation
+ * @ib:      the RDMA core's part
+ * @dev:     its device
+ * @umem:    the registered memory
+ * @dmabuf:  NULL: system memory
+ * @how:     how @dmabuf was imported
+ * @access:  access flags
+ * @iova:    start address
+ * @key:     lkey and rkey
+ * @users:   the registration, and accesses
+ * @unused:  completed when @users is 0
+ * @count:   number of @pages
+ * @pages:   DMA addresses of the pages
+ * @valid:   @pages are valid
+ * @revoked: access has ended for ever
+ * @ending:  deregistration has started; the next callback is no revocation
  *
- * The last four are under the resv of the dma-buf. System memory never changes.
+ * The resv of the dma-buf guards the last four. They never change for system
+ * memory.
  */
 struct edu_mr {
 	struct ib_mr ib;
@@ -125,10 +144,12 @@ struct ib_mr *edu_reg_user_mr_dmabuf(struct ib_pd *pd, u64 offset, u64 length,
 int edu_dereg_mr(struct ib_mr *ib, struct ib_udata *udata);
 extern const struct uapi_definition edu_mr_uapi[];
 
-/* The table of an MR of a dma-buf. Return: 0, -EIO it is not what it must be. */
+/*
+ * Fills the table of an MR. Return: 0, or -EIO if the exporter's list is wrong.
+ */
 int edu_mr_fill(struct edu_mr *mr);
 void edu_mr_invalidate(struct edu_mr *mr);
-/* Before bytes are moved; again and again. Return: see struct edu_rdma_access. */
+/* Called before each transfer. Return: see struct edu_rdma_access. */
 int edu_mr_ready(struct edu_mr *mr);
 
 int edu_access(struct edu_device *dev, const struct edu_rdma_access *arg);
@@ -137,7 +158,7 @@ int edu_kernel_mr(struct edu_device *dev, const struct edu_rdma_kernel_mr *arg);
 struct edu_device *edu_device_add(struct edu *edu, enum edu_rdma_device index);
 void edu_device_remove(struct edu_device *dev);
 
-int edu_node_add(void);
-void edu_node_remove(void);
+int edu_chardev_add(void);
+void edu_chardev_remove(void);
 
 #endif

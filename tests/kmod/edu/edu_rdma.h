@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
 /*
- * Between edu_rdma.ko and the test programs. Not an interface for anybody else.
+ * Interface between edu_rdma.ko and the test programs. No one else may use it.
  */
 #ifndef EDU_RDMA_H
 #define EDU_RDMA_H
@@ -8,34 +8,37 @@
 #include <linux/ioctl.h>
 #include <linux/types.h>
 
-/* RDMA devices edu0, edu1 and edu2, by how they import dma-bufs. */
+/* RDMA devices edu0, edu1 and edu2, by the way they import dma-bufs. */
 enum edu_rdma_device {
-	EDU_RDMA_DYNAMIC,	/* follows what moves */
-	EDU_RDMA_PINNED,	/* pins, for ever */
-	EDU_RDMA_REVOCABLE,	/* pins, and lets go of what is revoked */
+	EDU_RDMA_DYNAMIC,	/* a dynamic importer */
+	EDU_RDMA_PINNED,	/* pins, and is non-revocable */
+	EDU_RDMA_REVOCABLE,	/* pins, and is revocable */
 	EDU_RDMA_DEVICES
 };
 
 enum edu_rdma_flags {
-	EDU_RDMA_WRITE = 1 << 0,	/* into the MR; else out of it */
-	EDU_RDMA_LOCAL = 1 << 1,	/* by its lkey; else by its rkey */
+	EDU_RDMA_WRITE = 1 << 0,	/* writes to the MR, else reads */
+	EDU_RDMA_LOCAL = 1 << 1,	/* uses the lkey, else the rkey */
 	/*
-	 * The mistake of a broken device: the addresses are those that it had
-	 * last, whatever became of them.
+	 * Emulates a broken device, which uses its last addresses without
+	 * checking whether they are still valid.
 	 */
 	EDU_RDMA_STALE = 1 << 2,
 };
 
 /**
- * struct edu_rdma_access - bytes between an MR and a buffer, by DMA
- * @device: enum edu_rdma_device
- * @flags:  enum edu_rdma_flags
- * @addr:   in the MR
- * @buffer: of the caller
+ * struct edu_rdma_access - transfer between an MR and a buffer, by DMA
+ * @device:   enum edu_rdma_device
+ * @key:      key of the MR
+ * @flags:    enum edu_rdma_flags
+ * @reserved: must be zero
+ * @addr:     address in the MR
+ * @buffer:   buffer of the caller
+ * @length:   bytes
  *
- * Errors: ENOKEY there is no such MR, EACCES it does not have the right, ERANGE
- * not in it, ESTALE it is revoked, ENODEV the device is gone, or what the
- * exporter of a dma-buf said. What was moved before is moved.
+ * Errors: ENOKEY no such MR, EACCES no access right, ERANGE outside of the MR,
+ * ESTALE revoked, ENODEV device removed, or an error of the dma-buf's exporter.
+ * Data before the error is transferred.
  */
 struct edu_rdma_access {
 	__u32 device;
@@ -48,14 +51,15 @@ struct edu_rdma_access {
 };
 
 /**
- * struct edu_rdma_stats - of a device, since it is there
- * @mrs:         now
- * @mappings:    addresses of a dma-buf were taken
- * @unmappings:  and given back
+ * struct edu_rdma_stats - counters of a device since it was added
+ * @device:      enum edu_rdma_device
+ * @mrs:         current MRs
+ * @mappings:    mappings of dma-bufs
+ * @unmappings:  unmappings of dma-bufs
  * @notifies:    calls of move_notify
- * @revocations: MRs that were revoked
- * @faults:      accesses that had to take addresses first
- * @transfers:   of the engine, of all devices together
+ * @revocations: revoked MRs
+ * @faults:      accesses that had to map first
+ * @transfers:   transfers of the engine, for all devices
  */
 struct edu_rdma_stats {
 	__u32 device;		/* in */
@@ -69,10 +73,12 @@ struct edu_rdma_stats {
 };
 
 /**
- * struct edu_rdma_kernel_mr - registered by the kernel for itself, and deregistered
+ * struct edu_rdma_kernel_mr - an MR that a kernel user registers and
+ * deregisters
  * @device: enum edu_rdma_device
  * @access: enum ib_access_flags
- * @addr:   of the caller
+ * @addr:   address in the caller's address space
+ * @length: bytes
  *
  * Errors: those of ib_reg_user_mr().
  */
@@ -88,13 +94,13 @@ struct edu_rdma_kernel_mr {
 #define EDU_RDMA_KERNEL_MR _IOW(0xba, 2, struct edu_rdma_kernel_mr)
 
 /*
- * What the devices add to UVERBS_METHOD_REG_DMABUF_MR: flags of 4 bytes, in the
- * name space of drivers.
+ * Additional attribute of UVERBS_METHOD_REG_DMABUF_MR: 4 bytes of flags, in the
+ * drivers' namespace.
  */
 #define EDU_RDMA_ATTR_REG_FLAGS 0x1000
 
 enum edu_rdma_reg_flags {
-	EDU_RDMA_REG_PINNED = 1 << 0,	/* also on the device that does not */
+	EDU_RDMA_REG_PINNED = 1 << 0,	/* pins, also on the dynamic device */
 };
 
 #endif

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * The DMA engine. It has a buffer of its own that only it can reach: bytes go from
- * a page of ours into it, and from it to where they belong, or the other way. Any
- * transfer takes it 100 ms.
+ * The DMA engine. It has its own buffer, which only the engine can access. Data
+ * goes from a page of this driver into that buffer, and from there to its
+ * destination, or the reverse. Each transfer takes 100 ms.
  *
- * What the IOMMU stops it does not tell: the transfer ends as all do.
+ * The engine does not report IOMMU faults: such a transfer ends like any other.
  */
 #include <linux/dma-mapping.h>
 #include <linux/io-64-nonatomic-lo-hi.h>
@@ -76,7 +76,7 @@ int edu_engine_read(struct edu_engine *engine, void *to, dma_addr_t from,
 	return ret;
 }
 
-/* All of it is the PCI device's, and goes with it. */
+/* Device-managed: everything is released with the PCI device. */
 int edu_engine_init(struct edu_engine *engine, struct pci_dev *pdev)
 {
 	int ret;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Test module: a DMA engine as RDMA devices, see edu.h. The PCI device comes and
- * goes; there is one at most.
+ * Test module: a DMA engine as RDMA devices, see edu.h. The PCI device can be
+ * added and removed; there is at most one.
  */
 #include <linux/module.h>
 
@@ -48,9 +48,9 @@ static int edu_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 		return ret;
 	pci_set_drvdata(pdev, edu);
 	down_write(&edu_lock);
-	ret = edu_here ? -EBUSY : 0;
+	ret = edu_instance ? -EBUSY : 0;
 	if (!ret)
-		edu_here = edu;
+		edu_instance = edu;
 	up_write(&edu_lock);
 	if (ret)
 		remove_devices(edu);
@@ -61,9 +61,9 @@ static void edu_remove(struct pci_dev *pdev)
 {
 	struct edu *edu = pci_get_drvdata(pdev);
 
-	/* Waits for accesses that are under way. */
+	/* Waits for accesses in progress. */
 	down_write(&edu_lock);
-	edu_here = NULL;
+	edu_instance = NULL;
 	up_write(&edu_lock);
 	remove_devices(edu);
 	pci_clear_master(pdev);
@@ -83,20 +83,20 @@ static struct pci_driver edu_driver = {
 
 static int __init edu_init(void)
 {
-	int ret = edu_node_add();
+	int ret = edu_chardev_add();
 
 	if (ret)
 		return ret;
 	ret = pci_register_driver(&edu_driver);
 	if (ret)
-		edu_node_remove();
+		edu_chardev_remove();
 	return ret;
 }
 
 static void __exit edu_exit(void)
 {
 	pci_unregister_driver(&edu_driver);
-	edu_node_remove();
+	edu_chardev_remove();
 }
 
 module_init(edu_init);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Memory regions: registration and its end, and their keys.
+ * Memory regions: registration, deregistration, and keys.
  *
- * A key stays taken until the region is deregistered, also when it is revoked.
+ * A key stays allocated until deregistration, also if the MR is revoked.
  */
 #include <linux/dma-buf.h>
 #include <linux/dma-resv.h>
@@ -43,7 +43,7 @@ static struct edu_mr *mr_alloc(struct ib_pd *pd, u64 length, u64 iova,
 	return mr;
 }
 
-/* From here on others find it. */
+/* Makes the MR visible to accesses. */
 static int mr_publish(struct edu_mr *mr)
 {
 	struct edu_device *dev = mr->dev;
@@ -57,7 +57,7 @@ static int mr_publish(struct edu_mr *mr)
 	mr->key = index << 8 | (atomic_inc_return(&dev->salt) & 0xff);
 	mr->ib.lkey = mr->key;
 	mr->ib.rkey = mr->key;
-	/* Cannot fail: the place is reserved. */
+	/* Cannot fail: the index is reserved. */
 	xa_store(&dev->mrs, index, mr, GFP_KERNEL);
 	atomic64_inc(&dev->stats.mrs);
 	return 0;
@@ -109,7 +109,7 @@ err_free:
 
 /* ---- dma-bufs ---- */
 
-/* Called before it moves, with its resv held: nothing is under way. */
+/* Called before a move with resv held: no access is in progress. */
 static void dynamic_move_notify(struct dma_buf_attachment *attach)
 {
 	struct ib_umem_dmabuf *umem = attach->importer_priv;
@@ -129,7 +129,7 @@ static const struct dma_buf_attach_ops dynamic_ops = {
 	.move_notify = dynamic_move_notify,
 };
 
-/* Called once: when it is revoked, or else when it ends. */
+/* Called once: at revocation, or else at deregistration. */
 static void revocable_revoke(void *priv)
 {
 	struct edu_mr *mr = priv;
@@ -171,7 +171,7 @@ static struct ib_umem_dmabuf *import_and_lock(struct edu_mr *mr, u64 offset,
 	return umem;
 }
 
-/* Who will be told that it goes, and its first addresses. */
+/* Sets the function that gets notifications, and fills the table. */
 static int connect_locked(struct edu_mr *mr)
 {
 	int ret;
@@ -191,7 +191,7 @@ static int connect_locked(struct edu_mr *mr)
 	return edu_mr_ready(mr);
 }
 
-/* Nothing is under way, or comes. */
+/* No access is in progress, and none can start. */
 static void disconnect(struct edu_mr *mr)
 {
 	struct dma_resv *resv;
@@ -201,7 +201,7 @@ static void disconnect(struct edu_mr *mr)
 		dma_resv_lock(resv, NULL);
 		mr->ending = true;
 		edu_mr_invalidate(mr);
-		/* Now, since nobody will be told any more. */
+		/* Unmap now: notifications stop. */
 		if (mr->how == EDU_RDMA_DYNAMIC) {
 			mr->dmabuf->private = NULL;
 			ib_umem_dmabuf_unmap_pages(mr->dmabuf);
@@ -275,7 +275,7 @@ int edu_dereg_mr(struct ib_mr *ib, struct ib_udata *udata)
 	if (!refcount_dec_and_test(&mr->users))
 		wait_for_completion(&mr->unused);
 	disconnect(mr);
-	/* Only now another may have the key. */
+	/* Another MR may reuse the key only now. */
 	xa_erase(&mr->dev->mrs, mr->key >> 8);
 	atomic64_dec(&mr->dev->stats.mrs);
 	mr_free(mr);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * The translation of a memory region: where its pages are for DMA. Hardware reads
- * such a table by itself; whether it is valid is what stops it.
+ * The translation table of a memory region: the DMA addresses of its pages.
+ * Hardware reads such a table by itself; only the valid flag stops it.
  */
 #include <linux/dma-resv.h>
 #include <linux/dma-buf.h>
@@ -9,8 +9,8 @@
 
 #include "edu.h"
 
-/* Hardware would take what an exporter got wrong for something else. */
-static bool is_of_pages(struct ib_umem *umem)
+/* Checks the exporter's list: hardware would misinterpret unaligned entries. */
+static bool is_page_aligned(struct ib_umem *umem)
 {
 	struct scatterlist *sg;
 	int i;
@@ -26,7 +26,7 @@ int edu_mr_fill(struct edu_mr *mr)
 	struct ib_block_iter iter;
 	size_t n = 0;
 
-	if (mr->dmabuf && !is_of_pages(mr->umem))
+	if (mr->dmabuf && !is_page_aligned(mr->umem))
 		return -EIO;
 	rdma_umem_for_each_dma_block(mr->umem, &iter, PAGE_SIZE)
 		mr->pages[n++] = rdma_block_iter_dma_address(&iter);
@@ -59,7 +59,7 @@ int edu_mr_ready(struct edu_mr *mr)
 		return -ESTALE;
 	if (mr->valid)
 		return 0;
-	/* Waits for the fences of whoever moved it, too. */
+	/* This also waits for the fences of a move. */
 	ret = ib_umem_dmabuf_map_pages(mr->dmabuf);
 	if (ret)
 		return ret;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * A PeerDirect client that owns nothing, built out of the tree with what is
- * installed. As the ones in the field, it is a client only if the symbols were found
- * when it was built, and else cannot be loaded.
+ * A PeerDirect client that owns no memory, built out of tree with the installed
+ * files. Like clients of vendors, it registers only if the build has found the
+ * symbols; otherwise loading it fails.
  */
 #include <linux/errno.h>
 #include <linux/module.h>
@@ -75,5 +75,5 @@ static void __exit ofa_exit(void)
 module_init(ofa_init);
 module_exit(ofa_exit);
 
-MODULE_DESCRIPTION("PeerDirect client built with what is installed, for tests");
+MODULE_DESCRIPTION("PeerDirect client built with the installed files, for tests");
 MODULE_LICENSE("Dual BSD/GPL");

@@ -8,7 +8,7 @@
 #include "proc.h"
 #include "raw.h"
 
-/* The destination's shadow has the bytes already. */
+/* The caller has updated the shadow of the destination. */
 static int check(struct vt_buf *to, uint64_t offset, uint32_t length, int ret)
 {
 	return ret ? ret : vt_buf_check(to, offset, length);
@@ -37,7 +37,7 @@ static int receive_into(struct vt_link *link, const struct vt_part *part)
 				     &link->here, part->here, part->length));
 }
 
-static int add_to(struct vt_link *link, const struct vt_part *part)
+static int fetch_add_to(struct vt_link *link, const struct vt_part *part)
 {
 	struct ibv_sge result = vt_sge(&link->here, 0, 8);
 	uint64_t at = part->there & ~7ULL;
@@ -51,7 +51,7 @@ static int add_to(struct vt_link *link, const struct vt_part *part)
 	return check(&link->here, 0, 8, ret);
 }
 
-static int store_to(struct vt_link *link, const struct vt_part *part)
+static int atomic_write_to(struct vt_link *link, const struct vt_part *part)
 {
 	uint64_t value = 0x0123456789abcdefULL + part->here;
 	uint64_t at = part->there & ~7ULL;
@@ -62,8 +62,8 @@ static int store_to(struct vt_link *link, const struct vt_part *part)
 				     vt_remote(&link->there, at), value));
 }
 
-/* It needs no pages, but was on its way behind an operation that does. */
-static int flush_behind(struct vt_link *link, const struct vt_part *part)
+/* FLUSH needs no pages, but it is queued after a WRITE that does. */
+static int flush_after_write(struct vt_link *link, const struct vt_part *part)
 {
 	struct vt_end *end = &link->pair.end[0];
 	struct vt_remote to = vt_remote(&link->there, part->there);
@@ -78,7 +78,7 @@ static int flush_behind(struct vt_link *link, const struct vt_part *part)
 	struct ibv_wc wc = { 0 };
 	int ret = vt_post_send(end, &wr);
 
-	/* Two completions: the first that it sees is that of the WRITE. */
+	/* vt_flush() gets the completion of the WRITE, vt_wait() that of the FLUSH. */
 	if (!ret)
 		ret = vt_flush(end, to, part->length, VT_FLUSH_GLOBAL);
 	if (!ret)
@@ -109,8 +109,8 @@ static int read_to(struct vt_link *link, const struct vt_part *part)
 #define ACCESS_OP(function)	{ .name = #function, .run = function }
 
 const struct vt_access_op vt_access_ops[VT_NUM_ACCESS_OPS + 1] = {
-	ACCESS_OP(write_to), ACCESS_OP(read_from), ACCESS_OP(add_to),
-	ACCESS_OP(store_to), ACCESS_OP(flush_behind), ACCESS_OP(write_from),
+	ACCESS_OP(write_to), ACCESS_OP(read_from), ACCESS_OP(fetch_add_to),
+	ACCESS_OP(atomic_write_to), ACCESS_OP(flush_after_write), ACCESS_OP(write_from),
 	ACCESS_OP(read_to),
 	{ .name = "receive_into", .run = receive_into, .srq = true },
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
 /*
- * Every way in which an RDMA operation accesses memory, on the responder's and on the
- * requester's side, and such operations in threads of their own.
+ * The RDMA operations that access registered memory, on the responder's and on
+ * the requester's side, and helpers that run them in threads.
  */
 #ifndef VT_ACCESS_OPS_H
 #define VT_ACCESS_OPS_H
@@ -11,7 +11,10 @@
 
 #include "link.h"
 
-/* Bytes of a link's two buffers. Operations on 8 bytes use the word at @there. */
+/*
+ * Offsets into the two buffers of a link. Atomic operations use the aligned 8-byte
+ * word that contains @there.
+ */
 struct vt_part {
 	uint64_t here;
 	uint64_t there;
@@ -20,9 +23,10 @@ struct vt_part {
 
 /**
  * struct vt_access_op - an operation that accesses link->there
- * @srq: needs a pair with an SRQ
- * @run: does it, and the same to the shadows, and compares the bytes at its
- *       destination. Return: the completion's status, -EILSEQ, or -errno.
+ * @name: for messages; NULL ends the array of operations
+ * @srq:  the pair must have an SRQ
+ * @run:  does the operation on the memory and on the shadows, then compares the
+ *        destination. Returns the status of the completion, -EILSEQ, or -errno
  */
 struct vt_access_op {
 	const char *name;
@@ -32,10 +36,10 @@ struct vt_access_op {
 
 #define VT_NUM_ACCESS_OPS 8
 
-/* Behind the last one is one without a name. */
+/* The entry after the last operation has no name. */
 extern const struct vt_access_op vt_access_ops[VT_NUM_ACCESS_OPS + 1];
 
-/* An operation in a thread of its own. */
+/* An operation that runs in its own thread. */
 struct vt_access_run {
 	const struct vt_access_op *op;
 	struct vt_link *link;
@@ -46,11 +50,11 @@ struct vt_access_run {
 	int64_t took_ms;
 };
 
-/* @run: op, link and part are set. Return: 0 or -errno. */
+/* The caller sets op, link and part of @run. Return: 0 or -errno. */
 int vt_access_start(struct vt_access_run *run);
-/* Has it ended within that time? */
+/* Return: true if the operation has ended within @timeout_ms. */
 bool vt_access_done(struct vt_access_run *run, int timeout_ms);
-/* Waits for its end. Return: as the operation. */
+/* Waits for the operation. Return: what the operation returned. */
 int vt_access_end(struct vt_access_run *run);
 
 #endif

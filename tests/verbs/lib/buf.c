@@ -7,10 +7,9 @@
 #include <string.h>
 
 #include "buf.h"
+#include "page.h"
 #include "pattern.h"
 #include "raw.h"
-
-#define GUARD 4096
 
 static struct ibv_mr *reg_dmabuf(struct ibv_pd *pd, const struct vt_mem *mem,
 				 uint64_t offset, uint64_t length,
@@ -61,7 +60,7 @@ static int buf_register(struct vt_buf *buf, struct vt_dev *dev,
 
 	if (opts->iova)
 		iova = (opts->iova == ULLONG_MAX ? 0 : opts->iova) +
-		       start % 4096;
+		       start % vt_page_size();
 	if (!access)
 		access = buf->mem.dmabuf < 0 ? VT_ACCESS_ALL : VT_ACCESS_DMABUF;
 	buf->iova = iova - opts->skip;
@@ -137,15 +136,16 @@ static int check_range(struct vt_buf *buf, uint64_t offset, size_t length)
 	ret = compare(buf, "mapping", buf->mem.addr + offset, offset, length);
 	owner = vt_mem_read(&buf->mem, offset, copy, length);
 	if (!owner)
-		owner = compare(buf, "owner's view", copy, offset, length);
+		owner = compare(buf, "exporter", copy, offset, length);
 	free(copy);
 	return ret ? ret : owner;
 }
 
 int vt_buf_check(struct vt_buf *buf, uint64_t offset, size_t length)
 {
-	uint64_t start = offset > GUARD ? offset - GUARD : 0;
-	uint64_t end = offset + length + GUARD;
+	uint64_t page = vt_page_size();
+	uint64_t start = offset > page ? offset - page : 0;
+	uint64_t end = offset + length + page;
 
 	if (end > buf->mem.length)
 		end = buf->mem.length;

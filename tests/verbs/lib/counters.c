@@ -10,14 +10,14 @@
 #include "counters.h"
 #include "proc.h"
 
-static int read_one(const char *client, const char *name, uint64_t *value)
+static int read_one(const char *exporter, const char *name, uint64_t *value)
 {
 	char path[256];
 	FILE *file;
 	int n;
 
 	snprintf(path, sizeof(path), "/sys/kernel/mm/memory_peers/%s/%s",
-		 client, name);
+		 exporter, name);
 	file = fopen(path, "re");
 	if (!file)
 		return -errno;
@@ -45,7 +45,7 @@ int vt_counters_read(const struct vt_mem_kind *kind, struct vt_counters *c)
 	int ret = 0;
 
 	memset(c, 0, sizeof(*c));
-	kind = vt_mem_owner(kind);
+	kind = vt_mem_base(kind);
 	if (!kind->client)
 		return 0;
 	for (i = 0; !ret && i < sizeof(files) / sizeof(files[0]); i++)
@@ -71,7 +71,8 @@ int vt_counters_balanced(const struct vt_mem_kind *kind)
 			return ret;
 		usleep(100000);
 	}
-	fprintf(stderr, "# %s: %" PRIu64 " MRs came, %" PRIu64 " went; pages %" PRIu64 ", %" PRIu64 "\n",
+	fprintf(stderr,
+		"# %s: %" PRIu64 " MRs, %" PRIu64 " released; %" PRIu64 " pages, %" PRIu64 "\n",
 		kind->name, c.alloc_mrs, c.dealloc_mrs, c.reg_pages,
 		c.dereg_pages);
 	return -EBUSY;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
 /*
- * What the system says about itself: the counters of a client of peer memory
- * and of an on-demand MR, and the number of live RDMA objects.
+ * Counters of the system under test: of an exporter (sysfs), of an on-demand MR
+ * ("rdma statistic"), and the number of live RDMA objects ("rdma resource").
  */
 #ifndef VT_COUNTERS_H
 #define VT_COUNTERS_H
@@ -18,31 +18,34 @@ struct vt_counters {
 	uint64_t faults;
 };
 
-/* All zero for a kind that is not peer memory. Return: 0 or -errno. */
+/*
+ * Reads the counters of the exporter of @kind; all are zero if @kind is not peer
+ * memory. Return: 0 or -errno.
+ */
 int vt_counters_read(const struct vt_mem_kind *kind, struct vt_counters *c);
 
 /*
- * Are as many memory regions, pages and bytes gone as came, now or soon
- * (regions end from a work item)? Says on stderr what is left.
- * Return: 0, -EBUSY, or -errno.
+ * Waits up to 5 seconds until as many MRs, pages and bytes are released as were
+ * registered, because work items release regions. Prints the counters to stderr if
+ * they differ. Return: 0, -EBUSY, or -errno.
  */
 int vt_counters_balanced(const struct vt_mem_kind *kind);
 
-/* What "rdma statistic show mr" says of an on-demand MR. */
+/* Counters of an on-demand MR in "rdma statistic show mr". */
 struct vt_mr_counters {
 	unsigned long faults, invalidations, prefetch;
 };
 
 /*
- * Of the only on-demand MR in the machine.
- * Return: 0, -ENOENT if there is none, else how many there are, or -errno.
+ * Reads the counters of the only on-demand MR in the machine. Return: 0, -ENOENT if
+ * there is none, the number of on-demand MRs if there are several, or -errno.
  */
 int vt_mr_counters_read(struct vt_mr_counters *counters);
 
-/* Live objects of the device: "mr", "qp", "cq", "pd"... or -errno. */
+/* Number of live objects of a type ("mr", "qp", "cq", "pd"...) of the device, or -errno. */
 int vt_resource_count(const char *what);
 
-/* Waits until there are so many. Return: 0, -ETIMEDOUT. */
+/* Waits until vt_resource_count() returns @count. Return: 0 or -ETIMEDOUT. */
 int vt_resource_wait(const char *what, int count, int timeout_ms);
 
 #endif

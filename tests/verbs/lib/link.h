@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
 /*
- * Most that a test of operations needs: a device, two queue pairs, and a
- * registered buffer for each: here, where the requester is, of host memory, and
- * there, where the responder is, of the memory that is tested.
+ * The setup of most tests of operations: a device, two connected queue pairs, and a
+ * registered buffer on each side. "here" is host memory on the requester's side,
+ * "there" is the memory under test on the responder's side.
  */
 #ifndef VT_LINK_H
 #define VT_LINK_H
@@ -17,7 +17,7 @@ struct vt_link {
 	struct vt_buf there;
 };
 
-/* In a fixture: all of it as @link, and each part by its own name. */
+/* For a fixture: the whole as @link, and each member by its own name. */
 #define VT_LINK								\
 	union {								\
 		struct vt_link link;					\
@@ -30,16 +30,16 @@ struct vt_link {
 	}
 
 /*
- * Both buffers are filled, with streams 1 and 2.
- * @opts: of the pair, @access: of the MR there; NULL and 0 are good defaults
- * Return: 0 or -errno.
+ * Fills the buffer here with stream 1, the buffer there with stream 2.
+ * @access: flags of the MR there, 0: the default; @opts: options of the pair, NULL:
+ * the defaults. Return: 0 or -errno.
  */
 int vt_link_open(struct vt_link *link, const struct vt_mem_kind *there,
 		 size_t length, int access, const struct vt_pair_opts *opts);
-/* A buffer may be closed before. Return: 0 or what an MR's end said. */
+/* A buffer may be closed already. Return: 0 or -errno of a deregistration. */
 int vt_link_close(struct vt_link *link);
 
-/* Variants of a fixture: by memory, and whether its MR is on demand. */
+/* Variants of a fixture: kind of memory, with a pinned or an on-demand MR. */
 #define VT_VARIANTS(_fixture)						\
 	FIXTURE_VARIANT(_fixture)					\
 	{								\

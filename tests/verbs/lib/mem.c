@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * The vtable's callers, and host memory: anonymous pages, whose "owner's view"
- * is the kernel's (process_vm_readv() of ourselves).
+ * Wrappers of struct vt_mem_kind, and host memory: anonymous pages. Instead of an
+ * exporter, process_vm_readv() and process_vm_writev() access its bytes.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -99,14 +99,14 @@ const struct vt_mem_kind *vt_mem_kind_find(const char *name)
 	return NULL;
 }
 
-const struct vt_mem_kind *vt_mem_owner(const struct vt_mem_kind *kind)
+const struct vt_mem_kind *vt_mem_base(const struct vt_mem_kind *kind)
 {
 	return kind->base ? kind->base : kind;
 }
 
 int vt_mem_prepare(const struct vt_mem_kind *kind)
 {
-	kind = vt_mem_owner(kind);
+	kind = vt_mem_base(kind);
 	return kind->prepare ? kind->prepare() : 0;
 }
 
@@ -132,40 +132,40 @@ void vt_mem_free(struct vt_mem *mem)
 
 int vt_mem_read(struct vt_mem *mem, uint64_t offset, void *dst, size_t length)
 {
-	return vt_mem_owner(mem->kind)->read(mem, offset, dst, length);
+	return vt_mem_base(mem->kind)->read(mem, offset, dst, length);
 }
 
 int vt_mem_write(struct vt_mem *mem, uint64_t offset, const void *src,
 		 size_t length)
 {
-	return vt_mem_owner(mem->kind)->write(mem, offset, src, length);
+	return vt_mem_base(mem->kind)->write(mem, offset, src, length);
 }
 
 int vt_mem_blocks(struct vt_mem *mem, struct vt_block *blocks,
 		  unsigned int room)
 {
-	const struct vt_mem_kind *kind = vt_mem_owner(mem->kind);
+	const struct vt_mem_kind *kind = vt_mem_base(mem->kind);
 
 	return kind->blocks ? kind->blocks(mem, blocks, room) : -EOPNOTSUPP;
 }
 
 int vt_mem_destroy(struct vt_mem *mem)
 {
-	const struct vt_mem_kind *kind = vt_mem_owner(mem->kind);
+	const struct vt_mem_kind *kind = vt_mem_base(mem->kind);
 
 	return kind->destroy ? kind->destroy(mem) : -EOPNOTSUPP;
 }
 
 int vt_mem_revoke(struct vt_mem *mem)
 {
-	const struct vt_mem_kind *kind = vt_mem_owner(mem->kind);
+	const struct vt_mem_kind *kind = vt_mem_base(mem->kind);
 
 	return kind->revoke ? kind->revoke(mem) : -EOPNOTSUPP;
 }
 
 int vt_mem_move(struct vt_mem *mem, bool home)
 {
-	const struct vt_mem_kind *kind = vt_mem_owner(mem->kind);
+	const struct vt_mem_kind *kind = vt_mem_base(mem->kind);
 
 	return kind->move ? kind->move(mem, home) : -EOPNOTSUPP;
 }
@@ -175,7 +175,7 @@ int vt_mem_map_at(const struct vt_mem_kind *kind, void *addr, size_t length)
 	void *there;
 	int fd;
 
-	kind = vt_mem_owner(kind);
+	kind = vt_mem_base(kind);
 	if (!kind->node)
 		return -EOPNOTSUPP;
 	fd = open(kind->node, O_RDWR | O_CLOEXEC);
@@ -189,7 +189,7 @@ int vt_mem_map_at(const struct vt_mem_kind *kind, void *addr, size_t length)
 
 int vt_mem_share(struct vt_mem *mem)
 {
-	const struct vt_mem_kind *kind = vt_mem_owner(mem->kind);
+	const struct vt_mem_kind *kind = vt_mem_base(mem->kind);
 
 	return kind->share ? kind->share(mem) : -EOPNOTSUPP;
 }

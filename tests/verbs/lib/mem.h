@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
 /*
- * Kinds of memory behind one vtable, so that one test runs on all of them and
- * shows that they behave alike.
+ * Kinds of memory behind one table of operations, so that one test can check that
+ * all kinds behave alike.
  *
- * Every function that returns int returns 0 or -errno. What a kind cannot do
- * gives -EOPNOTSUPP.
+ * Functions that return int return 0 or -errno unless stated otherwise. An operation
+ * that a kind does not support returns -EOPNOTSUPP.
  */
 #ifndef VT_MEM_H
 #define VT_MEM_H
@@ -15,7 +15,7 @@
 
 struct vt_mem;
 
-/* A contiguous piece of an object, as it lies in the device's BAR. */
+/* A contiguous part of a BO, and its offset in the BAR of the device. In bytes. */
 struct vt_block {
 	uint64_t offset;
 	uint64_t length;
@@ -24,35 +24,37 @@ struct vt_block {
 
 enum vt_mem_flags {
 	VT_MEM_READ_ONLY = 1 << 0,	/* map without PROT_WRITE */
-	VT_MEM_NO_EXPORT = 1 << 1,	/* an object that may not be registered */
+	VT_MEM_NO_EXPORT = 1 << 1,	/* the exporter denies registrations */
 };
 
 /**
- * struct vt_mem_kind - what a kind of memory can do
- * @name:    as in the names of the tests' variants
- * @client:  its directory in /sys/kernel/mm/memory_peers, NULL: not peer memory
- * @module:  of its exporter; NULL: there is none, or several
- * @node:    of the device: open() and mmap() make memory; NULL: not so
- * @again:   after @revoke the next access on demand has it again
- * @base:    whose all the rest is but alloc and free; NULL: its own
- * @prepare: loads what owns such memory, if it is not there; NULL: it always is
- * @alloc:   fills in addr, length, fd and handle
- * @free:    undoes it, also after a part was unmapped or destroyed
- * @read, @write: the owner's own view of the bytes, by a way that is not the
- *           mapping and not RDMA
- * @blocks:  where it lies; returns their number
- * @destroy: the object dies under its users
- * @revoke:  its memory regions die, the object lives
- * @move:    it goes where it belongs (@home), or elsewhere; the bytes stay
- * @share:   a descriptor for another process
- * @import:  the object behind such a descriptor, mapped
+ * struct vt_mem_kind - a kind of memory
+ * @name:    name in the variants of tests
+ * @client:  directory of the exporter in /sys/kernel/mm/memory_peers; NULL: not
+ *           peer memory
+ * @module:  module of the exporter; NULL: none, or several
+ * @node:    device node whose mmap() allocates memory; NULL: there is none
+ * @claimable_after_revoke: an on-demand access after @revoke claims the memory again
+ * @base:    kind that provides all operations except @alloc and @free; NULL: this one
+ * @prepare: loads the exporter if necessary; NULL: nothing to load
+ * @alloc:   allocates and maps memory; sets addr, length, fd and handle
+ * @free:    undoes @alloc, also after a partial munmap() and after @destroy
+ * @read:    reads bytes through the exporter, neither by the mapping nor by RDMA
+ * @write:   likewise writes bytes
+ * @blocks:  stores at most @room blocks; returns the number of all blocks
+ * @destroy: destroys the memory while it is in use
+ * @revoke:  revokes the regions; the memory stays allocated
+ * @move:    moves the memory to its preferred place (@home), or away from it; keeps
+ *           the contents
+ * @share:   returns a descriptor for another process
+ * @import:  maps the memory behind such a descriptor
  */
 struct vt_mem_kind {
 	const char *name;
 	const char *client;
 	const char *module;
 	const char *node;
-	bool again;
+	bool claimable_after_revoke;
 	const struct vt_mem_kind *base;
 	int (*prepare)(void);
 	int (*alloc)(struct vt_mem *mem, size_t length, unsigned int flags);
@@ -70,7 +72,7 @@ struct vt_mem_kind {
 	int (*import)(struct vt_mem *mem, int fd, size_t length);
 };
 
-/* @dmabuf: what is registered is this dma-buf; -1: the addresses */
+/* @dmabuf: the dma-buf to register the memory by; -1: register it by address */
 struct vt_mem {
 	const struct vt_mem_kind *kind;
 	uint8_t *addr;
@@ -81,26 +83,26 @@ struct vt_mem {
 };
 
 extern const struct vt_mem_kind vt_mem_host;
-/* An object made by mmap() of the device node, as perftest does. */
+/* A BO allocated by mmap() of the device node, as perftest does. */
 extern const struct vt_mem_kind vt_mem_vram;
-/* One made by ioctl, and one of these that begins in system memory. */
+/* A BO created by ioctl, and one that is created in system memory. */
 extern const struct vt_mem_kind vt_mem_vram_named;
 extern const struct vt_mem_kind vt_mem_vram_system;
-/* Of an NVMe controller; it never moves. */
+/* CMB of an NVMe controller. It never moves. */
 extern const struct vt_mem_kind vt_mem_cmb;
-/* Of the PeerDirect test client (tests/kmod). */
+/* Memory of the PeerDirect test client (tests/kmod). */
 extern const struct vt_mem_kind vt_mem_peerdirect;
-/* That client anew, with these parameters. Return: as vt_insmod_test(). */
+/* Reloads that client with module parameters. Return: as vt_insmod_test(). */
 int vt_peerdirect_load(const char *params);
-/* The same memory, of an exporter of the native API (peer_test_native). */
+/* The same memory, of an exporter that uses the native API (peer_test_native). */
 extern const struct vt_mem_kind vt_mem_native;
-/* The same memory, of the client that gives it to edu0 alone (peer_test_link). */
+/* The same memory, of an exporter that allows only edu0 (peer_test_link). */
 extern const struct vt_mem_kind vt_mem_private_link;
 
 /*
- * Registered as dma-bufs. Of the kernel's own exporters; of peer_test_dmabuf.ko,
- * that move, do not, are called I/O memory, and move with addresses for DMA; of
- * peer_vram.
+ * Memory that is registered as a dma-buf: of exporters of the kernel (udmabuf, heap,
+ * vgem), and of peer_test_dmabuf.ko. Buffers of the latter move, do not move (fixed),
+ * are marked as I/O memory, or have DMA addresses.
  */
 extern const struct vt_mem_kind vt_mem_udmabuf;
 extern const struct vt_mem_kind vt_mem_heap;
@@ -110,31 +112,35 @@ extern const struct vt_mem_kind vt_mem_fixed;
 extern const struct vt_mem_kind vt_mem_iomem;
 extern const struct vt_mem_kind vt_mem_dma;
 /*
- * Of peer_test_dmabuf.ko, too: an engine copies the bytes after a move, and a fence
- * says when they are there. The copy begins with the first use of the buffer, or
- * (eager) with the move. The last does not move while it is registered.
+ * Also of peer_test_dmabuf.ko: an engine copies the bytes after a move, and a fence
+ * signals the end of the copy. The copy starts with the first use of the buffer, or
+ * (eager) with the move. A fixed buffer does not move while it is registered.
  */
 extern const struct vt_mem_kind vt_mem_engine;
 extern const struct vt_mem_kind vt_mem_engine_eager;
 extern const struct vt_mem_kind vt_mem_engine_iomem;
 extern const struct vt_mem_kind vt_mem_engine_fixed;
+/* A dma-buf that peer_vram exports. */
 extern const struct vt_mem_kind vt_mem_vram_dmabuf;
 
-/* Ranges that the core made a dma-buf of, of the kinds above. */
+/* Ranges of the kinds above that the core exports as dma-bufs. */
 extern const struct vt_mem_kind vt_mem_vram_range;
 extern const struct vt_mem_kind vt_mem_cmb_range;
 extern const struct vt_mem_kind vt_mem_peerdirect_range;
 
-/* @flags: enum peer_mem_export_flags. Return: a dma-buf, or -errno. */
+/*
+ * Exports a range of this process as a dma-buf. @flags: enum peer_mem_export_flags.
+ * Return: its descriptor or -errno.
+ */
 int vt_export(const void *addr, size_t length, uint32_t flags);
 
 /* By name; NULL if there is no such kind. */
 const struct vt_mem_kind *vt_mem_kind_find(const char *name);
 
-/* Whose functions, and facts of memory, are the kind's. */
-const struct vt_mem_kind *vt_mem_owner(const struct vt_mem_kind *kind);
+/* The kind that provides the operations of @kind: its base, or @kind itself. */
+const struct vt_mem_kind *vt_mem_base(const struct vt_mem_kind *kind);
 
-/* Return: 0, -errno, or the status of what loads modules. */
+/* Return: 0, -errno, or the exit status of modprobe or insmod. */
 int vt_mem_prepare(const struct vt_mem_kind *kind);
 int vt_mem_alloc(struct vt_mem *mem, const struct vt_mem_kind *kind,
 		 size_t length, unsigned int flags);
@@ -147,13 +153,13 @@ int vt_mem_blocks(struct vt_mem *mem, struct vt_block *blocks,
 int vt_mem_destroy(struct vt_mem *mem);
 int vt_mem_revoke(struct vt_mem *mem);
 int vt_mem_move(struct vt_mem *mem, bool home);
-/* By the kind's node: new memory at @addr, in the place of what is there. */
+/* Maps new memory of the kind's node at @addr, and replaces what is mapped there. */
 int vt_mem_map_at(const struct vt_mem_kind *kind, void *addr, size_t length);
 int vt_mem_share(struct vt_mem *mem);
 int vt_mem_import(struct vt_mem *mem, const struct vt_mem_kind *kind, int fd,
 		  size_t length);
 
-/* Facts about the video memory as a whole, from the device of vt_mem_vram. */
+/* Usage of the whole VRAM of vt_mem_vram, in bytes; @objects is a number of BOs. */
 struct vt_vram_info {
 	uint64_t size, used, pinned, pinnable, system_used, block_size;
 	uint64_t objects;

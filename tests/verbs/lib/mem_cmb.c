@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Memory of an NVMe controller, its controller memory buffer: made by mmap() of
- * the node. Its owner's view of the bytes is that of a debugger, which does not
- * go through the page tables of the process.
+ * CMB of an NVMe controller, allocated by mmap() of the node. Its bytes are read and
+ * written through /proc/self/mem, as a debugger does, which does not use the page
+ * tables of the process.
  *
- * Where the kernel's nvme driver publishes a pool, it is of that, beside a disk in
- * use. Else the controller is taken from that driver: not the one whose disk the
- * machine swaps to (with_swap.sh), but an old one with 2 MiB.
+ * If the kernel's nvme driver publishes a pool, the memory is from that pool, while
+ * the disk stays in use. Otherwise the controller is taken from the nvme driver. If
+ * the machine swaps to an NVMe disk (with_swap.sh), this is an older controller with
+ * 2 MiB, not the one with that disk.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -23,7 +24,7 @@
 #define BOUND_MS 30000
 #define DEV "/dev/"
 
-/* Known when the kind is prepared. */
+/* Set by cmb_prepare(). */
 static char node[64];
 
 static bool has(enum cmb_controller which, const char *file)
@@ -33,14 +34,14 @@ static bool has(enum cmb_controller which, const char *file)
 	return !cmb_find(which, file, name, sizeof(name));
 }
 
-/* The driver sets its controllers up in the background. */
+/* The driver initializes its controllers asynchronously. */
 static int load_nvme(void)
 {
 	static const char *const load[] = { "modprobe", "nvme", NULL };
 	int64_t until = vt_now_ms() + BOUND_MS;
 	int ret = vt_run(BOUND_MS, load);
 
-	while (!ret && cmb_belongs_to(CMB_LARGE, "nvme") &&
+	while (!ret && cmb_is_bound(CMB_LARGE, "nvme") &&
 	       !has(CMB_LARGE, "nvme/nvme*/nvme*n1")) {
 		usleep(10000);
 		if (vt_now_ms() > until)
@@ -73,7 +74,7 @@ static int cmb_prepare(void)
 	if (!ret && !has(which, "p2pmem")) {
 		if (is_swapped_to())
 			which = CMB_OLD;
-		ret = cmb_give(which, "peer_cmb");
+		ret = cmb_bind(which, "peer_cmb");
 	}
 	return ret ? ret : cmb_node(which, node, sizeof(node));
 }
@@ -124,7 +125,7 @@ static int cmb_write(struct vt_mem *mem, uint64_t offset, const void *src,
 
 static int cmb_end(struct vt_mem *mem, unsigned long request)
 {
-	struct peer_bar_at at = {
+	struct peer_bar_addr at = {
 		.size = sizeof(at),
 		.addr = (uintptr_t)mem->addr,
 	};

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Memory that is registered by the descriptor of a dma-buf: of the kernel's own
- * exporters, and of peer_test_dmabuf.ko, whose move.
+ * Memory that is registered as a dma-buf: of exporters of the kernel, and of
+ * peer_test_dmabuf.ko, whose buffers can move.
  *
- * mem->fd is what the dma-buf was made with, mem->dmabuf the dma-buf.
+ * mem->fd is the node that created the dma-buf, mem->dmabuf is the dma-buf.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,7 +20,7 @@
 #include "proc.h"
 #include "test_dmabuf.h"
 
-/* Makes of the node mem->fd the dma-buf mem->dmabuf, and maps it. */
+/* Opens the node, creates a dma-buf with @make, and maps it. */
 static int dmabuf_alloc(struct vt_mem *mem, const char *node, size_t length,
 			unsigned int flags,
 			int (*make)(struct vt_mem *mem, size_t length))
@@ -40,7 +40,7 @@ static int dmabuf_alloc(struct vt_mem *mem, const char *node, size_t length,
 	return ret;
 }
 
-/* ---- those of the kernel ---- */
+/* ---- exporters of the kernel ---- */
 
 static int udmabuf_make(struct vt_mem *mem, size_t length)
 {
@@ -95,7 +95,7 @@ static int heap_alloc(struct vt_mem *mem, size_t length, unsigned int flags)
 			    heap_make);
 }
 
-/* The two calls of DRM that it takes; their header is in a package of its own. */
+/* The two DRM ioctls that vgem needs. Their header is in a separate package. */
 struct drm_dumb {
 	uint32_t height, width, bpp, flags;
 	uint32_t handle, pitch;
@@ -134,7 +134,7 @@ static int vgem_prepare(void)
 	return vt_run(60000, vgem);
 }
 
-/* The kernel counts all its cards in one. */
+/* The number of the card depends on the other DRM devices. */
 static int vgem_alloc(struct vt_mem *mem, size_t length, unsigned int flags)
 {
 	char node[64];
@@ -150,7 +150,7 @@ static int vgem_alloc(struct vt_mem *mem, size_t length, unsigned int flags)
 	return dmabuf_alloc(mem, node, length, flags, vgem_make);
 }
 
-/* Another mapping of the dma-buf is as near as its owner comes. */
+/* These exporters have no interface to the bytes. Use a second mapping instead. */
 static int mapping_copy(struct vt_mem *mem, uint64_t offset, void *buffer,
 			size_t length, bool write)
 {
@@ -194,7 +194,7 @@ const struct vt_mem_kind vt_mem_udmabuf = SYSTEM_KIND(udmabuf, udmabuf_prepare);
 const struct vt_mem_kind vt_mem_heap = SYSTEM_KIND(heap, NULL);
 const struct vt_mem_kind vt_mem_vgem = SYSTEM_KIND(vgem, vgem_prepare);
 
-/* ---- that of the tests ---- */
+/* ---- exporter of the tests ---- */
 
 static int test_prepare(void)
 {

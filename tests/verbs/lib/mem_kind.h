@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
 /*
- * For the kinds of memory (struct vt_mem_kind), what they have in common.
+ * Helpers for the implementations of struct vt_mem_kind.
  */
 #ifndef VT_MEM_KIND_H
 #define VT_MEM_KIND_H
@@ -10,13 +10,13 @@
 #include "mem.h"
 
 /*
- * Maps the memory, of that descriptor or, if it is negative, anonymous. Shared:
- * what a fork leaves with the parent must stay the parent's.
- * Return: 0, with @addr and @length filled in, or -errno.
+ * Maps @fd, or anonymous memory if @fd is negative. The mapping is shared, so that
+ * the pages stay those of the parent after a fork(). Sets addr and length of @mem.
+ * Return: 0 or -errno.
  */
 int vt_mem_map(struct vt_mem *mem, int fd, off_t offset, size_t length,
 	       unsigned int flags);
-/* Unmaps it, and closes its descriptors, as far as they are there. */
+/* Unmaps the memory and closes its descriptors, as far as they exist. */
 void vt_mem_release(struct vt_mem *mem);
 
 #endif

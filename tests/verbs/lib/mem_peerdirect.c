@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Memory of peer_test_mem.ko (tests/kmod), which belongs to whichever client is
- * loaded: one of the PeerDirect API, one of the native API, or one with a link of its
- * own.
+ * Memory of peer_test_mem.ko (tests/kmod). The module that is loaded exports it: a
+ * PeerDirect client, an exporter of the native API, or one with a private link. Only
+ * one of these is loaded at a time.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,12 +17,12 @@
 #define NODE "/dev/peer_test_mem"
 #define DEVICE_PAGE 65536UL
 
-static int unload(const char *client)
+static int unload(const char *module)
 {
-	return vt_module_is_loaded(client) ? vt_rmmod(client) : 0;
+	return vt_module_is_loaded(module) ? vt_rmmod(module) : 0;
 }
 
-/* @ko: the client that is to be there; no other is. */
+/* Loads the exporter @ko, after unloading the others. */
 static int load(const char *ko, const char *params)
 {
 	int ret = 0;
@@ -64,7 +64,7 @@ static int private_link_prepare(void)
 	return load("peer_test_link.ko", NULL);
 }
 
-/* Aligned as a device with large pages would have it. */
+/* Aligned to the pages of a device with large pages. */
 static void *map_aligned(int fd, size_t length, int prot)
 {
 	char *room = mmap(NULL, length + DEVICE_PAGE, PROT_NONE,
@@ -147,7 +147,7 @@ const struct vt_mem_kind vt_mem_peerdirect = {
 	.client = "peerdirect_test",
 	.module = "peerdirect_test",
 	.node = NODE,
-	.again = true,
+	.claimable_after_revoke = true,
 	.prepare = peerdirect_prepare,
 	.alloc = peerdirect_alloc,
 	.free = vt_mem_release,

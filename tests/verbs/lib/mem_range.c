@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Ranges of this process that were made dma-bufs by the core, of whatever
- * client's memory: registered by that, and otherwise what they are made of.
+ * Ranges of this process that the core exported as dma-bufs. The memory is registered
+ * as a dma-buf; all other operations are those of the base kind.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Memory of the GPU-like exporter, in all its ways to be made. Each object has
- * an open file of its own, and a handle there for the ioctls.
+ * Memory of peer_vram, created in all possible ways. Each BO has its own open file,
+ * and a handle there for the ioctls.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -240,7 +240,7 @@ int vt_vram_info(struct vt_vram_info *info)
 	return ret;
 }
 
-#define VRAM_KIND(kind_name, take_over)					\
+#define VRAM_KIND(kind_name, import_bo)					\
 	{								\
 		.name = kind_name,					\
 		.client = "peer_vram",					\
@@ -256,12 +256,12 @@ int vt_vram_info(struct vt_vram_info *info)
 		.revoke = vram_revoke,					\
 		.move = vram_move,					\
 		.share = vram_share,					\
-		.import = take_over,					\
+		.import = import_bo,					\
 	}
 
 const struct vt_mem_kind vt_mem_vram = VRAM_KIND("vram", vram_import);
 const struct vt_mem_kind vt_mem_vram_named = VRAM_KIND("vram_named", vram_import);
 const struct vt_mem_kind vt_mem_vram_system = VRAM_KIND("vram_system",
 							 vram_import);
-/* Registered by a descriptor that is shared, mapped by it as well. */
+/* Registered and mapped by the descriptor of its dma-buf. */
 const struct vt_mem_kind vt_mem_vram_dmabuf = VRAM_KIND("vram_dmabuf", NULL);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Operations: post one, wait for its completion. See verbs.h.
+ * Operations: each posts a work request and waits for its completion. See verbs.h.
  */
 #include <errno.h>
 #include <string.h>
@@ -32,7 +32,7 @@ static int wait_status(struct vt_end *end)
 	return ret ? ret : (int)wc.status;
 }
 
-int vt_do(struct vt_end *end, struct ibv_send_wr *wr)
+int vt_post_and_wait(struct vt_end *end, struct ibv_send_wr *wr)
 {
 	int ret;
 
@@ -54,7 +54,7 @@ static int do_rdma(struct vt_end *end, enum ibv_wr_opcode opcode,
 		},
 	};
 
-	return vt_do(end, &wr);
+	return vt_post_and_wait(end, &wr);
 }
 
 int vt_rdma_write(struct vt_end *end, struct ibv_sge *sge, int num_sge,
@@ -70,8 +70,8 @@ int vt_rdma_read(struct vt_end *end, struct ibv_sge *sge, int num_sge,
 }
 
 /*
- * By the extended calls: ibv_post_send() of librxe refuses unaligned addresses
- * by itself, and the tests want to know what the responder says.
+ * The extended calls, because ibv_post_send() of librxe rejects unaligned addresses
+ * itself, but the tests check the responder.
  */
 static int start_wr(struct vt_end *end)
 {
@@ -143,7 +143,7 @@ int vt_send_recv(struct vt_pair *pair, struct ibv_sge *from, int num_from,
 	ret = vt_post_recv(&pair->end[1], to, num_to);
 	if (ret)
 		return ret;
-	status = vt_do(sender, &wr);
+	status = vt_post_and_wait(sender, &wr);
 	if (status < 0)
 		return status;
 	ret = vt_wait(&pair->end[1], wc, VT_TIMEOUT_MS);
@@ -173,7 +173,7 @@ int vt_bind_mw_type2(struct vt_end *end, struct ibv_mw *mw, uint32_t rkey,
 			.bind_info = *info,
 		},
 	};
-	int ret = vt_do(end, &wr);
+	int ret = vt_post_and_wait(end, &wr);
 
 	if (!ret)
 		mw->rkey = rkey;
@@ -187,5 +187,5 @@ int vt_invalidate(struct vt_end *end, uint32_t rkey)
 		.invalidate_rkey = rkey,
 	};
 
-	return vt_do(end, &wr);
+	return vt_post_and_wait(end, &wr);
 }

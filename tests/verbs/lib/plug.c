@@ -13,11 +13,11 @@
 
 #define PORT "peermem.monitor"
 
-/* A conversation in QMP, line by line. */
+/* A QMP connection: one JSON object per line. */
 struct monitor {
 	int fd;
 	size_t filled;
-	char text[8192];	/* what was read and not looked at */
+	char text[8192];	/* read, but not yet parsed */
 };
 
 static int read_first_line(const char *path, char *line, size_t size)
@@ -61,7 +61,7 @@ static int monitor_say(struct monitor *mon, const char *command)
 	return write(mon->fd, command, length) == (ssize_t)length ? 0 : -EIO;
 }
 
-/* Takes the next line out of what was read. Return: there was a whole one. */
+/* Removes the next line from the buffer. Return: false if no line is complete. */
 static bool monitor_pop(struct monitor *mon, char *line, size_t size)
 {
 	char *end;
@@ -77,7 +77,7 @@ static bool monitor_pop(struct monitor *mon, char *line, size_t size)
 	return true;
 }
 
-/* Reads until a line has @wanted in it, which is copied to @line. */
+/* Reads until a line contains @wanted, and copies that line to @line. */
 static int monitor_wait(struct monitor *mon, const char *wanted, int64_t until,
 			char *line, size_t size)
 {
@@ -101,14 +101,17 @@ static int monitor_wait(struct monitor *mon, const char *wanted, int64_t until,
 	}
 }
 
-/* @command: QMP, without the braces. Return: 0, -EINVAL refused, -errno. */
+/*
+ * @command: members of the QMP command. Return: 0, -EINVAL if QEMU reports an error,
+ * or -errno.
+ */
 static int monitor_do(struct monitor *mon, const char *command)
 {
 	char line[512];
 	int ret;
 
 	snprintf(line, sizeof(line),
-		 /* The first is an error, and no harm, after the first time. */
+		 /* After the first time this command fails, without effect. */
 		 "{\"execute\": \"qmp_capabilities\"}\n"
 		 "{%s, \"id\": \"vt-%lld\"}\n", command, (long long)vt_now_ms());
 	ret = monitor_say(mon, line);

@@ -34,7 +34,7 @@ bool vt_slow_kernel(void)
 	return !uname(&name) && strstr(name.release, "-peermem-");
 }
 
-/* Return: as waitpid(), but 0 when the time is over. */
+/* Return: as waitpid(), but 0 after the timeout. */
 static pid_t wait_until(pid_t pid, int *status, int64_t until)
 {
 	pid_t got;
@@ -69,7 +69,7 @@ int vt_run(int timeout_ms, const char *const argv[])
 {
 	pid_t pid;
 
-	/* The child must not write again what waits in our buffers. */
+	/* Otherwise the child could write the buffered output again. */
 	fflush(NULL);
 	pid = fork();
 	if (pid < 0)
@@ -81,7 +81,7 @@ int vt_run(int timeout_ms, const char *const argv[])
 	return vt_wait_child(pid, timeout_ms);
 }
 
-/* One byte of data, since a message of nothing cannot carry descriptors. */
+/* One byte of data, because an empty message cannot carry descriptors. */
 struct fd_message {
 	char byte;
 	struct iovec iov;
@@ -170,7 +170,7 @@ long vt_status_kib(const char *name)
 	return kib;
 }
 
-/* They lie beside the programs: <build>/tests/{verbs,kmod}. */
+/* Programs are in <build>/tests/verbs, test modules in <build>/tests/kmod. */
 int vt_find_test_module(const char *ko, char *path, size_t size)
 {
 	const char *dir = getenv("PEERMEM_TEST_MODULES");

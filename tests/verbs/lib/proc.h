@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
 /*
- * Other processes: commands with a bound on their time, descriptors over
- * sockets; clocks; the kernel below.
+ * Commands with a time limit, descriptors over sockets, time, files of sysfs, and
+ * kernel modules.
  */
 #ifndef VT_PROC_H
 #define VT_PROC_H
@@ -14,15 +14,15 @@
 int64_t vt_now_ms(void);
 
 /*
- * Is this one of the project's own kernels, which look for mistakes? They are
- * slower many times, so tests that count do less there.
+ * Return: true on the project's debug kernels (KASAN, lockdep, KCSAN). They are many
+ * times slower, so tests do fewer rounds there.
  */
 bool vt_slow_kernel(void);
 
 /*
- * Runs a command (by PATH) and waits, but not for ever.
- * Return: its exit status, 128 + signal, or -ETIMEDOUT: it was killed, and if
- * not even that ends it, it is left behind.
+ * Runs a command (found by PATH) and waits for it. Kills it after @timeout_ms, and
+ * abandons it if it does not end then. Return: its exit status, 128 + signal,
+ * -ETIMEDOUT, or -errno.
  */
 int vt_run(int timeout_ms, const char *const argv[]);
 
@@ -33,16 +33,16 @@ int vt_send_fd(int socket, int fd);
 /* Return: a descriptor or -errno. */
 int vt_recv_fd(int socket);
 
-/* A line of /proc/self/status, e.g. VmPin, in KiB; -1: there is none. */
+/* A value of /proc/self/status, e.g. VmPin, in KiB; -1: there is none. */
 long vt_status_kib(const char *name);
 
 /* Writes a string into a file of sysfs. Return: 0 or -errno. */
 int vt_write_file(const char *path, const char *text);
 
 bool vt_module_is_loaded(const char *name);
-/* Where a module for tests lies, e.g. "peerdirect_test.ko". */
+/* Path of a test module, e.g. of "peerdirect_test.ko". Return: 0 or -errno. */
 int vt_find_test_module(const char *ko, char *path, size_t size);
-/* insmod of it. Return: as vt_run(), or -errno. */
+/* Loads a test module. Return: as vt_run(). */
 int vt_insmod_test(const char *ko, const char *params);
 int vt_rmmod(const char *name);
 

@@ -2,9 +2,9 @@
 /*
  * See raw.h.
  *
- * FLUSH: the work request is built as an RDMA WRITE of zero bytes and turned
- * into a FLUSH in the send queue, in the memory shared with the kernel, before
- * the doorbell. The queue entry is found by its work request id.
+ * FLUSH: the work request is built as an RDMA WRITE of zero bytes. Before the
+ * doorbell it is changed into a FLUSH in the send queue, which is shared with the
+ * kernel. The queue entry is found by its work request id.
  */
 #include <errno.h>
 #include <stddef.h>
@@ -110,7 +110,7 @@ int vt_dereg_dmabuf_mr(struct ibv_mr *mr)
 	return vt_call(mr->context, &call);
 }
 
-/* The union of struct rxe_send_wr, which older headers have without FLUSH. */
+/* FLUSH in the union of struct rxe_send_wr, which older headers lack. */
 struct rxe_flush_wr {
 	uint64_t remote_addr;
 	uint32_t length;

@@ -16,7 +16,7 @@ struct probe {
 	struct vt_buf host;
 };
 
-/* Operations of end 0; @dead is where the other side or this one copies. */
+/* Operations of end 0. @dead is the memory of the responder, or (local) of end 0. */
 static int remote_write(struct probe *p)
 {
 	struct ibv_sge sge = vt_sge(&p->host, 0, 100);
@@ -65,7 +65,7 @@ static int local_send(struct probe *p)
 	};
 	int ret = vt_post_recv(&p->pair.end[1], &to, 1);
 
-	return ret ? ret : vt_do(&p->pair.end[0], &wr);
+	return ret ? ret : vt_post_and_wait(&p->pair.end[0], &wr);
 }
 
 static int local_write(struct probe *p)
@@ -89,7 +89,7 @@ static int local_atomic_result(struct probe *p)
 	return vt_fetch_add(&p->pair.end[0], &sge, vt_remote(&p->host, 0), 1);
 }
 
-/* The sender's status; the receiver's must be an error of its own memory. */
+/* Return: the status of the sender. The receiver must report a local error. */
 static int receive(struct probe *p)
 {
 	struct ibv_sge from = vt_sge(&p->host, 0, LENGTH);
@@ -110,8 +110,8 @@ static int receive(struct probe *p)
 #define STATUS(name) (1U << IBV_WC_##name)
 
 /*
- * When the requester cannot read its own memory Soft-RoCE flushes the request,
- * and the reason (LOC_PROT_ERR) gets lost on the way, on host memory too.
+ * If the requester cannot read its own memory, Soft-RoCE may flush the request, and
+ * LOC_PROT_ERR is lost. This is the same with host memory.
  */
 #define NOT_READABLE (STATUS(LOC_PROT_ERR) | STATUS(WR_FLUSH_ERR))
 
@@ -174,7 +174,7 @@ int vt_count_not_revoked(struct vt_dev *dev, struct vt_buf *dead)
 	return ret;
 }
 
-int vt_keys_stay_taken(struct vt_dev *dev, struct ibv_mr *mr, int rounds)
+int vt_keys_not_reused(struct vt_dev *dev, struct ibv_mr *mr, int rounds)
 {
 	static uint8_t byte;
 	struct ibv_mr *other;

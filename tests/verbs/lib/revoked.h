@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
 /*
- * How a memory region answers after its memory was taken away.
+ * Checks of an MR whose memory was revoked.
  */
 #ifndef VT_REVOKED_H
 #define VT_REVOKED_H
@@ -8,16 +8,16 @@
 #include "buf.h"
 
 /*
- * Does every kind of access to the buffer's region, remote and local, end in
- * the protection error that it should, soon? Says on stderr which does not.
- * Return: how many do not, or -errno.
+ * Tries every kind of access to the buffer's MR, remote and local. Each must end in
+ * bounded time with the expected protection error; others are printed to stderr.
+ * Return: the number of others, or -errno.
  */
 int vt_count_not_revoked(struct vt_dev *dev, struct vt_buf *dead);
 
 /*
- * Registers and deregisters @rounds regions and looks whether one of them gets
- * a key of @mr. Return: 0, -EEXIST, or -errno.
+ * Registers and deregisters @rounds MRs. Return: 0, -EEXIST if one of them got a key
+ * of @mr, or -errno.
  */
-int vt_keys_stay_taken(struct vt_dev *dev, struct ibv_mr *mr, int rounds);
+int vt_keys_not_reused(struct vt_dev *dev, struct ibv_mr *mr, int rounds);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
 /*
- * Calls to peer_test_dmabuf.ko for memory of one of its kinds (vt_mem_moving and
- * others). Functions return 0 or -errno.
+ * Calls of peer_test_dmabuf.ko for memory of its kinds (vt_mem_moving and others).
+ * Functions return 0 or -errno.
  */
 #ifndef VT_TEST_DMABUF_H
 #define VT_TEST_DMABUF_H
@@ -11,12 +11,12 @@
 
 int vt_test_dmabuf_stats(const struct vt_mem *mem,
 			 struct peer_test_dmabuf_stats *stats);
-/* @ms: of the engine's copies from now on, or PEER_TEST_DMABUF_UNTIL_FINISH */
+/* @ms: duration of later copies of the engine, or PEER_TEST_DMABUF_UNTIL_FINISH */
 int vt_test_dmabuf_speed(const struct vt_mem *mem, uint32_t ms);
-/* A fence that signals at vt_test_dmabuf_finish(). */
+/* Adds a fence that vt_test_dmabuf_finish() signals. */
 int vt_test_dmabuf_fence(const struct vt_mem *mem,
 			 enum peer_test_dmabuf_fence_usage usage);
-/* Ends the copies under way and signals all fences. */
+/* Ends the current copies and signals all fences. */
 int vt_test_dmabuf_finish(const struct vt_mem *mem);
 
 #endif

@@ -10,19 +10,19 @@
 
 #define VT_CALL_ATTRS 9
 
-/* Begins with @hdr.object_id and @hdr.method_id set, and all else zero. */
+/* The caller sets @hdr.object_id and @hdr.method_id; the rest starts as zero. */
 struct vt_call {
 	struct ib_uverbs_ioctl_hdr hdr;
 	struct ib_uverbs_attr attrs[VT_CALL_ATTRS];
 };
 
 /*
- * One more, mandatory attribute; there must be room behind @hdr.
- * @data: itself, or where it is if it is longer than 8 bytes or an answer
+ * Appends a mandatory attribute; @hdr must have room for it.
+ * @data: the value, or its address if it is an output or longer than 8 bytes
  */
 void vt_call_attr(struct ib_uverbs_ioctl_hdr *hdr, uint16_t id, uint16_t length,
 		  uint64_t data);
-/* A command of the write() interface, in an ioctl. Nothing comes back if @out_length is 0. */
+/* Builds an ioctl for a command of the write() interface. @out_length: 0: no output */
 void vt_call_write(struct vt_call *call, uint32_t command, const void *in,
 		   size_t in_length, void *out, size_t out_length);
 /* Return: 0 or -errno of the kernel. */

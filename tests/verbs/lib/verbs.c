@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Device, queue pairs, waiting. See verbs.h; the operations are in ops.c.
+ * Device, queue pairs and completions. See verbs.h; the operations are in ops.c.
  */
 #include <errno.h>
 #include <sched.h>
@@ -15,8 +15,8 @@
 #define VT_PSN 0x654321
 
 /*
- * libibverbs loads its providers at the first question, all of them. Each test is
- * a process of its own, so that this is done here, once for all.
+ * libibverbs loads all providers at its first use. Each test is a child process, so
+ * load them here, once for all tests.
  */
 __attribute__((constructor)) static void load_providers(void)
 {
@@ -40,7 +40,7 @@ static struct ibv_context *open_by_name(const char *name)
 	return ctx;
 }
 
-/* An IPv4 address if the port has one: it needs no neighbour discovery. */
+/* Prefers an IPv4 address, which needs no neighbour discovery. */
 static int choose_gid(struct vt_dev *dev)
 {
 	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
@@ -167,7 +167,7 @@ int vt_end_open(struct vt_end *end, struct vt_dev *dev,
 
 	memset(end, 0, sizeof(*end));
 	end->pd = opts->pd ? opts->pd : dev->pd;
-	/* Room for the completions of all queues, and of flushed ones. */
+	/* Room for the completions of all queues, including flushed requests. */
 	end->cq = ibv_create_cq(dev->ctx, 3 * opts_depth(opts), NULL,
 				opts->channel, 0);
 	if (!end->cq)

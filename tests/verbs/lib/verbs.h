@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
 /*
- * A device, and pairs of queue pairs connected to each other through it.
+ * A device, and pairs of queue pairs that are connected to each other through it.
  *
- * Every wait is bounded. Functions return 0 or -errno; those that do an
- * operation return its completion's status (enum ibv_wc_status, 0 is success)
- * or -errno, -ETIMEDOUT when no completion came.
+ * Every wait has a time limit. Functions return 0 or -errno. Functions that do an
+ * operation return the status of its completion (enum ibv_wc_status, 0 is success),
+ * -ETIMEDOUT if there is no completion, or another -errno.
  */
 #ifndef VT_VERBS_H
 #define VT_VERBS_H
@@ -15,10 +15,10 @@
 
 #include <infiniband/verbs.h>
 
-/* What an operation may take under emulation with all CPUs busy. */
+/* Time limit of an operation, under emulation with all CPUs busy. */
 #define VT_TIMEOUT_MS 15000
 
-/* The device's name comes from $PEERMEM_RDMA_DEVICE, else it is rxe0. */
+/* $PEERMEM_RDMA_DEVICE is the name of the device; the default is rxe0. */
 struct vt_dev {
 	struct ibv_context *ctx;
 	struct ibv_pd *pd;
@@ -29,10 +29,10 @@ struct vt_dev {
 int vt_dev_open(struct vt_dev *dev);
 void vt_dev_close(struct vt_dev *dev);
 
-/* The errno of a registration; one that succeeds is undone and gives 0. */
+/* Registers and deregisters. Return: 0 or the (positive) errno of the registration. */
 int vt_reg_errno(struct vt_dev *dev, void *addr, size_t length, int access);
 
-/* One side of a pair. The CQ is for both of its queues. */
+/* One side of a pair. Both of its queues use one CQ. */
 struct vt_end {
 	struct ibv_qp *qp;
 	struct ibv_qp_ex *qpx;
@@ -43,20 +43,18 @@ struct vt_end {
 };
 
 /**
- * struct vt_pair_opts - zero is a good default for all
- * @type: 0: RC
- * @mtu:  path MTU, 0: 1024
- * @srq:  end 1 receives through an SRQ
- * @depth: work requests of each queue, 0: 16
- * @pd:   of end 1, NULL: the device's
- * @channel: for the events of both CQs, NULL: none
- * @timeout: of an answer, as in struct ibv_qp_attr; 0: 14, and 18 on a slow
- *        kernel, where a request that is sent twice may be answered when a test
- *        is already at the next thing
- * @retries: of a request that is not answered, 0: 7, which Soft-RoCE takes for
- *        "for ever"
- * @rnr_timer: when to come again to who is not ready, as in struct ibv_qp_attr;
- *        0: 12
+ * struct vt_pair_opts - options of a pair; zero is the default of each
+ * @type:      QP type, 0: RC
+ * @mtu:       path MTU, 0: 1024
+ * @srq:       end 1 receives through an SRQ
+ * @depth:     work requests of each queue, 0: 16
+ * @pd:        protection domain of end 1, NULL: that of the device
+ * @channel:   completion channel of both CQs, NULL: none
+ * @timeout:   ACK timeout as in struct ibv_qp_attr. 0: 14, and 18 on a slow kernel,
+ *             where responses to retransmitted requests could arrive during the next
+ *             step of a test
+ * @retries:   retry_cnt, 0: 7, which Soft-RoCE takes as unlimited
+ * @rnr_timer: min_rnr_timer as in struct ibv_qp_attr, 0: 12
  */
 struct vt_pair_opts {
 	enum ibv_qp_type type;
@@ -81,10 +79,10 @@ struct vt_pair {
 int vt_pair_open(struct vt_pair *pair, struct vt_dev *dev,
 		 const struct vt_pair_opts *opts);
 void vt_pair_close(struct vt_pair *pair);
-/* New queue pairs in the place of those that an error has killed. */
+/* Replaces queue pairs that are in the error state. */
 int vt_pair_renew(struct vt_pair *pair);
 
-/* An end alone, for a peer in another process. */
+/* One end, for a peer in another process. */
 struct vt_address {
 	union ibv_gid gid;
 	uint32_t qpn;
@@ -99,15 +97,15 @@ int vt_end_connect(struct vt_end *end, struct vt_dev *dev,
 		   const struct vt_pair_opts *opts,
 		   const struct vt_address *peer);
 
-/* The next completion of the end. */
+/* Waits for the next completion of the end. */
 int vt_wait(struct vt_end *end, struct ibv_wc *wc, int timeout_ms);
 
 int vt_post_send(struct vt_end *end, struct ibv_send_wr *wr);
 int vt_post_recv(struct vt_end *end, struct ibv_sge *sge, int num_sge);
-/* Posts, signaled, and waits for the completion. */
-int vt_do(struct vt_end *end, struct ibv_send_wr *wr);
+/* Posts a signaled work request and waits for its completion. */
+int vt_post_and_wait(struct vt_end *end, struct ibv_send_wr *wr);
 
-/* Where an operation goes to. */
+/* Remote address of an operation. */
 struct vt_remote {
 	uint64_t addr;
 	uint32_t rkey;
@@ -121,17 +119,17 @@ int vt_cmp_swap(struct vt_end *end, struct ibv_sge *result,
 		struct vt_remote at, uint64_t compare, uint64_t swap);
 int vt_fetch_add(struct vt_end *end, struct ibv_sge *result,
 		 struct vt_remote at, uint64_t add);
-/* All 8 bytes at once; end->qpx must be there (RC). */
+/* RDMA ATOMIC WRITE of 8 bytes; needs end->qpx (RC). */
 int vt_atomic_write(struct vt_end *end, struct vt_remote at, uint64_t value);
 
 /*
- * SEND from end 0 into a receive of end 1 of the pair. The receiver's
- * completion is in *wc; the sender's status is returned.
+ * SEND from end 0 into a receive of end 1. *@wc: completion of the receiver. Return:
+ * the status of the sender.
  */
 int vt_send_recv(struct vt_pair *pair, struct ibv_sge *from, int num_from,
 		 struct ibv_sge *to, int num_to, struct ibv_wc *wc);
 
-/* Memory windows: bind through @end, which must own the window's PD. */
+/* Bind a memory window through @end, which must be in the PD of the window. */
 int vt_bind_mw_type1(struct vt_end *end, struct ibv_mw *mw,
 		     struct ibv_mw_bind_info *info);
 int vt_bind_mw_type2(struct vt_end *end, struct ibv_mw *mw, uint32_t rkey,

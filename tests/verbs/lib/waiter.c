@@ -8,7 +8,7 @@
 
 #include "counters.h"
 #include "proc.h"
-#include "soon.h"
+#include "timed_call.h"
 #include "waiter.h"
 
 static void __attribute__((noreturn)) run(int socket, int (*wait)(int socket))
@@ -52,7 +52,7 @@ int vt_waiter_ready(struct vt_waiter *waiter)
 int vt_waiter_kill(struct vt_waiter *waiter)
 {
 	kill(waiter->pid, SIGKILL);
-	if (vt_wait_child(waiter->pid, VT_SOON_MS) != 128 + SIGKILL)
+	if (vt_wait_child(waiter->pid, VT_CALL_TIMEOUT_MS) != 128 + SIGKILL)
 		return -ETIMEDOUT;
-	return vt_resource_wait("mr", waiter->mrs, VT_SOON_MS);
+	return vt_resource_wait("mr", waiter->mrs, VT_CALL_TIMEOUT_MS);
 }

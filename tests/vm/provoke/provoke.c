@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Does to the guest's kernel what a test of "run vm" must see reported. All of
- * it happens while the module is being loaded:
+ * Provokes kernel warnings and hangs that "./run vm" must report as failures. They
+ * happen while the module is loaded:
  *
- *   what=warning  a WARN_ON, and loading succeeds
- *   what=oops     a write to an address where nothing is
+ *   what=warning  a WARN_ON(); loading succeeds
+ *   what=oops     a write to an unmapped address
  *   what=stuck    the task that loads the module sleeps and cannot be killed
- *   what=leak     memory that nobody can reach any more
- *   what=race     two tasks count in one variable, without a word to each other
+ *   what=leak     allocated memory without a pointer to it
+ *   what=race     two tasks increment one variable without synchronization
  */
 #include <linux/jiffies.h>
 #include <linux/kthread.h>
@@ -28,7 +28,7 @@ static noinline int provoke_leak(void)
 {
 	int n;
 
-	/* Several: an old pointer may lie on a stack. */
+	/* Several, because a stale pointer to one may be on a stack. */
 	for (n = 0; n < 10; n++) {
 		lost = kmalloc(100, GFP_KERNEL);
 		if (!lost)
@@ -44,7 +44,7 @@ static int provoke_race(void *unused)
 
 	while (time_before(jiffies, end)) {
 		count++;
-		barrier();	/* or it would be kept in a register */
+		barrier();	/* the compiler must not use a register */
 		cond_resched();
 	}
 	return 0;
@@ -89,5 +89,5 @@ static void __exit provoke_exit(void)
 }
 module_exit(provoke_exit);
 
-MODULE_DESCRIPTION("Provokes complaints of the kernel, for tests");
+MODULE_DESCRIPTION("Provokes kernel warnings, for tests");
 MODULE_LICENSE("Dual BSD/GPL");

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 #
-# A driver API for video memory. An allocation is an object of /dev/peer_vram0,
-# mapped; its address is the device pointer. A handle of a range is the dma-buf
-# that peermem makes of it. Functions return tuples: the result, then what it is.
+# The CUDA driver API for VRAM. An allocation is a mapped BO of /dev/peer_vram0,
+# and its address is the device pointer. A handle of a range is a dma-buf that
+# PEER_MEM_IOC_EXPORT creates. Functions return tuples: a CUresult, then values.
 #
-# The names are those that the callers use.
+# The callers require these names.
 # pylint: disable=invalid-name
 
 import ctypes

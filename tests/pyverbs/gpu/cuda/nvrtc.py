@@ -1,3 +1,3 @@
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 #
-# Looked for, and not used.
+# The tests import this module, but do not use it.

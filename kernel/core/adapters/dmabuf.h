@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
+#ifndef IB_PEER_DMABUF_H
+#define IB_PEER_DMABUF_H
+
+int ib_peer_dmabuf_init(void);
+void ib_peer_dmabuf_exit(void);
+
+#endif

@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+/*
+ * Creates and kills BOs, and limits their total size.
+ *
+ * A dead BO has no blocks, no pages, no page table entries and no regions, and
+ * never gets any again. Killing a BO cannot fail, and waits for no user.
+ *
+ * The limit covers all BOs of all devices, wherever they are: all of them may
+ * have to live in system memory at the same time. A BO is charged from its
+ * allocation until TTM frees it.
+ */
+#include <drm/drm_drv.h>
+#include <drm/drm_gem.h>
+#include <drm/ttm/ttm_bo.h>
+#include <drm/ttm/ttm_tt.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+#include <rdma/peer_vram.h>
+
+#include "peer_vram_bo.h"
+#include "peer_vram_lock.h"
+#include "peer_vram_placement.h"
+#include "peer_vram_regions.h"
+#include "peer_vram_ttm.h"
+#include "peer_vram_types.h"
+
+static unsigned int limit_mb;
+module_param(limit_mb, uint, 0644);
+MODULE_PARM_DESC(limit_mb, "Limit of the total size of all BOs, in MiB (default: 0, 5/8 of RAM)");
+
+/* Bytes of all BOs. */
+static atomic64_t peer_vram_charged = ATOMIC64_INIT(0);
+
+/* ---- the limit -------------------------------------------------------- */
+
+static u64 peer_vram_limit(void)
+{
+	u32 mb = READ_ONCE(limit_mb);
+
+	if (mb)
+		return (u64)mb << 20;
+	return ((u64)totalram_pages() << PAGE_SHIFT) / 8 * 5;
+}
+
+/* Bytes of BOs that can still be created. */
+u64 peer_vram_limit_remaining(void)
+{
+	u64 limit = peer_vram_limit();
+	u64 charged = atomic64_read(&peer_vram_charged);
+
+	return charged < limit ? limit - charged : 0;
+}
+
+static int peer_vram_charge(u64 bytes)
+{
+	if (atomic64_add_return(bytes, &peer_vram_charged) > peer_vram_limit()) {
+		atomic64_sub(bytes, &peer_vram_charged);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+/* ---- creation --------------------------------------------------------- */
+
+/* TTM's last call for a BO, also for one that ttm_bo_init_reserved() refused. */
+static void peer_vram_bo_free(struct ttm_buffer_object *tbo)
+{
+	struct peer_vram_bo *bo = to_peer_vram_bo(tbo);
+	struct peer_vram_device *vram = peer_vram_bo_device(bo);
+
+	spin_lock(&vram->lock);
+	list_del_init(&bo->node);
+	vram->nr_bos--;
+	spin_unlock(&vram->lock);
+
+	atomic64_sub(peer_vram_bo_vram_size(bo), &peer_vram_charged);
+	drm_gem_object_release(&tbo->base);
+	kfree(bo);
+}
+
+/* Creates a BO in system memory, without pages. Returns with resv not held. */
+static struct peer_vram_bo *peer_vram_bo_alloc(struct peer_vram_device *vram,
+					       u64 length)
+{
+	/* Not interruptible: a new BO has no users to wait for. */
+	struct ttm_operation_ctx ctx = {};
+	u64 vram_size = round_up(length, PEER_VRAM_BLOCK_SIZE);
+	struct peer_vram_bo *bo;
+	int ret;
+
+	ret = peer_vram_charge(vram_size);
+	if (ret)
+		return ERR_PTR(ret);
+	bo = kzalloc(sizeof(*bo), GFP_KERNEL_ACCOUNT);
+	if (!bo) {
+		atomic64_sub(vram_size, &peer_vram_charged);
+		return ERR_PTR(-ENOMEM);
+	}
+	INIT_LIST_HEAD(&bo->node);
+	INIT_LIST_HEAD(&bo->regions);
+	spin_lock(&vram->lock);
+	vram->nr_bos++;
+	spin_unlock(&vram->lock);
+
+	drm_gem_private_object_init(&vram->drm, &bo->tbo.base, length);
+	ret = ttm_bo_init_reserved(&vram->ttm, &bo->tbo, ttm_bo_type_device,
+				   &peer_vram_system_placement, 0, &ctx, NULL,
+				   NULL, peer_vram_bo_free);
+	if (ret)
+		return ERR_PTR(ret);
+
+	spin_lock(&vram->lock);
+	list_add_tail(&bo->node, &vram->live_bos);
+	spin_unlock(&vram->lock);
+	ttm_bo_unreserve(&bo->tbo);
+	return bo;
+}
+
+/**
+ * peer_vram_bo_create() - create a zeroed BO
+ * @vram:   the caller holds a reference
+ * @length: bytes; rounded up to pages
+ * @flags:  enum peer_vram_create_flags, checked by the caller
+ *
+ * Return: the BO with a reference, or ERR_PTR of -EINVAL length 0; -E2BIG larger
+ * than VRAM; -ENOMEM; -ENODEV the device is being removed; -EINTR a fatal signal.
+ */
+struct peer_vram_bo *peer_vram_bo_create(struct peer_vram_device *vram,
+					 u64 length, u32 flags)
+{
+	struct peer_vram_bo *bo;
+	u32 mem_type;
+	int ret, idx;
+
+	if (!length)
+		return ERR_PTR(-EINVAL);
+	if (length > vram->size)
+		return ERR_PTR(-E2BIG);
+
+	/* Removal of the device waits for this section, and then kills the BO. */
+	if (!drm_dev_enter(&vram->drm, &idx))
+		return ERR_PTR(-ENODEV);
+	bo = peer_vram_bo_alloc(vram, PAGE_ALIGN(length));
+	drm_dev_exit(idx);
+	if (IS_ERR(bo))
+		return bo;
+
+	mem_type = flags & PEER_VRAM_CREATE_SYSTEM ? TTM_PL_SYSTEM : TTM_PL_VRAM;
+	ret = peer_vram_bo_lock_and_move(bo, mem_type);
+	if (ret) {
+		peer_vram_bo_put(bo);
+		return ERR_PTR(ret);
+	}
+	bo->export = !(flags & PEER_VRAM_CREATE_NO_EXPORT);
+	bo->in_place = flags & PEER_VRAM_CREATE_IN_PLACE;
+	bo->placed = true;
+	peer_vram_bo_unlock(bo);
+	return bo;
+}
+
+/* ---- killing ---------------------------------------------------------- */
+
+/* Cannot fail: it allocates nothing. */
+static void peer_vram_bo_free_memory(struct peer_vram_bo *bo)
+{
+	struct ttm_operation_ctx ctx = {};
+	struct ttm_placement nowhere = {};
+	struct ttm_buffer_object *tbo = &bo->tbo;
+
+	if (tbo->ttm && ttm_tt_is_populated(tbo->ttm))
+		ttm_bo_validate(tbo, &nowhere, &ctx);
+	if (tbo->ttm) {
+		peer_vram_tt_destroy(tbo->bdev, tbo->ttm);
+		tbo->ttm = NULL;
+	}
+	ttm_resource_free(tbo, &tbo->resource);
+}
+
+/**
+ * peer_vram_bo_kill() - take a BO away from all its users
+ * @bo: not locked
+ *
+ * Revokes the regions, zaps the page tables and frees the memory. Waits for no
+ * user.
+ *
+ * Return: 0; -ENODEV the BO was already dead.
+ */
+int peer_vram_bo_kill(struct peer_vram_bo *bo)
+{
+	struct peer_vram_device *vram = peer_vram_bo_device(bo);
+	struct dma_resv *resv = bo->tbo.base.resv;
+
+	dma_resv_lock(resv, NULL);
+	if (bo->dead) {
+		dma_resv_unlock(resv);
+		return -ENODEV;
+	}
+	bo->dead = true;
+	peer_vram_regions_revoke(bo);
+	ttm_bo_unmap_virtual(&bo->tbo);
+	peer_vram_bo_free_memory(bo);
+	dma_resv_unlock(resv);
+
+	spin_lock(&vram->lock);
+	list_move_tail(&bo->node, &vram->dead_bos);
+	spin_unlock(&vram->lock);
+	return 0;
+}
+
+/* Takes a BO off the list of live ones. Return: the BO with a reference; NULL. */
+static struct peer_vram_bo *peer_vram_next_live(struct peer_vram_device *vram)
+{
+	struct peer_vram_bo *bo;
+
+	spin_lock(&vram->lock);
+	list_for_each_entry(bo, &vram->live_bos, node) {
+		if (!ttm_bo_get_unless_zero(&bo->tbo))
+			continue;
+		list_move_tail(&bo->node, &vram->dead_bos);
+		spin_unlock(&vram->lock);
+		return bo;
+	}
+	spin_unlock(&vram->lock);
+	return NULL;
+}
+
+/* Kills all BOs of an unplugged device, which gets no new ones. */
+void peer_vram_kill_all(struct peer_vram_device *vram)
+{
+	struct peer_vram_bo *bo;
+
+	while ((bo = peer_vram_next_live(vram))) {
+		peer_vram_bo_kill(bo);
+		peer_vram_bo_put(bo);
+		cond_resched();
+	}
+}
