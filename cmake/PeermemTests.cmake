@@ -9,7 +9,7 @@
 # shown as comments.
 #
 #   peermem_add_vm_group(NAME verbs
-#       [LANES plain debug]     kernel configurations to run on: plain (the
+#       [CONFIGS plain debug]   kernel configurations to run on: plain (the
 #                               distribution's), debug (tests/debug/debug.config),
 #                               kcsan (kcsan.config). Default: plain and debug
 #       [VM --stock --smp 4]    options of "./run vm"
@@ -32,7 +32,7 @@
 #   root, in the source folder. The machine itself is one more test case: it fails
 #   if the kernel log contains a kernel warning.
 #
-#   peermem_add_host_group(NAME static [LANES ...] [TIMEOUT S] [EACH S]
+#   peermem_add_host_group(NAME static [CONFIGS ...] [TIMEOUT S] [EACH S]
 #       COMMANDS ...)
 #   Runs the commands on the host. Default: in the plain configuration only.
 #   [SHORT "..."] commands of the quick run, in every configuration; [LONG] not
@@ -48,7 +48,7 @@ set(PEERMEM_COUNTS ${PROJECT_BINARY_DIR}/results)
 
 # Factor for all time limits: kernels with debug options are slower.
 set(PEERMEM_SLOWNESS 1)
-if(NOT PEERMEM_LANE STREQUAL plain)
+if(NOT PEERMEM_CONFIG STREQUAL plain)
 	set(PEERMEM_SLOWNESS 4)
 endif()
 
@@ -74,7 +74,7 @@ endfunction()
 # In the plain configuration, a test keeps both processors busy. In the others,
 # most of the time is spent in booting and in scanning for leaks, which use one.
 function(peermem_needs_both name)
-	if(PEERMEM_LANE STREQUAL plain)
+	if(PEERMEM_CONFIG STREQUAL plain)
 		set_tests_properties(${name} PROPERTIES PROCESSORS 2)
 	endif()
 endfunction()
@@ -89,11 +89,11 @@ endfunction()
 # Parses the arguments of the next two functions into arg_*. Sets arg_SKIP if the
 # group does not run in this kernel configuration. PARSE_ARGV is not used, because
 # it would keep an empty VM argument.
-macro(peermem_parse_group lanes)
+macro(peermem_parse_group configs)
 	cmake_parse_arguments(arg "LONG;ALONE;WAITS;BUSY" "NAME;TIMEOUT;EACH;MACHINE"
-		"LANES;VM;COMMANDS;SHORT;QUICK" ${ARGN})
-	if(NOT arg_LANES)
-		set(arg_LANES ${lanes})
+		"CONFIGS;VM;COMMANDS;SHORT;QUICK" ${ARGN})
+	if(NOT arg_CONFIGS)
+		set(arg_CONFIGS ${configs})
 	endif()
 	if(NOT arg_TIMEOUT)
 		set(arg_TIMEOUT 600)
@@ -102,7 +102,7 @@ macro(peermem_parse_group lanes)
 		set(arg_EACH 300)
 	endif()
 	set(arg_SKIP TRUE)
-	if(PEERMEM_LANE IN_LIST arg_LANES)
+	if(PEERMEM_CONFIG IN_LIST arg_CONFIGS)
 		set(arg_SKIP FALSE)
 	endif()
 endmacro()
@@ -117,7 +117,7 @@ function(peermem_add_vm_group)
 	if(NOT arg_WAITS)
 		peermem_needs_both(${arg_NAME})
 	endif()
-	if(PEERMEM_LANE STREQUAL plain AND NOT arg_LONG)
+	if(PEERMEM_CONFIG STREQUAL plain AND NOT arg_LONG)
 		set(arg_SHORT ${arg_COMMANDS})
 		if(arg_QUICK)
 			set(arg_SHORT ${arg_QUICK})
@@ -126,7 +126,7 @@ function(peermem_add_vm_group)
 	if(NOT arg_SHORT)
 		return()
 	endif()
-	if(NOT PEERMEM_LANE STREQUAL plain AND NOT arg_ALONE)
+	if(NOT PEERMEM_CONFIG STREQUAL plain AND NOT arg_ALONE)
 		set(arg_MACHINE shared)
 	elseif(NOT arg_MACHINE)
 		set(arg_MACHINE ${arg_NAME})
@@ -181,7 +181,7 @@ function(peermem_add_machines)
 		math(EXPR timeout "${timeout}")
 		list(SORT each COMPARE NATURAL ORDER DESCENDING)
 		list(GET each 0 each)
-		if(NOT PEERMEM_LANE STREQUAL plain)
+		if(NOT PEERMEM_CONFIG STREQUAL plain)
 			list(PREPEND options --smp 1)
 		endif()
 		peermem_add_machine_test(short-${machine} short ${timeout} ${each}

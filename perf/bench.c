@@ -164,7 +164,7 @@ void bench_check_kind(const struct vt_mem_kind *kind, unsigned int regions)
 	struct vt_counters c;
 
 	bench_check("reading the counters", vt_counters_read(kind, &c));
-	if (kind->client && c.alloc_mrs < c.dealloc_mrs + regions)
+	if (kind->exporter && c.alloc_mrs < c.dealloc_mrs + regions)
 		bench_die("the exporter has too few registrations", -ENXIO);
 }
 

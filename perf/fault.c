@@ -49,7 +49,7 @@ static void forget_mapping(struct vt_mem *mem)
 		.size = sizeof(query), .handle = mem->handle,
 	};
 
-	if (!mem->kind->client) {
+	if (!mem->kind->exporter) {
 		if (madvise(mem->addr, mem->length, MADV_DONTNEED))
 			bench_die("madvise", -errno);
 		return;
@@ -189,7 +189,7 @@ static double prefetch(struct fault *f, struct vt_mem *mem, bool mapped)
 
 static void measure(struct fault *f, struct vt_mem *large)
 {
-	const char *name = f->mem.kind->client ? "VRAM" : "host";
+	const char *name = f->mem.kind->exporter ? "VRAM" : "host";
 
 	bench_result(name, "CPU", bench_ns, cpu_fault(f));
 	bench_result(name, "call", bench_ns, call_fault(f, false));

@@ -49,7 +49,7 @@ NOT_APPLICABLE = 'n/a: '
 EXPECTED = re.compile(r'#.*/([^/ ]+\.[ch]:\d+:.*)')
 REMARK = re.compile(r'# (?! RUN)(.*)')
 # The line that vm.sh prints before the kernel warnings.
-COMPLAINED = 'vm: kernel warnings:'
+KERNEL_WARNINGS = 'vm: kernel warnings:'
 
 # Exit statuses of vm.sh itself, not of the command.
 VM_FAILURES = {
@@ -146,7 +146,7 @@ class Reason:
             self.expected = expected.group(1)
         if self.warning == '':
             self.warning = line
-        elif line == COMPLAINED and not self.warning:
+        elif line == KERNEL_WARNINGS and not self.warning:
             self.warning = ''
 
 

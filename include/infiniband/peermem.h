@@ -191,9 +191,9 @@ int peermem_exporters(struct peermem_exporter_stats *stats, size_t stat_size,
  * @addr: first byte; for a dma-buf the offset in it
  * @length: length in bytes
  * @resident: bytes, in whole pages, that an access finds without a fault
- * @faults: page faults; 0 for a pinned MR
- * @invalidations: pages invalidated; 0 for a pinned MR
- * @prefetched: pages requested by prefetch; 0 for a pinned MR
+ * @faults: page faults; of a DMA importer: how often its memory was mapped
+ * @invalidations: pages invalidated; of a DMA importer: how often it was stopped
+ * @prefetched: pages requested by prefetch
  * @number: increases from one registration to the next; not a key
  * @flags: enum peer_mem_mr_flags
  * @page_size: page size in bytes

@@ -225,7 +225,7 @@ int ib_umem_peer_write(struct ib_umem_peer *peer, u64 offset, const void *src,
  *
  * The caller serialises its atomics: device memory has no atomic accessors.
  *
- * Context: any; does not sleep.
+ * Context: process context; does not sleep. The caller may hold spinlocks.
  * Return: 0; -EINVAL unaligned; -EFAULT, -EACCES as ib_umem_peer_write();
  * -EAGAIN the page is not present: call ib_umem_peer_fault_in() and repeat.
  */
@@ -239,7 +239,7 @@ int ib_umem_peer_cmp_swap(struct ib_umem_peer *peer, u64 offset, u64 compare,
  * @add:    value to add
  * @orig:   receives the previous value
  *
- * Context: any; does not sleep.
+ * Context: process context; does not sleep. The caller may hold spinlocks.
  * Return: as ib_umem_peer_cmp_swap().
  */
 int ib_umem_peer_fetch_add(struct ib_umem_peer *peer, u64 offset, u64 add,
@@ -251,7 +251,7 @@ int ib_umem_peer_fetch_add(struct ib_umem_peer *peer, u64 offset, u64 add,
  * @offset: such that the address is a multiple of 8
  * @value:  value to store
  *
- * Context: any; does not sleep.
+ * Context: process context; does not sleep. The caller may hold spinlocks.
  * Return: as ib_umem_peer_cmp_swap().
  */
 int ib_umem_peer_store64(struct ib_umem_peer *peer, u64 offset, u64 value);
@@ -408,7 +408,7 @@ int ib_umem_peer_prefetch(struct ib_umem_peer *peer, u64 offset, size_t length,
  * Reads each region of device memory in the range once, so that posted writes
  * have reached the device.
  *
- * Context: any; does not sleep.
+ * Context: process context; does not sleep. The caller may hold spinlocks.
  * Return: 0; -EFAULT revoked, or outside of the umem.
  */
 int ib_umem_peer_flush(struct ib_umem_peer *peer, u64 offset, size_t length);

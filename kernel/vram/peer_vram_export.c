@@ -251,7 +251,7 @@ static int peer_vram_dma_map(struct ib_peer_region *region,
 			       vram->bar + block->where, block->length, addr);
 }
 
-/* Called without resv: the BO may have moved, so only @block tells where it was. */
+/* With or without resv. The BO may have moved: only @block tells where it was. */
 static void peer_vram_dma_unmap(struct ib_peer_region *region,
 				const struct ib_peer_block *block,
 				dma_addr_t addr)

@@ -51,7 +51,7 @@ static int example_move(struct vt_mem *mem, bool home)
 
 const struct vt_mem_kind vt_mem_example = {
 	.name = "example",
-	.client = "peer_example",
+	.exporter = "peer_example",
 	.module = "peer_example",
 	.prepare = example_prepare,
 	.alloc = example_alloc,

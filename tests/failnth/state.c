@@ -110,7 +110,7 @@ static int count_descriptors(uint64_t *count, uint64_t *next)
 
 int state_read(struct state *state)
 {
-	static const struct vt_mem_kind maps = { .client = "peer_maps" };
+	static const struct vt_mem_kind maps = { .exporter = "peer_maps" };
 	int ret;
 
 	memset(state, 0, sizeof(*state));

@@ -272,7 +272,7 @@ static int setup_and_allow(void)
 #define DEVICE_KIND(kind_name, prepare_fn)				\
 	{								\
 		.name = kind_name,					\
-		.client = "peer_maps",					\
+		.exporter = "peer_maps",				\
 		.prepare = prepare_fn,					\
 		.alloc = device_alloc,					\
 		.free = vt_mem_release,					\

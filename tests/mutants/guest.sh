@@ -24,8 +24,8 @@ rules=/run/modprobe.d/peermem.conf
 
 # shellcheck source=../vm/unload.sh
 . "$vm/unload.sh"
-# shellcheck source=../vm/complaints.sh
-. "$vm/complaints.sh"
+# shellcheck source=../vm/kernel_warnings.sh
+. "$vm/kernel_warnings.sh"
 
 # Some tests bind devices to other drivers.
 free_devices()
@@ -93,7 +93,7 @@ run_test()
 	swapoff -a
 	while read -r line; do
 		echo "@warning ${line#*:}"
-	done < <(dmesg | vm_complaints)
+	done < <(dmesg | vm_kernel_warnings)
 	echo "@end $name $1 $status"
 	[ -z "$line" ] || unusable "kernel warning"
 }

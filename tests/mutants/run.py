@@ -321,8 +321,8 @@ class Machine:
         self.errors.seek(0)
         lines = self.errors.read().splitlines()
         self.errors.close()
-        if tap.COMPLAINED in lines:
-            return lines[lines.index(tap.COMPLAINED) + 1]
+        if tap.KERNEL_WARNINGS in lines:
+            return lines[lines.index(tap.KERNEL_WARNINGS) + 1]
         return ''
 
     def follow(self, item, log):

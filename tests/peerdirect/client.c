@@ -99,7 +99,7 @@ int client_open(struct client *client, const struct client_type *type)
 	client->type = type;
 	client->kind = vt_mem_peerdirect;
 	client->kind.name = type->product;
-	client->kind.client = type->name;
+	client->kind.exporter = type->name;
 	ret = client_load(type->product);
 	snprintf(piece_order, sizeof(piece_order), "%d", type->piece_order);
 	if (!ret)

@@ -222,7 +222,7 @@ TEST_F_TIMEOUT(race, counted_before_use, 60)
 	EXPECT_EQ(0, vt_mr_counters_read(&counters));
 	EXPECT_EQ(1, counters.faults);
 	EXPECT_EQ(0, vt_counters_read(variant->kind, &after));
-	EXPECT_EQ(before.faults + !!variant->kind->client, after.faults);
+	EXPECT_EQ(before.faults + !!variant->kind->exporter, after.faults);
 	ASSERT_EQ(0, hold_release("published"));
 }
 
@@ -292,7 +292,7 @@ TEST_F_TIMEOUT(race, fault_against_exit, 60)
 {
 	int mrs = vt_resource_count("mr");
 
-	if (variant->kind->client)
+	if (variant->kind->exporter)
 		EXPECT_EQ(0, kill_at("claimed", fault, variant->kind));
 	EXPECT_EQ(0, kill_at("resolve", fault, variant->kind));
 	EXPECT_EQ(0, kill_at("resolved", fault, variant->kind));

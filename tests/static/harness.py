@@ -130,7 +130,7 @@ def report_of(work, program):
             for case in cases.getroot()]
 
 
-def sum_of(work, counts, status, *lanes):
+def sum_of(work, counts, status, *configs):
     junit = os.path.join(work, 'junit.xml')
     with open(junit, 'w', encoding='utf-8') as out:
         out.write(f'<testsuite><testcase name="x" status="{status}"/>'
@@ -141,7 +141,7 @@ def sum_of(work, counts, status, *lanes):
     if counts:
         with open(path, 'w', encoding='utf-8') as out:
             print(*counts, file=out)
-    done = subprocess.run([TAP, 'sum', f'x={work}', *lanes], text=True,
+    done = subprocess.run([TAP, 'sum', f'x={work}', *configs], text=True,
                           capture_output=True)
     return done.stdout.splitlines()[-1], done.returncode
 
@@ -186,7 +186,7 @@ def main():
         check('a test that was killed after it counted',
               sum_of(work, (3, 0, 0), 'fail'),
               ('3 passed, 1 failed, 0 skipped', 1))
-        check('two lanes, of which one failed',
+        check('two configurations, of which one failed',
               sum_of(work, (3, 1, 1), 'fail', f'y={work}'),
               ('6 passed, 2 failed, 2 skipped', 1))
         check('nothing at all', sum_of(work, None, 'run')[1], 1)

@@ -63,15 +63,15 @@ while [ $# -gt 0 ]; do
 done
 [ -n "$round" ] || round=$((seconds / 2 < 60 ? (seconds + 1) / 2 : 60))
 
-# shellcheck source=../vm/complaints.sh
-. "$here/../vm/complaints.sh"
+# shellcheck source=../vm/kernel_warnings.sh
+. "$here/../vm/kernel_warnings.sh"
 
 # Clears the kernel log, so that it does not overflow. The host has a copy.
 count_warnings()
 {
 	local lines
 
-	lines=$(dmesg -c | grep -E "$VM_COMPLAINTS" | grep -vE "$VM_HARMLESS") ||
+	lines=$(dmesg -c | grep -E "$VM_KERNEL_WARNINGS" | grep -vE "$VM_HARMLESS") ||
 		return 0
 	echo "# ${lines//$'\n'/$'\n'# }"
 	warnings=$((warnings + $(wc -l <<< "$lines")))

@@ -9,12 +9,12 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 
+#include "../page_size.h"
 #include "lib/buf.h"
-#include "lib/page.h"
 #include "lib/pattern.h"
 #include "lib/proc.h"
 
-#define PAGE vt_page_size()
+#define PAGE page_size()
 #define PAGES 64
 #define SIZE (PAGES * PAGE)
 

@@ -13,11 +13,11 @@
 
 #include <rdma/peer_vram.h>
 
+#include "../page_size.h"
 #include "applies.h"
 #include "lib/copy.h"
 #include "lib/counters.h"
 #include "lib/link.h"
-#include "lib/page.h"
 #include "lib/proc.h"
 #include "lib/raw.h"
 #include "lib/test_dmabuf.h"
@@ -464,7 +464,7 @@ FIXTURE_TEARDOWN(bo)
 /* The dma-buf keeps the BO after its last handle is closed. */
 TEST_F(bo, outlives_its_handle)
 {
-	const size_t page = vt_page_size();
+	const size_t page = page_size();
 	struct vt_vram_info info;
 	uint64_t objects;
 	uint8_t *again;

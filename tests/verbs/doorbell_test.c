@@ -10,14 +10,14 @@
 #include <rdma/peer_bar.h>
 #include <sys/ioctl.h>
 
+#include "../page_size.h"
 #include "lib/buf.h"
 #include "lib/driver.h"
-#include "lib/page.h"
 #include "lib/proc.h"
 #include "lib/revoked.h"
 
 #define NODE "/dev/peer_test_edu"
-#define PAGE vt_page_size()
+#define PAGE page_size()
 
 /* Registers of edu, 4 bytes each. */
 #define IDENT 0x00

@@ -8,12 +8,12 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 
+#include "../page_size.h"
 #include "lib/buf.h"
 #include "lib/counters.h"
-#include "lib/page.h"
 #include "lib/verbs.h"
 
-#define PAGE vt_page_size()
+#define PAGE page_size()
 #define PAGES 16
 #define SIZE (PAGES * PAGE)
 

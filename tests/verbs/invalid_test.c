@@ -8,13 +8,13 @@
 
 #include <sys/resource.h>
 
+#include "../page_size.h"
 #include "applies.h"
 #include "lib/buf.h"
 #include "lib/counters.h"
-#include "lib/page.h"
 #include "lib/raw.h"
 
-#define PAGE vt_page_size()
+#define PAGE page_size()
 #define SIZE (16 * PAGE)
 
 FIXTURE(invalid)
@@ -74,7 +74,7 @@ FIXTURE_TEARDOWN(invalid)
 
 static bool is_host(const struct vt_mem_kind *kind)
 {
-	return !kind->client;
+	return !kind->exporter;
 }
 
 /* After a failed registration the memory can still be registered. */

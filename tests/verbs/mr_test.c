@@ -5,10 +5,10 @@
  */
 #include <kselftest_harness.h>
 
+#include "../page_size.h"
 #include "applies.h"
 #include "lib/counters.h"
 #include "lib/link.h"
-#include "lib/page.h"
 #include "lib/raw.h"
 
 #define SIZE (64 * 1024)
@@ -497,7 +497,7 @@ TEST_F(mr, overlapping)
 /* mprotect() splits the mapping; the memory can still be registered as a whole. */
 TEST_F(mr, split_mapping)
 {
-	size_t page = vt_page_size();
+	size_t page = page_size();
 	struct ibv_mr *mr;
 
 	ASSERT_EQ(0, mprotect(self->there.mem.addr + 2 * page, page, PROT_READ));

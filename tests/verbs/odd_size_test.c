@@ -6,12 +6,12 @@
  */
 #include <kselftest_harness.h>
 
+#include "../page_size.h"
 #include "lib/copy.h"
 #include "lib/counters.h"
 #include "lib/link.h"
-#include "lib/page.h"
 
-#define PAGE vt_page_size()
+#define PAGE page_size()
 /* Sizes of entries of the page table. */
 #define RUN (64UL * 1024)
 #define HUGE (2UL * 1024 * 1024)

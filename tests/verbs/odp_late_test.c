@@ -11,9 +11,9 @@
 #include <signal.h>
 #include <sys/mman.h>
 
+#include "../page_size.h"
 #include "lib/access_ops.h"
 #include "lib/counters.h"
-#include "lib/page.h"
 #include "lib/pattern.h"
 #include "lib/proc.h"
 #include "lib/raw.h"
@@ -21,7 +21,7 @@
 #include "lib/uffd.h"
 #include "lib/waiter.h"
 
-#define PAGE vt_page_size()
+#define PAGE page_size()
 #define SIZE (64 * 1024)
 #define ACCESS (VT_ACCESS_ALL | IBV_ACCESS_ON_DEMAND)
 

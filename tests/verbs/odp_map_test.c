@@ -13,15 +13,15 @@
 
 #include <rdma/peer_vram.h>
 
+#include "../page_size.h"
 #include "applies.h"
 #include "lib/buf.h"
 #include "lib/counters.h"
-#include "lib/page.h"
 #include "lib/pattern.h"
 #include "lib/proc.h"
 #include "lib/raw.h"
 
-#define PAGE vt_page_size()
+#define PAGE page_size()
 #define PART (64 * 1024)
 #define SPAN (4 * PART)
 #define ON_DEMAND (VT_ACCESS_ALL | IBV_ACCESS_ON_DEMAND)
@@ -221,7 +221,7 @@ TEST_F(map, protection_of_untouched_device_memory)
 TEST_F(map, read_only_pages)
 {
 	uint8_t *other = mmap(NULL, PART, PROT_READ, MAP_SHARED, self->file, 0);
-	static const uint8_t zero[VT_MAX_PAGE];
+	static const uint8_t zero[MAX_PAGE_SIZE];
 
 	ASSERT_NE(MAP_FAILED, other);
 	memset(self->area + FILE_ * PART, 0x5a, PART);
@@ -249,7 +249,7 @@ TEST_F(map, read_only_pages)
 /* A shared read-only mapping of a file: there is no copy on write. */
 TEST_F(map, read_only_shared_file)
 {
-	uint8_t have[VT_MAX_PAGE];
+	uint8_t have[MAX_PAGE_SIZE];
 
 	memset(self->area + FILE_ * PART, 0x5a, PART);
 	ASSERT_TRUE(map_at(self->area + FILE_ * PART, PART, PROT_READ,
@@ -282,7 +282,7 @@ TEST_F(map, zero_page)
 /* An access to one or two pages does not populate their neighbours. */
 TEST_F(map, neighbours_not_populated)
 {
-	unsigned char there[PART / VT_MIN_PAGE];
+	unsigned char there[PART / MIN_PAGE_SIZE];
 	unsigned int i;
 
 	ASSERT_EQ(0, put(self, 0, at(self, 5 * PAGE + 100), 10));

@@ -15,7 +15,7 @@
 
 #include <rdma/peer_vram.h>
 
-#include "lib/page.h"
+#include "../page_size.h"
 #include "lib/proc.h"
 #include "odp_workload.h"
 
@@ -137,14 +137,14 @@ static bool owner_has(struct workload *w, uint8_t *at)
 	snprintf(path, sizeof(path), "/proc/%d/pagemap", w->owner);
 	if (fd < 0)
 		fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (pread(fd, &entry, 8, (uintptr_t)at / vt_page_size() * 8) != 8)
+	if (pread(fd, &entry, 8, (uintptr_t)at / page_size() * 8) != 8)
 		return false;
 	return entry >> 63;
 }
 
 int move_out(struct workload *w, uint64_t random)
 {
-	size_t page = vt_page_size();
+	size_t page = page_size();
 	uint8_t *at = w->addr + random % (SIZE / page) * page;
 
 	if (random >> 32 & 0xff) {

@@ -11,8 +11,8 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
+#include "../page_size.h"
 #include "lib/access_ops.h"
-#include "lib/page.h"
 #include "lib/proc.h"
 #include "lib/raw.h"
 
@@ -20,7 +20,7 @@
 #define SYS_memfd_secret 447
 #endif
 
-#define PAGE vt_page_size()
+#define PAGE page_size()
 #define PART (16 * PAGE)
 #define SIZE (3 * PART)		/* ordinary, refused, ordinary */
 #define ACCESS (VT_ACCESS_ALL | IBV_ACCESS_ON_DEMAND)

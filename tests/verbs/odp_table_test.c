@@ -13,16 +13,16 @@
 #include <rdma/peer_mem.h>
 
 #include "../kmod/peer_test.h"
+#include "../page_size.h"
 #include "lib/buf.h"
 #include "lib/copy.h"
 #include "lib/counters.h"
 #include "lib/link.h"
-#include "lib/page.h"
 #include "lib/pattern.h"
 #include "lib/proc.h"
 #include "lib/raw.h"
 
-#define PAGE vt_page_size()
+#define PAGE page_size()
 #define RUN (64 * 1024UL)	/* device memory with one entry */
 #define HUGE (2UL * 1024 * 1024)
 #define GIB (1024UL * 1024 * 1024)

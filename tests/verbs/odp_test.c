@@ -13,10 +13,10 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 
+#include "../page_size.h"
 #include "lib/buf.h"
 #include "lib/copy.h"
 #include "lib/counters.h"
-#include "lib/page.h"
 #include "lib/pattern.h"
 #include "lib/proc.h"
 
@@ -48,7 +48,7 @@ static void move_invalidate(struct vt_mem *mem, uint64_t random)
 
 static void move_host(struct vt_mem *mem, uint64_t random)
 {
-	size_t page = vt_page_size();
+	size_t page = page_size();
 	size_t pages = mem->length / page;
 	uint8_t *at = mem->addr + random / 16 % pages * page;
 	size_t length = (random / 4096 % 8 + 1) * page;

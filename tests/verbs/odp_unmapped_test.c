@@ -15,12 +15,12 @@
 
 #include <rdma/peer_mem.h>
 
+#include "../page_size.h"
 #include "applies.h"
 #include "../kmod/peer_test.h"
 #include "lib/buf.h"
 #include "lib/counters.h"
 #include "lib/link.h"
-#include "lib/page.h"
 #include "lib/pattern.h"
 #include "lib/proc.h"
 #include "lib/raw.h"
@@ -358,7 +358,7 @@ TEST_F(unmapped, exported)
 static uint8_t *last_page(void)
 {
 	static const uintptr_t ends[] = { 1UL << 56, 1UL << 47 };
-	size_t size = vt_page_size();
+	size_t size = page_size();
 	uint8_t *page;
 	size_t i;
 
@@ -380,7 +380,7 @@ TEST_F(unmapped, beyond_user_addresses)
 {
 	uint8_t *last = last_page();
 	uint8_t *beyond[] = {
-		last + vt_page_size(), last + HUGE, (uint8_t *)0xffff888000000000,
+		last + page_size(), last + HUGE, (uint8_t *)0xffff888000000000,
 		(uint8_t *)0xffffffff81000000, (uint8_t *)-HUGE,
 		(uint8_t *)-(LENGTH + 1UL),
 	};
@@ -400,7 +400,7 @@ TEST_F(unmapped, beyond_user_addresses)
 			  transfer(self, true, beyond[i]))
 			TH_LOG("%p", beyond[i]);
 	}
-	munmap(last - vt_page_size(), vt_page_size());
+	munmap(last - page_size(), page_size());
 }
 
 /*

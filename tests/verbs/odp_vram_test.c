@@ -14,9 +14,9 @@
 #include <stdatomic.h>
 #include <sys/mman.h>
 
+#include "../page_size.h"
 #include "lib/buf.h"
 #include "lib/counters.h"
-#include "lib/page.h"
 #include "lib/pattern.h"
 #include "lib/proc.h"
 #include "lib/raw.h"
@@ -418,7 +418,7 @@ TEST_F(vram, unbound_driver)
 
 static int advise(vram_t *self, struct vt_buf *buf)
 {
-	struct ibv_sge sge = vt_sge(buf, 0, vt_page_size());
+	struct ibv_sge sge = vt_sge(buf, 0, page_size());
 
 	return vt_advise_mr(self->dev.pd, IBV_ADVISE_MR_ADVICE_PREFETCH_WRITE,
 			    IBV_ADVISE_MR_FLAG_FLUSH, &sge, 1);
@@ -509,24 +509,6 @@ TEST_F_TIMEOUT(vram, pinned_and_on_demand_at_once, 120)
 	EXPECT_EQ(0, vt_buf_close(&buf));
 }
 
-/* Number of invalidated pages of the only on-demand MR. */
-static long pages_lost(void)
-{
-	FILE *pipe = popen("rdma statistic show mr", "re");
-	long lost = -1;
-	char line[1024];
-	char *at;
-
-	while (pipe && fgets(line, sizeof(line), pipe)) {
-		at = strstr(line, "page_invalidations ");
-		if (at)
-			sscanf(at, "page_invalidations %ld", &lost);
-	}
-	if (pipe)
-		pclose(pipe);
-	return lost;
-}
-
 /* Maps a BO at an address that is aligned to PIECE, and registers it. */
 static int open_aligned(vram_t *self, struct vt_buf *buf)
 {
@@ -550,9 +532,10 @@ static int open_aligned(vram_t *self, struct vt_buf *buf)
 
 TEST_F(vram, one_fault_per_contiguous_piece)
 {
+	struct vt_mr_counters before, after;
 	struct vt_block block[64];
 	struct vt_buf buf = { 0 };
-	long faults, lost;
+	long faults;
 
 	ASSERT_EQ(0, vt_write_file(SCATTER, "N"));
 	EXPECT_EQ(0, open_aligned(self, &buf));
@@ -570,10 +553,11 @@ TEST_F(vram, one_fault_per_contiguous_piece)
 	EXPECT_EQ(0, exchange(self, &buf, PIECE + 100));
 	EXPECT_EQ(faults + 2, exporter_counter("num_faults"));
 	/* All pages of both pieces were present. */
-	lost = pages_lost();
-	EXPECT_LE(0, lost);
+	ASSERT_EQ(0, vt_mr_counters_read(&before));
 	EXPECT_EQ(0, move(&buf.mem, PEER_VRAM_DOMAIN_SYSTEM));
-	EXPECT_EQ((long)(lost + 2 * PIECE / vt_page_size()), pages_lost());
+	ASSERT_EQ(0, vt_mr_counters_read(&after));
+	EXPECT_EQ(before.invalidations + 2 * PIECE / page_size(),
+		  after.invalidations);
 	EXPECT_EQ(0, vt_buf_check_all(&buf));
 	EXPECT_EQ(0, vt_buf_close(&buf));
 }

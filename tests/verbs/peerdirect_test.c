@@ -11,15 +11,15 @@
 #include <stdatomic.h>
 #include <sys/ioctl.h>
 
+#include "../page_size.h"
 #include "applies.h"
 #include "../kmod/peer_test.h"
 #include "lib/buf.h"
 #include "lib/counters.h"
-#include "lib/page.h"
 #include "lib/proc.h"
 #include "lib/revoked.h"
 
-#define PAGE vt_page_size()
+#define PAGE page_size()
 /* Several pieces of physical memory, of different sizes. */
 #define SIZE (1024 * 1024)
 

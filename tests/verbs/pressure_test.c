@@ -7,9 +7,9 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "../page_size.h"
 #include "lib/buf.h"
 #include "lib/counters.h"
-#include "lib/page.h"
 #include "lib/pattern.h"
 #include "lib/proc.h"
 
@@ -57,12 +57,12 @@ FIXTURE_TEARDOWN(pressure)
 static int stamp(struct vt_mem *mem, unsigned int bo)
 {
 	static uint64_t chunk[MIB / sizeof(uint64_t)];
-	size_t page_size = vt_page_size();
+	size_t step = page_size();
 	size_t offset, page;
 	int ret = 0;
 
 	for (offset = 0; !ret && offset < mem->length; offset += MIB) {
-		for (page = 0; page < MIB; page += page_size)
+		for (page = 0; page < MIB; page += step)
 			chunk[page / 8] = vt_pattern_word(bo, offset + page);
 		ret = vt_mem_write(mem, offset, chunk, MIB);
 	}
@@ -72,7 +72,7 @@ static int stamp(struct vt_mem *mem, unsigned int bo)
 static int check_stamp(struct vt_mem *mem, unsigned int bo)
 {
 	static uint64_t chunk[MIB / sizeof(uint64_t)];
-	size_t page_size = vt_page_size();
+	size_t step = page_size();
 	size_t offset, page;
 	int ret;
 
@@ -80,7 +80,7 @@ static int check_stamp(struct vt_mem *mem, unsigned int bo)
 		ret = vt_mem_read(mem, offset, chunk, MIB);
 		if (ret)
 			return ret;
-		for (page = 0; page < MIB; page += page_size)
+		for (page = 0; page < MIB; page += step)
 			if (chunk[page / 8] != vt_pattern_word(bo, offset + page))
 				return -EILSEQ;
 	}

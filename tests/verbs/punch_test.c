@@ -16,13 +16,13 @@
 #include <stdatomic.h>
 #include <sys/mman.h>
 
+#include "../page_size.h"
 #include "lib/buf.h"
-#include "lib/page.h"
 #include "lib/pattern.h"
 #include "lib/proc.h"
 #include "lib/raw.h"
 
-#define PAGE vt_page_size()
+#define PAGE page_size()
 /* Erasing this many entries needs several batches under the page table's lock. */
 #define LENGTH (32UL * 1024 * 1024)
 #define SECONDS 60
@@ -132,7 +132,7 @@ static struct vt_remote target(const struct worker *w)
 static bool write_step(struct worker *w, uint64_t seed, int *error)
 {
 	struct ibv_sge sge = vt_sge(&w->local, 0, PAGE);
-	uint8_t have[VT_MAX_PAGE];
+	uint8_t have[MAX_PAGE_SIZE];
 
 	vt_buf_fill(&w->local, seed);
 	*error = punch(w);

@@ -3,8 +3,8 @@
  * Range and rights of an MR: an iova other than the virtual address, begin and end
  * within pages, accesses one byte too far, access flags.
  */
+#include "../page_size.h"
 #include "data.h"
-#include "lib/page.h"
 #include "lib/raw.h"
 
 /* Runs the tables with MRs at another iova. */
@@ -47,7 +47,7 @@ TEST_F(data, iova_top)
 {
 	struct vt_buf_opts opts = {
 		.access = VT_ACCESS_ALL | variant->on_demand,
-		.iova = 0 - (uint64_t)SIZE - vt_page_size(),
+		.iova = 0 - (uint64_t)SIZE - page_size(),
 	};
 
 	ASSERT_EQ(0, vt_buf_close(&self->remote));

@@ -9,10 +9,10 @@
  */
 #include <kselftest_harness.h>
 
+#include "../page_size.h"
 #include "lib/buf.h"
 #include "lib/counters.h"
 #include "lib/driver.h"
-#include "lib/page.h"
 #include "lib/pattern.h"
 #include "lib/proc.h"
 #include "lib/revoked.h"
@@ -108,7 +108,7 @@ TEST_F_TIMEOUT(revoke, munmap_whole, 60)
 
 TEST_F_TIMEOUT(revoke, munmap_part, 60)
 {
-	size_t page = vt_page_size();
+	size_t page = page_size();
 
 	ASSERT_EQ(0, munmap(self->buf.mem.addr + SIZE - page, page));
 	expect_revoked(_metadata, self, variant->kind);
@@ -117,7 +117,7 @@ TEST_F_TIMEOUT(revoke, munmap_part, 60)
 
 TEST_F_TIMEOUT(revoke, munmap_first_part, 60)
 {
-	ASSERT_EQ(0, munmap(self->buf.mem.addr, vt_page_size()));
+	ASSERT_EQ(0, munmap(self->buf.mem.addr, page_size()));
 	expect_revoked(_metadata, self, variant->kind);
 	dereg(_metadata, self);
 }

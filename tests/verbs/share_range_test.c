@@ -14,16 +14,16 @@
 #include <rdma/peer_mem.h>
 #include <rdma/peer_vram.h>
 
+#include "../page_size.h"
 #include "lib/buf.h"
 #include "lib/counters.h"
 #include "lib/file_limit.h"
 #include "lib/link.h"
-#include "lib/page.h"
 #include "lib/pattern.h"
 #include "lib/proc.h"
 #include "lib/raw.h"
 
-#define PAGE vt_page_size()
+#define PAGE page_size()
 #define SIZE (3 * 1024 * 1024)
 #define BOUND_MS 60000
 
@@ -41,7 +41,7 @@
  */
 static int exporter_do(char command, struct vt_buf *buf)
 {
-	static const uint8_t zero[VT_MAX_PAGE];
+	static const uint8_t zero[MAX_PAGE_SIZE];
 	uint8_t *addr = buf->mem.addr;
 
 	switch (command) {

@@ -8,9 +8,9 @@
 
 #include <fcntl.h>
 
+#include "../page_size.h"
 #include "lib/copy.h"
 #include "lib/link.h"
-#include "lib/page.h"
 #include "lib/pattern.h"
 
 #define SIZE (1024 * 1024)
@@ -40,7 +40,7 @@ FIXTURE_SETUP(storage)
 	self->file = open(self->path, O_RDWR | O_CREAT | O_TRUNC, 0600);
 	ASSERT_LE(0, self->file);
 	/* Aligned for direct I/O. */
-	self->heap = aligned_alloc(vt_page_size(), SIZE);
+	self->heap = aligned_alloc(page_size(), SIZE);
 	ASSERT_NE(NULL, self->heap);
 	vt_pattern_fill(self->heap, 7, 0, SIZE);
 	ASSERT_EQ(SIZE, write(self->file, self->heap, SIZE));

@@ -12,7 +12,7 @@
 #
 # Invariants
 #   Fails closed: without "exit N" on the status port, the result is a failure. Any
-#   kernel warning in the log (complaints.sh) is a failure too.
+#   kernel warning in the log (kernel_warnings.sh) is a failure too.
 #   The output of the command has ports of its own and is never mixed with kernel
 #   messages. The guest ends when this program ends, for whatever reason.
 
@@ -27,8 +27,8 @@ VM_PROJECT=$(cd "$VM_HERE/../.." && pwd)
 VM_BUILD=${PEERMEM_BUILD:-$VM_PROJECT/build}
 VM_CACHE=$VM_BUILD/vm
 
-# shellcheck source=complaints.sh
-. "$VM_HERE/complaints.sh"
+# shellcheck source=kernel_warnings.sh
+. "$VM_HERE/kernel_warnings.sh"
 # shellcheck source=kernel.sh
 . "$VM_HERE/kernel.sh"
 # shellcheck source=accel.sh
@@ -487,7 +487,7 @@ show_kernel_warnings()
 {
 	local lines first
 
-	lines=$(vm_complaints < "$dir/kernel.log") || return
+	lines=$(vm_kernel_warnings < "$dir/kernel.log") || return
 	vm_say "kernel warnings:"
 	cut -d: -f2- <<< "$lines" >&2
 	vm_say "kernel log from the first warning on:"

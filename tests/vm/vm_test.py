@@ -200,8 +200,8 @@ def test_kernel_warnings():
     """Checks the rules that vm.sh sources, without a virtual machine."""
     def kernel_warnings(log):
         done = subprocess.run(
-            ['bash', '-c', f'. {os.path.dirname(VM)}/complaints.sh;'
-             'vm_complaints'], input=log, capture_output=True, check=False)
+            ['bash', '-c', f'. {os.path.dirname(VM)}/kernel_warnings.sh;'
+             'vm_kernel_warnings'], input=log, capture_output=True, check=False)
         return done.returncode, done.stdout.decode(errors='replace')
 
     for line in KERNEL_WARNINGS:

@@ -181,9 +181,9 @@ enum peer_mem_mr_flags {
  * @addr: out: first byte; for a dma-buf the offset in it
  * @length: out: length in bytes
  * @resident: out: bytes, in whole pages, that an access finds without a fault
- * @faults: out: page faults; 0 for a pinned MR
- * @invalidations: out: pages invalidated; 0 for a pinned MR
- * @prefetched: out: pages requested by prefetch; 0 for a pinned MR
+ * @faults: out: page faults; of a DMA importer: how often its memory was mapped
+ * @invalidations: out: pages invalidated; of a DMA importer: how often it was stopped
+ * @prefetched: out: pages requested by prefetch
  * @page_size: out: page size in bytes
  * @regions: out: number of live ranges that exporters have claimed for this MR
  * @device: out: name of the RDMA device

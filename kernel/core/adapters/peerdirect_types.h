@@ -54,7 +54,7 @@ struct pd_piece {
  * @region:   NULL once released; protected by @lock
  * @state:    protected by @lock; the thread that sets PD_UNMAPPING calls the
  *            client
- * @expired:  the client unmaps it by itself; set under @lock, never cleared
+ * @expired:  the client has invalidated it; set under @lock, never cleared
  * @map_lock: on demand, serializes mapping
  * @mapping:  completed when get_pages() and dma_map() have returned
  * @unmapped: completed when dma_unmap() and put_pages() have returned

@@ -241,7 +241,7 @@ static void bridge_stop_dma(struct ib_umem_peer *peer, bool over)
 	 */
 	if (bridge->mapped && bridge->importer_type != IB_PEER_DYNAMIC)
 		ibdev_warn_ratelimited(peer->umem.ibdev,
-				       "peer memory is taken away from a device that does not stop using it\n");
+				       "peer memory is revoked, but the device cannot stop using it\n");
 	dma_resv_unlock(&bridge->resv);
 	atomic_dec(&bridge->pending_moves);
 }

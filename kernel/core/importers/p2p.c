@@ -27,7 +27,7 @@
 static char *p2p_bridges;
 module_param(p2p_bridges, charp, 0644);
 MODULE_PARM_DESC(p2p_bridges,
-		 "host bridges that pass requests between devices: vendor:device of their function 00.0, in hexadecimal, with commas between; or \"all\"");
+		 "host bridges that forward requests between devices: a comma-separated list of vendor:device of their function 00.0, in hexadecimal; or \"all\"");
 
 /*
  * No cache lies between the devices; for system pages the importer's driver

@@ -409,7 +409,7 @@ static int fault_range(struct ib_peer_fault *fault, unsigned long end,
  * at any time.
  * @until: deadline of the access, in jiffies; 0: one deadline for each step
  *         of the range
- * Return: 0; -EFAULT nothing there, or revoked; -EACCES not writable;
+ * Return: 0; -EFAULT nothing there, or revoked; -EACCES no such access;
  * -ENOMEM; -ETIMEDOUT not present by the deadline, or invalidated again and
  * again; -EINTR the task is being killed.
  */

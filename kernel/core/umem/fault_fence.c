@@ -52,9 +52,10 @@ static bool fence_wait_stale(const struct ib_peer_fault *fault)
  * @fence: the fence; the caller holds a reference
  *
  * Context: may sleep. The caller holds no lock that others need.
- * Return: 0 signaled; -EAGAIN the range was invalidated meanwhile, resolve it
- * again; -EFAULT the region is dead; -EINTR the task is being killed;
- * -ETIMEDOUT the deadline of the fault has passed; or the error of the fence.
+ * Return: 0 signaled, with or without an error; -EAGAIN the range was
+ * invalidated meanwhile, resolve it again; -EFAULT the region is dead, or the
+ * umem is revoked; -EINTR the task is being killed; -ETIMEDOUT the deadline of
+ * the fault has passed.
  */
 int ib_peer_fault_wait(struct ib_peer_fault *fault, struct dma_fence *fence)
 {

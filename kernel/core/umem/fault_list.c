@@ -4,7 +4,8 @@
  *
  * peer->active_faults counts every fault from queueing to its end. Deregistration
  * waits until it is zero (ib_umem_peer_drain_faults()). peer->works lists the faults
- * that workers run, so that they can be killed like a task that gets SIGKILL.
+ * that are queued for workers or run by them. Those that run can be killed, like a
+ * task that gets SIGKILL.
  */
 #include <linux/list.h>
 #include <linux/sched/signal.h>

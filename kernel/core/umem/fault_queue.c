@@ -82,7 +82,8 @@ static void queue_free(struct ib_peer_queue *queue)
 
 /*
  * Unlinks an unused queue. Return: false if another caller did it, or if the
- * queue was used meanwhile; then the delayed work is pending again.
+ * queue was used meanwhile: its last user has queued the delayed work again, or
+ * will.
  */
 static bool queue_unlink_unused(struct ib_peer_queue *queue)
 {

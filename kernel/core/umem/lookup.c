@@ -1,56 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-/* Looks up a page for an access, and maps it for the CPU. */
-#include <linux/errno.h>
-#include <linux/highmem.h>
-#include <linux/iosys-map.h>
+/*
+ * Checks whether pages are present. The lookup of an access itself is inline, in
+ * lookup.h.
+ */
+#include <linux/minmax.h>
 #include <linux/mm.h>
 
 #include "umem/lookup.h"
-
-int peer_lookup(struct peer_reader *reader, struct ib_umem_peer *peer,
-		unsigned long addr, bool write, unsigned long *pte)
-{
-	if (unlikely(READ_ONCE(peer->revoked)))
-		return -EFAULT;
-	if (unlikely(write && !READ_ONCE(peer->writable)))
-		return -EACCES;
-	*pte = peer_reader_pte(reader, peer, addr);
-	if (unlikely(!*pte))
-		return peer->on_demand ? -EAGAIN : -EFAULT;
-	if (unlikely(write && !(*pte & PEER_PTE_WRITE)))
-		return peer->on_demand ? -EAGAIN : -EACCES;
-	return 0;
-}
-
-/* Maps a page of system memory for the duration of the access. */
-void peer_map(unsigned long pte, struct iosys_map *map)
-{
-	unsigned long place = pte & PAGE_MASK;
-
-	if (pte & PEER_PTE_IOMEM)
-		iosys_map_set_vaddr_iomem(map, (void __iomem *)place);
-	else if (pte & PEER_PTE_PAGE)
-		iosys_map_set_vaddr(map, kmap_local_pfn(PHYS_PFN(place)));
-	else
-		iosys_map_set_vaddr(map, (void *)place);
-}
-
-/*
- * Only this function knows that the page was written: the CPU page table may
- * not say so. The reader has not unlocked, so the page still belongs to the
- * process.
- */
-void peer_unmap(unsigned long pte, struct iosys_map *map, bool written)
-{
-	struct page *page;
-
-	if (!(pte & PEER_PTE_PAGE))
-		return;
-	kunmap_local(map->vaddr);
-	page = pfn_to_page(PHYS_PFN(pte & PAGE_MASK));
-	if (written && !PageDirty(page))
-		set_page_dirty(page);
-}
 
 static int peer_lookup_unused(struct ib_umem_peer *peer, unsigned long addr,
 			      bool write)

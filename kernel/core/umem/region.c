@@ -9,8 +9,8 @@
  * tree of its umem, where a dead region answers "revoked" until its range is
  * unmapped.
  *
- * Killing a region makes it inaccessible, immediately, from any context, for
- * ever. It waits for accesses in progress, and for nothing else.
+ * Killing a region makes it inaccessible, immediately and for ever. It waits
+ * for accesses in progress, and for nothing else. It does not sleep.
  *
  * exporters_lock protects exporter->regions, ->killed and ->dying. It is a
  * leaf.

@@ -6,8 +6,8 @@
  *              is full from the start
  *   on demand  any part of an address space; an empty page table; each device
  *              mapping is claimed at its first access
- *   dma-buf    as on demand, but a range of the offsets of another driver's
- *   dma-buf: one region, claimed at registration, in no address space
+ *   dma-buf    as on demand, but a range of offsets in another driver's dma-buf:
+ *              one region, claimed at registration, in no address space
  *   export     a range that a process has exported as a dma-buf (export.c):
  *              on demand in that address space; revoked when any part of it
  *              is unmapped
@@ -282,10 +282,10 @@ static struct ib_umem_peer *umem_get_dmabuf(struct ib_device *ibdev,
 		goto err_free;
 	ret = ib_umem_peer_registry_add(peer);
 	if (ret)
-		goto err_unwatch;
+		goto err_notifier;
 	return peer;
 
-err_unwatch:
+err_notifier:
 	umem_remove_notifier(peer);
 err_free:
 	ib_umem_peer_release_regions(peer);

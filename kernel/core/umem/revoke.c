@@ -3,8 +3,10 @@
  * Ends accesses for ever: those of a whole umem (revoked), or to one region (dead).
  *
  * A umem is revoked when it is released, when a pinned region is revoked, and when
- * the process unmaps part of a pinned or exported range. Nothing clears the state.
- * Each function returns only when no access that began before it is in progress.
+ * the process unmaps part of a pinned or exported range (see also
+ * IB_PEER_MMU_TRACKED). Nothing clears the state. ib_umem_peer_kill() and
+ * ib_umem_peer_mark_dead() return only when no access that began before is in
+ * progress.
  */
 #include <linux/lockdep.h>
 

@@ -22,8 +22,8 @@
  *
  * @stop: The device stops using the region; if @over, for ever. It has stopped
  *        when the call returns, unless it cannot. May sleep. Takes the resv of the
- *        dma-buf, which no task holds that waits for the caller. The caller keeps
- *        the umem alive (region_refs).
+ *        dma-buf; a task that holds the resv never waits for the caller. The caller
+ *        keeps the umem alive (region_refs).
  * @cancel_work: Waits until the bridge has no work in progress. The mmu notifier
  *        has been removed.
  * @is_on_demand: The device does not pin.

@@ -12,7 +12,7 @@ struct task_struct;
 
 /*
  * struct ib_peer_process - a process that is asked about, with its references
- * @task: its first thread
+ * @task: its first thread; for PID 0, the calling thread
  * @mm:   its memory
  */
 struct ib_peer_process {

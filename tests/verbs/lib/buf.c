@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../page_size.h"
 #include "buf.h"
-#include "page.h"
 #include "pattern.h"
 #include "raw.h"
 
@@ -60,7 +60,7 @@ static int buf_register(struct vt_buf *buf, struct vt_dev *dev,
 
 	if (opts->iova)
 		iova = (opts->iova == ULLONG_MAX ? 0 : opts->iova) +
-		       start % vt_page_size();
+		       start % page_size();
 	if (!access)
 		access = buf->mem.dmabuf < 0 ? VT_ACCESS_ALL : VT_ACCESS_DMABUF;
 	buf->iova = iova - opts->skip;
@@ -143,7 +143,7 @@ static int check_range(struct vt_buf *buf, uint64_t offset, size_t length)
 
 int vt_buf_check(struct vt_buf *buf, uint64_t offset, size_t length)
 {
-	uint64_t page = vt_page_size();
+	uint64_t page = page_size();
 	uint64_t start = offset > page ? offset - page : 0;
 	uint64_t end = offset + length + page;
 

@@ -46,10 +46,10 @@ int vt_counters_read(const struct vt_mem_kind *kind, struct vt_counters *c)
 
 	memset(c, 0, sizeof(*c));
 	kind = vt_mem_base(kind);
-	if (!kind->client)
+	if (!kind->exporter)
 		return 0;
 	for (i = 0; !ret && i < sizeof(files) / sizeof(files[0]); i++)
-		ret = read_one(kind->client, files[i].name, files[i].value);
+		ret = read_one(kind->exporter, files[i].name, files[i].value);
 	return ret;
 }
 

@@ -30,7 +30,7 @@ enum vt_mem_flags {
 /**
  * struct vt_mem_kind - a kind of memory
  * @name:    name in the variants of tests
- * @client:  directory of the exporter in /sys/kernel/mm/memory_peers; NULL: not
+ * @exporter: directory of the exporter in /sys/kernel/mm/memory_peers; NULL: not
  *           peer memory
  * @module:  module of the exporter; NULL: none, or several
  * @node:    device node whose mmap() allocates memory; NULL: there is none
@@ -51,7 +51,7 @@ enum vt_mem_flags {
  */
 struct vt_mem_kind {
 	const char *name;
-	const char *client;
+	const char *exporter;
 	const char *module;
 	const char *node;
 	bool claimable_after_revoke;

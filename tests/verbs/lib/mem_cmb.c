@@ -145,7 +145,7 @@ static int cmb_revoke(struct vt_mem *mem)
 
 const struct vt_mem_kind vt_mem_cmb = {
 	.name = "cmb",
-	.client = node + sizeof(DEV) - 1,
+	.exporter = node + sizeof(DEV) - 1,
 	.module = "peer_cmb",
 	.node = node,
 	.prepare = cmb_prepare,

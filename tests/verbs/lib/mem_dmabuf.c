@@ -182,7 +182,7 @@ static int mapping_write(struct vt_mem *mem, uint64_t offset, const void *src,
 #define SYSTEM_KIND(kind, load)						\
 	{								\
 		.name = #kind,						\
-		.client = "dma_buf",					\
+		.exporter = "dma_buf",					\
 		.prepare = load,					\
 		.alloc = kind##_alloc,					\
 		.free = vt_mem_release,					\
@@ -313,7 +313,7 @@ int vt_test_dmabuf_finish(const struct vt_mem *mem)
 #define TEST_KIND(kind, moving, revoking)				\
 	{								\
 		.name = #kind,						\
-		.client = "dma_buf",					\
+		.exporter = "dma_buf",					\
 		.prepare = test_prepare,				\
 		.alloc = test_alloc,					\
 		.free = vt_mem_release,					\

@@ -144,7 +144,7 @@ static int peerdirect_revoke(struct vt_mem *mem)
 
 const struct vt_mem_kind vt_mem_peerdirect = {
 	.name = "peerdirect",
-	.client = "peerdirect_test",
+	.exporter = "peerdirect_test",
 	.module = "peerdirect_test",
 	.node = NODE,
 	.claimable_after_revoke = true,
@@ -158,7 +158,7 @@ const struct vt_mem_kind vt_mem_peerdirect = {
 
 const struct vt_mem_kind vt_mem_native = {
 	.name = "native",
-	.client = "peer_test_native",
+	.exporter = "peer_test_native",
 	.module = "peer_test_native",
 	.node = NODE,
 	.prepare = native_prepare,
@@ -171,7 +171,7 @@ const struct vt_mem_kind vt_mem_native = {
 
 const struct vt_mem_kind vt_mem_private_link = {
 	.name = "private_link",
-	.client = "peer_test_link",
+	.exporter = "peer_test_link",
 	.module = "peer_test_link",
 	.node = NODE,
 	.prepare = private_link_prepare,

@@ -243,7 +243,7 @@ int vt_vram_info(struct vt_vram_info *info)
 #define VRAM_KIND(kind_name, import_bo)					\
 	{								\
 		.name = kind_name,					\
-		.client = "peer_vram",					\
+		.exporter = "peer_vram",				\
 		.module = "peer_vram",					\
 		.node = NODE,						\
 		.prepare = vram_prepare,				\

@@ -4,7 +4,7 @@
 # Tests of the kernel of a kernel configuration: it has all requested options, and
 # what it detects makes a run fail.
 #
-# usage: lane_test.py VM CONFIG PROVOKE
+# usage: config_test.py VM CONFIG PROVOKE
 #   VM       tests/vm/vm.sh
 #   CONFIG   debug or kcsan
 #   PROVOKE  provoke.ko, which provokes a leak or a data race in the guest
