@@ -5,7 +5,7 @@
  */
 #include <kselftest_harness.h>
 
-#include "page_size.h"
+#include "../page_size.h"
 #include "lib/pattern.h"
 #include "sweep.h"
 #include "env.h"

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "page_size.h"
+#include "../page_size.h"
 #include "lib/pattern.h"
 #include "env.h"
 

@@ -6,7 +6,7 @@
 #include <kselftest_harness.h>
 
 #include "../importers/engine.h"
-#include "page_size.h"
+#include "../page_size.h"
 #include "sweep.h"
 #include "env.h"
 

@@ -7,7 +7,7 @@
 #include <sys/mman.h>
 
 #include "../vram/vram.h"
-#include "page_size.h"
+#include "../page_size.h"
 #include "client.h"
 #include "mr.h"
 
