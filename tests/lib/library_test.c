@@ -66,7 +66,7 @@ TEST_F(library, invalid_arguments)
 	struct ibv_device device = { .name = "none0" };
 	struct ibv_context context = { .device = &device };
 	struct peermem_query_result result;
-	char byte;
+	char byte = 0;
 
 	EXPECT_EQ(EINVAL, peermem_query(self->dev.ctx, &byte, 0, 0, &result));
 	EXPECT_EQ(EINVAL, errno);
@@ -84,7 +84,7 @@ TEST_F(library, no_device_node)
 	const size_t size = sizeof(struct peermem_mr_stats);
 	struct peermem_query_result result;
 	size_t count;
-	char byte;
+	char byte = 0;
 	int fd;
 
 	ASSERT_EQ(0, unshare(CLONE_NEWNS));
@@ -106,7 +106,7 @@ static void expect_too_many_files(struct __test_metadata *_metadata,
 {
 	struct peermem_query_result result;
 	size_t count;
-	char byte;
+	char byte = 0;
 	int fd;
 
 	EXPECT_EQ(error, peermem_query(context, &byte, 1, 0, &result));
