@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 #
-# The architecture of the kernel modules: files of a module call each other in one
-# direction, and a room of the core calls only rooms below it. Reads the object files
-# (which file defines and which needs a symbol) and the includes.
+# The architecture of the kernel modules: the files of a module call each other in one
+# direction, and the rooms of the core use each other along the arrows of
+# docs/figures/rooms.dot. Reads the object files (which file defines and which needs a
+# symbol) and the includes.
 #
 # usage: rooms.py BUILD, the build folder
 
@@ -23,14 +24,6 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 PROJECT = os.path.dirname(os.path.dirname(HERE))
 BUILD = sys.argv[1]
 
-# The rooms of kernel/core, from the ground floor up. Rooms of one line are side by
-# side: neither calls the other.
-FLOORS = [
-    ['exporters'],
-    ['umem'],
-    ['importers', 'adapters'],
-    ['user'],
-]
 # Modules, and the circles in them that the kernel's callbacks force: none.
 MODULES = ['core', 'vram', 'bar', 'maps', 'cmb']
 
@@ -113,29 +106,44 @@ def circles(graph):
     return sorted(result)
 
 
-def upward(graph):
-    """Arrows of the core that do not go down."""
-    floor = {room: i for i, rooms in enumerate(FLOORS) for room in rooms}
-    wrong = []
+def drawn():
+    """The arrows between rooms in the picture: room -> rooms."""
+    with open(os.path.join(PROJECT, 'docs/figures/rooms.dot'),
+              encoding='utf-8') as file:
+        text = file.read()
+    rooms = {os.path.basename(os.path.dirname(path)) for path in
+             glob.glob(os.path.join(PROJECT, 'kernel/core/*/'))}
+    found = collections.defaultdict(set)
+    for room, other in re.findall(r'^\s*(\w+) -> (\w+)\b', text, re.MULTILINE):
+        if room in rooms and other in rooms:
+            found[room].add(other)
+    return found
+
+
+def between_rooms(graph):
+    """The arrows between rooms in the code: room -> rooms."""
+    found = collections.defaultdict(set)
     for name, others in graph.items():
         for other in others:
-            here, there = name.split('/')[0], other.split('/')[0]
-            if here in floor and there in floor and here != there and \
-                    floor[here] <= floor[there]:
-                wrong.append(f'{name} -> {other}')
-    return sorted(wrong)
+            here, there = os.path.dirname(name), os.path.dirname(other)
+            if here and there and here != there:
+                found[here].add(there)
+    return found
 
 
 tap = Tap()
 tap.equal('a circle is found', circles({'a': {'b'}, 'b': {'c'}, 'c': {'a'},
                                         'd': {'a'}}), ['a b c'])
-tap.equal('an arrow up is found',
-          upward({'umem/a': {'user/b', 'exporters/c', 'umem/d'}}),
-          ['umem/a -> user/b'])
+tap.equal('an arrow between rooms is found',
+          between_rooms({'umem/a': {'user/b', 'umem/d', 'trace'}}),
+          {'umem': {'user'}})
+tap.point('the picture has arrows', drawn())
+tap.equal('the rooms of the picture make no circle', circles(drawn()), [])
 for module in MODULES:
     graph, built = arrows(module)
     tap.point(f'{module}: object files are read', len(built) > 1)
     tap.equal(f'{module}: no circles', circles(graph), [])
     if module == 'core':
-        tap.equal('core: rooms call only rooms below them', upward(graph), [])
+        tap.equal('core: the picture has the arrows of the code',
+                  between_rooms(graph), drawn())
 tap.done()
