@@ -389,6 +389,24 @@ TEST_F_TIMEOUT(dmabuf, revoked, 60)
 		  put(self, vt_copy_by_read, &pieces[0]));
 }
 
+/* Returns the device node, or -errno. @create->fd: the dma-buf. Both are to be closed. */
+static int create_dmabuf(struct peer_test_dmabuf_create *create)
+{
+	int ret = vt_mem_prepare(&vt_mem_moving);
+	int node;
+
+	if (ret)
+		return ret;
+	node = open("/dev/peer_test_dmabuf", O_RDWR | O_CLOEXEC);
+	if (node < 0)
+		return -errno;
+	if (!ioctl(node, PEER_TEST_DMABUF_CREATE, create))
+		return node;
+	ret = -errno;
+	close(node);
+	return ret;
+}
+
 /* ---- a read-only descriptor ---- */
 
 TEST(read_only)
@@ -401,9 +419,7 @@ TEST(read_only)
 	struct vt_dev dev;
 	int node;
 
-	ASSERT_EQ(0, vt_mem_prepare(&vt_mem_moving));
-	node = open("/dev/peer_test_dmabuf", O_RDWR | O_CLOEXEC);
-	ASSERT_EQ(0, ioctl(node, PEER_TEST_DMABUF_CREATE, &create));
+	ASSERT_LE(0, node = create_dmabuf(&create));
 	ASSERT_EQ(0, vt_dev_open(&dev));
 	EXPECT_EQ(-EACCES, vt_reg_dmabuf_mr(&mr, dev.pd, 0, SIZE, 0, create.fd,
 					    IBV_ACCESS_LOCAL_WRITE));
@@ -429,9 +445,7 @@ TEST(no_vmap)
 	struct vt_dev dev;
 	int node;
 
-	ASSERT_EQ(0, vt_mem_prepare(&vt_mem_moving));
-	node = open("/dev/peer_test_dmabuf", O_RDWR | O_CLOEXEC);
-	ASSERT_EQ(0, ioctl(node, PEER_TEST_DMABUF_CREATE, &create));
+	ASSERT_LE(0, node = create_dmabuf(&create));
 	ASSERT_EQ(0, vt_dev_open(&dev));
 	EXPECT_EQ(-EOPNOTSUPP, vt_reg_dmabuf_mr(&mr, dev.pd, 0, SIZE, 0,
 						create.fd, 0));
