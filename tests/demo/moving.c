@@ -24,6 +24,7 @@
 #include <rdma/peer_vram.h>
 
 #include "lib/buf.h"
+#include "lib/counters.h"
 #include "lib/pattern.h"
 #include "lib/proc.h"
 
@@ -237,35 +238,19 @@ static void *mover(void *arg)
 
 /* ---- the report ---- */
 
-static int read_mr_counters(struct counters *counters)
-{
-	FILE *pipe = popen("rdma statistic show mr", "re");
-	char line[512];
-	int ret = -ENOENT;
-
-	if (!pipe)
-		return -errno;
-	while (fgets(line, sizeof(line), pipe)) {
-		char *at = strstr(line, "page_faults");
-
-		if (at && sscanf(at, "page_faults %" SCNu64
-				 " page_invalidations %" SCNu64,
-				 &counters->faults,
-				 &counters->invalidations) == 2)
-			ret = 0;
-	}
-	pclose(pipe);
-	return ret;
-}
-
 static int read_counters(struct moving *self, struct counters *counters)
 {
 	struct peer_vram_info info = { .size = sizeof(info) };
+	struct vt_mr_counters mr = {};
 	int ret = vram_ioctl(self, PEER_VRAM_IOC_INFO, &info);
 
+	if (!ret)
+		ret = vt_mr_counters_read(&mr);
 	counters->moves = info.moves;
 	counters->evictions = info.evictions;
-	return ret ? ret : read_mr_counters(counters);
+	counters->faults = mr.faults;
+	counters->invalidations = mr.invalidations;
+	return ret;
 }
 
 static void report(struct moving *self, const char *when,

@@ -78,48 +78,76 @@ int vt_counters_balanced(const struct vt_mem_kind *kind)
 	return -EBUSY;
 }
 
-int vt_mr_counters_read(struct vt_mr_counters *counters)
+/* Runs "rdma -j @what" and reads its output. Return: a string to free, or NULL and errno. */
+static char *rdma_json(const char *what)
 {
-	FILE *pipe = popen("rdma statistic show mr", "re");
-	char line[512];
-	int found = 0;
+	char command[64], *text = NULL;
+	size_t size = 0;
+	FILE *pipe;
 
+	snprintf(command, sizeof(command), "rdma -j %s", what);
+	pipe = popen(command, "re");
 	if (!pipe)
-		return -errno;
-	while (fgets(line, sizeof(line), pipe)) {
-		char *at = strstr(line, "page_faults");
-
-		if (at && sscanf(at, "page_faults %lu page_invalidations %lu page_prefetch %lu",
-				 &counters->faults, &counters->invalidations,
-				 &counters->prefetch) == 3)
-			found++;
+		return NULL;
+	errno = EIO;
+	/* No NUL in the output: reads all of it. */
+	if (getdelim(&text, &size, '\0', pipe) < 0) {
+		free(text);
+		text = NULL;
 	}
 	pclose(pipe);
+	return text;
+}
+
+/*
+ * Reads a number of JSON: that of the first @key in the text. Return: the text behind the
+ * key, or NULL if there is no such key.
+ */
+static const char *json_number(const char *text, const char *key, unsigned long *value)
+{
+	char word[64];
+	const char *at;
+
+	snprintf(word, sizeof(word), "\"%s\":", key);
+	at = strstr(text, word);
+	if (!at)
+		return NULL;
+	at += strlen(word);
+	*value = strtoul(at, NULL, 10);
+	return at;
+}
+
+int vt_mr_counters_read(struct vt_mr_counters *counters)
+{
+	char *text = rdma_json("statistic show mr");
+	const char *at;
+	int found = 0;
+
+	if (!text)
+		return -errno;
+	for (at = text; (at = json_number(at, "page_faults", &counters->faults)); found++) {
+		json_number(at, "page_invalidations", &counters->invalidations);
+		json_number(at, "page_prefetch", &counters->prefetch);
+	}
+	free(text);
 	return found == 1 ? 0 : found ? found : -ENOENT;
 }
 
 int vt_resource_count(const char *what)
 {
 	const char *name = getenv("PEERMEM_RDMA_DEVICE");
-	char line[512], *at;
-	int count = -ENOENT;
-	FILE *pipe;
+	char command[64], *text;
+	unsigned long count;
+	int ret = -ENOENT;
 
-	snprintf(line, sizeof(line), "rdma resource show %s",
-		 name ? name : "rxe0");
-	pipe = popen(line, "re");
-	if (!pipe)
+	snprintf(command, sizeof(command), "resource show %s", name ? name : "rxe0");
+	text = rdma_json(command);
+	if (!text)
 		return -errno;
-	while (fgets(line, sizeof(line), pipe)) {
-		char word[32];
-
-		snprintf(word, sizeof(word), " %s ", what);
-		at = strstr(line, word);
-		if (at)
-			count = atoi(at + strlen(word));
-	}
-	pclose(pipe);
-	return count;
+	if (json_number(text, what, &count))
+		ret = count;
+	free(text);
+	return ret;
 }
 
 int vt_resource_wait(const char *what, int count, int timeout_ms)
