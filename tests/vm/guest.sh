@@ -109,13 +109,15 @@ load_modules()
 
 network_up()
 {
+	local why
+
 	# shellcheck source=rxe.sh
 	. "$VM_PROJECT/tests/vm/rxe.sh"
 	ip link set lo up
 	ip link set eth0 up
 	ip address add "10.0.0.$VM_NUMBER/24" dev eth0 ||
 		die "cannot set the address of eth0"
-	rxe_up || die "rxe0 does not come up"
+	why=$(rxe_up 2>&1) || die "rxe0 does not come up: ${why//$'\n'/; }"
 }
 
 # Can the process of folder $1 still have open files? Kernel threads (PF_KTHREAD)

@@ -32,8 +32,8 @@ vm_kernel_version()
 	echo "$version"
 }
 
-# Prints the root folder of a kernel that is not installed (debug, kcsan), or
-# nothing for an installed kernel.
+# Prints the root folder of a kernel that is not installed (debug, kcsan, or of
+# cmake/get-kernel.sh), or nothing for an installed kernel.
 vm_kernel_root()
 {
 	[ ! -f "$VM_BUILD/CMakeCache.txt" ] ||
@@ -41,22 +41,34 @@ vm_kernel_root()
 			"$VM_BUILD/CMakeCache.txt"
 }
 
+# Prints the image of kernel $1, whose root folder is $2. Some distributions have it only
+# beside the modules, as Debian from Linux 7.x on.
+vm_image()
+{
+	local image
+
+	for image in "$2/boot/vmlinuz-$1" "$2/lib/modules/$1/vmlinuz"; do
+		if [ -f "$image" ]; then
+			echo "$image"
+			return
+		fi
+	done
+	vm_die "the kernel $1 is not installed; run as root:" \
+		"apt-get install linux-image-$1"
+}
+
 # Copies kernel $1 and its modules into folder $2, with hard links if possible (100
 # MB). Other folders of /lib/modules/VERSION are left out: peermem may be installed
 # there, and the guest must not load those modules.
 vm_collect_kernel()
 {
-	local version=$1 into=$2 to=$2/lib/modules/$1 root modules
+	local version=$1 into=$2 to=$2/lib/modules/$1 root image modules
 
 	root=$(vm_kernel_root)
+	image=$(vm_image "$version" "$root") || exit
 	modules=$root/lib/modules/$version
-	if [ ! -f "$root/boot/vmlinuz-$version" ] ||
-			[ ! -d "$modules/kernel" ]; then
-		vm_die "the kernel $version is not installed; run as root:" \
-			"apt-get install linux-image-$version"
-	fi
 	mkdir -p "$to"
-	cp "$root/boot/vmlinuz-$version" "$into/vmlinuz"
+	cp "$image" "$into/vmlinuz"
 	cp -al "$modules/kernel" "$to/" 2> /dev/null ||
 		cp -a "$modules/kernel" "$to/"
 	cp "$modules"/modules.{order,builtin,builtin.modinfo} "$to/"
@@ -92,12 +104,13 @@ vm_make_initrd()
 		modprobe -d "$kernel" -S "$version" -D "$module" |
 			sed -n 's/^insmod //p'
 	done | awk '!seen[$1]++ { print $1 }' | while read -r path; do
-		name=$(basename "${path%.xz}")
-		if [ "$path" = "${path%.xz}" ]; then
-			cp "$path" "$root/modules/$name"
-		else
-			xz -dc "$path" > "$root/modules/$name"
-		fi
+		name=$(basename "$path")
+		name=${name%.ko*}.ko
+		case $path in
+		*.ko.xz) xz -dc "$path" ;;
+		*.ko.zst) zstd -dcq "$path" ;;
+		*) cat "$path" ;;
+		esac > "$root/modules/$name"
 		echo "$name" >> "$root/modules/order"
 	done
 	(cd "$root" && find . | cpio --quiet -o -H newc -R 0:0) \

@@ -23,10 +23,10 @@ rxe_gid_ready()
 
 rxe_up()
 {
-	local n
+	local deadline=$((SECONDS + 60))
 
 	rdma link add rxe0 type rxe netdev eth0 || return
-	for ((n = 0; n < 500; n++)); do
+	while [ $SECONDS -lt $deadline ]; do
 		rxe_gid_ready && return
 		sleep 0.02
 	done
