@@ -39,13 +39,22 @@ make_system()
 	mmdebstrap --quiet --variant=minbase --components=main \
 		--include="dkms,gcc,libc6-dev,linux-source-6.12,patch,xz-utils" \
 		--include="ibverbs-providers,libibverbs-dev,pkg-config" \
-		--include="$(packaging/headers-package.sh)" \
+		--include="$(headers_package)" \
 		"$VERSION_CODENAME" "$root" - < <(debian_sources) || return
 	mount -t proc proc "$root/proc" &&
 		mount --rbind --make-rslave /dev "$root/dev" || return
 	mkdir "$root/packages"
 	cp "$folder"/*.deb "$root/packages/"
 	(cd "$root/packages" && apt-get -q download ibverbs-providers)
+}
+
+# The package that depends on the newest headers of Linux 6.12.
+headers_package()
+{
+	case $VERSION_CODENAME in
+	bookworm) echo linux-headers-6.12-amd64 ;;
+	*) echo linux-headers-amd64 ;;
+	esac
 }
 
 debian_sources()
