@@ -3,7 +3,8 @@
 # Finds the kernel to build for: version, headers and source tarball. A missing
 # or mismatched part is an error that names the package to install.
 
-# Sets ${out} to the newest kernel version whose headers are installed, or to "".
+# Sets ${out} to the newest kernel version of the default series whose headers are
+# installed, or to "". Flavours other than the plain one are not a default.
 function(peermem_newest_kernel out)
 	if(PEERMEM_KERNEL_ROOT)
 		file(GLOB found ${PEERMEM_KERNEL_ROOT}/lib/modules/*)
@@ -11,6 +12,7 @@ function(peermem_newest_kernel out)
 	else()
 		file(GLOB found /usr/src/linux-headers-6.12.*-amd64)
 		list(TRANSFORM found REPLACE ".*/linux-headers-" "")
+		list(FILTER found EXCLUDE REGEX "-(cloud|rt)-amd64$")
 	endif()
 	list(SORT found COMPARE NATURAL ORDER DESCENDING)
 	list(POP_FRONT found newest)
@@ -40,7 +42,7 @@ function(peermem_check_packages series)
 			"${series}) is version ${source}. rxe must be built from "
 			"the source of the kernel that loads it. Install the same "
 			"version of both: "
-			"apt install linux-source-${series} linux-headers-${series}-amd64")
+			"apt install linux-source-${series}=${headers}")
 	endif()
 endfunction()
 
@@ -52,7 +54,8 @@ macro(peermem_find_kernel)
 		if(NOT newest)
 			message(FATAL_ERROR "No headers of a 6.12 kernel found in "
 				"/usr/src. Install them: apt install "
-				"linux-headers-6.12-amd64 (or ./run setup)")
+				"linux-headers-6.12-amd64 (or ./run setup), or choose "
+				"another kernel: -DPEERMEM_KERNEL=VERSION")
 		endif()
 		set(PEERMEM_KERNEL ${newest} CACHE STRING
 			"Kernel version to build for" FORCE)

@@ -57,6 +57,7 @@ function(peermem_add_test_modules target folder)
 		COMMAND ${PROJECT_SOURCE_DIR}/cmake/build-modules.sh
 			${PEERMEM_HEADERS} ${tree} KBUILD_EXTRA_SYMBOLS=${symbols}
 			PEERMEM_INCLUDE=${PROJECT_SOURCE_DIR}/include
+			PEERMEM_COMPAT=${PROJECT_BINARY_DIR}/kernel
 			PEERMEM_RXE=${PROJECT_BINARY_DIR}/kernel/rxe
 		COMMENT "Building the test modules of ${folder}"
 		USES_TERMINAL VERBATIM)

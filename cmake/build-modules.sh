@@ -5,7 +5,8 @@
 #
 # Runs kbuild in a tree that lay-out.sh made. Prints only the files that are
 # compiled, and warnings. The make variable PEERMEM_VERSION is the version that
-# CMakeLists.txt defines.
+# CMakeLists.txt defines. In a tree with the folder compat, first finds out which
+# interfaces the kernel has (probe-kernel.sh).
 
 set -euo pipefail
 
@@ -20,6 +21,8 @@ for argument; do
 	[ "$symbols" = "$argument" ] || [ "$symbols" -ot "$tree/Module.symvers" ] ||
 		rm -f "$tree/Module.symvers"
 done
+
+[ ! -d "$tree/compat" ] || "$(dirname "$0")/probe-kernel.sh" "$headers" "$tree"
 
 # MAKEFLAGS of an outer make would pass a job server that is not usable here.
 unset MAKEFLAGS MAKELEVEL MFLAGS

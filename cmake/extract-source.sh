@@ -4,18 +4,18 @@
 # extract-source.sh TARBALL VERSION FOLDER
 #
 # Extracts the files that the build needs from a kernel source tarball. They
-# replace FOLDER: rxe, checkpatch, the harness of the kernel's selftests, and the
-# top Makefile. The version in that Makefile must be a prefix of VERSION (6.12.117
-# of 6.12.117+deb12-amd64).
+# replace FOLDER: rxe, checkpatch, kernel-doc, the harness of the kernel's selftests,
+# and the top Makefile. The version in that Makefile must be a prefix of VERSION
+# (6.12.117 of 6.12.117+deb12-amd64).
 
 set -euo pipefail
 
 tarball=$1 version=$2 folder=$3
 
+# Each kernel has these.
 members=(
 	Makefile
 	Documentation/sphinx/kerneldoc.py
-	Documentation/sphinx/kernellog.py
 	drivers/infiniband/sw/rxe
 	scripts/checkpatch.pl
 	scripts/const_structs.checkpatch
@@ -23,6 +23,12 @@ members=(
 	scripts/spelling.txt
 	tools/testing/selftests/kselftest.h
 	tools/testing/selftests/kselftest_harness.h
+)
+# What kernel-doc needs, depending on the kernel.
+some=(
+	Documentation/sphinx/kernellog.py
+	tools/docs/kernel-doc
+	tools/lib/python
 )
 
 die()
@@ -35,8 +41,13 @@ rm -rf "$folder.new"
 mkdir -p "$folder.new"
 top=$(basename "$tarball")
 top=${top%.tar.*}
-tar -xf "$tarball" -C "$folder.new" --strip-components=1 \
-	"${members[@]/#/$top/}" || die "$tarball is not a kernel source tarball"
+# tar fails if a member does not exist.
+messages=$(LC_ALL=C tar -xf "$tarball" -C "$folder.new" --strip-components=1 \
+	"${members[@]/#/$top/}" "${some[@]/#/$top/}" 2>&1) || :
+for member in "${members[@]}"; do
+	[ -e "$folder.new/$member" ] ||
+		die "$tarball is not a kernel source tarball; tar: $messages"
+done
 
 makefile_version=$(awk -F ' *= *' '
 	/^VERSION/ { v = $2 } /^PATCHLEVEL/ { p = $2 }

@@ -4,9 +4,9 @@
 # lay-out.sh [--linux FOLDER] SOURCE TREE [SUBFOLDER...]
 #
 # Lays out a folder of kernel modules in the build folder, for kbuild. TREE gets
-# links to the files of SOURCE and of its SUBFOLDERs (default: those that have a
-# Kbuild). With --linux, the folder rxe also gets the kernel's rxe from FOLDER,
-# patched with hooks.patch.
+# links to the files of SOURCE, of its folder compat, and of its SUBFOLDERs (default:
+# those that have a Kbuild). With --linux, the folder rxe also gets the kernel's rxe
+# from FOLDER, patched with the one of rxe/hooks that applies to it.
 #
 # Files that have not changed are not touched, so kbuild rebuilds only what has.
 # Links to files that no longer exist are removed.
@@ -44,17 +44,58 @@ link_files()
 	done
 }
 
+die()
+{
+	printf 'lay-out: %s\n' "$1" "${@:2}" >&2
+	exit 1
+}
+
+# Applies patch $1 to the folder $2. Fuzz is not allowed: it moves hooks to places
+# where they do harm.
+apply()
+{
+	patch -s -f -F0 -p1 -d "$2" "${@:3}" < "$1"
+}
+
+# Prints which of the hooks apply to the rxe in folder $1.
+find_hooks()
+{
+	local patch
+
+	for patch in "$source"/rxe/hooks/*.patch; do
+		! apply "$patch" "$1" --dry-run > /dev/null || echo "$patch"
+	done
+}
+
+# Fails unless $1 is one patch.
+check_hooks()
+{
+	local kernels
+
+	[ "$1" ] && [[ $1 != *$'\n'* ]] && return
+	kernels=$(cd "$source/rxe/hooks" && printf '%s\n' *.patch | sort -V)
+	kernels=${kernels//.patch} kernels=${kernels//$'\n'/, }
+	if [ -z "$1" ]; then
+		die "no patch in $source/rxe/hooks applies to the rxe in $linux" \
+			"Supported is the rxe of Linux $kernels." \
+			"Choose such a kernel (-DPEERMEM_KERNEL=VERSION), or write a patch for" \
+			"this one: $source/rxe/hooks/README.md"
+	fi
+	die "several patches apply to the rxe in $linux, one must:" "$1" \
+		"The folder has one for the rxe of each of Linux $kernels."
+}
+
 # Copies rxe into folder $1, patched.
 patch_rxe()
 {
-	local to=$1 patch=$source/rxe/hooks.patch work file
+	local to=$1 hooks file
 
 	work=$(mktemp -d)
+	trap 'rm -rf "$work"' EXIT
 	cp "$linux"/drivers/infiniband/sw/rxe/* "$work/"
-	if ! patch -s -p1 -d "$work" < "$patch"; then
-		echo "lay-out: $patch does not apply to the rxe of this kernel" >&2
-		exit 1
-	fi
+	hooks=$(find_hooks "$work")
+	check_hooks "$hooks"
+	apply "$hooks" "$work"
 	mkdir -p "$to"
 	for file in "$work"/*.[ch] "$work/Makefile"; do
 		cmp -s "$file" "$to/${file##*/}" || cp "$file" "$to/"
@@ -63,10 +104,10 @@ patch_rxe()
 	for file in "$to"/*.[ch]; do
 		[ -L "$file" ] || [ -e "$work/${file##*/}" ] || rm "$file"
 	done
-	rm -r "$work"
 }
 
 link_files "$source" "$tree" flat
+[ ! -d "$source/compat" ] || link_files "$source/compat" "$tree/compat" deep
 for sub in "$@"; do
 	if [ "$sub" = rxe ] && [ -n "$linux" ]; then
 		patch_rxe "$tree/$sub"

@@ -5,8 +5,7 @@
 # within the book that leads nowhere.
 #
 # usage: build.sh LINUX FOLDER
-#   LINUX   part of the kernel's source: Documentation/sphinx/kerneldoc.py,
-#           Documentation/sphinx/kernellog.py, scripts/kernel-doc
+#   LINUX   part of the kernel's source, as cmake/extract-source.sh extracts it
 #   FOLDER  for the book; its first page is FOLDER/html/index.html
 
 set -euo pipefail

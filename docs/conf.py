@@ -17,6 +17,8 @@ from sphinx.util import logging
 DOCS = os.path.dirname(os.path.abspath(__file__))
 PROJECT = os.path.dirname(DOCS)
 LINUX = os.environ['PEERMEM_LINUX']
+# From Linux 7 on, the extension finds its library by this variable.
+os.environ['srctree'] = LINUX
 sys.path.insert(0, os.path.join(LINUX, 'Documentation/sphinx'))
 
 

@@ -339,11 +339,17 @@ static const struct ib_peer_ops example_ops = {
 
 /* ---- the device file -------------------------------------------------- */
 
+/* A write to a private mapping would go to a copy in system memory. */
+static bool example_is_private(const struct vm_area_struct *vma)
+{
+	return (vma->vm_flags & (VM_SHARED | VM_MAYWRITE)) == VM_MAYWRITE;
+}
+
 static int example_mmap(struct file *filp, struct vm_area_struct *vma)
 {
 	struct example_object *obj;
 
-	if (is_cow_mapping(vma->vm_flags) || vma->vm_pgoff ||
+	if (example_is_private(vma) || vma->vm_pgoff ||
 	    vma->vm_end - vma->vm_start > EXAMPLE_MAX)
 		return -EINVAL;
 	obj = example_create(filp->f_mapping, vma_pages(vma));

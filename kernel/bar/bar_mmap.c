@@ -6,9 +6,9 @@
  * mmap(). So bar_memory_destroy() finds the page table entries of a memory by its
  * offset. vm_private_data is the memory, with a reference.
  */
+#include <compat/mm.h>
 #include <linux/err.h>
 #include <linux/io.h>
-#include <linux/mm.h>
 
 #include "bar.h"
 #include "bar_memory.h"
@@ -108,7 +108,7 @@ int bar_mmap(struct file *filp, struct vm_area_struct *vma)
 	void *priv;
 
 	/* A write to a private mapping would go to a copy in system memory. */
-	if (is_cow_mapping(vma->vm_flags))
+	if (peer_vma_is_cow(vma))
 		return -EINVAL;
 	priv = ib_peer_bar_enter(bar);
 	if (IS_ERR(priv))
@@ -121,7 +121,10 @@ int bar_mmap(struct file *filp, struct vm_area_struct *vma)
 	vma->vm_pgoff += memory->offset >> PAGE_SHIFT;
 	vma->vm_private_data = memory;
 	vma->vm_ops = &bar_vm_ops;
-	/* Not VM_IO: madvise(MADV_DOFORK), which libibverbs needs, would fail. */
+	/*
+	 * Not VM_IO: madvise(MADV_DOFORK), which older libibverbs needs, would fail
+	 * on all kernels. On newer ones it also fails for VM_PFNMAP.
+	 */
 	vm_flags_set(vma, VM_PFNMAP | VM_DONTEXPAND | VM_DONTDUMP);
 	if (bar_is_registers(bar))
 		vma->vm_page_prot = pgprot_noncached(vma->vm_page_prot);

@@ -10,6 +10,7 @@
  * Lock order: device_lock(), then peer_cmb_pools_lock.
  */
 #include <linux/device/bus.h>
+#include <linux/kernfs.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/notifier.h>
@@ -71,12 +72,35 @@ static struct peer_cmb_pool *peer_cmb_pool_find(struct pci_dev *pdev)
 	return NULL;
 }
 
+/*
+ * nvme publishes a pool if the controller can transfer data from and to it. The kernel
+ * does not export its check. pci_p2pdma_enable_store() makes it, but logs an error if
+ * the answer is no, so it is asked only about devices with a pool. Others are not tried
+ * with pci_alloc_p2pmem(): it uses a null pointer where P2PDMA was initialized without a
+ * pool, as by vfio-pci.
+ */
+static bool peer_cmb_pool_is_published(struct pci_dev *pdev)
+{
+	struct kernfs_node *group = kernfs_find_and_get(pdev->dev.kobj.sd, "p2pmem");
+	struct pci_dev *found = NULL;
+	bool use;
+	int ret;
+
+	if (!group)
+		return false;
+	kernfs_put(group);
+	ret = pci_p2pdma_enable_store(pci_name(pdev), &found, &use);
+	if (!ret)
+		pci_dev_put(found);
+	return !ret;
+}
+
 /* The caller holds device_lock(). */
 static void peer_cmb_pool_add(struct pci_dev *pdev)
 {
 	struct peer_cmb_pool *pool;
 
-	if (pdev->class != PCI_CLASS_STORAGE_EXPRESS || !pci_has_p2pmem(pdev))
+	if (pdev->class != PCI_CLASS_STORAGE_EXPRESS || !peer_cmb_pool_is_published(pdev))
 		return;
 	guard(mutex)(&peer_cmb_pools_lock);
 	if (peer_cmb_pool_find(pdev))

@@ -21,6 +21,7 @@
 #include "adapters/peerdirect_device.h"
 #include "exporters/exporters.h"
 #include "hold_point.h"
+#include "importers/device_list.h"
 #include "importers/dma_hook.h"
 #include "umem/fault_queue.h"
 #include "umem/readers.h"
@@ -47,9 +48,12 @@ static int __init ib_peer_mem_init(void)
 	ret = ib_peer_dmabuf_init();
 	if (ret)
 		goto err_peerdirect;
-	ret = ib_peer_chardev_init();
+	ret = ib_peer_device_list_init();
 	if (ret)
 		goto err_dmabuf;
+	ret = ib_peer_chardev_init();
+	if (ret)
+		goto err_devices;
 	ret = ib_peer_hook_init();
 	if (ret)
 		goto err_chardev;
@@ -58,6 +62,8 @@ static int __init ib_peer_mem_init(void)
 
 err_chardev:
 	ib_peer_chardev_exit();
+err_devices:
+	ib_peer_device_list_exit();
 err_dmabuf:
 	ib_peer_dmabuf_exit();
 err_peerdirect:
@@ -76,6 +82,7 @@ static void __exit ib_peer_mem_exit(void)
 	ib_peer_hold_exit();
 	ib_peer_hook_exit();
 	ib_peer_chardev_exit();
+	ib_peer_device_list_exit();
 	ib_peer_dmabuf_exit();
 	ib_peerdirect_device_exit();
 	ib_peer_sysfs_exit();
@@ -89,4 +96,4 @@ module_exit(ib_peer_mem_exit);
 MODULE_DESCRIPTION("Peer memory for RDMA");
 MODULE_LICENSE("Dual BSD/GPL");
 MODULE_VERSION(PEERMEM_VERSION);
-MODULE_IMPORT_NS(DMA_BUF);
+MODULE_INFO(import_ns, "DMA_BUF");

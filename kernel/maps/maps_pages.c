@@ -8,11 +8,11 @@
  * before they return. The core has read the sequence of the mmu notifier before. It
  * discards the result if the sequence has changed.
  */
+#include <compat/mm.h>
+#include <linux/dcache.h>
 #include <linux/errno.h>
 #include <linux/fs.h>
-#include <linux/kernfs.h>
 #include <linux/magic.h>
-#include <linux/mm.h>
 
 #include "maps_pages.h"
 
@@ -25,13 +25,21 @@ bool maps_vma_is_device(const struct vm_area_struct *vma)
 	return vma->vm_flags & (VM_IO | VM_PFNMAP) && vma->vm_file;
 }
 
-/* Return: the sysfs directory of the file, which identifies a device, or NULL. */
+/*
+ * Return: the sysfs directory of the file, which identifies a device, or NULL. It is
+ * the kernfs_node, which is the private data of an inode of sysfs.
+ */
 static const void *file_sysfs_dir(const struct file *file)
 {
-	const struct inode *inode = file_inode(file);
-	const struct kernfs_node *node = inode->i_private;
+	struct dentry *dir;
+	const void *node;
 
-	return inode->i_sb->s_magic == SYSFS_MAGIC ? node->parent : NULL;
+	if (file_inode(file)->i_sb->s_magic != SYSFS_MAGIC)
+		return NULL;
+	dir = dget_parent(file->f_path.dentry);
+	node = d_inode(dir)->i_private;
+	dput(dir);
+	return node;
 }
 
 /* Makes the bits equal that differ page by page: write, accessed, dirty. */
@@ -56,7 +64,7 @@ static bool page_lookup(struct mm_struct *mm, unsigned long addr,
 	*page = (struct maps_run){ .start = addr, .end = addr + PAGE_SIZE };
 	args.vma = vma_lookup(mm, addr);
 	if (!args.vma || !maps_vma_is_device(args.vma) ||
-	    is_cow_mapping(args.vma->vm_flags))
+	    peer_vma_is_cow(args.vma))
 		return false;
 	if (follow_pfnmap_start(&args))
 		return true;

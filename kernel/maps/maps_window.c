@@ -7,6 +7,7 @@
  * page of it has moved, or until the end of the region. There are at most
  * max_windows of all regions together.
  */
+#include <compat/mm.h>
 #include <linux/atomic.h>
 #include <linux/errno.h>
 #include <linux/interval_tree.h>
@@ -97,8 +98,7 @@ static struct maps_window *window_create(struct maps_region *maps,
 	window->span.last = run->end - 1;
 	window->phys = run->phys;
 	window->prot = run->prot;
-	window->io = ioremap_prot(run->phys, maps_run_size(run),
-				  pgprot_val(run->prot));
+	window->io = peer_ioremap_prot(run->phys, maps_run_size(run), run->prot);
 	if (!window->io)
 		goto err_free;
 	interval_tree_insert(&window->span, &maps->windows);

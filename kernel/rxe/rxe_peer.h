@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
 /*
- * Peer memory in rxe: the functions that the hooks in rxe call (hooks.patch).
+ * Peer memory in rxe: the functions that the hooks in rxe call (hooks/).
  *
  * An MR over peer memory has mr->peer set, and has neither mr->umem nor a page
  * list. @iova is an address in the MR. The return values are those that the
@@ -32,8 +32,9 @@ void rxe_peer_set_caps(struct rxe_dev *rxe);
 void rxe_peer_release(struct rxe_mr *mr);
 void rxe_peer_change_pd(struct rxe_mr *mr, struct rxe_pd *pd);
 void rxe_peer_cleanup_pd(struct rxe_pd *pd);
-int rxe_peer_attach_on_demand(struct rxe_mr *mr, struct ib_umem_peer *peer);
-int rxe_peer_init_on_demand(struct rxe_mr *mr, u64 start, u64 length,
+int rxe_peer_attach_on_demand(struct rxe_mr *mr, struct ib_umem_peer *peer,
+			      u64 iova, u64 length);
+int rxe_peer_init_on_demand(struct rxe_mr *mr, u64 start, u64 length, u64 iova,
 			    int access);
 bool rxe_peer_reuse_held_recv(struct rxe_qp *qp);
 enum resp_states rxe_peer_prepare(struct rxe_qp *qp, struct rxe_pkt_info *pkt);

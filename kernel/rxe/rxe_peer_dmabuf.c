@@ -10,18 +10,12 @@
 static int peer_init_dmabuf(struct rxe_mr *mr, u64 offset, u64 length, u64 iova,
 			    int fd, int access)
 {
-	int err;
-
 	rxe_mr_init(access, mr);
-	err = rxe_peer_attach_on_demand(mr,
-					ib_umem_peer_get_dmabuf(mr->ibmr.device,
-								fd, offset,
-								length, access));
-	if (err)
-		return err;
-	mr->ibmr.iova = iova;
-	mr->ibmr.length = length;
-	return 0;
+	return rxe_peer_attach_on_demand(mr,
+					 ib_umem_peer_get_dmabuf(mr->ibmr.device,
+								 fd, offset,
+								 length, access),
+					 iova, length);
 }
 
 struct ib_mr *rxe_peer_reg_dmabuf(struct ib_pd *ibpd, u64 offset, u64 length,

@@ -71,21 +71,28 @@ void rxe_peer_cleanup_pd(struct rxe_pd *pd)
 	ib_umem_peer_put_workqueues(pd->wqs);
 }
 
-int rxe_peer_attach_on_demand(struct rxe_mr *mr, struct ib_umem_peer *peer)
+/* UVERBS_METHOD_REG_MR of Linux 7 does not set mr->ibmr.iova and mr->ibmr.length. */
+int rxe_peer_attach_on_demand(struct rxe_mr *mr, struct ib_umem_peer *peer,
+			      u64 iova, u64 length)
 {
 	int err = rxe_peer_attach(mr, peer);
 
-	if (!err)
-		peer_pd_add_mr(mr_pd(mr), peer);
-	return err;
+	if (err)
+		return err;
+	mr->ibmr.iova = iova;
+	mr->ibmr.length = length;
+	peer_pd_add_mr(mr_pd(mr), peer);
+	return 0;
 }
 
-int rxe_peer_init_on_demand(struct rxe_mr *mr, u64 start, u64 length,
+int rxe_peer_init_on_demand(struct rxe_mr *mr, u64 start, u64 length, u64 iova,
 			    int access)
 {
+	rxe_mr_init(access, mr);
 	return rxe_peer_attach_on_demand(mr, ib_umem_peer_get(mr->ibmr.device,
 							      start, length,
-							      access));
+							      access),
+					 iova, length);
 }
 
 void rxe_peer_release(struct rxe_mr *mr)

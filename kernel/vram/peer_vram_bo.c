@@ -9,10 +9,8 @@
  * have to live in system memory at the same time. A BO is charged from its
  * allocation until TTM frees it.
  */
-#include <drm/drm_drv.h>
+#include <compat/ttm.h>
 #include <drm/drm_gem.h>
-#include <drm/ttm/ttm_bo.h>
-#include <drm/ttm/ttm_tt.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/slab.h>
@@ -63,6 +61,16 @@ static int peer_vram_charge(u64 bytes)
 
 /* ---- creation --------------------------------------------------------- */
 
+/* The last reference on the BO has been dropped. TTM frees it, now or later. */
+static void peer_vram_gem_free(struct drm_gem_object *gem)
+{
+	ttm_bo_fini(container_of(gem, struct ttm_buffer_object, base));
+}
+
+static const struct drm_gem_object_funcs peer_vram_gem_funcs = {
+	.free = peer_vram_gem_free,
+};
+
 /* TTM's last call for a BO, also for one that ttm_bo_init_reserved() refused. */
 static void peer_vram_bo_free(struct ttm_buffer_object *tbo)
 {
@@ -77,6 +85,21 @@ static void peer_vram_bo_free(struct ttm_buffer_object *tbo)
 	atomic64_sub(peer_vram_bo_vram_size(bo), &peer_vram_charged);
 	drm_gem_object_release(&tbo->base);
 	kfree(bo);
+}
+
+/* From now on, removal of the device kills the BO. Return: 0; -ENODEV removed. */
+static int peer_vram_bo_add_live(struct peer_vram_bo *bo)
+{
+	struct peer_vram_device *vram = peer_vram_bo_device(bo);
+	int ret = 0;
+
+	spin_lock(&vram->lock);
+	if (vram->removed)
+		ret = -ENODEV;
+	else
+		list_add_tail(&bo->node, &vram->live_bos);
+	spin_unlock(&vram->lock);
+	return ret;
 }
 
 /* Creates a BO in system memory, without pages. Returns with resv not held. */
@@ -103,6 +126,7 @@ static struct peer_vram_bo *peer_vram_bo_alloc(struct peer_vram_device *vram,
 	vram->nr_bos++;
 	spin_unlock(&vram->lock);
 
+	bo->tbo.base.funcs = &peer_vram_gem_funcs;
 	drm_gem_private_object_init(&vram->drm, &bo->tbo.base, length);
 	ret = ttm_bo_init_reserved(&vram->ttm, &bo->tbo, ttm_bo_type_device,
 				   &peer_vram_system_placement, 0, &ctx, NULL,
@@ -110,10 +134,12 @@ static struct peer_vram_bo *peer_vram_bo_alloc(struct peer_vram_device *vram,
 	if (ret)
 		return ERR_PTR(ret);
 
-	spin_lock(&vram->lock);
-	list_add_tail(&bo->node, &vram->live_bos);
-	spin_unlock(&vram->lock);
+	ret = peer_vram_bo_add_live(bo);
 	ttm_bo_unreserve(&bo->tbo);
+	if (ret) {
+		peer_vram_bo_put(bo);
+		return ERR_PTR(ret);
+	}
 	return bo;
 }
 
@@ -131,18 +157,14 @@ struct peer_vram_bo *peer_vram_bo_create(struct peer_vram_device *vram,
 {
 	struct peer_vram_bo *bo;
 	u32 mem_type;
-	int ret, idx;
+	int ret;
 
 	if (!length)
 		return ERR_PTR(-EINVAL);
 	if (length > vram->size)
 		return ERR_PTR(-E2BIG);
 
-	/* Removal of the device waits for this section, and then kills the BO. */
-	if (!drm_dev_enter(&vram->drm, &idx))
-		return ERR_PTR(-ENODEV);
 	bo = peer_vram_bo_alloc(vram, PAGE_ALIGN(length));
-	drm_dev_exit(idx);
 	if (IS_ERR(bo))
 		return bo;
 
@@ -215,7 +237,7 @@ static struct peer_vram_bo *peer_vram_next_live(struct peer_vram_device *vram)
 
 	spin_lock(&vram->lock);
 	list_for_each_entry(bo, &vram->live_bos, node) {
-		if (!ttm_bo_get_unless_zero(&bo->tbo))
+		if (!peer_vram_bo_tryget(bo))
 			continue;
 		list_move_tail(&bo->node, &vram->dead_bos);
 		spin_unlock(&vram->lock);
@@ -225,10 +247,14 @@ static struct peer_vram_bo *peer_vram_next_live(struct peer_vram_device *vram)
 	return NULL;
 }
 
-/* Kills all BOs of an unplugged device, which gets no new ones. */
+/* Kills all BOs of a device that is being removed, which then gets no new ones. */
 void peer_vram_kill_all(struct peer_vram_device *vram)
 {
 	struct peer_vram_bo *bo;
+
+	spin_lock(&vram->lock);
+	WRITE_ONCE(vram->removed, true);
+	spin_unlock(&vram->lock);
 
 	while ((bo = peer_vram_next_live(vram))) {
 		peer_vram_bo_kill(bo);

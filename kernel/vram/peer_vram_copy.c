@@ -9,8 +9,8 @@
  * User memory is never accessed with resv held: its page fault may take as long
  * as a user likes, and may need resv of the same BO.
  */
+#include <compat/ttm.h>
 #include <drm/ttm/ttm_placement.h>
-#include <drm/ttm/ttm_tt.h>
 #include <linux/highmem.h>
 #include <linux/io.h>
 #include <linux/sched/signal.h>
@@ -104,7 +104,7 @@ static int peer_vram_copy_system(struct peer_vram_bo *bo, u64 offset, void *buf,
 	/* The BO may have no pages yet, or may be swapped out. */
 	do {
 		ctx = peer_vram_ttm_ctx();
-		ret = ttm_tt_populate(bo->tbo.bdev, tt, &ctx);
+		ret = ttm_bo_populate(&bo->tbo, &ctx);
 	} while (peer_vram_should_retry(ret));
 	if (ret)
 		return ret;

@@ -11,14 +11,18 @@
  *
  * Order of removal:
  * 1. The character device is removed: no new opens.
- * 2. The drm_device is unplugged: no new BOs.
+ * 2. The device is marked as removed: no new BOs.
  * 3. Every BO is killed: regions revoked, page tables zapped, memory freed.
  * 4. The BAR is unmapped.
+ *
+ * The drm_device is never registered, since it has no device nodes of its own. It must
+ * therefore not be unplugged: drm_dev_unplug() unregisters it.
  *
  * Files, mappings and regions of users may outlive the removal. They hold
  * references on the drm_device and so on the memory manager, but do not access the
  * hardware any more.
  */
+#include <compat/ttm.h>
 #include <drm/drm_drv.h>
 #include <drm/drm_managed.h>
 #include <linux/idr.h>
@@ -47,7 +51,6 @@ static const struct drm_driver peer_vram_drm_driver = {
 	.driver_features = DRIVER_GEM,
 	.name = "peer_vram",
 	.desc = "VRAM exporter on ivshmem",
-	.date = "20250101",
 	.major = 1,
 };
 
@@ -66,9 +69,9 @@ static int peer_vram_memory_init(struct peer_vram_device *vram)
 	struct drm_device *drm = &vram->drm;
 	int ret;
 
-	ret = ttm_device_init(&vram->ttm, &peer_vram_ttm_funcs, drm->dev,
-			      drm->anon_inode->i_mapping,
-			      drm->vma_offset_manager, false, false);
+	ret = peer_ttm_device_init(&vram->ttm, &peer_vram_ttm_funcs, drm->dev,
+				   drm->anon_inode->i_mapping,
+				   drm->vma_offset_manager);
 	if (ret)
 		return ret;
 	ret = peer_vram_blocks_init(vram);
@@ -164,7 +167,6 @@ static void peer_vram_remove(struct pci_dev *pdev)
 
 	misc_deregister(&vram->misc);
 	ida_free(&peer_vram_ida, vram->id);
-	drm_dev_unplug(&vram->drm);
 	peer_vram_kill_all(vram);
 	/* BOs that still have memory have no references and are being freed. */
 	ttm_resource_manager_evict_all(&vram->ttm, &vram->manager.base);
@@ -210,4 +212,4 @@ module_exit(peer_vram_exit);
 MODULE_DESCRIPTION("GPU-like exporter of peer memory over ivshmem");
 MODULE_LICENSE("Dual BSD/GPL");
 MODULE_VERSION(PEERMEM_VERSION);
-MODULE_IMPORT_NS(DMA_BUF);
+MODULE_INFO(import_ns, "DMA_BUF");

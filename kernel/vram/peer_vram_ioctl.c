@@ -438,12 +438,12 @@ static struct peer_vram_bo *peer_vram_next_bo(struct peer_vram_device *vram,
 	list_for_each_entry(bo, &vram->live_bos, node) {
 		u64 offset = peer_vram_mmap_offset(bo);
 
-		if (offset <= after || !kref_read(&bo->tbo.kref))
+		if (offset <= after || !kref_read(&bo->tbo.base.refcount))
 			continue;
 		if (!next || offset < peer_vram_mmap_offset(next))
 			next = bo;
 	}
-	if (next && !ttm_bo_get_unless_zero(&next->tbo))
+	if (next && !peer_vram_bo_tryget(next))
 		next = ERR_PTR(-EAGAIN);
 	spin_unlock(&vram->lock);
 	return next;
@@ -530,7 +530,7 @@ long peer_vram_ioctl(struct file *filp, unsigned int nr, unsigned long arg)
 
 	if (!op)
 		return -ENOTTY;
-	if (drm_dev_is_unplugged(&cmd.file->vram->drm))
+	if (peer_vram_is_removed(cmd.file->vram))
 		return -ENODEV;
 	if (op->write && !cmd.file->writable)
 		return -EACCES;

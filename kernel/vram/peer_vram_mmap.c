@@ -10,11 +10,14 @@
  * Mappings are shared and never grow. They have no struct pages (VM_PFNMAP), even
  * while the BO is in system memory.
  *
- * vm_private_data is the TTM buffer object, with a reference.
+ * vm_private_data is the TTM buffer object, with a BO reference. TTM's functions for
+ * that reference are not used (compat/ttm.h).
  */
+#include <compat/mm.h>
 #include <drm/drm_drv.h>
 #include <drm/drm_vma_manager.h>
-#include <linux/mm.h>
+#include <linux/file.h>
+#include <linux/fs.h>
 #include <rdma/peer_mem.h>
 
 #include "peer_vram_bo.h"
@@ -42,9 +45,9 @@ static u64 peer_vram_vma_offset(struct vm_area_struct *vma, unsigned long addr)
 
 /* ---- VMA operations --------------------------------------------------- */
 
-static vm_fault_t peer_vram_vm_fault(struct vm_fault *vmf)
+static vm_fault_t peer_vram_fault_bo(struct peer_vram_bo *bo,
+				     struct vm_fault *vmf)
 {
-	struct peer_vram_bo *bo = peer_vram_vma_bo(vmf->vma);
 	vm_fault_t ret;
 
 	ret = ttm_bo_vm_reserve(&bo->tbo, vmf);
@@ -61,6 +64,20 @@ static vm_fault_t peer_vram_vm_fault(struct vm_fault *vmf)
 	if (ret == VM_FAULT_RETRY && !(vmf->flags & FAULT_FLAG_RETRY_NOWAIT))
 		return ret;
 	dma_resv_unlock(bo->tbo.base.resv);
+	return ret;
+}
+
+/*
+ * TTM waits for resv without mmap_lock, with nothing but a reference on the BO. Another
+ * thread may meanwhile unmap the BO and close all files. The file keeps the drm_device
+ * and the module.
+ */
+static vm_fault_t peer_vram_vm_fault(struct vm_fault *vmf)
+{
+	struct file *file = get_file(vmf->vma->vm_file);
+	vm_fault_t ret = peer_vram_fault_bo(peer_vram_vma_bo(vmf->vma), vmf);
+
+	fput(file);
 	return ret;
 }
 
@@ -89,9 +106,19 @@ static int peer_vram_vm_access(struct vm_area_struct *vma, unsigned long addr,
 	return ret ?: len;
 }
 
+static void peer_vram_vm_open(struct vm_area_struct *vma)
+{
+	peer_vram_bo_get(peer_vram_vma_bo(vma));
+}
+
+static void peer_vram_vm_close(struct vm_area_struct *vma)
+{
+	peer_vram_bo_put(peer_vram_vma_bo(vma));
+}
+
 static const struct vm_operations_struct peer_vram_vm_ops = {
-	.open = ttm_bo_vm_open,
-	.close = ttm_bo_vm_close,
+	.open = peer_vram_vm_open,
+	.close = peer_vram_vm_close,
 	.fault = peer_vram_vm_fault,
 	.access = peer_vram_vm_access,
 };
@@ -105,17 +132,17 @@ static struct peer_vram_bo *peer_vram_lookup_bo(struct peer_vram_device *vram,
 {
 	struct drm_vma_offset_manager *mgr = vram->drm.vma_offset_manager;
 	struct drm_vma_offset_node *node;
-	struct ttm_buffer_object *tbo = NULL;
+	struct peer_vram_bo *bo = NULL;
 
 	drm_vma_offset_lock_lookup(mgr);
 	node = drm_vma_offset_lookup_locked(mgr, pgoff, pages);
 	if (node) {
-		tbo = container_of(node, struct ttm_buffer_object,
-				   base.vma_node);
-		tbo = ttm_bo_get_unless_zero(tbo);
+		bo = container_of(node, struct peer_vram_bo, tbo.base.vma_node);
+		if (!peer_vram_bo_tryget(bo))
+			bo = NULL;
 	}
 	drm_vma_offset_unlock_lookup(mgr);
-	return tbo ? to_peer_vram_bo(tbo) : NULL;
+	return bo;
 }
 
 /* The same, for a BO that the file may map; else ERR_PTR(-EINVAL). */
@@ -153,27 +180,26 @@ static struct peer_vram_bo *peer_vram_mmap_get_bo(struct peer_vram_file *file,
 static int peer_vram_mmap_check(struct peer_vram_device *vram,
 				struct vm_area_struct *vma)
 {
-	if (drm_dev_is_unplugged(&vram->drm))
+	if (peer_vram_is_removed(vram))
 		return -ENODEV;
-	/* TTM checks this as well, but only after a BO has been created. */
-	return is_cow_mapping(vma->vm_flags) ? -EINVAL : 0;
+	/* The pages that a private mapping copies would not follow the BO. */
+	return peer_vma_is_cow(vma) ? -EINVAL : 0;
 }
 
 /*
- * Clears VM_IO: libibverbs excludes registered memory from child processes
- * (MADV_DONTFORK), and MADV_DOFORK, which undoes that, fails for VM_IO.
- * VM_PFNMAP already says that the mapping has no struct pages.
+ * The mapping takes the caller's reference on the BO.
+ *
+ * Not VM_IO: libibverbs excludes registered memory from child processes
+ * (MADV_DONTFORK), and MADV_DOFORK, which undoes that, fails for VM_IO. (On some
+ * kernels, it fails for VM_PFNMAP as well.) VM_PFNMAP already says that the mapping
+ * has no struct pages.
  */
-static int peer_vram_mmap_bo(struct peer_vram_bo *bo,
-			     struct vm_area_struct *vma)
+static void peer_vram_mmap_bo(struct peer_vram_bo *bo,
+			      struct vm_area_struct *vma)
 {
-	int ret;
-
 	vma->vm_ops = &peer_vram_vm_ops;
-	ret = ttm_bo_mmap_obj(vma, &bo->tbo);
-	if (!ret)
-		vm_flags_clear(vma, VM_IO);
-	return ret;
+	vma->vm_private_data = &bo->tbo;
+	vm_flags_set(vma, VM_PFNMAP | VM_DONTEXPAND | VM_DONTDUMP);
 }
 
 /* mmap() of a dma-buf, which has checked the range. vm_pgoff begins at the BO. */
@@ -185,7 +211,9 @@ int peer_vram_mmap_dmabuf(struct peer_vram_bo *bo, struct vm_area_struct *vma)
 	if (ret)
 		return ret;
 	vma->vm_pgoff += drm_vma_node_start(&bo->tbo.base.vma_node);
-	return peer_vram_mmap_bo(bo, vma);
+	peer_vram_bo_get(bo);
+	peer_vram_mmap_bo(bo, vma);
+	return 0;
 }
 
 int peer_vram_mmap(struct file *filp, struct vm_area_struct *vma)
@@ -202,9 +230,8 @@ int peer_vram_mmap(struct file *filp, struct vm_area_struct *vma)
 	if (IS_ERR(bo))
 		return PTR_ERR(bo);
 
-	ret = peer_vram_mmap_bo(bo, vma);
-	peer_vram_bo_put(bo);
-	return ret;
+	peer_vram_mmap_bo(bo, vma);
+	return 0;
 }
 
 /* ---- address of a mapping --------------------------------------------- */

@@ -9,9 +9,8 @@
  * that it could evict are locked by others. That state is temporary: the functions
  * here release resv, sleep and try again, for at most PEER_VRAM_RETRY_MS.
  */
-#include <drm/ttm/ttm_bo.h>
+#include <compat/ttm.h>
 #include <drm/ttm/ttm_placement.h>
-#include <drm/ttm/ttm_tt.h>
 #include <linux/jiffies.h>
 #include <linux/sched/signal.h>
 
@@ -79,7 +78,7 @@ static int peer_vram_bo_make_resident(struct peer_vram_bo *bo,
 		    (ret != -ENOMEM || delay_ms < PEER_VRAM_DELAY_MS_MAX))
 			return ret;
 	}
-	return ttm_tt_populate(tbo->bdev, tbo->ttm, &ctx);
+	return ttm_bo_populate(tbo, &ctx);
 }
 
 /* Moves the BO to system memory, and allocates its pages. */
@@ -88,7 +87,7 @@ static int peer_vram_bo_make_system(struct peer_vram_bo *bo)
 	struct ttm_operation_ctx ctx = peer_vram_ttm_ctx();
 	int ret = peer_vram_bo_move(bo, TTM_PL_SYSTEM);
 
-	return ret ?: ttm_tt_populate(bo->tbo.bdev, bo->tbo.ttm, &ctx);
+	return ret ?: ttm_bo_populate(&bo->tbo, &ctx);
 }
 
 static int peer_vram_bo_lock_retry(struct peer_vram_bo *bo, u32 mem_type)

@@ -13,8 +13,7 @@
  * - There is no delete_mem_notify(): each region holds a reference on the BO, so
  *   a BO has no regions when TTM frees it.
  */
-#include <drm/ttm/ttm_bo.h>
-#include <drm/ttm/ttm_tt.h>
+#include <compat/ttm.h>
 #include <linux/slab.h>
 
 #include "peer_vram_blocks.h"
@@ -72,7 +71,7 @@ static int peer_vram_move_to_system(struct peer_vram_bo *bo,
 	struct ttm_buffer_object *tbo = &bo->tbo;
 	int ret;
 
-	ret = ttm_tt_populate(tbo->bdev, tbo->ttm, ctx);
+	ret = ttm_bo_populate(tbo, ctx);
 	if (ret)
 		return ret;
 	peer_vram_copy_bo(bo, tbo->resource, false);
@@ -88,7 +87,7 @@ static int peer_vram_move_to_vram(struct peer_vram_bo *bo,
 	int ret;
 
 	if (tbo->ttm->page_flags & TTM_TT_FLAG_SWAPPED) {
-		ret = ttm_tt_populate(tbo->bdev, tbo->ttm, ctx);
+		ret = ttm_bo_populate(tbo, ctx);
 		if (ret)
 			return ret;
 	}

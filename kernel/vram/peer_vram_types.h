@@ -5,7 +5,8 @@
  * Terms:
  *   VRAM    the memory BAR of the device, allocated in blocks
  *   BO      a buffer object: in VRAM (several blocks, in any order) or in system
- *           memory. It embeds a TTM buffer object, which has the reference count
+ *           memory. It embeds a TTM buffer object, and that a GEM object, which has
+ *           the reference count
  *   resv    the dma_resv lock of a BO (tbo.base.resv). It protects the place of
  *           the BO, its state and its list of RDMA regions
  *   region  an RDMA registration of a range of a BO: struct ib_peer_region, with
@@ -26,16 +27,24 @@
  * holds a reference on the drm_device, and drops that one last. Removal of the
  * device kills every BO. While resv of a BO that is not dead is held, the device
  * and its BAR are therefore present.
+ *
+ * BO references are references of the GEM object. The last one drops the TTM
+ * reference that the creation of the BO returned (compat/ttm.h). TTM may hold further
+ * ones, and evict or swap out a BO that has no GEM references any more. Such a BO has
+ * no handle, mapping, dma-buf or region, and cannot get any. Lookups use
+ * peer_vram_bo_tryget().
  */
 #ifndef PEER_VRAM_TYPES_H
 #define PEER_VRAM_TYPES_H
 
 #include <drm/drm_device.h>
+#include <drm/drm_gem.h>
 #include <drm/ttm/ttm_bo.h>
 #include <drm/ttm/ttm_device.h>
 #include <drm/ttm/ttm_resource.h>
 #include <linux/atomic.h>
 #include <linux/bits.h>
+#include <linux/kref.h>
 #include <linux/math.h>
 #include <linux/miscdevice.h>
 #include <linux/mutex.h>
@@ -74,7 +83,8 @@ struct peer_vram_manager {
  * @bar:         CPU physical address of the BAR
  * @size:        bytes of VRAM, a multiple of the block size
  * @pin_limit:   maximum of @pinned
- * @lock:        protects @live_bos, @dead_bos, @nr_bos, @pinned
+ * @lock:        protects @removed, @live_bos, @dead_bos, @nr_bos, @pinned
+ * @removed:     the PCI device is being removed: it gets no new BOs
  * @live_bos:    BOs that are not dead
  * @dead_bos:    dead BOs that still have references
  * @nr_bos:      number of BOs: both lists, and BOs being created or freed
@@ -98,6 +108,7 @@ struct peer_vram_device {
 	u64 pin_limit;
 
 	spinlock_t lock; /* see above */
+	bool removed;
 	struct list_head live_bos;
 	struct list_head dead_bos;
 	u64 nr_bos;
@@ -111,7 +122,7 @@ struct peer_vram_device {
 
 /**
  * struct peer_vram_bo - a buffer object
- * @tbo:      TTM's part, with the reference count and resv
+ * @tbo:      TTM's part; @tbo.base has the reference count and resv
  * @node:     in peer_vram_device.live_bos or .dead_bos; under its lock
  * @regions:  RDMA regions that are not revoked; under resv
  * @pins:     number of pinned regions in @regions; under resv
@@ -172,12 +183,24 @@ static inline u64 peer_vram_bo_vram_size(struct peer_vram_bo *bo)
 
 static inline void peer_vram_bo_get(struct peer_vram_bo *bo)
 {
-	ttm_bo_get(&bo->tbo);
+	drm_gem_object_get(&bo->tbo.base);
+}
+
+/* Return: false if the last reference has been dropped. */
+static inline bool peer_vram_bo_tryget(struct peer_vram_bo *bo)
+{
+	return kref_get_unless_zero(&bo->tbo.base.refcount);
 }
 
 static inline void peer_vram_bo_put(struct peer_vram_bo *bo)
 {
-	ttm_bo_put(&bo->tbo);
+	drm_gem_object_put(&bo->tbo.base);
+}
+
+/* Without a lock: the device may be removed at any time. */
+static inline bool peer_vram_is_removed(struct peer_vram_device *vram)
+{
+	return READ_ONCE(vram->removed);
 }
 
 #endif

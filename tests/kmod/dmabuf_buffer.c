@@ -8,7 +8,7 @@
  * (dmabuf_engine.h). The copy starts with the move, or at the next use of the
  * buffer: pin(), vmap(), a mapping for DMA, or a CPU page fault.
  */
-#include <linux/dma-buf.h>
+#include <compat/dma_buf.h>
 #include <linux/dma-mapping.h>
 #include <linux/dma-resv.h>
 #include <linux/miscdevice.h>
@@ -93,14 +93,14 @@ static void buffer_unpin(struct dma_buf_attachment *attach)
 }
 
 /*
- * Checks for pins by importers. Without move notification the dma-buf core also
- * pins each mapped buffer; a dynamic importer still follows a move.
+ * Checks for pins by importers. The dma-buf core may also pin each mapped buffer; a
+ * dynamic importer still follows a move.
  */
 static bool buffer_is_pinned(struct buffer *buffer)
 {
-	if (IS_ENABLED(CONFIG_DMABUF_MOVE_NOTIFY))
-		return buffer->pins;
-	return buffer->pins > buffer->dma_maps;
+	if (peer_dma_buf_map_pins())
+		return buffer->pins > buffer->dma_maps;
+	return buffer->pins;
 }
 
 static int fill_table(struct sg_table *table, void *from, size_t length)
@@ -389,7 +389,7 @@ static void buffer_move_out(struct dma_buf *dmabuf)
 
 	dma_resv_assert_held(dmabuf->resv);
 
-	dma_buf_move_notify(dmabuf);
+	dma_buf_invalidate_mappings(dmabuf);
 	unmap_mapping_range(dmabuf->file->f_mapping, 0, 0, 1);
 	if (buffer->mapped || buffer->dma_maps)
 		buffer->wrong++;
@@ -666,4 +666,4 @@ module_exit(dmabuf_test_exit);
 
 MODULE_DESCRIPTION("peermem tests: dma-bufs that move");
 MODULE_LICENSE("Dual BSD/GPL");
-MODULE_IMPORT_NS(DMA_BUF);
+MODULE_INFO(import_ns, "DMA_BUF");

@@ -9,11 +9,11 @@
  * When the driver is unbound it leaves existing mappings in place, like a
  * faulty driver.
  */
+#include <compat/mm.h>
 #include <linux/fs.h>
 #include <linux/io.h>
 #include <linux/iosys-map.h>
 #include <linux/miscdevice.h>
-#include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/pci.h>
@@ -92,7 +92,7 @@ static int maps_mmap(struct file *file, struct vm_area_struct *vma)
 	/*
 	 * No private mappings: vmf_insert_pfn() does not support copy on write.
 	 */
-	if (is_cow_mapping(vma->vm_flags))
+	if (peer_vma_is_cow(vma))
 		return -EINVAL;
 	vma->vm_ops = &maps_vm_ops;
 	vma->vm_page_prot = pgprot_writecombine(vma->vm_page_prot);

@@ -415,4 +415,4 @@ module_exit(parts_exit);
 
 MODULE_DESCRIPTION("peermem tests: an exporter with separate state for each page");
 MODULE_LICENSE("Dual BSD/GPL");
-MODULE_IMPORT_NS(DMA_BUF);
+MODULE_INFO(import_ns, "DMA_BUF");

@@ -463,6 +463,30 @@ TEST_F(call, invalid_fields)
 	EXPECT_EQ(PEER_MEM_OK, query.pinned.status);
 }
 
+static int rename_device(const char *from, const char *to)
+{
+	const char *const rdma[] = { "rdma", "dev", "set", from, "name", to, NULL };
+
+	return vt_run(20000, rdma);
+}
+
+TEST_F(call, renamed_device)
+{
+	struct peer_mem_query before = self->query, after = self->query;
+
+	snprintf(after.device, sizeof(after.device), "peer_renamed");
+	ASSERT_EQ(0, rename_device(before.device, after.device));
+	EXPECT_EQ(ENODEV, query_range(self->fd, &before));
+	EXPECT_EQ(0, query_range(self->fd, &after));
+
+	ASSERT_EQ(0, rename_device("peer_renamed", self->query.device));
+	before = self->query;
+	after = self->query;
+	snprintf(after.device, sizeof(after.device), "peer_renamed");
+	EXPECT_EQ(0, query_range(self->fd, &before));
+	EXPECT_EQ(ENODEV, query_range(self->fd, &after));
+}
+
 TEST_F(call, bad_pointers_and_numbers)
 {
 	EXPECT_EQ(EFAULT, query_range(self->fd, NULL));

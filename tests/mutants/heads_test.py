@@ -22,7 +22,7 @@ from mutant import Malformed, Mutant, PROJECT, paths  # noqa: E402
 from points import Tap  # noqa: E402
 
 BUILD, LINUX = sys.argv[1:]
-HOOKS = 'kernel/rxe/hooks.patch'
+HOOKS = 'kernel/rxe/hooks/'
 
 # Invalid heads, and a part of the error message for each.
 HEAD = """SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
@@ -86,11 +86,22 @@ def misfit(mutant, work):
         os.makedirs(os.path.dirname(os.path.join(tree, file)), exist_ok=True)
         shutil.copy(original, os.path.join(tree, file))
     output = apply(mutant.path, tree, '-F0')
-    if output or HOOKS not in mutant.files:
+    hooks = [file for file in mutant.files if file.startswith(HOOKS)]
+    if output or not hooks:
         return output
-    rxe = os.path.join(tree, 'rxe')
+    # A patch of hooks is for one kernel. The mutant needs the one for this kernel.
+    for file in hooks:
+        if not apply_to_rxe(os.path.join(PROJECT, file), work):
+            return apply_to_rxe(os.path.join(tree, file), work)
+    return 'changes the hooks of other kernels only'
+
+
+def apply_to_rxe(hooks, work):
+    """Returns the output of patch(1) if hooks do not apply, or an empty string."""
+    rxe = os.path.join(work, 'rxe')
+    shutil.rmtree(rxe, ignore_errors=True)
     shutil.copytree(os.path.join(LINUX, 'drivers/infiniband/sw/rxe'), rxe)
-    return apply(os.path.join(tree, HOOKS), rxe)
+    return apply(hooks, rxe, '-F0')
 
 
 def tests_of(program):

@@ -60,9 +60,11 @@ def has_test(program, test):
 tap = Tap()
 table = list(rows())
 files = [row[0] for row in table]
+# The probes of kernel/compat are not part of a module; see the test compat.
 there = [os.path.relpath(path, PROJECT)
          for path in glob.glob(os.path.join(PROJECT, 'kernel/*/**/*.c'),
-                           recursive=True)]
+                               recursive=True)
+         if '/compat/probes/' not in path]
 tap.equal('each file has a row', sorted(set(there) - set(files)), [])
 tap.equal('no row without a file', sorted(set(files) - set(there)), [])
 tap.equal('one row for each file', len(files), len(set(files)))

@@ -10,8 +10,8 @@
  * that would map it for DMA.
  *
  * A CPU access in the sense of dma-buf lasts from one mapping to the next, or
- * to release. It cannot end in move_notify, because the exporter's lock is
- * held.
+ * to release. It cannot end in invalidate_mappings, because the exporter's lock
+ * is held.
  *
  * A driver that moves buffers with an engine maps them before the bytes
  * arrive, and signals a fence (DMA_RESV_USAGE_KERNEL) when they have. Each
@@ -22,7 +22,7 @@
  *
  * Lock order: import->lock, resv of the dma-buf, locks of the core.
  */
-#include <linux/dma-buf.h>
+#include <compat/dma_buf.h>
 #include <linux/dma-fence.h>
 #include <linux/dma-resv.h>
 #include <linux/err.h>
@@ -91,7 +91,7 @@ static int import_begin_access(struct dmabuf_import *import)
 /*
  * A movable dma-buf is pinned for a moment: that moves it in, and fails if
  * there is nothing to map any more, where a failing dma_buf_vmap() would
- * warn. It need not stay: move_notify reports when it leaves.
+ * warn. It need not stay: invalidate_mappings reports when it leaves.
  */
 static int import_vmap(struct dmabuf_import *import)
 {
@@ -135,7 +135,7 @@ static int import_map(struct dmabuf_import *import)
 }
 
 /* Called with resv held by the exporter. */
-static void import_move_notify(struct dma_buf_attachment *attach)
+static void import_invalidate_mappings(struct dma_buf_attachment *attach)
 {
 	struct dmabuf_import *import = attach->importer_priv;
 
@@ -145,7 +145,7 @@ static void import_move_notify(struct dma_buf_attachment *attach)
 
 static const struct dma_buf_attach_ops import_attach_ops = {
 	.allow_peer2peer = true,
-	.move_notify = import_move_notify,
+	.invalidate_mappings = import_invalidate_mappings,
 };
 
 static int import_attach(struct dmabuf_import *import)

@@ -30,11 +30,11 @@
  * has a device of its own (peerdirect_device.c), whose DMA addresses are CPU
  * physical addresses, and maps those (peerdirect_pages.c).
  */
+#include <compat/workqueue.h>
 #include <linux/err.h>
 #include <linux/kthread.h>
 #include <linux/module.h>
 #include <linux/slab.h>
-#include <linux/workqueue.h>
 #include <rdma/ib_verbs.h>
 
 #include "adapters/peerdirect_device.h"
@@ -158,7 +158,7 @@ static int pd_call_in_mm(struct pd_range *range,
 	if (current->flags & PF_KTHREAD && !current->mm)
 		return pd_call_as_kthread(range, fn);
 	INIT_WORK_ONSTACK(&call.work, pd_call_work);
-	queue_work(system_unbound_wq, &call.work);
+	queue_work(system_dfl_wq, &call.work);
 	flush_work(&call.work);
 	destroy_work_on_stack(&call.work);
 	return call.ret;

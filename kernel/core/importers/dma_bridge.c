@@ -4,7 +4,7 @@
  * reg_user_mr_dmabuf can import.
  *
  * Importers of a dma-buf hold its reservation lock (resv) while they map it
- * and while move_notify runs. The exporter of the region holds its own lock
+ * and while invalidate_mappings runs. The exporter of the region holds its own lock
  * when it invalidates, and takes it when it is asked where the region is. So
  * whoever maps must neither ask the exporter nor wait for a task that does:
  *
@@ -17,14 +17,15 @@
  *
  * A mapping of the device holds an active reference to the region, so the
  * exporter gets unpin() and release() only after the device has unmapped it.
- * Drivers unmap in move_notify, except those that pin and cannot stop: enum
- * ib_peer_importer_type.
+ * Drivers unmap in invalidate_mappings, except those that pin and cannot stop:
+ * enum ib_peer_importer_type.
  *
  * Unmapping the range ends the registration. The mmu notifier cannot take
  * resv, so a work item does it. Until then the device reaches the memory that
  * was registered, which the region keeps alive.
  */
-#include <linux/dma-buf.h>
+#include <compat/dma_buf.h>
+#include <compat/workqueue.h>
 #include <linux/dma-resv.h>
 #include <linux/err.h>
 #include <linux/kallsyms.h>
@@ -193,7 +194,7 @@ static void bridge_queue_resolve(struct ib_peer_bridge *bridge)
 	}
 	xa_unlock(&bridge->peer->pages);
 	if (send)
-		queue_work(system_unbound_wq, &bridge->resolve_work);
+		queue_work(system_dfl_wq, &bridge->resolve_work);
 }
 
 /* Called with resv held. Return: the mapping, or ERR_PTR. */
@@ -235,7 +236,7 @@ static void bridge_stop_dma(struct ib_umem_peer *peer, bool over)
 		ib_umem_peer_kill(peer);
 	ib_peer_dma_free(bridge_take_mapping(bridge));
 	if (bridge->dmabuf)
-		dma_buf_move_notify(bridge->dmabuf);
+		dma_buf_invalidate_mappings(bridge->dmabuf);
 	/*
 	 * A dynamic importer that still has it mapped is deregistering.
 	 */
@@ -266,7 +267,7 @@ static bool bridge_mn_invalidate(struct mmu_interval_notifier *notifier,
 
 	mmu_interval_set_seq(notifier, cur_seq);
 	if (ib_peer_mn_unmaps(range))
-		queue_work(system_unbound_wq, &peer->bridge->unmapped_work);
+		queue_work(system_dfl_wq, &peer->bridge->unmapped_work);
 	return true;
 }
 
@@ -277,19 +278,18 @@ static const struct mmu_interval_notifier_ops bridge_mn_ops = {
 /* ---- the dma-buf ---- */
 
 /*
- * The move_notify ops that the RDMA core installs for drivers that pin:
- * nothing else shows whether they can stop. A driver with its own op is
- * dynamic.
+ * The RDMA core imports for drivers that pin. It installs no invalidate_mappings
+ * op, or one whose name is all that shows whether they can stop. A driver with
+ * its own op is dynamic.
  */
 static enum ib_peer_importer_type bridge_importer_type(struct dma_buf_attachment *attach)
 {
 	char name[KSYM_SYMBOL_LEN];
 
-	/* Newer kernels allow importers without the op. */
-	if (!attach->importer_ops->move_notify)
+	if (!attach->importer_ops->invalidate_mappings)
 		return IB_PEER_NON_REVOCABLE;
 	sprint_symbol_no_offset(name,
-				(unsigned long)attach->importer_ops->move_notify);
+				(unsigned long)attach->importer_ops->invalidate_mappings);
 	if (!strncmp(name, "ib_umem_dmabuf_unsupported_move_notify", 38))
 		return IB_PEER_NON_REVOCABLE;
 	if (!strncmp(name, "ib_umem_dmabuf_revoke_locked", 28))
@@ -339,15 +339,15 @@ static int bridge_attach(struct dma_buf *dmabuf,
 }
 
 /*
- * The region was pinned when it was attached. Without
- * CONFIG_DMABUF_MOVE_NOTIFY the kernel calls these also for dynamic
- * importers, which get move_notify all the same.
+ * The region was pinned when it was attached. If the kernel pins what it maps,
+ * it calls these also for dynamic importers, which stop at invalidation all the
+ * same.
  */
 static int bridge_pin_attachment(struct dma_buf_attachment *attach)
 {
 	const struct ib_peer_bridge *bridge = attach->dmabuf->priv;
 
-	if (IS_ENABLED(CONFIG_DMABUF_MOVE_NOTIFY) && !bridge->region->pinned)
+	if (!peer_dma_buf_map_pins() && !bridge->region->pinned)
 		return -EOPNOTSUPP;
 	return 0;
 }

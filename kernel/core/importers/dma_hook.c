@@ -17,6 +17,7 @@
  * A task inside holds a reference to the hook, so removal of a device waits
  * for its own registrations only.
  */
+#include <compat/rdma.h>
 #include <linux/dma-buf.h>
 #include <linux/err.h>
 #include <linux/fdtable.h>
@@ -27,7 +28,6 @@
 #include <linux/rcupdate.h>
 #include <linux/refcount.h>
 #include <linux/slab.h>
-#include <rdma/ib_verbs.h>
 #include <rdma/uverbs_ioctl.h>
 #include <rdma/ib_umem_peer.h>
 
@@ -35,10 +35,6 @@
 #include "importers/cpu_drivers.h"
 #include "importers/dma_bridge.h"
 #include "importers/dma_hook.h"
-
-typedef struct ib_mr *(*reg_user_mr_fn)(struct ib_pd *pd, u64 start,
-					u64 length, u64 virt_addr, int access,
-					struct ib_udata *udata);
 
 /*
  * struct hook - a hooked device
@@ -54,7 +50,7 @@ struct hook {
 	refcount_t users;
 	struct completion unused;
 	struct ib_device *ibdev;
-	reg_user_mr_fn reg_user_mr;
+	peer_reg_user_mr_fn reg_user_mr;
 	enum ib_peer_importer_type importer_type;
 };
 
@@ -88,7 +84,7 @@ static void hook_put(struct hook *hook)
  */
 static struct ib_mr *hook_call_driver(struct ib_pd *pd, struct dma_buf *dmabuf,
 				      u64 offset, u64 length, u64 virt_addr,
-				      int fd, int access)
+				      int fd, int access, struct ib_dmah *dmah)
 {
 	struct ib_ucontext *context = pd->uobject->context;
 	struct uverbs_attr_bundle attrs = {
@@ -99,8 +95,8 @@ static struct ib_mr *hook_call_driver(struct ib_pd *pd, struct dma_buf *dmabuf,
 	get_file(dmabuf->file);
 	fd_install(fd, dmabuf->file);
 	ib_peer_hold(IB_PEER_HOLD_FD_INSTALLED);
-	return pd->device->ops.reg_user_mr_dmabuf(pd, offset, length, virt_addr,
-						  fd, access, &attrs);
+	return peer_reg_user_mr_dmabuf(pd, offset, length, virt_addr, fd,
+				       access, dmah, &attrs);
 }
 
 /*
@@ -110,7 +106,8 @@ static struct ib_mr *hook_call_driver(struct ib_pd *pd, struct dma_buf *dmabuf,
  */
 static struct ib_mr *hook_reg_dmabuf(struct ib_pd *pd, struct dma_buf *dmabuf,
 				     u64 offset, u64 length, u64 virt_addr,
-				     int access, enum ib_peer_importer_type *importer_type)
+				     int access, struct ib_dmah *dmah,
+				     enum ib_peer_importer_type *importer_type)
 {
 	int fd = get_unused_fd_flags(O_CLOEXEC);
 	struct ib_mr *mr;
@@ -118,7 +115,7 @@ static struct ib_mr *hook_reg_dmabuf(struct ib_pd *pd, struct dma_buf *dmabuf,
 	if (fd < 0)
 		return ERR_PTR(fd);
 	mr = hook_call_driver(pd, dmabuf, offset, length, virt_addr, fd,
-			      access & ~IB_ACCESS_ON_DEMAND);
+			      access & ~IB_ACCESS_ON_DEMAND, dmah);
 	close_fd(fd);
 	*importer_type = ib_peer_bridge_finish(dmabuf);
 	/* Another thread may have replaced the file behind the descriptor. */
@@ -134,7 +131,7 @@ static struct ib_mr *hook_reg_dmabuf(struct ib_pd *pd, struct dma_buf *dmabuf,
 /* Return: the MR; ERR_PTR(-EFAULT): no exporter, or not for this PD. */
 static struct ib_mr *hook_reg_peer(struct hook *hook, struct ib_pd *pd,
 				   u64 start, u64 length, u64 virt_addr,
-				   int access)
+				   int access, struct ib_dmah *dmah)
 {
 	enum ib_peer_importer_type importer_type = IB_PEER_UNKNOWN;
 	struct dma_buf *dmabuf;
@@ -147,7 +144,7 @@ static struct ib_mr *hook_reg_peer(struct hook *hook, struct ib_pd *pd,
 	if (IS_ERR(dmabuf))
 		return ERR_CAST(dmabuf);
 	mr = hook_reg_dmabuf(pd, dmabuf, offset_in_page(start), length,
-			     virt_addr, access, &importer_type);
+			     virt_addr, access, dmah, &importer_type);
 	if (importer_type)
 		WRITE_ONCE(hook->importer_type, importer_type);
 	dma_buf_put(dmabuf);
@@ -157,13 +154,14 @@ static struct ib_mr *hook_reg_peer(struct hook *hook, struct ib_pd *pd,
 /* Repeats while the exporter is moving the memory. */
 static struct ib_mr *hook_reg_peer_retry(struct hook *hook, struct ib_pd *pd,
 					 u64 start, u64 length, u64 virt_addr,
-					 int access)
+					 int access, struct ib_dmah *dmah)
 {
 	unsigned long until = ib_umem_peer_deadline();
 	struct ib_mr *mr;
 
 	do {
-		mr = hook_reg_peer(hook, pd, start, length, virt_addr, access);
+		mr = hook_reg_peer(hook, pd, start, length, virt_addr, access,
+				   dmah);
 	} while (PTR_ERR(mr) == -EAGAIN && time_before(jiffies, until));
 	return mr;
 }
@@ -196,7 +194,7 @@ static bool hook_error_may_be_peer(long err)
 
 static struct ib_mr *hook_reg(struct hook *hook, struct ib_pd *pd, u64 start,
 			      u64 length, u64 virt_addr, int access,
-			      struct ib_udata *udata)
+			      struct ib_dmah *dmah, struct ib_udata *udata)
 {
 	bool first = access & IB_ACCESS_ON_DEMAND &&
 		     hook_may_be_peer(start, length);
@@ -204,28 +202,28 @@ static struct ib_mr *hook_reg(struct hook *hook, struct ib_pd *pd, u64 start,
 
 	if (first)
 		peer = hook_reg_peer_retry(hook, pd, start, length, virt_addr,
-					   access);
+					   access, dmah);
 	if (PTR_ERR(peer) != -EFAULT)
 		return peer;
-	mr = hook->reg_user_mr(pd, start, length, virt_addr, access, udata);
+	mr = peer_reg_user_mr(hook->reg_user_mr, pd, start, length, virt_addr,
+			      access, dmah, udata);
 	if (first || !IS_ERR(mr) || !hook_error_may_be_peer(PTR_ERR(mr)))
 		return mr;
-	peer = hook_reg_peer_retry(hook, pd, start, length, virt_addr, access);
+	peer = hook_reg_peer_retry(hook, pd, start, length, virt_addr, access,
+				   dmah);
 	return PTR_ERR(peer) == -EFAULT ? mr : peer;
 }
 
-static struct ib_mr *hook_reg_user_mr(struct ib_pd *pd, u64 start, u64 length,
-				      u64 virt_addr, int access,
-				      struct ib_udata *udata)
+static struct ib_mr *hook_reg_user_mr(PEER_REG_USER_MR_PARAMS)
 {
 	struct hook *hook = hook_get(pd->device);
 	struct ib_mr *mr;
 
 	/* The hook was removed meanwhile. */
 	if (!hook)
-		return pd->device->ops.reg_user_mr(pd, start, length, virt_addr,
-						   access, udata);
-	mr = hook_reg(hook, pd, start, length, virt_addr, access, udata);
+		return peer_reg_user_mr(pd->device->ops.reg_user_mr, pd, start,
+					length, iova, access, PEER_DMAH, udata);
+	mr = hook_reg(hook, pd, start, length, iova, access, PEER_DMAH, udata);
 	hook_put(hook);
 	return mr;
 }

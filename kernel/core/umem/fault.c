@@ -13,12 +13,11 @@
  *      start again
  *   4. publish the pages
  */
+#include <compat/mm.h>
 #include <linux/err.h>
 #include <linux/export.h>
 #include <linux/jiffies.h>
 #include <linux/memcontrol.h>
-#include <linux/mm.h>
-#include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 
@@ -276,7 +275,7 @@ static bool fault_permits(const struct ib_peer_fault *fault,
 {
 	unsigned long need = VM_READ | (fault_is_write(fault) ? VM_WRITE : 0);
 
-	if (device && fault_is_write(fault) && is_cow_mapping(vma->vm_flags))
+	if (device && fault_is_write(fault) && peer_vma_is_cow(vma))
 		return false;
 	return (vma->vm_flags & need) == need;
 }

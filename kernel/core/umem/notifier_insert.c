@@ -5,9 +5,9 @@
  * fatal signal may interrupt a registration, so a worker, which has no
  * signals, tries again.
  */
+#include <compat/workqueue.h>
 #include <linux/mmu_notifier.h>
 #include <linux/sched/signal.h>
-#include <linux/workqueue.h>
 
 #include "umem/notifier_insert.h"
 
@@ -55,7 +55,7 @@ int ib_peer_insert_notifier(struct mmu_interval_notifier *notifier, struct mm_st
 	notifier_insert(&insert);
 	if (insert.ret == -EINTR && !fatal_signal_pending(current)) {
 		INIT_WORK_ONSTACK(&insert.work, notifier_insert_work);
-		queue_work(system_unbound_wq, &insert.work);
+		queue_work(system_dfl_wq, &insert.work);
 		flush_work(&insert.work);
 		destroy_work_on_stack(&insert.work);
 	}

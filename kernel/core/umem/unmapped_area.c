@@ -6,9 +6,8 @@
  * multiple of their size (page_entry.h). So memory that is aligned in the
  * device should be aligned in the process as well.
  */
-#include <linux/mm.h>
+#include <compat/mm.h>
 #include <linux/mman.h>
-#include <linux/sched/mm.h>
 
 #include "umem/page_entry.h"
 
@@ -33,13 +32,11 @@ unsigned long ib_peer_unmapped_area(struct file *filp, unsigned long addr,
 	unsigned long area;
 
 	if (!addr && !(flags & MAP_FIXED)) {
-		area = mm_get_unmapped_area(current->mm, filp, 0,
-					    length + align - PAGE_SIZE, pgoff,
-					    flags);
+		area = peer_get_unmapped_area(filp, 0, length + align - PAGE_SIZE,
+					      pgoff, flags);
 		if (!IS_ERR_VALUE(area))
 			return area + ((offset - area) & (align - 1));
 	}
-	return mm_get_unmapped_area(current->mm, filp, addr, length, pgoff,
-				    flags);
+	return peer_get_unmapped_area(filp, addr, length, pgoff, flags);
 }
 EXPORT_SYMBOL_GPL(ib_peer_unmapped_area);

@@ -6,10 +6,9 @@
  * that (ptrace_may_access(), with security modules), and a partial copy would
  * be a hole. So CAP_SYS_PTRACE is required.
  */
+#include <compat/mm.h>
 #include <linux/capability.h>
 #include <linux/pid.h>
-#include <linux/sched/mm.h>
-#include <linux/sched/task.h>
 
 #include "user/process.h"
 
@@ -32,16 +31,20 @@ static struct task_struct *process_find_task(pid_t nr)
  */
 int ib_peer_process_get(struct ib_peer_process *process, pid_t pid)
 {
+	struct user_namespace *user_ns;
+	bool may;
+
 	process->task = process_find_task(pid);
 	if (!process->task)
 		return -ESRCH;
-	process->mm = get_task_mm(process->task);
+	process->mm = peer_get_task_mm(process->task, &user_ns);
 	if (!process->mm) {
 		put_task_struct(process->task);
 		return -ESRCH;
 	}
-	if (process->mm == current->mm ||
-	    ns_capable(process->mm->user_ns, CAP_SYS_PTRACE))
+	may = process->mm == current->mm || ns_capable(user_ns, CAP_SYS_PTRACE);
+	put_user_ns(user_ns);
+	if (may)
 		return 0;
 	ib_peer_process_put(process);
 	return -EPERM;

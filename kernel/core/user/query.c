@@ -11,9 +11,9 @@
  * walks each mapping of the range, and probes at most QUERY_CLAIMS times.
  */
 #include <linux/capability.h>
+#include <linux/cred.h>
 #include <linux/err.h>
 #include <linux/mm.h>
-#include <linux/nsproxy.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 #include <linux/string.h>
@@ -21,6 +21,7 @@
 #include <uapi/rdma/peer_mem.h>
 
 #include "importers/cpu_drivers.h"
+#include "importers/device_list.h"
 #include "importers/dma_hook.h"
 #include "umem/probe.h"
 #include "umem/region_tree.h"
@@ -192,13 +193,25 @@ static enum peer_mem_status query_status_no_pin(const struct query *query)
 						    PEER_MEM_NO_PIN;
 }
 
+/* Return: the task has the capability in the initial user namespace. */
+static bool query_task_capable(struct task_struct *task, int cap)
+{
+	const struct cred *cred = get_task_cred(task);
+	const struct cred *own = override_creds(cred);
+	bool capable = ns_capable_noaudit(&init_user_ns, cap);
+
+	revert_creds(own);
+	put_cred(cred);
+	return capable;
+}
+
 /* The checks of ib_umem_get() before it looks at the memory, in its order. */
 static int query_limits(const struct query *query,
 			struct peer_mem_result *out)
 {
 	unsigned long pages = (query->end - query->first) >> PAGE_SHIFT;
 	unsigned long limit = task_rlimit(query->process.task, RLIMIT_MEMLOCK);
-	bool may = has_capability_noaudit(query->process.task, CAP_IPC_LOCK);
+	bool may = query_task_capable(query->process.task, CAP_IPC_LOCK);
 	u64 pinned = atomic64_read(&query->process.mm->pinned_vm);
 
 	if (!limit && !may)
@@ -369,19 +382,6 @@ static int query_check(const struct peer_mem_query *user)
 	return user->reserved ? -EINVAL : 0;
 }
 
-static struct ib_device *query_device(const char *name)
-{
-	struct ib_device *ibdev;
-
-	ibdev = ib_device_get_by_name(name, RDMA_DRIVER_UNKNOWN);
-	if (!ibdev)
-		return NULL;
-	if (rdma_dev_access_netns(ibdev, current->nsproxy->net_ns))
-		return ibdev;
-	ib_device_put(ibdev);
-	return NULL;
-}
-
 /* Return: the device reaches peer memory through a DMA bridge. */
 static bool query_dma_importer(struct query *query)
 {
@@ -429,7 +429,7 @@ int ib_peer_query(struct peer_mem_query *user)
 	ret = ib_peer_process_get(&query.process, user->pid);
 	if (ret)
 		return ret;
-	query.ibdev = query_device(user->device);
+	query.ibdev = ib_peer_device_get(user->device);
 	if (!query.ibdev)
 		ret = -ENODEV;
 	else

@@ -86,14 +86,11 @@ static const struct ib_device_ops edu_ops = {
 	.alloc_ucontext = edu_alloc_ucontext,
 	.dealloc_pd = edu_dealloc_pd,
 	.dealloc_ucontext = edu_dealloc_ucontext,
-	.dereg_mr = edu_dereg_mr,
 	.disassociate_ucontext = edu_disassociate_ucontext,
 	.get_link_layer = edu_get_link_layer,
 	.get_port_immutable = edu_get_port_immutable,
 	.query_device = edu_query_device,
 	.query_port = edu_query_port,
-	.reg_user_mr = edu_reg_user_mr,
-	.reg_user_mr_dmabuf = edu_reg_user_mr_dmabuf,
 
 	INIT_RDMA_OBJ_SIZE(ib_pd, edu_pd, ib),
 	INIT_RDMA_OBJ_SIZE(ib_ucontext, edu_ucontext, ib),
@@ -117,6 +114,7 @@ struct edu_device *edu_device_add(struct edu *edu, enum edu_rdma_device index)
 	dev->ib.dev.parent = dma;
 	dev->ib.driver_def = edu_mr_uapi;
 	ib_set_device_ops(&dev->ib, &edu_ops);
+	ib_set_device_ops(&dev->ib, &edu_mr_ops);
 	snprintf(name, sizeof(name), "edu%u", index);
 	ret = ib_register_device(&dev->ib, name, dma);
 	if (ret) {

@@ -136,12 +136,7 @@ static inline struct edu_mr *to_edu_mr(struct ib_mr *ib)
 }
 
 /* Verbs. */
-struct ib_mr *edu_reg_user_mr(struct ib_pd *pd, u64 start, u64 length,
-			      u64 iova, int access, struct ib_udata *udata);
-struct ib_mr *edu_reg_user_mr_dmabuf(struct ib_pd *pd, u64 offset, u64 length,
-				     u64 iova, int fd, int access,
-				     struct uverbs_attr_bundle *attrs);
-int edu_dereg_mr(struct ib_mr *ib, struct ib_udata *udata);
+extern const struct ib_device_ops edu_mr_ops;
 extern const struct uapi_definition edu_mr_uapi[];
 
 /*

@@ -56,7 +56,7 @@ struct edu_rdma_access {
  * @mrs:         current MRs
  * @mappings:    mappings of dma-bufs
  * @unmappings:  unmappings of dma-bufs
- * @notifies:    calls of move_notify
+ * @notifies:    calls of invalidate_mappings
  * @revocations: revoked MRs
  * @faults:      accesses that had to map first
  * @transfers:   transfers of the engine, for all devices

@@ -4,7 +4,8 @@
  *
  * A key stays allocated until deregistration, also if the MR is revoked.
  */
-#include <linux/dma-buf.h>
+#include <compat/dma_buf.h>
+#include <compat/rdma.h>
 #include <linux/dma-resv.h>
 #include <linux/overflow.h>
 #include <linux/slab.h>
@@ -78,15 +79,17 @@ static void mr_free(struct edu_mr *mr)
 
 /* ---- system memory ---- */
 
-struct ib_mr *edu_reg_user_mr(struct ib_pd *pd, u64 start, u64 length,
-			      u64 iova, int access, struct ib_udata *udata)
+static struct ib_mr *edu_reg_user_mr(PEER_REG_USER_MR_PARAMS)
 {
-	struct edu_mr *mr = mr_alloc(pd, length, iova, access, udata);
+	struct edu_mr *mr;
 	int ret;
 
+	if (PEER_DMAH)
+		return ERR_PTR(-EOPNOTSUPP);
+	mr = mr_alloc(pd, length, iova, access, udata);
 	if (IS_ERR(mr))
 		return ERR_CAST(mr);
-	mr->umem = ib_umem_get(pd->device, start, length, access);
+	mr->umem = ib_umem_get_va(pd->device, start, length, access);
 	if (IS_ERR(mr->umem)) {
 		ret = PTR_ERR(mr->umem);
 		goto err_free;
@@ -110,7 +113,7 @@ err_free:
 /* ---- dma-bufs ---- */
 
 /* Called before a move with resv held: no access is in progress. */
-static void dynamic_move_notify(struct dma_buf_attachment *attach)
+static void dynamic_invalidate(struct dma_buf_attachment *attach)
 {
 	struct ib_umem_dmabuf *umem = attach->importer_priv;
 	struct edu_mr *mr = umem->private;
@@ -126,7 +129,7 @@ static void dynamic_move_notify(struct dma_buf_attachment *attach)
 
 static const struct dma_buf_attach_ops dynamic_ops = {
 	.allow_peer2peer = true,
-	.move_notify = dynamic_move_notify,
+	.invalidate_mappings = dynamic_invalidate,
 };
 
 /* Called once: at revocation, or else at deregistration. */
@@ -228,14 +231,14 @@ static int mr_import(struct edu_mr *mr, u64 offset, int fd)
 	return ret;
 }
 
-struct ib_mr *edu_reg_user_mr_dmabuf(struct ib_pd *pd, u64 offset, u64 length,
-				     u64 iova, int fd, int access,
-				     struct uverbs_attr_bundle *attrs)
+static struct ib_mr *edu_reg_user_mr_dmabuf(PEER_REG_USER_MR_DMABUF_PARAMS)
 {
 	struct edu_mr *mr;
 	u32 flags = 0;
 	int ret;
 
+	if (PEER_DMAH)
+		return ERR_PTR(-EOPNOTSUPP);
 	if (uverbs_attr_is_valid(attrs, EDU_RDMA_ATTR_REG_FLAGS)) {
 		ret = uverbs_get_flags32(&flags, attrs,
 					 EDU_RDMA_ATTR_REG_FLAGS,
@@ -268,7 +271,7 @@ const struct uapi_definition edu_mr_uapi[] = {
 	{}
 };
 
-int edu_dereg_mr(struct ib_mr *ib, struct ib_udata *udata)
+static int edu_dereg_mr(struct ib_mr *ib, struct ib_udata *udata)
 {
 	struct edu_mr *mr = to_edu_mr(ib);
 
@@ -281,3 +284,9 @@ int edu_dereg_mr(struct ib_mr *ib, struct ib_udata *udata)
 	mr_free(mr);
 	return 0;
 }
+
+const struct ib_device_ops edu_mr_ops = {
+	.dereg_mr = edu_dereg_mr,
+	.reg_user_mr = edu_reg_user_mr,
+	.reg_user_mr_dmabuf = edu_reg_user_mr_dmabuf,
+};

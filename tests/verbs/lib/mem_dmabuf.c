@@ -134,14 +134,14 @@ static int vgem_prepare(void)
 	return vt_run(60000, vgem);
 }
 
-/* The number of the card depends on the other DRM devices. */
+/* The number of the card depends on the other DRM devices, the bus on the kernel. */
 static int vgem_alloc(struct vt_mem *mem, size_t length, unsigned int flags)
 {
 	char node[64];
 	glob_t found;
 	int ret;
 
-	ret = glob("/sys/devices/platform/vgem/drm/card*", 0, NULL, &found);
+	ret = glob("/sys/devices/*/vgem/drm/card*", 0, NULL, &found);
 	if (ret)
 		return -ENODEV;
 	snprintf(node, sizeof(node), "/dev/dri%s",
