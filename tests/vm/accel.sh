@@ -5,8 +5,8 @@
 # Sourced by vm.sh.
 #
 # Even if /dev/kvm exists, KVM may be unable to boot a distribution kernel. So KVM
-# is used only after a short test boot. The result is kept in the file
-# $VM_KERNEL_DIR/accel-BOOT, where BOOT is the boot id of the host.
+# is used only after a short test boot, which prints nothing. The result is kept in the
+# file $VM_KERNEL_DIR/accel-BOOT, where BOOT is the boot id of the host.
 
 # Boots with KVM into the initrd. Succeeds if the guest reports "ready".
 kvm_boots()
@@ -41,7 +41,6 @@ kvm_works()
 	[ -w /dev/kvm ] || return 1
 	known=$VM_KERNEL_DIR/accel-$(< /proc/sys/kernel/random/boot_id)
 	if [ ! -f "$known" ]; then
-		vm_say "testing whether KVM works"
 		dir=$(mktemp -d "${TMPDIR:-/tmp}/peermem-vm.XXXXXX")
 		! kvm_boots "$dir" || result=yes
 		rm -rf "$dir" "$VM_KERNEL_DIR"/accel-*

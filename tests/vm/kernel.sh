@@ -67,7 +67,9 @@ vm_collect_kernel()
 	root=$(vm_kernel_root)
 	image=$(vm_image "$version" "$root") || exit
 	modules=$root/lib/modules/$version
-	mkdir -p "$to"
+	mkdir -p "$to" "$into/usr"
+	# The depmod and the modprobe of some distributions search in usr/lib.
+	ln -sfn ../lib "$into/usr/lib"
 	cp "$image" "$into/vmlinuz"
 	cp -al "$modules/kernel" "$to/" 2> /dev/null ||
 		cp -a "$modules/kernel" "$to/"
@@ -86,15 +88,28 @@ vm_link_headers()
 	ln -sfn "$headers" "$2/lib/modules/$1/build"
 }
 
+# Prints the module of file $1, which may be compressed.
+vm_unpack_module()
+{
+	case $1 in
+	*.ko.xz) xz -dc "$1" ;;
+	*.ko.zst) zstd -dcq "$1" ;;
+	*) cat "$1" ;;
+	esac
+}
+
 # Creates the base initrd for the kernel in folder $2, version $1.
 vm_make_initrd()
 {
-	local version=$1 kernel=$2 root path name module
+	local version=$1 kernel=$2 root path name module busybox
 
+	busybox=$("$VM_HERE/static-busybox.sh") ||
+		vm_die "no static busybox found: the initrd has no shared libraries." \
+			"Install the package busybox-static or busybox"
 	root=$kernel/initrd.root
 	rm -rf "$root"
 	mkdir -p "$root"/{bin,modules,proc,sys,dev}
-	cp "$(command -v busybox)" "$root/bin/busybox"
+	cp "$busybox" "$root/bin/busybox"
 	for name in sh mount umount insmod cat cp mkdir chmod poweroff \
 			switch_root; do
 		ln -s busybox "$root/bin/$name"
@@ -106,11 +121,8 @@ vm_make_initrd()
 	done | awk '!seen[$1]++ { print $1 }' | while read -r path; do
 		name=$(basename "$path")
 		name=${name%.ko*}.ko
-		case $path in
-		*.ko.xz) xz -dc "$path" ;;
-		*.ko.zst) zstd -dcq "$path" ;;
-		*) cat "$path" ;;
-		esac > "$root/modules/$name"
+		vm_unpack_module "$path" > "$root/modules/$name" ||
+			vm_die "cannot unpack the module $path"
 		echo "$name" >> "$root/modules/order"
 	done
 	(cd "$root" && find . | cpio --quiet -o -H newc -R 0:0) \

@@ -474,6 +474,15 @@ progress_start()
 	vm_say "booting $kernel ($accel_name, $smp processors, $mem)"
 }
 
+# Says what is not there without peermem's provider.
+note_provider()
+{
+	[ -z "$VM_STOCK" ] || return 0
+	compgen -G "$VM_BUILD/provider/librxe-rdmav*.so" > /dev/null ||
+		vm_say "the provider is not built: no ibv_advise_mr(), ibv_rereg_mr()" \
+			"and ibv_reg_dmabuf_mr() for rxe0 (docs/provider.md)"
+}
+
 progress_ready()
 {
 	local ms=$(($(date +%s%3N) - started_ms))
@@ -539,6 +548,7 @@ main()
 	compose_machine
 	exec {status_fd}<> "$fifos/status"
 	[ -z "$verbose" ] || follow_kernel_log
+	note_provider
 	run_machine
 	if lost_at_boot; then
 		vm_say "the machine crashed during boot; trying once more"
