@@ -256,13 +256,15 @@ add_monitor()
 }
 
 # Sets the array net: a network without peers, or one with the other machine of
-# --link. Packets are lost until the other machine has started.
+# --link. Packets are lost until the other machine has started. IPv6 is off, because QEMU
+# would announce a prefix: the guest's address in it sometimes took the GID index of the
+# IPv4 address (rxe.sh).
 # shellcheck disable=SC2054	# the commas are QEMU's
 compose_network()
 {
 	local folder=${link%:*} mac=52:54:00:12:34:5$machine_number
 
-	net=(-netdev "user,id=net0,restrict=on")
+	net=(-netdev "user,id=net0,restrict=on,ipv6=off")
 	if [ -n "$link" ]; then
 		mkdir -p "$folder"
 		net=(-netdev "dgram,id=net0,local.type=unix,remote.type=unix,\
