@@ -12,27 +12,52 @@
 
 #define BLOCKS 16384
 #define SEED 77
+#define PART (2 * 1024 * 1024)
 
 /* ---- the child process ---- */
 
-/* Return: 0 if address @bar of the device is inside the BO, -ENOENT if not. */
-static int bo_contains(struct vt_mem *mem, uint64_t bar)
+/*
+ * struct reuse - the new BO, and the part of it that was the other process's
+ * @offset, @length: the part, which has the pattern
+ */
+struct reuse {
+	struct vt_mem mem;
+	uint64_t offset;
+	size_t length;
+};
+
+/* Finds the part from address @bar of the device on. Return: 0 or -ENOENT. */
+static int part_find(struct reuse *reuse, const struct vt_block *block, int n,
+		     uint64_t bar)
+{
+	for (; n; n--, block++) {
+		uint64_t skipped = bar - block->bar;
+
+		if (bar < block->bar || skipped >= block->length)
+			continue;
+		reuse->offset = block->offset + skipped;
+		reuse->length = block->length - skipped;
+		if (reuse->length > PART)
+			reuse->length = PART;
+		return 0;
+	}
+	return -ENOENT;
+}
+
+static int part_look_up(struct reuse *reuse, uint64_t bar)
 {
 	struct vt_block *blocks = calloc(BLOCKS, sizeof(*blocks));
-	int i, n, ret = -ENOENT;
+	int n, ret;
 
 	if (!blocks)
 		return -ENOMEM;
-	n = vt_mem_blocks(mem, blocks, BLOCKS);
-	for (i = 0; i < n && i < BLOCKS; i++)
-		if (bar >= blocks[i].bar &&
-		    bar - blocks[i].bar < blocks[i].length)
-			ret = 0;
+	n = vt_mem_blocks(&reuse->mem, blocks, BLOCKS);
+	ret = n < 0 ? n : part_find(reuse, blocks, n < BLOCKS ? n : BLOCKS, bar);
 	free(blocks);
-	return n < 0 ? n : ret;
+	return ret;
 }
 
-static int bo_allocate(struct vt_mem *mem, uint64_t bar)
+static int reuse_start(struct reuse *reuse, uint64_t bar)
 {
 	struct vt_vram_info info;
 	int ret;
@@ -40,22 +65,26 @@ static int bo_allocate(struct vt_mem *mem, uint64_t bar)
 	ret = vt_vram_info(&info);
 	if (ret)
 		return ret;
-	ret = vt_mem_alloc(mem, &vt_mem_vram_named, info.size - info.used, 0);
+	ret = vt_mem_alloc(&reuse->mem, &vt_mem_vram_named, info.size - info.used, 0);
 	if (ret)
 		return ret;
-	vt_pattern_fill(mem->addr, SEED, 0, mem->length);
-	return bo_contains(mem, bar);
+	/* The first access brings the BO into VRAM, if it was not. */
+	*reuse->mem.addr = 0;
+	ret = part_look_up(reuse, bar);
+	if (!ret)
+		vt_pattern_fill(reuse->mem.addr + reuse->offset, SEED, 0, reuse->length);
+	return ret;
 }
 
-static int bo_check(struct vt_mem *mem)
+static int reuse_check(struct reuse *reuse)
 {
-	uint8_t *want = malloc(mem->length);
+	uint8_t *want = malloc(reuse->length);
 	ssize_t at;
 
 	if (!want)
 		return -ENOMEM;
-	vt_pattern_fill(want, SEED, 0, mem->length);
-	at = vt_first_diff(mem->addr, want, mem->length);
+	vt_pattern_fill(want, SEED, 0, reuse->length);
+	at = vt_first_diff(reuse->mem.addr + reuse->offset, want, reuse->length);
 	free(want);
 	if (at >= 0)
 		fprintf(stderr, "# another's byte %zd was changed\n", at);
@@ -66,13 +95,13 @@ static int bo_check(struct vt_mem *mem)
 
 static void victim_run(int socket)
 {
-	struct vt_mem mem;
+	struct reuse reuse;
 	uint64_t bar;
 	int ret;
 
 	while (read(socket, &bar, sizeof(bar)) == sizeof(bar)) {
-		ret = bar == CHECK ? bo_check(&mem) :
-				     bo_allocate(&mem, bar);
+		ret = bar == CHECK ? reuse_check(&reuse) :
+				     reuse_start(&reuse, bar);
 		if (write(socket, &ret, sizeof(ret)) != sizeof(ret))
 			break;
 	}

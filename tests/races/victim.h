@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
 /*
  * A child process that reuses the VRAM which a buffer has left. It allocates a
- * BO of all free VRAM and fills it with its own pattern. It is a separate
- * process because it allocates while a lock of the test's address space is
- * held. Functions return 0 or -errno.
+ * BO of all free VRAM and fills the part that the buffer had with its own
+ * pattern. (All of it would take longer than a thread can be held.) It is a
+ * separate process because it allocates while a lock of the test's address
+ * space is held. Functions return 0 or -errno.
  */
 #ifndef VICTIM_H
 #define VICTIM_H
