@@ -70,7 +70,7 @@ package_names()
 	echo "linux-headers-$base-common"
 	echo "linux-kbuild-$base"
 	echo "linux-source-$(grep -oE '^[0-9]+\.[0-9]+' <<< "$version")"
-	if have_file "linux-modules-$version"; then
+	if have_package "linux-modules-$version"; then
 		echo "linux-modules-$version"
 		echo "linux-binary-$version"
 		echo "linux-base-$version"
@@ -188,7 +188,7 @@ select_packages()
 	fi
 }
 
-have_file()
+have_package()
 {
 	"${from}_have" "$1"
 }

@@ -40,7 +40,8 @@ make_system()
 		--include="dkms,gcc,libc6-dev,linux-source-6.12,patch,xz-utils" \
 		--include="ibverbs-providers,libibverbs-dev,pkg-config" \
 		--include="$(headers_package)" \
-		"$VERSION_CODENAME" "$root" - < <(debian_sources) || return
+		"$VERSION_CODENAME" "$root" - < <(packaging/debian-mirror.sh \
+		"$VERSION_CODENAME"{,-updates,-security}) || return
 	mount -t proc proc "$root/proc" &&
 		mount --rbind --make-rslave /dev "$root/dev" || return
 	mkdir "$root/packages"
@@ -55,18 +56,6 @@ headers_package()
 	bookworm) echo linux-headers-6.12-amd64 ;;
 	*) echo linux-headers-amd64 ;;
 	esac
-}
-
-debian_sources()
-{
-	local mirror
-
-	# shellcheck disable=SC2016 # apt expands it
-	mirror=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' \
-		"Codename: $VERSION_CODENAME" | head -n 1)
-	echo "deb $mirror $VERSION_CODENAME main"
-	echo "deb $mirror $VERSION_CODENAME-updates main"
-	echo "deb $mirror-security $VERSION_CODENAME-security main"
 }
 
 # Lists the files of the packages, by name.
