@@ -178,6 +178,9 @@ static bool peer_prepare_recv(struct rxe_qp *qp, size_t length)
  * Returns RESPST_ERR_RNR until the deadline of the access, then an error: the
  * pages may be invalidated each time before the requester sends again. The
  * deadline is that of any access (ib_umem_peer_deadline()).
+ *
+ * The packets that follow are dropped without a sequence error NAK, which would
+ * use up a retry of the requester.
  */
 static enum resp_states peer_rnr_or_error(struct rxe_qp *qp,
 					  struct rxe_pkt_info *pkt)
@@ -186,6 +189,7 @@ static enum resp_states peer_rnr_or_error(struct rxe_qp *qp,
 		qp->resp.rnr_deadline = ib_umem_peer_deadline();
 	if (time_before(jiffies, qp->resp.rnr_deadline)) {
 		qp->resp.recv_held = pkt->mask & RXE_RWR_MASK;
+		qp->resp.sent_psn_nak = 1;
 		return RESPST_ERR_RNR;
 	}
 	qp->resp.rnr_deadline = 0;

@@ -7,6 +7,8 @@
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+# ctest and the user may have set some.
+unset "${!PEERMEM_@}"
 export PEERMEM_HOST_ROOT=$work/root
 
 # What the scripts under test run, apart from the programs in packaging/programs.txt.

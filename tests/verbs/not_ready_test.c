@@ -15,7 +15,6 @@
 #define SIZE 65536
 #define SLOW_MS 700
 #define DELAY "/sys/module/peerdirect_test/parameters/delay_ms"
-#define RNR_COUNTER "/sys/class/infiniband/rxe0/ports/1/hw_counters/rcvd_rnr_err"
 #define ACCESS (VT_ACCESS_ALL | IBV_ACCESS_ON_DEMAND)
 
 FIXTURE(not_ready)
@@ -35,14 +34,7 @@ FIXTURE_VARIANT_ADD(not_ready, shared_queue) { .srq = true };
 
 static long count_rnr_naks(void)
 {
-	FILE *in = fopen(RNR_COUNTER, "re");
-	long count = -1;
-
-	if (in && fscanf(in, "%ld", &count) != 1)
-		count = -1;
-	if (in)
-		fclose(in);
-	return count;
+	return vt_port_counter("rcvd_rnr_err");
 }
 
 FIXTURE_SETUP(not_ready)

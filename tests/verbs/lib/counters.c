@@ -10,20 +10,25 @@
 #include "counters.h"
 #include "proc.h"
 
-static int read_one(const char *exporter, const char *name, uint64_t *value)
+static int read_number(const char *path, uint64_t *value)
 {
-	char path[256];
-	FILE *file;
+	FILE *file = fopen(path, "re");
 	int n;
 
-	snprintf(path, sizeof(path), "/sys/kernel/mm/memory_peers/%s/%s",
-		 exporter, name);
-	file = fopen(path, "re");
 	if (!file)
 		return -errno;
 	n = fscanf(file, "%" SCNu64, value);
 	fclose(file);
 	return n == 1 ? 0 : -EIO;
+}
+
+static int read_one(const char *exporter, const char *name, uint64_t *value)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "/sys/kernel/mm/memory_peers/%s/%s",
+		 exporter, name);
+	return read_number(path, value);
 }
 
 int vt_counters_read(const struct vt_mem_kind *kind, struct vt_counters *c)
@@ -133,14 +138,32 @@ int vt_mr_counters_read(struct vt_mr_counters *counters)
 	return found == 1 ? 0 : found ? found : -ENOENT;
 }
 
-int vt_resource_count(const char *what)
+static const char *device_name(void)
 {
 	const char *name = getenv("PEERMEM_RDMA_DEVICE");
+
+	return name ? name : "rxe0";
+}
+
+long vt_port_counter(const char *name)
+{
+	char path[256];
+	uint64_t value;
+	int ret;
+
+	snprintf(path, sizeof(path), "/sys/class/infiniband/%s/ports/1/hw_counters/%s",
+		 device_name(), name);
+	ret = read_number(path, &value);
+	return ret ? ret : (long)value;
+}
+
+int vt_resource_count(const char *what)
+{
 	char command[64], *text;
 	unsigned long count;
 	int ret = -ENOENT;
 
-	snprintf(command, sizeof(command), "resource show %s", name ? name : "rxe0");
+	snprintf(command, sizeof(command), "resource show %s", device_name());
 	text = rdma_json(command);
 	if (!text)
 		return -errno;
