@@ -25,7 +25,7 @@
 #       [QUICK "${dir}/soak 8"] quick run on plain: the commands to run; default:
 #                               COMMANDS
 #       [LONG]                  not part of the quick run
-#       [WAITS]                 the group mostly sleeps, so another test may run
+#       [WAITS]                 the group mostly sleeps, so another machine may run
 #                               at the same time
 #       COMMANDS "${dir}/mr_data --odd" "python3 ${dir}/x.py")
 #   Boots one virtual machine and runs the commands in it one after the other, as
@@ -71,11 +71,19 @@ function(peermem_add_test name label timeout each before commands)
 		ENVIRONMENT "PEERMEM_BUILD=${PROJECT_BINARY_DIR}")
 endfunction()
 
-# In the plain configuration, a test keeps both processors busy. In the others,
-# most of the time is spent in booting and in scanning for leaks, which use one.
+# In the plain configuration, a test that is BUSY runs alone. In the others, most of the
+# time is spent in booting and in scanning for leaks, which use one processor.
 function(peermem_needs_both name)
 	if(PEERMEM_CONFIG STREQUAL plain)
 		set_tests_properties(${name} PROPERTIES PROCESSORS 2)
+	endif()
+endfunction()
+
+# In the plain configuration, there is one virtual machine at a time, because it often
+# keeps both processors busy. While its tests wait, tests on the host go on.
+function(peermem_needs_machine name)
+	if(PEERMEM_CONFIG STREQUAL plain)
+		set_tests_properties(${name} PROPERTIES RESOURCE_LOCK machine)
 	endif()
 endfunction()
 
@@ -115,7 +123,7 @@ function(peermem_add_vm_group)
 	peermem_add_machine_test(${arg_NAME} ${arg_NAME} ${arg_TIMEOUT} ${arg_EACH}
 		"${arg_VM}" "${arg_COMMANDS}")
 	if(NOT arg_WAITS)
-		peermem_needs_both(${arg_NAME})
+		peermem_needs_machine(${arg_NAME})
 	endif()
 	if(PEERMEM_CONFIG STREQUAL plain AND NOT arg_LONG)
 		set(arg_SHORT ${arg_COMMANDS})
@@ -188,7 +196,7 @@ function(peermem_add_machines)
 			"${options}" "${commands}")
 		get_property(busy GLOBAL PROPERTY ${key}_BUSY)
 		if(busy)
-			peermem_needs_both(short-${machine})
+			peermem_needs_machine(short-${machine})
 		endif()
 	endforeach()
 endfunction()
