@@ -28,16 +28,18 @@ PROVOKED = {'debug': ('leak', 'kmemleak found', 'provoke_leak'),
 
 
 def missing_options(options):
-    """Returns the lines of the option files that the kernel does not have."""
+    """Returns the lines of the option files that the kernel does not have. Options of
+    older.config may not exist."""
     have = dict(line.split('=', 1) for line in options.splitlines()
                 if line.startswith('CONFIG_'))
     missing = []
-    for name in 'machine', CONFIG:
+    for name in 'machine', CONFIG, 'older':
         with open(f'{HERE}/{name}.config', encoding='ascii') as fragment:
             for line in fragment.read().splitlines():
                 if line.startswith('CONFIG_'):
                     option, value = line.split('=', 1)
-                    if have.get(option) != value:
+                    exists = name != 'older' or option in options
+                    if exists and have.get(option) != value:
                         missing.append(line)
                 elif line.startswith('# CONFIG_') and line.split()[1] in have:
                     missing.append(line)

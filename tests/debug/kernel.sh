@@ -4,8 +4,9 @@
 # kernel.sh CONFIG TARBALL
 #
 # Builds the kernel of a kernel configuration (debug or kcsan) from a kernel source
-# tarball, with the options of machine.config and CONFIG.config. Does nothing if it
-# exists. Prints its root folder, which has
+# tarball, with the options of machine.config and CONFIG.config, and with those of
+# older.config that this kernel has. Does nothing if it exists. Prints its root folder,
+# which has
 #   boot/vmlinuz-VERSION
 #   lib/modules/VERSION    its link "build" is the tree to build modules against
 #
@@ -19,6 +20,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 config=$1
 tarball=$2
 fragments=("$here/machine.config" "$here/$config.config")
+older=$here/older.config
 cache=${PEERMEM_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/peermem}
 
 say()
@@ -59,6 +61,18 @@ extract()
 	touch "$work/extracted"
 }
 
+# Prints the lines of older.config whose option this kernel has.
+older_options()
+{
+	local line option
+
+	grep '^CONFIG_' "$older" | while read -r line; do
+		option=${line#CONFIG_}
+		! grep -rqsE --include='Kconfig*' "^[[:space:]]*config ${option%=*}$" \
+			"$work/source" || echo "$line"
+	done
+}
+
 # Configures the kernel. Fails if an option of the fragments is not set as
 # requested.
 configure()
@@ -67,6 +81,8 @@ configure()
 
 	[ ! -f "$work/configured" ] || return 0
 	run_make tinyconfig
+	older_options > "$work/older"
+	fragments+=("$work/older")
 	(cd "$work/source" && scripts/kconfig/merge_config.sh -m .config \
 		"${fragments[@]}") >> "$work/log" 2>&1
 	run_make olddefconfig
@@ -114,7 +130,7 @@ options=()
 # Instrument only modules. Otherwise KCSAN would also report races of the kernel
 # itself, and the kernel would be slower by a factor of three.
 [ "$config" != kcsan ] || options=(KCSAN_SANITIZE=n)
-key=$(cat "$tarball" "${fragments[@]}" "${BASH_SOURCE[0]}" | sha256sum)
+key=$(cat "$tarball" "${fragments[@]}" "$older" "${BASH_SOURCE[0]}" | sha256sum)
 folder=$cache/$config-${key:0:16}
 work=$folder.new
 mkdir -p "$cache"
