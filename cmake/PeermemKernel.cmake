@@ -4,19 +4,30 @@
 # or mismatched part is an error that names the package to install.
 
 # Sets ${out} to the newest kernel version of the default series whose headers are
-# installed, or to "". Flavours other than the plain one are not a default.
+# installed, or to "".
 function(peermem_newest_kernel out)
 	if(PEERMEM_KERNEL_ROOT)
 		file(GLOB found ${PEERMEM_KERNEL_ROOT}/lib/modules/*)
 		list(TRANSFORM found REPLACE ".*/" "")
+		list(SORT found COMPARE NATURAL ORDER DESCENDING)
 	else()
-		file(GLOB found /usr/src/linux-headers-6.12.*-amd64)
-		list(TRANSFORM found REPLACE ".*/linux-headers-" "")
-		list(FILTER found EXCLUDE REGEX "-(cloud|rt)-amd64$")
+		execute_process(COMMAND ${PROJECT_SOURCE_DIR}/cmake/installed-kernels.sh
+			OUTPUT_VARIABLE found)
+		string(REGEX MATCHALL "[^\n]+" found "${found}")
 	endif()
-	list(SORT found COMPARE NATURAL ORDER DESCENDING)
 	list(POP_FRONT found newest)
 	set(${out} "${newest}" PARENT_SCOPE)
+endfunction()
+
+# Sets ${out} to the name of the package with the headers of the default series.
+function(peermem_headers_package out)
+	execute_process(COMMAND ${PROJECT_SOURCE_DIR}/packaging/headers-package.sh
+		OUTPUT_VARIABLE package ERROR_QUIET RESULT_VARIABLE result
+		OUTPUT_STRIP_TRAILING_WHITESPACE)
+	if(NOT result EQUAL 0)
+		set(package "linux-headers-6.12.X (of the same version as linux-source-6.12)")
+	endif()
+	set(${out} "${package}" PARENT_SCOPE)
 endfunction()
 
 # Sets ${out} to the version of an installed package, or to "".
@@ -52,10 +63,11 @@ macro(peermem_find_kernel)
 	if(NOT PEERMEM_KERNEL)
 		peermem_newest_kernel(newest)
 		if(NOT newest)
+			peermem_headers_package(package)
 			message(FATAL_ERROR "No headers of a 6.12 kernel found in "
-				"/usr/src. Install them: apt install "
-				"linux-headers-6.12-amd64 (or ./run setup), or choose "
-				"another kernel: -DPEERMEM_KERNEL=VERSION")
+				"/usr/src. Install them: apt install ${package} (or "
+				"./run setup), or choose another kernel: "
+				"-DPEERMEM_KERNEL=VERSION")
 		endif()
 		set(PEERMEM_KERNEL ${newest} CACHE STRING
 			"Kernel version to build for" FORCE)

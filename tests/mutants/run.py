@@ -12,9 +12,10 @@
 #       KERNEL. MUTANT is a name or a number; default: all mutants.
 #
 # Prints TAP: "ok" means that the mutant was killed, which means that its test failed.
-# A virtual machine runs many mutants. Before each mutant the same test has to pass in
-# the same machine with the original modules. If it fails, or if the machine is broken,
-# a new machine continues. The output of tests and kernel is kept in DIRECTORY/mutants.
+# A virtual machine runs many mutants, while the next ones are built. Before each mutant
+# the same test has to pass in the same machine with the original modules. If it fails,
+# or if the machine is broken, a new machine continues. The output of tests and kernel is
+# kept in DIRECTORY/mutants.
 
 import argparse
 import collections
@@ -53,6 +54,8 @@ MODULES = {'core': 'ib_peer_mem', 'rxe': 'rdma_rxe', 'bar': 'ib_peer_bar',
 # Other directories, and the file that tests use of each.
 PRODUCTS = {'provider': 'provider/librxe-rdmav*.so',
             'lib': 'lib/libpeermem.so.*.*.*', 'tools': 'tools/peermem'}
+# A machine is started when so many mutants are built: each boot takes seconds.
+BATCH = 6
 # Builds without debug information, which takes most of the time.
 QUICKLY = ['CONFIG_DEBUG_INFO=', 'CONFIG_DEBUG_INFO_BTF_MODULES=']
 
@@ -65,10 +68,21 @@ def log_line(line):
     print(line, flush=True)
 
 
-def run(words, **options):
-    done = subprocess.run(words, text=True, errors='replace',
+def yield_processors():
+    """Gives the session of this process the lowest priority: a test may be running."""
+    try:
+        with open('/proc/self/autogroup', 'w', encoding='ascii') as file:
+            file.write('19')
+    except OSError:
+        pass
+    os.nice(19)
+
+
+def run(words):
+    done = subprocess.run(words, text=True, errors='replace', check=False,
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, **options)
+                          stderr=subprocess.STDOUT, start_new_session=True,
+                          preexec_fn=yield_processors)
     if done.returncode:
         raise Failed(done.stdout.strip() or f'{words[0]} failed')
 
@@ -416,23 +430,56 @@ def select(names):
     return [by_name[name] for name in names]
 
 
-def build_items(build, mutants, tap_out):
-    trees = {}
+class Builder:
+    """Builds mutants in a thread, in the given order."""
 
-    def tree(kind):
-        if kind not in trees:
+    def __init__(self, build, mutants):
+        self.build = build
+        self.mutants = mutants
+        self.ready = queue.Queue()
+        self.stopped = False
+        self.trees = {}
+        self.thread = threading.Thread(target=self.work)
+        self.thread.start()
+
+    def tree(self, kind):
+        if kind not in self.trees:
             of = Programs if kind == 'programs' else Tree
-            trees[kind] = of(build, kind)
-        return trees[kind]
+            self.trees[kind] = of(self.build, kind)
+        return self.trees[kind]
 
-    items = []
-    for mutant in mutants:
-        log_line(f'# building {mutant.name}')
+    def work(self):
         try:
-            items.append(Item(mutant, build, tree))
-        except Failed as failure:
-            tap_out.point(f'{mutant.name}: not built', False, failure)
-    return items
+            for mutant in self.mutants:
+                if self.stopped:
+                    break
+                try:
+                    self.ready.put((mutant, Item(mutant, self.build, self.tree)))
+                except Failed as failure:
+                    self.ready.put((mutant, failure))
+        finally:
+            self.ready.put(None)
+
+    def stop(self):
+        self.stopped = True
+        self.thread.join()
+
+    def batches(self, tap_out):
+        """Yields lists of items. Reports those mutants that could not be built."""
+        items, left = [], len(self.mutants)
+        while left:
+            entry = self.ready.get()
+            if not entry:
+                raise Failed(f'{left} mutants were not built')
+            left -= 1
+            if isinstance(entry[1], Failed):
+                tap_out.point(f'{entry[0].name}: not built', False, entry[1])
+            else:
+                items.append(entry[1])
+            if items and (not left or len(items) >= BATCH and self.ready.empty()):
+                log_line(f'# {len(self.mutants) - left} of {len(self.mutants)} are built')
+                yield items
+                items = []
 
 
 def show(mutants):
@@ -464,9 +511,13 @@ def run_all(args, mutants):
                   if not mutant.equivalent and mutant.kernel == kernel]
         # Sorted by test, so that each program is read once.
         chosen.sort(key=lambda mutant: mutant.test)
-        items = build_items(builds[kernel], chosen, tap_out)
-        if not args.only_build:
-            run_items(builds[kernel], kernel, items, tap_out)
+        builder = Builder(builds[kernel], chosen)
+        try:
+            for items in builder.batches(tap_out):
+                if not args.only_build:
+                    run_items(builds[kernel], kernel, items, tap_out)
+        finally:
+            builder.stop()
     tap_out.done()
 
 

@@ -24,8 +24,7 @@ vm_kernel_version()
 		version=$(sed -n 's/^PEERMEM_KERNEL:[A-Z]*=//p' "$cache")
 	fi
 	if [ -z "${version-}" ]; then
-		version=$(find /usr/src -maxdepth 1 -name 'linux-headers-6.12.*-amd64' |
-			sed 's,.*/linux-headers-,,' | sort -V | tail -n 1)
+		version=$("$VM_PROJECT/cmake/installed-kernels.sh" | head -n 1)
 	fi
 	[ -n "$version" ] ||
 		vm_die "no headers of a 6.12 kernel in /usr/src; run './run setup'"
