@@ -54,7 +54,7 @@ MODULES = {'core': 'ib_peer_mem', 'rxe': 'rdma_rxe', 'bar': 'ib_peer_bar',
 # Other directories, and the file that tests use of each.
 PRODUCTS = {'provider': 'provider/librxe-rdmav*.so',
             'lib': 'lib/libpeermem.so.*.*.*', 'tools': 'tools/peermem'}
-# A machine is started when so many mutants are built: each boot takes seconds.
+# A machine is started when this many mutants are built, because a boot takes seconds.
 BATCH = 6
 
 
@@ -470,10 +470,11 @@ class Builder:
             if not entry:
                 raise Failed(f'{left} mutants were not built')
             left -= 1
-            if isinstance(entry[1], Failed):
-                tap_out.point(f'{entry[0].name}: not built', False, entry[1])
+            mutant, item = entry
+            if isinstance(item, Failed):
+                tap_out.point(f'{mutant.name}: not built', False, item)
             else:
-                items.append(entry[1])
+                items.append(item)
             if items and (not left or len(items) >= BATCH and self.ready.empty()):
                 log_line(f'# {len(self.mutants) - left} of {len(self.mutants)} are built')
                 yield items
