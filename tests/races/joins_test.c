@@ -13,7 +13,7 @@
  *   which fails                   mapped                        failure
  *
  * The other tests cover a region that is revoked before it is inserted, a
- * process that is killed, and packets that are deferred.
+ * registration that ends, and packets that are deferred.
  */
 #include <kselftest_harness.h>
 
@@ -152,10 +152,30 @@ TEST_F_TIMEOUT(join, more_pages, 60)
 	starts_own_fault(_metadata, self, part_read);
 }
 
-/* Its first page is present, which is not enough. */
+/* How long a responder may take to answer RNR NAK, in ms. */
+#define NOT_READY_MS 10000
+
+/*
+ * Waits until a responder has sent an RNR NAK after the first @naks. Return: true if it
+ * has.
+ */
+static bool answers_not_ready(long naks)
+{
+	int64_t until = vt_now_ms() + NOT_READY_MS;
+
+	while (vt_port_counter("rcvd_rnr_err") <= naks && vt_now_ms() < until)
+		usleep(1000);
+	return vt_port_counter("rcvd_rnr_err") > naks;
+}
+
+/*
+ * Its first page is present, which is not enough: the responder does not wait in the
+ * access for the second one.
+ */
 TEST_F_TIMEOUT(join, second_page_missing, 60)
 {
 	struct vt_mem *mem = &self->first.link.there.mem;
+	long naks = vt_port_counter("rcvd_rnr_err");
 
 	if (variant->kind != &vt_mem_host)
 		DOES_NOT_APPLY(return, "this memory moves as a whole");
@@ -165,8 +185,9 @@ TEST_F_TIMEOUT(join, second_page_missing, 60)
 	/* The first access has also faulted in the adjacent pages. */
 	ASSERT_EQ(0, madvise(mem->addr + PAGE, mem->length - PAGE,
 			     MADV_REMOVE));
-	ASSERT_EQ(0, attempt_start(&self->held, "missed", part_read,
+	ASSERT_EQ(0, attempt_start(&self->held, "resolve", part_read,
 				   &self->second));
+	EXPECT_TRUE(answers_not_ready(naks));
 	EXPECT_EQ(0, attempt_end(&self->held));
 }
 
@@ -287,11 +308,15 @@ TEST_F_TIMEOUT(claim, revoked_before_insert, 60)
 	EXPECT_EQ(0, check_read(link));
 }
 
-/* ---- a process that is killed while it waits ---- */
+/* ---- a registration that ends during a prefetch ---- */
 
 #define HUGE (2UL * 1024 * 1024)
 
-static void prefetch_long(void)
+/*
+ * Prefetches 8 MiB. Waits for the end, or deregisters during the prefetch, and exits
+ * with 0.
+ */
+static void prefetch_long(bool deregister)
 {
 	struct vt_dev dev;
 	struct ibv_sge sge;
@@ -308,8 +333,8 @@ static void prefetch_long(void)
 		_exit(1);
 	sge = (struct ibv_sge){ (uintptr_t)area, 4 * HUGE, mr->lkey };
 	vt_advise_mr(dev.pd, IBV_ADVISE_MR_ADVICE_PREFETCH_WRITE,
-		     IBV_ADVISE_MR_FLAG_FLUSH, &sge, 1);
-	_exit(2);
+		     deregister ? 0 : IBV_ADVISE_MR_FLAG_FLUSH, &sge, 1);
+	_exit(deregister && !hold_wait("resolved") && !ibv_dereg_mr(mr) ? 0 : 2);
 }
 
 /*
@@ -335,10 +360,11 @@ static int wait_in_function(pid_t pid, const char *function)
 }
 
 /*
- * The kill ends the process's wait for its prefetch. Exit of the process waits,
- * and cancels the prefetch: it does not continue after the 2 MiB in progress.
+ * Deregistration waits for the prefetch, and ends it: it does not continue after the
+ * 2 MiB in progress. Exit of a process deregisters. A kill ends the process's wait for its
+ * prefetch.
  */
-TEST(killed_during_prefetch)
+static void ends_prefetch(struct __test_metadata *_metadata, bool deregister)
 {
 	pid_t pid;
 
@@ -346,15 +372,26 @@ TEST(killed_during_prefetch)
 	pid = fork();
 	ASSERT_LE(0, pid);
 	if (!pid)
-		prefetch_long();
+		prefetch_long(deregister);
 	ASSERT_EQ(0, hold_wait("resolved"));
-	ASSERT_EQ(0, kill(pid, SIGKILL));
+	if (!deregister)
+		ASSERT_EQ(0, kill(pid, SIGKILL));
 	ASSERT_EQ(0, wait_in_function(pid, "ib_umem_peer_drain_faults"));
 	ASSERT_EQ(0, hold_arm("resolve", HOLD_LONG));
 	ASSERT_EQ(0, hold_release("resolved"));
-	EXPECT_EQ(128 + SIGKILL, vt_wait_child(pid, 5000));
+	EXPECT_EQ(deregister ? 0 : 128 + SIGKILL, vt_wait_child(pid, 5000));
 	EXPECT_FALSE(hold_is_held("resolve"));
 	hold_release("resolve");
+}
+
+TEST(killed_during_prefetch)
+{
+	ends_prefetch(_metadata, false);
+}
+
+TEST(deregistered_during_prefetch)
+{
+	ends_prefetch(_metadata, true);
 }
 
 /* ---- deferred packets ---- */

@@ -717,7 +717,20 @@ TEST_F_TIMEOUT(fence, user_fences_are_ignored_after_move, 60)
 
 #define DEADLINE_MS 1000
 
-/* An access waits until its deadline, then fails; it does not wait again. */
+/* Waits until a fault has ended after the first @before. Return: true if it has. */
+static bool fault_ends(long before)
+{
+	int64_t until = vt_now_ms() + PROMPT_MS;
+
+	while (vt_faults_ended() <= before && vt_now_ms() < until)
+		usleep(1000);
+	return vt_faults_ended() > before;
+}
+
+/*
+ * An access waits until its deadline, then fails; it does not wait again. Nor does its
+ * fault continue.
+ */
 TEST_F_TIMEOUT(fence, access_gives_up, 120)
 {
 	const struct vt_access_op *op;
@@ -726,9 +739,13 @@ TEST_F_TIMEOUT(fence, access_gives_up, 120)
 		SKIP(return, "this build cannot shorten the deadline of 60 seconds");
 	for_each_op(op) {
 		int64_t start = vt_now_ms();
+		long before;
 
 		ASSERT_EQ(0, evict_and_hold(self));
+		before = vt_faults_ended();
 		EXPECT_LT(0, op->run(&self->link, &parts[2]))
+			TH_LOG("%s", op->name);
+		EXPECT_TRUE(fault_ends(before))
 			TH_LOG("%s", op->name);
 		EXPECT_LE(DEADLINE_MS, vt_now_ms() - start)
 			TH_LOG("%s", op->name);

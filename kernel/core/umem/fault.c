@@ -364,15 +364,15 @@ static void fault_fini(struct ib_peer_fault *fault)
 }
 
 /*
- * Decides after one attempt. Return: 0 go on with the next pages, -EAGAIN
- * repeat, or the errno of the fault.
+ * Decides after one attempt. A fault is killed only after its umem has been
+ * revoked, or its address space abandoned, which fault_mm() checks. So the
+ * signal only ends waits. Return: 0 go on with the next pages, -EAGAIN repeat,
+ * or the errno of the fault.
  */
 static int fault_result(const struct ib_peer_fault *fault, int ret)
 {
 	if (READ_ONCE(fault->peer->revoked))
 		return -EFAULT;
-	if (fatal_signal_pending(current))
-		return -EINTR;
 	if (ret == -EAGAIN && time_after(jiffies, fault->until))
 		return -ETIMEDOUT;
 	return ret;

@@ -157,6 +157,14 @@ long vt_port_counter(const char *name)
 	return ret ? ret : (long)value;
 }
 
+long vt_faults_ended(void)
+{
+	uint64_t value;
+	int ret = read_number("/sys/kernel/debug/ib_peer_mem/passed/faulted", &value);
+
+	return ret ? ret : (long)value;
+}
+
 int vt_resource_count(const char *what)
 {
 	char command[64], *text;

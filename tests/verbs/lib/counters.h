@@ -45,6 +45,12 @@ int vt_mr_counters_read(struct vt_mr_counters *counters);
 /* A hardware counter of port 1 of the device, or -errno. */
 long vt_port_counter(const char *name);
 
+/*
+ * Number of faults that workers have ended. Needs the modules with hold points; -errno
+ * with others.
+ */
+long vt_faults_ended(void);
+
 /* Number of live objects of a type ("mr", "qp", "cq", "pd"...) of the device, or -errno. */
 int vt_resource_count(const char *what);
 
