@@ -124,10 +124,8 @@ static int invalidate(struct vt_mem *mem)
 	return madvise(mem->addr, mem->length, MADV_REMOVE) ? -errno : 0;
 }
 
-/* How long a fault may take to end after its access has given up, in ms. */
+/* How long a fault may take to get to a hold point, or to end, in ms. */
 #define ENDS_MS 500
-/* A fault that has passed its deadline is held once more at most. */
-#define ROUNDS_AFTER 2
 
 /*
  * Waits until a thread is held at @point. Return: false if the access has
@@ -149,6 +147,11 @@ static bool wait_held_or_done(struct attempt *access, const char *point)
 
 /* Longer than a responder waits for a fault before it sends an RNR NAK. */
 #define NOT_READY_US 30000
+/*
+ * A responder may have started a fault just before it gives up. That fault has a deadline
+ * of its own, and is then held once more at most.
+ */
+#define ROUNDS_AFTER (BOUND_MS * 1000 / NOT_READY_US + 2)
 
 /*
  * The access is stopped in turn before each fault and after each result. The
