@@ -68,6 +68,9 @@ ours()
 }
 
 tap_run "packages are built" packaging/package.sh "$folder"
+# For root, lintian says that root is not recommended.
+tap_is "lintian finds nothing" \
+	"$(lintian --allow-root "$folder"/*.changes 2>&1 | grep '^[EW]:')" ""
 if ! make_system > "$folder/system.log" 2>&1; then
 	tap_fail "minimal system is created" "$(tail -n 5 "$folder/system.log")"
 	tap_done
