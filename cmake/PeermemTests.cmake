@@ -36,7 +36,8 @@
 #       COMMANDS ...)
 #   Runs the commands on the host. Default: in the plain configuration only.
 #   [SHORT "..."] commands of the quick run, in every configuration; [LONG] not
-#   part of the quick run; [BUSY] no other test runs at the same time.
+#   part of the quick run; [BUSY] no other test runs at the same time. There are no such
+#   groups if programs are built for another architecture than that of the host.
 #
 #   The ctest tests of the quick run have the label "short".
 #
@@ -152,7 +153,7 @@ endfunction()
 
 function(peermem_add_host_group)
 	peermem_parse_group(plain ${ARGN})
-	if(arg_SKIP)
+	if(arg_SKIP OR CMAKE_CROSSCOMPILING)
 		return()
 	endif()
 	set(label ${arg_NAME})

@@ -11,10 +11,13 @@
 
 set -euo pipefail
 
+here=$(dirname "$0")
 headers=$1 tree=$2
 shift 2
+# shellcheck source=arch.sh
+. "$here/arch.sh"
 version=$(sed -n 's/^project(peermem VERSION \([0-9.]*\) .*/\1/p' \
-	"$(dirname "$0")/../CMakeLists.txt")
+	"$here/../CMakeLists.txt")
 
 # kbuild does not notice that the symbols of other modules have changed.
 for argument; do
@@ -23,10 +26,11 @@ for argument; do
 		rm -f "$tree/Module.symvers"
 done
 
-[ ! -d "$tree/compat" ] || "$(dirname "$0")/probe-kernel.sh" "$headers" "$tree"
+[ ! -d "$tree/compat" ] || "$here/probe-kernel.sh" "$headers" "$tree"
 
 # MAKEFLAGS of an outer make would pass a job server that is not usable here.
 unset MAKEFLAGS MAKELEVEL MFLAGS
-exec make -C "$headers" M="$tree" -j"$(nproc)" --no-print-directory \
-	PEERMEM_VERSION="$version" CONFIG_DEBUG_INFO= CONFIG_DEBUG_INFO_BTF_MODULES= \
-	"$@" modules
+# shellcheck disable=SC2046	# words
+exec make -C "$headers" M="$tree" $(arch_make_options "$(release_of "$headers")") \
+	-j"$(nproc)" --no-print-directory PEERMEM_VERSION="$version" \
+	CONFIG_DEBUG_INFO= CONFIG_DEBUG_INFO_BTF_MODULES= "$@" modules

@@ -18,7 +18,8 @@
 #                          debian_packages.py
 # A kernel that is in the cache is taken from there, without asking for a newer one.
 #
-# Environment: PEERMEM_CACHE is the cache (default: ~/.cache/peermem).
+# Environment: PEERMEM_CACHE is the cache (default: ~/.cache/peermem). PEERMEM_ARCH is the
+# architecture, see arch.sh (default: amd64).
 
 set -euo pipefail
 
@@ -26,6 +27,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 wanted=$1
 cache=${PEERMEM_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/peermem}
 arch=${PEERMEM_ARCH:-amd64}
+package_arch=${arch%%-*}
 suites=(trixie trixie-security trixie-backports)
 
 say()
@@ -116,8 +118,8 @@ apt_configure()
 		Dir::Cache "$apt";
 		Dir::Etc::sourcelist "$apt/sources";
 		Dir::Etc::sourceparts "-";
-		APT::Architecture "$arch";
-		APT::Architectures "$arch";
+		APT::Architecture "$package_arch";
+		APT::Architectures "$package_arch";
 		APT::Sandbox::User "";
 	END
 }
@@ -139,7 +141,7 @@ apt_get()
 
 apt_update()
 {
-	apt=$cache/apt-$arch
+	apt=$cache/apt-$package_arch
 	apt_configure
 	export APT_CONFIG=$apt/conf
 	say "reading the package lists of Debian (${suites[*]})"
@@ -166,7 +168,8 @@ mirror_get()
 
 debian_packages()
 {
-	PEERMEM_ARCH=$arch "$here/debian_packages.py" "$cache/mirror-$arch" "$@"
+	PEERMEM_ARCH=$package_arch "$here/debian_packages.py" \
+		"$cache/mirror-$package_arch" "$@"
 }
 
 # Selects where packages come from: sets the prefix of the functions.

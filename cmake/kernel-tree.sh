@@ -22,9 +22,12 @@ set -euo pipefail
 
 root=$(realpath "$1") version=$2 tarball=$(realpath "$3") folder=$(realpath -m "$4")
 package=$root/usr/src/linux-headers-$version
+# shellcheck source=arch.sh
+. "$(dirname "$0")/arch.sh"
 
 # The parts of the source, and all Kconfig files.
-members=(Makefile Kbuild Kconfig '*/Kconfig*' arch/x86 certs include kernel lib/vdso scripts
+members=(Makefile Kbuild Kconfig '*/Kconfig*' "arch/$(arch_folder \
+	"$(arch_of_kernel "$version")")" certs include kernel lib/vdso scripts
 	security/selinux tools/arch tools/bpf/resolve_btfids tools/build tools/include
 	tools/lib tools/Makefile tools/objtool tools/scripts)
 
@@ -38,7 +41,9 @@ die()
 # RUSTC: Rust does not matter for modules in C, and would be built.
 run_make()
 {
-	make -C "$folder" -j"$(nproc)" RUSTC=false "$@" < /dev/null >> "$folder/log" 2>&1
+	# shellcheck disable=SC2046	# words
+	make -C "$folder" -j"$(nproc)" RUSTC=false $(arch_make_options "$version") "$@" \
+		< /dev/null >> "$folder/log" 2>&1
 }
 
 can_build_module()

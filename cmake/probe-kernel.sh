@@ -16,6 +16,8 @@ headers=$1 tree=$2
 probes=$tree/compat/probes
 log=$tree/compat/probes.log
 header=$tree/compat/probed.h
+# shellcheck source=arch.sh
+. "$(dirname "$0")/arch.sh"
 
 # What the result depends on. A new version of the kernel's package may have the same
 # name, but has other symbols.
@@ -40,8 +42,9 @@ compile()
 	objects=$(cd "$work" && printf '%s ' *.c)
 	objects=${objects//.c /.o }
 	printf 'ccflags-y := -Werror\nobj-m := %s\n' "$objects" > "$work/Kbuild"
-	# shellcheck disable=SC2086 # these are many
-	make -k -C "$headers" M="$work" -j"$(nproc)" $objects > "$log" 2>&1 || :
+	# shellcheck disable=SC2046,SC2086 # words
+	make -k -C "$headers" M="$work" $(arch_make_options "$(release_of "$headers")") \
+		-j"$(nproc)" $objects > "$log" 2>&1 || :
 	[ -f "$work/control.o" ] || {
 		tail -n 20 "$log" >&2
 		echo "probe-kernel: cannot compile with the kernel headers $headers;" \

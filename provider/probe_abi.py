@@ -14,6 +14,8 @@
 # If a check fails, the script prints it and exits with status 1.
 #
 # usage: probe_abi.py librxe-rdmavNN.a libibverbs.a libibverbs.so FOLDER
+#
+# Environment: OBJCOPY is the objcopy to use (default: objcopy).
 
 import os
 import re
@@ -246,7 +248,7 @@ def probe(rxe_archive, static, shared, folder):
           for name, slot in slots.items())])
     symbols = os.path.join(folder, 'symbols')
     write(symbols, [f'{old} {new}' for old, new in names.items()])
-    run('objcopy', f'--redefine-syms={symbols}', rxe_path,
+    run(os.environ.get('OBJCOPY', 'objcopy'), f'--redefine-syms={symbols}', rxe_path,
         os.path.join(folder, 'rxe.o'))
 
 

@@ -38,7 +38,7 @@ kvm_works()
 {
 	local known dir result=no
 
-	[ -w /dev/kvm ] || return 1
+	[ "$VM_ARCH" = amd64 ] && [ -w /dev/kvm ] || return 1
 	known=$VM_KERNEL_DIR/accel-$(< /proc/sys/kernel/random/boot_id)
 	if [ ! -f "$known" ]; then
 		dir=$(mktemp -d "${TMPDIR:-/tmp}/peermem-vm.XXXXXX")
@@ -77,16 +77,25 @@ accel_options()
 		accel=(-accel kvm -cpu host)
 		;;
 	emulation)
-		# With erms the kernel copies and clears single bytes, which
-		# is slow under emulation.
-		accel=(-accel "tcg,thread=multi,tb-size=512"
-			-cpu "max,la57=off,erms=off")
-		accel_boot=(tsc=reliable)
+		accel=(-accel "tcg,thread=multi,tb-size=512" -cpu "$(emulated_cpu)")
+		[ "$VM_ARCH" != amd64 ] || accel_boot=(tsc=reliable)
 		;;
 	*)
-		accel=(-accel "tcg,thread=single,tb-size=512" -cpu "max,la57=off"
+		accel=(-accel "tcg,thread=single,tb-size=512" -cpu "$(emulated_cpu)"
 			-icount "shift=1,sleep=off"
 			-rtc "base=2025-01-01,clock=vm")
 		;;
+	esac
+}
+
+# Prints the processor to emulate. With erms, the kernel copies and clears single bytes,
+# which is slow if time counts, not instructions. The architected algorithm of pointer
+# authentication is slow, too.
+emulated_cpu()
+{
+	case $VM_ARCH$icount in
+	amd64) echo max,la57=off,erms=off ;;
+	amd64*) echo max,la57=off ;;
+	*) echo max,pauth-impdef=on ;;
 	esac
 }

@@ -18,12 +18,10 @@ VM_INITRD_MODULES=(virtio_net 9pnet_virtio 9p overlay)
 # configured, else the newest whose headers are installed.
 vm_kernel_version()
 {
-	local cache=$VM_BUILD/CMakeCache.txt version
+	local version
 
-	if [ -f "$cache" ]; then
-		version=$(sed -n 's/^PEERMEM_KERNEL:[A-Z]*=//p' "$cache")
-	fi
-	if [ -z "${version-}" ]; then
+	version=$(vm_build_variable PEERMEM_KERNEL)
+	if [ -z "$version" ]; then
 		version=$("$VM_PROJECT/cmake/installed-kernels.sh" | head -n 1)
 	fi
 	[ -n "$version" ] ||
@@ -31,13 +29,18 @@ vm_kernel_version()
 	echo "$version"
 }
 
+# Prints the value of variable $1 of the build folder, or nothing.
+vm_build_variable()
+{
+	[ ! -f "$VM_BUILD/CMakeCache.txt" ] ||
+		sed -n "s/^$1:[A-Z]*=//p" "$VM_BUILD/CMakeCache.txt"
+}
+
 # Prints the root folder of a kernel that is not installed (debug, kcsan, or of
 # cmake/get-kernel.sh), or nothing for an installed kernel.
 vm_kernel_root()
 {
-	[ ! -f "$VM_BUILD/CMakeCache.txt" ] ||
-		sed -n 's/^PEERMEM_KERNEL_ROOT:[A-Z]*=//p' \
-			"$VM_BUILD/CMakeCache.txt"
+	vm_build_variable PEERMEM_KERNEL_ROOT
 }
 
 # Prints the image of kernel $1, whose root folder is $2. Some distributions have it only
@@ -102,15 +105,15 @@ vm_make_initrd()
 {
 	local version=$1 kernel=$2 root path name module busybox
 
-	busybox=$("$VM_HERE/static-busybox.sh") ||
+	busybox=$VM_ROOT/bin/busybox
+	[ -n "$VM_ROOT" ] || busybox=$("$VM_HERE/static-busybox.sh") ||
 		vm_die "no static busybox found: the initrd has no shared libraries." \
 			"Install the package busybox-static or busybox"
 	root=$kernel/initrd.root
 	rm -rf "$root"
 	mkdir -p "$root"/{bin,modules,proc,sys,dev}
 	cp "$busybox" "$root/bin/busybox"
-	for name in sh mount umount insmod cat cp mkdir chmod poweroff \
-			switch_root; do
+	for name in sh mount insmod cat cp mkdir rmdir chmod poweroff switch_root; do
 		ln -s busybox "$root/bin/$name"
 	done
 	: > "$root/modules/order"

@@ -7,7 +7,9 @@
 # Operation
 #   The guest boots the installed kernel of the distribution, or a debug kernel. Its
 #   root is the root file system of the host, read-only over 9p below a tmpfs. So
-#   every installed program and the project have the same path as on the host.
+#   every installed program and the project have the same path as on the host. A guest
+#   of another architecture has a root of its own (cmake/guest-root.sh); the project
+#   and the build folder still have the same path.
 #   tests/vm/init runs in the initrd, tests/vm/guest.sh is process 1 after it.
 #
 # Invariants
@@ -33,6 +35,10 @@ VM_CACHE=$VM_BUILD/vm
 . "$VM_HERE/kernel.sh"
 # shellcheck source=accel.sh
 . "$VM_HERE/accel.sh"
+# shellcheck source=machine.sh
+. "$VM_HERE/machine.sh"
+# shellcheck source=../../cmake/arch.sh
+. "$VM_PROJECT/cmake/arch.sh"
 
 usage()
 {
@@ -230,130 +236,12 @@ make_initrd()
 			VM_TIMEOUT "$timeout" VM_TERM "${TERM-}" \
 			VM_ROWS "$rows" VM_COLUMNS "$columns" VM_CWD "$PWD" \
 			VM_MERGE "$merge" VM_NUMBER "$machine_number" \
-			VM_PROBE ''
+			VM_HOST "${VM_ROOT:+host}" VM_PROBE ''
 	} > "$extra/vm.conf"
 	prefer_built_modules > "$extra/modprobe.conf"
 	cp "$VM_KERNEL_DIR/initrd" "$fifos/initrd"
 	(cd "$extra" && find . | cpio --quiet -o -H newc -R 0:0) \
 		>> "$fifos/initrd"
-}
-
-add_port()
-{
-	qemu+=(-chardev "file,id=$1,path=$fifos/$1"
-		-device "virtserialport,chardev=$1,name=peermem.$1")
-}
-
-# Connects QEMU's monitor (QMP) to a port of the guest: tests plug and unplug
-# devices.
-# shellcheck disable=SC2054	# the commas are QEMU's
-add_monitor()
-{
-	qemu+=(-chardev "socket,id=qmp,path=$fifos/qmp,server=on,wait=off"
-		-mon chardev=qmp,mode=control
-		-chardev "socket,id=monitor,path=$fifos/qmp"
-		-device virtserialport,chardev=monitor,name=peermem.monitor)
-}
-
-# Sets the array net: a network without peers, or one with the other machine of
-# --link. Packets are lost until the other machine has started. IPv6 is off, because QEMU
-# would announce a prefix: the guest's address in it sometimes took the GID index of the
-# IPv4 address (rxe.sh).
-# shellcheck disable=SC2054	# the commas are QEMU's
-compose_network()
-{
-	local folder=${link%:*} mac=52:54:00:12:34:5$machine_number
-
-	net=(-netdev "user,id=net0,restrict=on,ipv6=off")
-	if [ -n "$link" ]; then
-		mkdir -p "$folder"
-		net=(-netdev "dgram,id=net0,local.type=unix,remote.type=unix,\
-local.path=$folder/$machine_number,remote.path=$folder/$((3 - machine_number))")
-	fi
-	net+=(-device "virtio-net-pci,netdev=net0,mac=$mac")
-}
-
-# Adds the NVMe controllers besides the one that can be unplugged. tests/cmb relies
-# on their order. The disk of the legacy one has an error at 7 MiB.
-# shellcheck disable=SC2054	# the commas are QEMU's
-add_other_nvme()
-{
-	local broken=file.driver=blkdebug,file.image.driver=file
-
-	broken+=,file.inject-error.0.event=none,file.inject-error.0.sector=14336
-	qemu+=(-blockdev "raw,node-name=old,$broken,file.image.filename=$fifos/nvme-old"
-		-device nvme,serial=old,drive=old,cmb_size_mb=2,legacy-cmb=on,\
-physical_block_size=4096,logical_block_size=4096
-		-device nvme,serial=diskless,cmb_size_mb=1
-		-device nvme,serial=bufferless)
-}
-
-# Adds the PCI buses "bay" and "bench", at the host bridge or below a switch. Below
-# the switch, "bench" is behind one more port, because the ports of QEMU's switch
-# have no access control services (ACS).
-# shellcheck disable=SC2054	# the commas are QEMU's
-add_ports()
-{
-	# Native PCI Express hot-plug: all kernel configurations have it.
-	qemu+=(-global ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off)
-	if [ -z "$switch" ]; then
-		qemu+=(-device pcie-root-port,id=bay,chassis=1)
-		bench=pcie.0
-		return
-	fi
-	qemu+=(-device pcie-root-port,id=above,chassis=2
-		-device x3130-upstream,id=switch,bus=above
-		-device xio3130-downstream,id=bay,bus=switch,chassis=1
-		-device xio3130-downstream,id=below,bus=switch,chassis=3,slot=1
-		-device pcie-root-port,id=bench,bus=below,chassis=4)
-	bench=bench
-}
-
-# Sets the array qemu to the command line.
-# shellcheck disable=SC2054	# the commas are QEMU's
-compose_machine()
-{
-	local append=(console=ttyS0 net.ifnames=0 panic=-1 oops=panic
-		mitigations=off init_on_alloc=0 audit=0 lsm=lockdown watchdog_thresh=60
-		rcupdate.rcu_cpu_stall_timeout=120 random.trust_cpu=on printk.devkmsg=on)
-	local machine=q35 bench
-
-	[ -z "$iommu" ] || {
-		machine+=,kernel-irqchip=split
-		# strict: unmapped memory is inaccessible immediately.
-		append+=(intel_iommu=on iommu.strict=1)
-	}
-	qemu=(qemu-system-x86_64 -name peermem -nodefaults -no-user-config
-		-no-reboot -display none -monitor none -machine "$machine"
-		-m "$mem" -smp "$smp" -kernel "$VM_KERNEL_DIR/vmlinuz"
-		-initrd "$fifos/initrd")
-	accel_options
-	qemu+=("${accel[@]}")
-	append+=("${accel_boot[@]}")
-	[ -z "$iommu" ] ||
-		qemu+=(-device intel-iommu,intremap=on,caching-mode=on)
-	qemu+=(-serial "file:$dir/kernel.log"
-		-device virtio-serial-pci)
-	add_port status
-	if [ -n "$VM_TTY" ]; then
-		qemu+=(-echr 0x1d -device virtconsole,chardev=tty
-			-chardev stdio,id=tty,mux=on,signal=off)
-	else
-		add_port out
-		add_port err
-	fi
-	qemu+=(-virtfs "local,path=/,mount_tag=root,security_model=none,readonly=on,multidevs=remap,id=root"
-		-virtfs "local,path=$dir/out,mount_tag=out,security_model=none,id=out"
-		-object "memory-backend-file,id=vram,size=256M,mem-path=$dir/vram,share=on"
-		-device ivshmem-plain,memdev=vram
-		-blockdev "raw,node-name=disk,file.driver=file,file.filename=$fifos/nvme")
-	add_ports
-	qemu+=(-device nvme,id=nvme,bus=bay,serial=peermem,drive=disk,cmb_size_mb=64
-		-device "edu,bus=$bench,dma_mask=0xffffffffffffffff")
-	add_other_nvme
-	add_monitor
-	compose_network
-	qemu+=("${net[@]}" -append "${append[*]}")
 }
 
 # Waits for the cats, after the machine has ended. If it never opened their FIFOs,
@@ -543,6 +431,8 @@ main()
 	trap interrupted INT TERM HUP
 	need_modules
 	kernel=$(vm_kernel_version)
+	VM_ARCH=$(arch_of_packages "$(arch_of_kernel "$kernel")")
+	VM_ROOT=$(vm_build_variable PEERMEM_GUEST_ROOT)
 	vm_prepare_kernel "$kernel"
 	choose_accel
 	make_folder

@@ -87,9 +87,9 @@ time.sleep(100)
 tap = Tap()
 
 
-def vm(*args, env=None):
+def vm(*args, env=None, cwd=None):
     return subprocess.run([VM, *args], stdin=subprocess.DEVNULL, text=True,
-                          capture_output=True, env=env)
+                          capture_output=True, env=env, cwd=cwd)
 
 
 def test_arguments_and_output():
@@ -305,6 +305,16 @@ def test_size():
     tap.equal('--icount runs a command', done.returncode, 0, done.stderr)
     tap.point('--mem and --smp are observed', words[:1] == ['1'] and
               800_000 < int(words[2]) < 1 << 20, done.stdout)
+
+
+def test_folder_of_tmp():
+    """The guest has a /tmp of its own; the current folder is kept."""
+    with tempfile.TemporaryDirectory() as folder:
+        with open(os.path.join(folder, 'file'), 'w', encoding='ascii') as file:
+            file.write('from the host')
+        done = vm('--stock', '--', 'sh', '-c', 'cat file && echo x > new', cwd=folder)
+        tap.equal('a current folder in /tmp is there', done.stdout, 'from the host')
+        tap.equal('the guest does not write to it', os.listdir(folder), ['file'])
 
 
 def test_no_such_command():

@@ -1,0 +1,182 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
+#
+# What runs where ("./run matrix"). A cell is RELEASE/KERNEL/ARCH: a release of Debian as
+# host, a series of kernels, and the architecture of the guest. The release of this system
+# is used as it is, another one in a folder (in_debian.sh).
+#
+#   matrix.py run [CELL...]     runs the demo and the quick tests of the plain kernel
+#                               configuration in each cell (default: all cells), and
+#                               writes the results to matrix.txt
+#   matrix.py smoke [--fresh] [CELL...]
+#                               runs the demo in each cell. Prints TAP. Default: all but
+#                               the main cell. With --fresh, the other release is made
+#                               anew, with the packages that the demo installs
+#   matrix.py table             prints the table of README.md, made of matrix.txt
+#   matrix.py check             checks that README.md has that table. Prints TAP
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+PROJECT = os.path.join(HERE, '../..')
+RESULTS = os.path.join(HERE, 'matrix.txt')
+NAMES = {'bookworm': 'Debian 12', 'trixie': 'Debian 13'}
+PAGES = {'amd64': '4 KiB', 'arm64': '4 KiB', 'arm64-16k': '16 KiB'}
+CELLS = ('bookworm/6.12/amd64', 'bookworm/7.3/amd64', 'trixie/6.12/amd64',
+         'trixie/7.3/amd64', 'bookworm/6.12/arm64', 'bookworm/6.12/arm64-16k')
+MAIN = CELLS[0]
+COUNTS = re.compile(r'(\d+) passed, (\d+) failed, (\d+) skipped')
+KERNEL = re.compile(r'Report: Soft-RoCE of Linux ([^ ,]+)', re.MULTILINE)
+BEGIN = '<!-- matrix.py table -->'
+END = '<!-- end of the table -->'
+
+
+def this_release():
+    with open('/etc/os-release', encoding='utf-8') as release:
+        return re.search(r'VERSION_CODENAME=(\w+)', release.read())[1]
+
+
+def command(cell, *arguments, fresh=False):
+    """The command that calls ./run in a cell. The installed 6.12 of amd64 is what ./run
+    takes without an option."""
+    release, kernel, arch = cell.split('/')
+    if release == this_release():
+        line = [os.path.join(PROJECT, 'run')]
+    else:
+        line = [os.path.join(HERE, 'in_debian.sh'), *['--fresh'] * fresh, release]
+    line += arguments
+    if kernel != '6.12':
+        line += ['--kernel', kernel]
+    if arch != 'amd64':
+        line += ['--arch', arch]
+    return line
+
+
+def call(cell, *arguments, fresh=False):
+    """Calls ./run in a cell. Returns its exit status, its output and the minutes."""
+    started = time.monotonic()
+    done = subprocess.run(command(cell, *arguments, fresh=fresh), check=False,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, encoding='utf-8', errors='replace')
+    return done.returncode, done.stdout, (time.monotonic() - started) / 60
+
+
+def say(text):
+    print(text, flush=True)
+
+
+def show(text, lines):
+    """Prints the last lines of a text as comments."""
+    for line in text.splitlines()[-lines:]:
+        say(f'# {line}')
+
+
+def run_cell(cell):
+    """Runs demo and quick tests. Returns the fields of the cell's line in matrix.txt."""
+    status, output, minutes = call(cell, 'demo')
+    kernel = KERNEL.search(output)
+    fields = [cell, kernel[1] if kernel else '-', 'failed' if status else 'passed',
+              f'{minutes:.0f}']
+    say(f'{cell}: demo {fields[2]}, {minutes:.1f} min')
+    if status:
+        show(output, 40)
+    status, output, minutes = call(cell, 'test', '--plain', 'short')
+    counts = COUNTS.fullmatch(output.rstrip().rpartition('\n')[2])
+    fields += counts.groups() if counts else ('0', '1', '0')
+    fields.append(f'{minutes:.0f}')
+    say(f'{cell}: {fields[4]} passed, {fields[5]} failed, {fields[6]} skipped, '
+        f'{minutes:.1f} min')
+    for line in output.splitlines():
+        if line.startswith('not ok') or ' not ok ' in line:
+            say(f'# {line}')
+    if not counts:
+        show(output, 40)
+    return fields
+
+
+def read_results():
+    with open(RESULTS, encoding='ascii') as results:
+        rows = [line.split() for line in results if not line.startswith('#')]
+    return {row[0]: row[1:] for row in rows}
+
+
+def write_results(rows):
+    commit = subprocess.run(['git', '-C', PROJECT, 'rev-parse', '--short=12', 'HEAD'],
+                            check=True, capture_output=True, text=True).stdout.strip()
+    old = read_results() if os.path.exists(RESULTS) else {}
+    old.update({row[0]: [*row[1:], commit] for row in rows})
+    with open(RESULTS, 'w', encoding='ascii') as results:
+        results.write('# Results of "./run matrix": cell, kernel, demo, its minutes, '
+                      'tests passed,\n# failed, skipped, their minutes, commit\n')
+        for cell in CELLS:
+            if cell in old:
+                results.write(' '.join([cell, *old[cell]]) + '\n')
+
+
+def run(cells):
+    rows = []
+    for cell in cells or CELLS:
+        rows.append(run_cell(cell))
+        write_results(rows)
+    return any(row[2] != 'passed' or row[5] != '0' for row in rows)
+
+
+def smoke(cells, fresh):
+    cells = cells or [cell for cell in CELLS if cell != MAIN]
+    failed = False
+    made = set()
+    say(f'1..{len(cells)}')
+    for number, cell in enumerate(cells, 1):
+        release = cell.split('/')[0]
+        status, output, minutes = call(cell, 'demo', fresh=fresh and release not in made)
+        made.add(release)
+        failed |= bool(status)
+        say(f'{"not " if status else ""}ok {number} - {cell}')
+        say(f'# {minutes:.1f} min')
+        show(output, 40 if status else 8)
+    return failed
+
+
+def table():
+    lines = ['| host | kernel of the guest | pages | demo | quick tests: passed, failed, '
+             'skipped |', '|---|---|---|---|---|']
+    for cell, row in read_results().items():
+        release, _, arch = cell.split('/')
+        lines.append(f'| {NAMES[release]} | {row[0]} | {PAGES[arch]} | {row[1]} | '
+                     f'{row[3]}, {row[4]}, {row[5]} |')
+    return '\n'.join(lines)
+
+
+def check():
+    with open(os.path.join(PROJECT, 'README.md'), encoding='utf-8') as readme:
+        found = re.search(f'{BEGIN}\n+(.*?)\n+{END}', readme.read(), re.DOTALL)
+    same = bool(found) and found[1] == table()
+    print('1..1')
+    print(f'{"" if same else "not "}ok 1 - README.md has the table of matrix.txt')
+    return not same
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument('command', choices=('run', 'smoke', 'table', 'check'))
+    parser.add_argument('--fresh', action='store_true')
+    parser.add_argument('cells', nargs='*', metavar='CELL')
+    args = parser.parse_args()
+    for cell in args.cells:
+        if cell not in CELLS:
+            parser.error(f'unknown cell {cell}; the cells are {", ".join(CELLS)}')
+    if args.command == 'table':
+        print(table())
+        return 0
+    if args.command == 'check':
+        return check()
+    return smoke(args.cells, args.fresh) if args.command == 'smoke' else run(args.cells)
+
+
+if __name__ == '__main__':
+    sys.exit(main())
