@@ -47,10 +47,13 @@
 set(PEERMEM_TAP ${PROJECT_SOURCE_DIR}/tests/tap.py)
 set(PEERMEM_COUNTS ${PROJECT_BINARY_DIR}/results)
 
-# Factor for all time limits: kernels with debug options are slower.
+# Factor for all time limits: kernels with debug options are slower, and so are other
+# architectures, which are always emulated.
 set(PEERMEM_SLOWNESS 1)
 if(NOT PEERMEM_CONFIG STREQUAL plain)
 	set(PEERMEM_SLOWNESS 4)
+elseif(CMAKE_CROSSCOMPILING)
+	set(PEERMEM_SLOWNESS 3)
 endif()
 
 # Adds a ctest test. ${before} are the arguments of "tap.py check" and the

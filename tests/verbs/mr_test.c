@@ -467,27 +467,28 @@ TEST_F(mr, window_refused)
 /* MRs over the same bytes, with different rights and addresses. */
 TEST_F(mr, overlapping)
 {
+	uint64_t page = page_size(), iova = 7 * page;
 	struct ibv_mr *reader, *writer;
 
-	reader = ibv_reg_mr(self->dev.pd, self->there.mem.addr + 100, 8192,
+	reader = ibv_reg_mr(self->dev.pd, self->there.mem.addr + 100, 2 * page,
 			    IBV_ACCESS_REMOTE_READ);
-	writer = ibv_reg_mr_iova(self->dev.pd, self->there.mem.addr + 4096,
-				 8192, 0x7000, VT_ACCESS_ALL);
+	writer = ibv_reg_mr_iova(self->dev.pd, self->there.mem.addr + page,
+				 2 * page, iova, VT_ACCESS_ALL);
 	ASSERT_NE(NULL, reader);
 	ASSERT_NE(NULL, writer);
 	EXPECT_NE(reader->rkey, writer->rkey);
 	EXPECT_NE(self->there.mr->rkey, writer->rkey);
 
-	EXPECT_EQ(0, write_key(self, 0x7000 + 5, writer->rkey, 3000));
-	expect_written(self, 4096 + 5, 3000);
-	EXPECT_EQ(0, read_key(self, (uintptr_t)self->there.mem.addr + 4000,
+	EXPECT_EQ(0, write_key(self, iova + 5, writer->rkey, 3000));
+	expect_written(self, page + 5, 3000);
+	EXPECT_EQ(0, read_key(self, (uintptr_t)self->there.mem.addr + page - 96,
 			      reader->rkey, 4000));
-	expect_read(self, 4000, 4000);
+	expect_read(self, page - 96, 4000);
 
 	/* Deregistration of one does not affect the others. */
 	EXPECT_EQ(0, ibv_dereg_mr(reader));
-	EXPECT_EQ(0, write_key(self, 0x7000, writer->rkey, 8192));
-	expect_written(self, 4096, 8192);
+	EXPECT_EQ(0, write_key(self, iova, writer->rkey, 2 * page));
+	expect_written(self, page, 2 * page);
 	EXPECT_EQ(0, ibv_dereg_mr(writer));
 	EXPECT_EQ(0, write_key(self, self->there.iova, self->there.mr->rkey,
 			       77));
