@@ -89,9 +89,17 @@ static int heap_make(struct vt_mem *mem, size_t length)
 	return 0;
 }
 
+#define HEAP "/dev/dma_heap/system"
+
+/* Not every kernel has DMA-BUF heaps. */
+static int heap_prepare(void)
+{
+	return access(HEAP, F_OK) ? -ENODEV : 0;
+}
+
 static int heap_alloc(struct vt_mem *mem, size_t length, unsigned int flags)
 {
-	return dmabuf_alloc(mem, "/dev/dma_heap/system", length, flags,
+	return dmabuf_alloc(mem, HEAP, length, flags,
 			    heap_make);
 }
 
@@ -191,7 +199,7 @@ static int mapping_write(struct vt_mem *mem, uint64_t offset, const void *src,
 	}
 
 const struct vt_mem_kind vt_mem_udmabuf = SYSTEM_KIND(udmabuf, udmabuf_prepare);
-const struct vt_mem_kind vt_mem_heap = SYSTEM_KIND(heap, NULL);
+const struct vt_mem_kind vt_mem_heap = SYSTEM_KIND(heap, heap_prepare);
 const struct vt_mem_kind vt_mem_vgem = SYSTEM_KIND(vgem, vgem_prepare);
 
 /* ---- exporter of the tests ---- */
