@@ -18,4 +18,10 @@ static inline size_t page_size(void)
 	return sysconf(_SC_PAGESIZE);
 }
 
+/* Return: what the largest page table entry of the core covers, in bytes. */
+static inline size_t large_entry_size(void)
+{
+	return 512 * page_size();
+}
+
 #endif

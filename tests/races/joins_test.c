@@ -310,10 +310,11 @@ TEST_F_TIMEOUT(claim, revoked_before_insert, 60)
 
 /* ---- a registration that ends during a prefetch ---- */
 
-#define HUGE (2UL * 1024 * 1024)
+/* What one step of a fault resolves. */
+#define STEP large_entry_size()
 
 /*
- * Prefetches 8 MiB. Waits for the end, or deregisters during the prefetch, and exits
+ * Prefetches four steps. Waits for the end, or deregisters during the prefetch, and exits
  * with 0.
  */
 static void prefetch_long(bool deregister)
@@ -323,15 +324,15 @@ static void prefetch_long(bool deregister)
 	struct ibv_mr *mr;
 	uint8_t *area;
 
-	area = mmap(NULL, 4 * HUGE, PROT_READ | PROT_WRITE,
+	area = mmap(NULL, 4 * STEP, PROT_READ | PROT_WRITE,
 		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (area == MAP_FAILED || vt_dev_open(&dev))
 		_exit(1);
-	mr = ibv_reg_mr(dev.pd, area, 4 * HUGE,
+	mr = ibv_reg_mr(dev.pd, area, 4 * STEP,
 			VT_ACCESS_ALL | IBV_ACCESS_ON_DEMAND);
 	if (!mr)
 		_exit(1);
-	sge = (struct ibv_sge){ (uintptr_t)area, 4 * HUGE, mr->lkey };
+	sge = (struct ibv_sge){ (uintptr_t)area, 4 * STEP, mr->lkey };
 	vt_advise_mr(dev.pd, IBV_ADVISE_MR_ADVICE_PREFETCH_WRITE,
 		     deregister ? 0 : IBV_ADVISE_MR_FLAG_FLUSH, &sge, 1);
 	_exit(deregister && !hold_wait("resolved") && !ibv_dereg_mr(mr) ? 0 : 2);
@@ -361,7 +362,7 @@ static int wait_in_function(pid_t pid, const char *function)
 
 /*
  * Deregistration waits for the prefetch, and ends it: it does not continue after the
- * 2 MiB in progress. Exit of a process deregisters. A kill ends the process's wait for its
+ * step in progress. Exit of a process deregisters. A kill ends the process's wait for its
  * prefetch.
  */
 static void ends_prefetch(struct __test_metadata *_metadata, bool deregister)

@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 #include <sys/ioctl.h>
 
+#include "../page_size.h"
 #include "applies.h"
 #include "lib/access_ops.h"
 #include "lib/counters.h"
@@ -20,9 +21,12 @@
 #include "lib/revoked.h"
 #include "lib/test_dmabuf.h"
 
-/* A fault on a dma-buf resolves 2 MiB. The rest of the buffer needs another fault. */
-#define WINDOW (2 * 1024 * 1024)
-#define SIZE (WINDOW + 64 * 4096)
+/*
+ * A fault on a dma-buf resolves a large entry of the page table. The rest of the buffer
+ * needs another fault.
+ */
+#define WINDOW large_entry_size()
+#define SIZE (WINDOW + 64 * page_size())
 
 /* An operation that has not ended after this time waits for a fence. */
 #define WAITS_MS 300
@@ -151,15 +155,26 @@ static int pending(const fence_t *self)
 
 /* ---- operations ---- */
 
-static const struct vt_part parts[] = {
-	{ 0, 0, 1 },
-	{ 3, 4095, 2 },			/* across a page boundary */
-	{ 100, 4000, 20000 },
-	{ 77, WINDOW - 5000, 12000 },
-	{ 4096, SIZE - 5, 5 },		/* the last bytes */
-};
+#define PARTS 5
 
-#define PARTS (sizeof(parts) / sizeof(parts[0]))
+static struct vt_part parts[PARTS];
+/* After an access to the first part the buffer is mapped; the second needs a fault. */
+static const struct vt_part first_window = { 0, 100, 5000 };
+static struct vt_part second_window;
+
+__attribute__((constructor)) static void set_parts(void)
+{
+	const struct vt_part all[PARTS] = {
+		{ 0, 0, 1 },
+		{ 3, page_size() - 1, 2 },	/* across a page boundary */
+		{ 100, 4000, 20000 },
+		{ 77, WINDOW - 5000, 12000 },
+		{ 4096, SIZE - 5, 5 },		/* the last bytes */
+	};
+
+	memcpy(parts, all, sizeof(parts));
+	second_window = (struct vt_part){ 9, WINDOW + 100, 5000 };
+}
 
 /* Skips FLUSH: an MR over a dma-buf does not allow it. */
 static const struct vt_access_op *next_op(const struct vt_access_op *op)
@@ -654,10 +669,6 @@ static int add_fence(fence_t *self, enum peer_test_dmabuf_fence_usage usage)
 {
 	return vt_test_dmabuf_fence(&self->there.mem, usage);
 }
-
-/* After an access to the first part the buffer is mapped; the second needs a fault. */
-static const struct vt_part first_window = { 0, 100, 5000 };
-static const struct vt_part second_window = { 9, WINDOW + 100, 5000 };
 
 TEST_F_TIMEOUT(fence, user_fences_are_ignored, 60)
 {
