@@ -297,7 +297,10 @@ static void op_mremap(struct fz_run *run)
 	if (to.first + to.pages > FZ_PAGES || overlap(from, to))
 		goto out;
 	unmap_range(run, to);
-	/* mremap() cannot move several mappings. */
+	/*
+	 * Before Linux 6.17, mremap() cannot move several mappings. Later kernels can, and
+	 * if one of them fails, those before it have moved.
+	 */
 	fz_may(&want, EFAULT);
 	fz_may(&want, ENOMEM);
 	fz_begin(run, "mremap", from.first, to.first, from.pages, 0, 0);
@@ -307,8 +310,12 @@ static void op_mremap(struct fz_run *run)
 	ret = got == MAP_FAILED ? -errno : 0;
 	fz_end(run, ret);
 	fz_check(run, &want, ret);
-	if (!ret)
+	if (!ret) {
 		record_moved(run, from, to.first);
+	} else {
+		unmap_range(run, from);
+		unmap_range(run, to);
+	}
 out:
 	fz_unlock(run);
 }
