@@ -25,6 +25,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -168,12 +169,23 @@ static void kill_one(struct run *run)
 	}
 }
 
+/*
+ * From Linux 7 on, rdma_rxe can be unloaded while programs use it: it takes their objects
+ * away (disassociation).
+ */
+static bool rxe_can_leave(void)
+{
+	struct utsname name;
+
+	return !uname(&name) && atoi(name.release) >= 7;
+}
+
 static void try_unload(struct run *run)
 {
 	static const char *const modules[] = {
-		"peer_vram", "rdma_rxe", "ib_peer_mem",
+		"peer_vram", "ib_peer_mem", "rdma_rxe",
 	};
-	const char *name = modules[next_random(run) % 3];
+	const char *name = modules[next_random(run) % (rxe_can_leave() ? 2 : 3)];
 
 	if (!syscall(SYS_delete_module, name, O_NONBLOCK))
 		report_failure(run, "module in use was unloaded", 0);
