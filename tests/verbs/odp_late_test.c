@@ -22,7 +22,8 @@
 #include "lib/waiter.h"
 
 #define PAGE page_size()
-#define SIZE (64 * 1024)
+#define PAGES 16
+#define SIZE (PAGES * PAGE)
 #define ACCESS (VT_ACCESS_ALL | IBV_ACCESS_ON_DEMAND)
 
 static const struct vt_part part = { .here = 100, .there = 4000, .length = 20000 };
@@ -36,7 +37,7 @@ FIXTURE(late)
 	struct vt_uffd late;
 	struct vt_access_run run;
 	struct vt_timed_call call;
-	uint8_t bytes[SIZE];
+	uint8_t bytes[PAGES * MAX_PAGE_SIZE];
 };
 
 typedef FIXTURE_DATA(late) late_t;

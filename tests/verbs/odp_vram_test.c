@@ -24,6 +24,8 @@
 
 #define MIB (1024UL * 1024)
 #define PIECE (2 * MIB)
+/* What one fault resolves. */
+#define ENTRY large_entry_size()
 #define SQUEEZE (64 * MIB)
 #define LOCAL (64 * 1024)
 #define ACCESS (VT_ACCESS_ALL | IBV_ACCESS_ON_DEMAND)
@@ -284,6 +286,15 @@ TEST_F(vram, in_place_flag)
 #define SWAPPED 4
 #define SWAPPED_SIZE (8 * MIB)
 
+/* Limits the system memory of TTM to @bytes. Return: 0 or -errno. */
+static int set_ttm_limit(size_t bytes)
+{
+	char pages[32];
+
+	snprintf(pages, sizeof(pages), "%zu", bytes / page_size());
+	return vt_write_file(TTM_LIMIT, pages);
+}
+
 /* TTM's limit has room for one of the BOs: each access swaps another one out. */
 TEST_F_TIMEOUT(vram, swapped_out_under_traffic, 120)
 {
@@ -296,7 +307,7 @@ TEST_F_TIMEOUT(vram, swapped_out_under_traffic, 120)
 
 	ASSERT_LT(0, read(fd, limit, sizeof(limit) - 1));
 	close(fd);
-	ASSERT_EQ(0, vt_write_file(TTM_LIMIT, "2560"));
+	ASSERT_EQ(0, set_ttm_limit(10 * MIB));
 	for (i = 0; i < SWAPPED; i++) {
 		ASSERT_EQ(0, open_odp(self, &buf[i], &vt_mem_vram_system,
 				      SWAPPED_SIZE));
@@ -509,24 +520,24 @@ TEST_F_TIMEOUT(vram, pinned_and_on_demand_at_once, 120)
 	EXPECT_EQ(0, vt_buf_close(&buf));
 }
 
-/* Maps a BO at an address that is aligned to PIECE, and registers it. */
+/* Maps a BO at an address that is aligned to ENTRY, and registers it. */
 static int open_aligned(vram_t *self, struct vt_buf *buf)
 {
-	uint8_t *space = mmap(NULL, 3 * PIECE, PROT_NONE,
+	uint8_t *space = mmap(NULL, 3 * ENTRY, PROT_NONE,
 			      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	uint8_t *at = (uint8_t *)(((uintptr_t)space + PIECE - 1) & -PIECE);
+	uint8_t *at = (uint8_t *)(((uintptr_t)space + ENTRY - 1) & -ENTRY);
 	int ret;
 
-	ret = vt_mem_alloc(&buf->mem, &vt_mem_vram_named, 2 * PIECE, 0);
+	ret = vt_mem_alloc(&buf->mem, &vt_mem_vram_named, 2 * ENTRY, 0);
 	if (ret)
 		return ret;
-	if (mremap(buf->mem.addr, 2 * PIECE, 2 * PIECE,
+	if (mremap(buf->mem.addr, 2 * ENTRY, 2 * ENTRY,
 		   MREMAP_MAYMOVE | MREMAP_FIXED, at) == MAP_FAILED)
 		return -errno;
 	buf->mem.addr = at;
 	buf->iova = (uintptr_t)at;
-	buf->shadow = calloc(1, 2 * PIECE);
-	buf->mr = ibv_reg_mr(self->dev.pd, at, 2 * PIECE, ACCESS);
+	buf->shadow = calloc(1, 2 * ENTRY);
+	buf->mr = ibv_reg_mr(self->dev.pd, at, 2 * ENTRY, ACCESS);
 	return buf->mr && buf->shadow ? 0 : -errno;
 }
 
@@ -542,21 +553,21 @@ TEST_F(vram, one_fault_per_contiguous_piece)
 	ASSERT_EQ(0, vt_write_file(SCATTER, "Y"));
 	ASSERT_NE(NULL, buf.mr);
 	EXPECT_GE(2, vt_mem_blocks(&buf.mem, block, 64));
-	EXPECT_EQ(0, block[0].bar % PIECE);
-	EXPECT_LE(PIECE, block[0].length);
+	EXPECT_EQ(0, block[0].bar % ENTRY);
+	EXPECT_LE(ENTRY, block[0].length);
 
 	faults = exporter_counter("num_faults");
 	EXPECT_EQ(0, exchange(self, &buf, 5000));
-	EXPECT_EQ(0, exchange(self, &buf, PIECE - LOCAL));
+	EXPECT_EQ(0, exchange(self, &buf, ENTRY - LOCAL));
 	EXPECT_EQ(0, exchange(self, &buf, MIB));
 	EXPECT_EQ(faults + 1, exporter_counter("num_faults"));
-	EXPECT_EQ(0, exchange(self, &buf, PIECE + 100));
+	EXPECT_EQ(0, exchange(self, &buf, ENTRY + 100));
 	EXPECT_EQ(faults + 2, exporter_counter("num_faults"));
 	/* All pages of both pieces were present. */
 	ASSERT_EQ(0, vt_mr_counters_read(&before));
 	EXPECT_EQ(0, move(&buf.mem, PEER_VRAM_DOMAIN_SYSTEM));
 	ASSERT_EQ(0, vt_mr_counters_read(&after));
-	EXPECT_EQ(before.invalidations + 2 * PIECE / page_size(),
+	EXPECT_EQ(before.invalidations + 2 * ENTRY / page_size(),
 		  after.invalidations);
 	EXPECT_EQ(0, vt_buf_check_all(&buf));
 	EXPECT_EQ(0, vt_buf_close(&buf));

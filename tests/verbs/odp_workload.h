@@ -14,15 +14,16 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "../page_size.h"
 #include "lib/buf.h"
 #include "lib/pattern.h"
 
 #define QPS 4
 #define SLOTS 32
-#define SLOT 8192
+#define SLOT (2 * page_size())
 #define SIZE (SLOTS * SLOT)
-#define BO_SIZE (16 * 1024)
-#define BOS (SIZE / BO_SIZE)
+#define BO_SIZE (2 * SLOT)
+#define BOS (SLOTS / 2)
 #define HUGE (2UL * 1024 * 1024)
 #define MIB (1024UL * 1024)
 

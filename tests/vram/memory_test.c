@@ -296,7 +296,7 @@ static long meminfo(const char *name)
 /* TTM moves system pages beyond its limit to shmem, which can be swapped out. */
 TEST_F_TIMEOUT(memory, swapped_out, 120)
 {
-	char before[32] = "", *map[SWAP_BOS];
+	char before[32] = "", limit[32], *map[SWAP_BOS];
 	uint32_t handle[SWAP_BOS];
 	long shmem, swapped;
 	int fd, i;
@@ -305,7 +305,8 @@ TEST_F_TIMEOUT(memory, swapped_out, 120)
 	ASSERT_LT(0, read(fd, before, sizeof(before) - 1));
 	close(fd);
 	/* The limit is in pages; two of the BOs fit. */
-	ASSERT_EQ(0, sysfs_write(TTM_LIMIT, "12288"));
+	snprintf(limit, sizeof(limit), "%zu", 48 * MIB / page_size());
+	ASSERT_EQ(0, sysfs_write(TTM_LIMIT, limit));
 	shmem = meminfo("Shmem");
 
 	for (i = 0; i < SWAP_BOS; i++) {

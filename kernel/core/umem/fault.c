@@ -19,6 +19,7 @@
 #include <linux/jiffies.h>
 #include <linux/memcontrol.h>
 #include <linux/sched/signal.h>
+#include <linux/sizes.h>
 #include <linux/slab.h>
 
 #include "hold_point.h"
@@ -219,6 +220,9 @@ static int fault_find_gap(struct ib_peer_fault *fault, unsigned long *start,
 	return -EFAULT;
 }
 
+/* The smallest unit in which GPU drivers reserve addresses. */
+#define CLAIM_SIZE SZ_2M
+
 /*
  * The CPU page table does not show memory that only devices reach; its
  * exporter knows it by the address. A reservation may be much larger than the
@@ -228,7 +232,7 @@ static int fault_find_gap(struct ib_peer_fault *fault, unsigned long *start,
  */
 static int fault_unmapped(struct ib_peer_fault *fault)
 {
-	unsigned long window = ALIGN_DOWN(fault->start, PEER_HUGE_SIZE);
+	unsigned long window = ALIGN_DOWN(fault->start, CLAIM_SIZE);
 	bool writable = READ_ONCE(fault->peer->writable);
 	unsigned long start, last;
 	int ret, refusal;
@@ -241,7 +245,7 @@ static int fault_unmapped(struct ib_peer_fault *fault)
 	ret = fault_region(fault, start, last, writable, false);
 	if (ret && ret != -EAGAIN)
 		ret = fault_region(fault, max(start, window),
-				   min(last, window + PEER_HUGE_SIZE - 1),
+				   min(last, window + CLAIM_SIZE - 1),
 				   writable, false);
 	return ret == -EFAULT ? refusal : ret;
 }
