@@ -30,7 +30,7 @@ size_t client_range_length(const struct client *client)
 
 static size_t whole_length(const struct client_type *type)
 {
-	return type->page > 65536 ? 3 * type->page : 4 * 65536UL;
+	return type->page > 65536 ? 3 * type->page : 64 * PAGE;
 }
 
 /* ---- modules ---- */
