@@ -181,7 +181,9 @@ static void check_counters(struct __test_metadata *_metadata, client_t *self,
 {
 	uint64_t start = client_range_offset(&self->client);
 	uint64_t end = start + client_range_length(&self->client);
-	uint64_t page = self->client.type->reported_page;
+	/* A client that reports less than a page of the CPU means one of these. */
+	uint64_t page = self->client.type->reported_page > page_size() ?
+		self->client.type->reported_page : page_size();
 	uint64_t pages = (end - 1) / page - start / page + 1;
 	uint64_t mask = -page_size();
 	uint64_t bytes = ((end + page_size() - 1) & mask) - (start & mask);
