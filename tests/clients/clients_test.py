@@ -232,7 +232,7 @@ def test_stock():
     subprocess.run([RXE, 'stock'], check=True)
     try:
         if has_on_demand():
-            good, text = perftest('ib_write_bw', '--odp', '--mmap=/dev/peer_vram0')
+            good, text = perftest('ib_write_bw', '--odp', VRAM)
             tap.point('stock rxe: ib_write_bw --odp of VRAM fails', not good, text)
             return
         good, text = perftest('ib_write_bw', '--odp')

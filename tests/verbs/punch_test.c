@@ -27,7 +27,7 @@
 #define LENGTH (32UL * 1024 * 1024)
 #define SECONDS 60
 #define MIN_DROPS 3UL
-#define MIN_ACCESSES 10UL
+#define MIN_ACCESSES 11UL
 #define MAX_SECONDS 240
 /* Pages that are allocated after a punch, so that the freed page is among them. */
 #define OTHERS 4

@@ -99,8 +99,7 @@ static int heap_prepare(void)
 
 static int heap_alloc(struct vt_mem *mem, size_t length, unsigned int flags)
 {
-	return dmabuf_alloc(mem, HEAP, length, flags,
-			    heap_make);
+	return dmabuf_alloc(mem, HEAP, length, flags, heap_make);
 }
 
 /* The two DRM ioctls that vgem needs. Their header is in a separate package. */
