@@ -14,6 +14,7 @@
 
 #include "../vram/vram.h"
 #include "lib/counters.h"
+#include "lib/nldev.h"
 #include "lib/proc.h"
 #include "inject.h"
 #include "state.h"
@@ -108,6 +109,12 @@ static int count_descriptors(uint64_t *count, uint64_t *next)
 	return 0;
 }
 
+static void add_number(const char *name, uint64_t number, void *sum)
+{
+	(void)name;
+	*(uint64_t *)sum += number;
+}
+
 int state_read(struct state *state)
 {
 	static const struct vt_mem_kind maps = { .exporter = "peer_maps" };
@@ -127,7 +134,8 @@ int state_read(struct state *state)
 	if (!ret)
 		ret = read_client(&maps, &state->item[STATE_MAPS_MRS]);
 	if (!ret)
-		ret = count_rdma_objects(&state->item[STATE_RDMA_OBJECTS]);
+		ret = vt_nldev_resources(NULL, add_number,
+					 &state->item[STATE_RDMA_OBJECTS]);
 	if (!ret)
 		ret = read_pinned(&state->item[STATE_PINNED]);
 	if (!ret)

@@ -25,7 +25,7 @@ enum state_item {
 	STATE_MAPS_MRS,
 	STATE_MAPS_PAGES,
 	STATE_MAPS_BYTES,
-	STATE_RDMA_OBJECTS,
+	STATE_RDMA_OBJECTS,	/* MRs, PDs, QPs, ... of all devices */
 	STATE_PINNED,		/* VmPin of the process */
 	STATE_DESCRIPTORS,
 	STATE_NEXT_DESCRIPTOR,	/* detects a reserved descriptor number that has no file */
@@ -44,8 +44,5 @@ int state_read(struct state *state);
  * BOs. Prints the differences to stderr. Return: 0, -EBUSY, or -errno.
  */
 int state_same(const struct state *before);
-
-/* Counts the MRs, PDs, QPs, ... of all RDMA devices. Return: 0 or -errno. */
-int count_rdma_objects(uint64_t *count);
 
 #endif

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "counters.h"
+#include "nldev.h"
 #include "proc.h"
 
 static int read_number(const char *path, uint64_t *value)
@@ -83,66 +84,41 @@ int vt_counters_balanced(const struct vt_mem_kind *kind)
 	return -EBUSY;
 }
 
-/* Runs "rdma -j @what" and reads its output. Return: a string to free, or NULL and errno. */
-static char *rdma_json(const char *what)
-{
-	char command[64], *text = NULL;
-	size_t size = 0;
-	FILE *pipe;
-
-	snprintf(command, sizeof(command), "rdma -j %s", what);
-	pipe = popen(command, "re");
-	if (!pipe)
-		return NULL;
-	errno = EIO;
-	/* No NUL in the output: reads all of it. */
-	if (getdelim(&text, &size, '\0', pipe) < 0) {
-		free(text);
-		text = NULL;
-	}
-	pclose(pipe);
-	return text;
-}
-
-/*
- * Reads a number of JSON: that of the first @key in the text. Return: the text behind the
- * key, or NULL if there is no such key.
- */
-static const char *json_number(const char *text, const char *key, unsigned long *value)
-{
-	char word[64];
-	const char *at;
-
-	snprintf(word, sizeof(word), "\"%s\":", key);
-	at = strstr(text, word);
-	if (!at)
-		return NULL;
-	at += strlen(word);
-	*value = strtoul(at, NULL, 10);
-	return at;
-}
-
-int vt_mr_counters_read(struct vt_mr_counters *counters)
-{
-	char *text = rdma_json("statistic show mr");
-	const char *at;
-	int found = 0;
-
-	if (!text)
-		return -errno;
-	for (at = text; (at = json_number(at, "page_faults", &counters->faults)); found++) {
-		json_number(at, "page_invalidations", &counters->invalidations);
-		json_number(at, "page_prefetch", &counters->prefetch);
-	}
-	free(text);
-	return found == 1 ? 0 : found ? found : -ENOENT;
-}
-
 static const char *device_name(void)
 {
 	const char *name = getenv("PEERMEM_RDMA_DEVICE");
 
 	return name ? name : "rxe0";
+}
+
+/* The counters of the last on-demand MR, and the number of these MRs. */
+struct mr_sum {
+	struct vt_mr_counters *counters;
+	int mrs;
+};
+
+static void add_mr_counter(const char *name, uint64_t number, void *arg)
+{
+	struct mr_sum *sum = arg;
+
+	if (!strcmp(name, "page_faults")) {
+		sum->counters->faults = number;
+		sum->mrs++;
+	} else if (!strcmp(name, "page_invalidations")) {
+		sum->counters->invalidations = number;
+	} else if (!strcmp(name, "page_prefetch")) {
+		sum->counters->prefetch = number;
+	}
+}
+
+int vt_mr_counters_read(struct vt_mr_counters *counters)
+{
+	struct mr_sum sum = { counters, 0 };
+	int ret = vt_nldev_mr_counters(device_name(), add_mr_counter, &sum);
+
+	if (ret)
+		return ret;
+	return sum.mrs == 1 ? 0 : sum.mrs ? sum.mrs : -ENOENT;
 }
 
 long vt_port_counter(const char *name)
@@ -165,20 +141,25 @@ long vt_faults_ended(void)
 	return ret ? ret : (long)value;
 }
 
+struct resource_count {
+	const char *what;
+	int count;
+};
+
+static void take_count(const char *name, uint64_t number, void *arg)
+{
+	struct resource_count *count = arg;
+
+	if (!strcmp(name, count->what))
+		count->count = number;
+}
+
 int vt_resource_count(const char *what)
 {
-	char command[64], *text;
-	unsigned long count;
-	int ret = -ENOENT;
+	struct resource_count count = { what, -ENOENT };
+	int ret = vt_nldev_resources(device_name(), take_count, &count);
 
-	snprintf(command, sizeof(command), "resource show %s", device_name());
-	text = rdma_json(command);
-	if (!text)
-		return -errno;
-	if (json_number(text, what, &count))
-		ret = count;
-	free(text);
-	return ret;
+	return ret ? ret : count.count;
 }
 
 int vt_resource_wait(const char *what, int count, int timeout_ms)
