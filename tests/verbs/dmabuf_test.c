@@ -357,7 +357,7 @@ TEST_F_TIMEOUT(dmabuf, moved_under_operations, 240)
 		/* Time for several copies, so that the bytes arrive between moves. */
 		.pause = has_engine(variant->kind) ? 100000 : 1000,
 	};
-	int rounds = vt_slow_kernel() ? 3 : 10;
+	int rounds = vt_slow_kernel() ? 3 : has_engine(variant->kind) ? 10 : 5;
 
 	if (!moves(variant->kind))
 		DOES_NOT_APPLY(return, "this buffer does not move");

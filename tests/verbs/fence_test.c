@@ -29,7 +29,7 @@
 #define SIZE (WINDOW + 64 * page_size())
 
 /* An operation that has not ended after this time waits for a fence. */
-#define WAITS_MS 300
+#define WAITS_MS (vt_slow_kernel() ? 300 : 100)
 /* A call that does not wait for a fence ends within this time. */
 #define PROMPT_MS 5000
 /* If a call does wait, the watchdog signals all fences after this time. */

@@ -30,74 +30,107 @@ static int set_delay(int ms)
 	return vt_write_file(DELAY, text);
 }
 
-/* Each operation has its own link, whose memory there is slow. */
-FIXTURE(slow)
-{
+/* All operations at the same time. Each has its own link, whose memory there is slow. */
+struct all_ops {
 	struct vt_link links[VT_NUM_ACCESS_OPS];
 	struct vt_access_run runs[VT_NUM_ACCESS_OPS];
+};
+
+static int all_open(struct all_ops *all, const struct vt_part *what,
+		    const struct vt_pair_opts *opts)
+{
+	struct vt_pair_opts own = *opts;
+	int i, ret = 0;
+
+	for (i = 0; i < VT_NUM_ACCESS_OPS && !ret; i++) {
+		own.srq = vt_access_ops[i].srq;
+		ret = vt_link_open(&all->links[i], &vt_mem_peerdirect, SIZE,
+				   VT_ACCESS_ALL | IBV_ACCESS_ON_DEMAND, &own);
+		all->runs[i] = (struct vt_access_run){
+			.op = &vt_access_ops[i], .link = &all->links[i], .part = *what,
+		};
+	}
+	return ret;
+}
+
+static int all_close(struct all_ops *all)
+{
+	int i, ret = 0;
+
+	for (i = 0; i < VT_NUM_ACCESS_OPS && !ret; i++)
+		ret = vt_link_close(&all->links[i]);
+	return ret;
+}
+
+static int all_start(struct all_ops *all)
+{
+	int i, ret = 0;
+
+	for (i = 0; i < VT_NUM_ACCESS_OPS && !ret; i++)
+		ret = vt_access_start(&all->runs[i]);
+	return ret;
+}
+
+static bool all_done(struct all_ops *all)
+{
+	int i;
+
+	for (i = 0; i < VT_NUM_ACCESS_OPS; i++)
+		if (!vt_access_done(&all->runs[i], 0))
+			return false;
+	return true;
+}
+
+/* Each operation has waited for its fault, which took at least @slow_ms, and succeeded. */
+static void all_end(struct __test_metadata *_metadata, struct all_ops *all, int slow_ms)
+{
+	struct vt_access_run *run;
+
+	for (run = all->runs; run < all->runs + VT_NUM_ACCESS_OPS; run++) {
+		EXPECT_EQ(0, vt_access_end(run))
+			TH_LOG("%s", run->op->name);
+		TH_LOG("%s: %lld ms", run->op->name, (long long)run->took_ms);
+		EXPECT_LE(slow_ms, run->took_ms);
+	}
+}
+
+FIXTURE(slow)
+{
+	struct all_ops all;
 	VT_LINK;	/* fast on both sides */
 };
 
 FIXTURE_SETUP(slow)
 {
-	struct vt_pair_opts opts = { 0 };
-	int i;
+	const struct vt_pair_opts opts = { 0 };
 
 	ASSERT_EQ(0, vt_peerdirect_load(NULL));
-	for (i = 0; i < VT_NUM_ACCESS_OPS; i++) {
-		opts.srq = vt_access_ops[i].srq;
-		ASSERT_EQ(0, vt_link_open(&self->links[i], &vt_mem_peerdirect,
-					  SIZE,
-					  VT_ACCESS_ALL | IBV_ACCESS_ON_DEMAND,
-					  &opts));
-		self->runs[i].op = &vt_access_ops[i];
-		self->runs[i].link = &self->links[i];
-		self->runs[i].part = part;
-	}
+	ASSERT_EQ(0, all_open(&self->all, &part, &opts));
 	ASSERT_EQ(0, vt_link_open(&self->link, &vt_mem_vram, SIZE, 0, NULL));
 	ASSERT_EQ(0, set_delay(SLOW_MS));
 }
 
 FIXTURE_TEARDOWN(slow)
 {
-	int i;
-
 	set_delay(0);
 	EXPECT_EQ(0, vt_link_close(&self->link));
-	for (i = 0; i < VT_NUM_ACCESS_OPS; i++)
-		EXPECT_EQ(0, vt_link_close(&self->links[i]));
+	EXPECT_EQ(0, all_close(&self->all));
 	EXPECT_EQ(0, vt_rmmod("peerdirect_test"));
 }
 
-static bool all_done(FIXTURE_DATA(slow) *self)
-{
-	int i;
-
-	for (i = 0; i < VT_NUM_ACCESS_OPS; i++)
-		if (!vt_access_done(&self->runs[i], 0))
-			return false;
-	return true;
-}
-
-/* All operations wait at the same time, and do not delay each other or other links. */
+/* The operations do not delay each other or other links. */
 TEST_F_TIMEOUT(slow, survive_without_delaying_others, 60)
 {
 	struct ibv_sge sge = vt_sge(&self->here, 0, 5000);
 	unsigned int meanwhile = 0;
-	struct vt_access_run *run;
 
-	for (run = self->runs; run < self->runs + VT_NUM_ACCESS_OPS; run++)
-		ASSERT_EQ(0, vt_access_start(run));
-	while (!all_done(self)) {
+	ASSERT_EQ(0, all_start(&self->all));
+	while (!all_done(&self->all)) {
 		ASSERT_EQ(0, vt_rdma_write(&self->pair.end[0], &sge, 1,
 					   vt_remote(&self->there, 20000)));
 		meanwhile++;
 	}
-	for (run = self->runs; run < self->runs + VT_NUM_ACCESS_OPS; run++) {
-		EXPECT_EQ(0, vt_access_end(run));
-		TH_LOG("%s: %lld ms", run->op->name, (long long)run->took_ms);
-		EXPECT_LE(SLOW_MS, run->took_ms);
-	}
+	all_end(_metadata, &self->all, SLOW_MS);
 	TH_LOG("%u operations meanwhile", meanwhile);
 	EXPECT_LT(100, meanwhile);
 }
@@ -109,7 +142,7 @@ TEST_F_TIMEOUT(slow, survive_without_delaying_others, 60)
  */
 FIXTURE(few_retries)
 {
-	VT_LINK;
+	struct all_ops all;
 };
 
 FIXTURE_VARIANT(few_retries)
@@ -119,49 +152,40 @@ FIXTURE_VARIANT(few_retries)
 
 FIXTURE_VARIANT_ADD(few_retries, one)
 {
-	.opts = { .retries = 1, .timeout = 18, .srq = true },
+	.opts = { .retries = 1, .timeout = 18 },
 };
 
 /* The RNR timer is 0.5 s, the ACK timeout 0.3 s. */
 FIXTURE_VARIANT_ADD(few_retries, wait_is_longer_than_timeout)
 {
-	.opts = { .retries = 3, .timeout = 16, .rnr_timer = 31, .srq = true },
+	.opts = { .retries = 3, .timeout = 16, .rnr_timer = 31 },
 };
+
+#define LONGER_MS 3000
 
 FIXTURE_SETUP(few_retries)
 {
+	const struct vt_part one_packet = { 100, 4000, 1000 };
+
 	ASSERT_EQ(0, vt_peerdirect_load(NULL));
-	ASSERT_EQ(0, vt_link_open(&self->link, &vt_mem_peerdirect, SIZE,
-				  VT_ACCESS_ALL | IBV_ACCESS_ON_DEMAND,
-				  &variant->opts));
-	ASSERT_EQ(0, set_delay(3000));
+	ASSERT_EQ(0, all_open(&self->all, &one_packet, &variant->opts));
+	ASSERT_EQ(0, set_delay(LONGER_MS));
 }
 
 FIXTURE_TEARDOWN(few_retries)
 {
 	set_delay(0);
-	EXPECT_EQ(0, vt_link_close(&self->link));
+	EXPECT_EQ(0, all_close(&self->all));
 	EXPECT_EQ(0, vt_rmmod("peerdirect_test"));
 }
 
 TEST_F_TIMEOUT(few_retries, rnr_naks_use_no_retry, 120)
 {
-	/* One packet. */
-	const struct vt_part small = { 100, 4000, 1000 };
 	long naks = vt_port_counter("out_of_seq_request");
-	const struct vt_access_op *op;
 
 	ASSERT_LE(0, naks);
-	for (op = vt_access_ops; op->name; op++) {
-		int64_t start = vt_now_ms();
-
-		EXPECT_EQ(0, op->run(&self->link, &small))
-			TH_LOG("%s", op->name);
-		EXPECT_LE(3000, vt_now_ms() - start)
-			TH_LOG("%s", op->name);
-		ASSERT_EQ(0, vt_mem_revoke(&self->there.mem));
-		ASSERT_EQ(0, vt_pair_renew(&self->pair));
-	}
+	ASSERT_EQ(0, all_start(&self->all));
+	all_end(_metadata, &self->all, LONGER_MS);
 	/* Neither do packets that follow the one that was not ready. */
 	EXPECT_EQ(naks, vt_port_counter("out_of_seq_request"));
 }
