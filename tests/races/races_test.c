@@ -296,7 +296,7 @@ TEST_F_TIMEOUT(race, fault_against_exit, 60)
 		EXPECT_EQ(0, kill_at("claimed", fault, variant->kind));
 	EXPECT_EQ(0, kill_at("resolve", fault, variant->kind));
 	EXPECT_EQ(0, kill_at("resolved", fault, variant->kind));
-	EXPECT_EQ(mrs, vt_resource_count("mr"));
+	EXPECT_EQ(0, vt_resource_wait("mr", mrs, VT_TIMEOUT_MS));
 }
 
 /*

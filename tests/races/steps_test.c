@@ -226,7 +226,7 @@ TEST_F_TIMEOUT(killed, during_fault, 60)
 	int mrs = vt_resource_count("mr");
 
 	EXPECT_EQ(0, kill_at(variant->point, write_on_demand, variant->kind));
-	EXPECT_EQ(mrs, vt_resource_count("mr"));
+	EXPECT_EQ(0, vt_resource_wait("mr", mrs, VT_TIMEOUT_MS));
 }
 
 /* ---- a region that was claimed for reading ---- */
