@@ -99,9 +99,13 @@ struct ib_peer_region {
 /**
  * enum ib_peer_block_flags - flags of struct ib_peer_block
  * @IB_PEER_BLOCK_WRITE: the importer may write
+ * @IB_PEER_BLOCK_REGISTERS: accesses have side effects, and not every width is
+ *   possible. A CPU importer accesses only aligned words of 4 bytes; all other
+ *   accesses fail, and a FLUSH reads nothing
  */
 enum ib_peer_block_flags {
 	IB_PEER_BLOCK_WRITE = 1 << 0,
+	IB_PEER_BLOCK_REGISTERS = 1 << 1,
 };
 
 /**

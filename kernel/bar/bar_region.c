@@ -125,6 +125,9 @@ static int bar_fault(struct ib_peer_region *region, u64 offset, u64 length,
 	};
 	int ret;
 
+	if (bar_is_registers(reg->memory->bar))
+		block.flags |= IB_PEER_BLOCK_REGISTERS;
+
 	if (write && !region->writable)
 		return -EACCES;
 	mutex_lock(&reg->memory->lock);

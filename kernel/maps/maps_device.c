@@ -10,8 +10,9 @@
 #include "maps_device.h"
 #include "maps_pages.h"
 
-static bool device_bar_contains(struct pci_dev *device,
-				const struct maps_run *run)
+/* Return: the BAR that contains the whole run, or NULL. */
+static const struct resource *device_bar(struct pci_dev *device,
+					 const struct maps_run *run)
 {
 	phys_addr_t last = run->phys + maps_run_size(run) - 1;
 	const struct resource *bar;
@@ -21,9 +22,9 @@ static bool device_bar_contains(struct pci_dev *device,
 		bar = pci_resource_n(device, i);
 		if (bar->flags & IORESOURCE_MEM && bar->start &&
 		    bar->start <= run->phys && last <= bar->end)
-			return true;
+			return bar;
 	}
-	return false;
+	return NULL;
 }
 
 /*
@@ -32,8 +33,15 @@ static bool device_bar_contains(struct pci_dev *device,
  */
 bool maps_device_has(struct pci_dev *device, const struct maps_run *run)
 {
-	return device_bar_contains(device, run) &&
+	return device_bar(device, run) &&
 	       (!run->sysfs_dir || run->sysfs_dir == device->dev.kobj.sd);
+}
+
+bool maps_device_has_registers(struct pci_dev *device, const struct maps_run *run)
+{
+	const struct resource *bar = device_bar(device, run);
+
+	return !bar || !(bar->flags & IORESOURCE_PREFETCH);
 }
 
 struct pci_dev *maps_device_find(const struct maps_run *run)

@@ -191,6 +191,8 @@ static int maps_report_run(struct maps_region *maps, struct maps_run *run,
 	/* Pages without permission are a gap for the core. */
 	if (!run->present || !maps_policy_permits(maps, run))
 		return 0;
+	if (run->registers)
+		block.flags |= IB_PEER_BLOCK_REGISTERS;
 	mutex_lock(&maps->lock);
 	maps->run = run;
 	ret = ib_peer_fault_add(fault, &block);

@@ -13,6 +13,7 @@
  * @writable: by the process
  * @ram:      system memory of a driver; false: device memory. Set by
  *            maps_policy_permits()
+ * @registers: accesses may have side effects. Set by maps_policy_permits()
  * @phys:     CPU physical address of the first page
  * @prot:     page protection of the process's mapping, without its permissions
  * @sysfs_dir: the sysfs directory of the mapped file, only for comparison; NULL: the
@@ -24,6 +25,7 @@ struct maps_run {
 	bool present;
 	bool writable;
 	bool ram;
+	bool registers;
 	phys_addr_t phys;
 	pgprot_t prot;
 	const void *sysfs_dir;

@@ -172,7 +172,7 @@ void maps_policy_remove_region(struct maps_region *maps)
 
 /* All memory of a region is of one device, so that one can be recorded. */
 static bool policy_permits_device(struct maps_region *maps,
-				  const struct maps_run *run)
+				  struct maps_run *run)
 {
 	lockdep_assert_held(&maps_policy_lock);
 
@@ -180,6 +180,7 @@ static bool policy_permits_device(struct maps_region *maps,
 		maps->device = maps_device_find(run);
 	if (!maps->device || !maps_device_has(maps->device, run))
 		return false;
+	run->registers = maps_device_has_registers(maps->device, run);
 	return maps->entry->kind != MAPS_DRIVER ||
 	       maps_device_has_driver(maps->device, maps->entry->name);
 }
@@ -191,6 +192,7 @@ bool maps_policy_permits(struct maps_region *maps, struct maps_run *run)
 	bool permitted = false;
 
 	run->ram = ram == REGION_INTERSECTS;
+	run->registers = false;
 	mutex_lock(&maps_policy_lock);
 	if (maps->entry && run->ram)
 		permitted = maps->entry->kind != MAPS_DRIVER;

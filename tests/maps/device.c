@@ -104,6 +104,41 @@ int maps_rescan(void)
 	return vt_run(LOAD_MS, load) ?: ret;
 }
 
+static unsigned int read_id(const char *folder, const char *name)
+{
+	char path[PATH_MAX];
+	unsigned int id = 0;
+	FILE *in;
+
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	in = fopen(path, "re");
+	if (in && fscanf(in, "%x", &id) != 1)
+		id = 0;
+	if (in)
+		fclose(in);
+	return id;
+}
+
+int maps_find_resource(unsigned int vendor, unsigned int device, const char *name,
+		       char *path, size_t size)
+{
+	glob_t folders;
+	int ret = -ENODEV;
+	size_t i;
+
+	if (glob("/sys/bus/pci/devices/*", 0, NULL, &folders))
+		return ret;
+	for (i = 0; i < folders.gl_pathc && ret; i++) {
+		const char *folder = folders.gl_pathv[i];
+
+		if (read_id(folder, "vendor") != vendor || read_id(folder, "device") != device)
+			continue;
+		ret = snprintf(path, size, "%s/%s", folder, name) < (int)size ? 0 : -ENODEV;
+	}
+	globfree(&folders);
+	return ret;
+}
+
 /* The file has a line for each BAR: start, end, flags. */
 uint64_t maps_bar_address(void)
 {

@@ -121,6 +121,38 @@ TEST_F(allow, by_file)
 	EXPECT_DENIED();
 }
 
+/*
+ * A BAR that is not prefetchable may have registers: only aligned words reach it. The
+ * device is QEMU's "edu"; its first register identifies it.
+ */
+TEST_F(allow, registers)
+{
+	struct ibv_sge word = vt_sge(&self->host, 0, 4), half = vt_sge(&self->host, 0, 2);
+	struct vt_end *end = &self->pair.end[0];
+	struct vt_remote there;
+	struct ibv_mr *mr;
+	char path[64];
+	void *regs;
+	int fd;
+
+	ASSERT_EQ(0, maps_find_resource(0x1234, 0x11e8, "resource0", path, sizeof(path)));
+	ASSERT_EQ(0, maps_allow("file", path));
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	ASSERT_LE(0, fd);
+	regs = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	ASSERT_NE(MAP_FAILED, regs);
+	mr = ibv_reg_mr(self->dev.pd, regs, PAGE, VT_ACCESS_ALL);
+	ASSERT_NE(NULL, mr);
+	there = (struct vt_remote){ (uintptr_t)regs, mr->rkey };
+	EXPECT_EQ(0, vt_rdma_read(end, &word, 1, there));
+	EXPECT_EQ(0x010000ed, *(uint32_t *)self->host.mem.addr);
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, vt_rdma_read(end, &half, 1, there));
+	EXPECT_EQ(0, ibv_dereg_mr(mr));
+	munmap(regs, PAGE);
+	close(fd);
+	vt_buf_fill(&self->host, 1);
+}
+
 TEST_F(allow, by_driver)
 {
 	ASSERT_EQ(0, maps_allow("driver", "peer_test_maps"));

@@ -25,6 +25,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 PROJECT = os.path.join(HERE, '../..')
 RESULTS = os.path.join(HERE, 'matrix.txt')
+LOGS = os.path.join(PROJECT, 'build', 'matrix')
 NAMES = {'bookworm': 'Debian 12', 'trixie': 'Debian 13'}
 PAGES = {'amd64': '4 KiB', 'arm64': '4 KiB', 'arm64-16k': '16 KiB'}
 CELLS = ('bookworm/6.12/amd64', 'bookworm/7.3/amd64', 'trixie/6.12/amd64',
@@ -58,12 +59,18 @@ def command(cell, *arguments, fresh=False):
 
 
 def call(cell, *arguments, fresh=False):
-    """Calls ./run in a cell. Returns its exit status, its output and the minutes."""
+    """Calls ./run in a cell. Returns its exit status, its output and the minutes. The
+    output is also in a file of the folder build/matrix while it comes."""
     started = time.monotonic()
-    done = subprocess.run(command(cell, *arguments, fresh=fresh), check=False,
-                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, encoding='utf-8', errors='replace')
-    return done.returncode, done.stdout, (time.monotonic() - started) / 60
+    os.makedirs(LOGS, exist_ok=True)
+    name = '-'.join((*cell.split('/'), arguments[0])) + '.log'
+    with open(os.path.join(LOGS, name), 'w+', encoding='utf-8', errors='replace') as log:
+        status = subprocess.call(command(cell, *arguments, fresh=fresh),
+                                 stdin=subprocess.DEVNULL, stdout=log,
+                                 stderr=subprocess.STDOUT)
+        log.seek(0)
+        output = log.read()
+    return status, output, (time.monotonic() - started) / 60
 
 
 def say(text):

@@ -14,6 +14,7 @@
 #include "lib/buf.h"
 #include "lib/driver.h"
 #include "lib/proc.h"
+#include "lib/raw.h"
 #include "lib/revoked.h"
 
 #define NODE "/dev/peer_test_edu"
@@ -78,7 +79,8 @@ FIXTURE_SETUP(doorbell)
 	self->regs.mr = ibv_reg_mr(self->dev.pd, self->regs.mem.addr, PAGE,
 				   IBV_ACCESS_LOCAL_WRITE |
 				   IBV_ACCESS_REMOTE_READ |
-				   IBV_ACCESS_REMOTE_WRITE | variant->access);
+				   IBV_ACCESS_REMOTE_WRITE |
+				   IBV_ACCESS_REMOTE_ATOMIC | variant->access);
 	ASSERT_NE(NULL, self->regs.mr);
 }
 
@@ -150,6 +152,85 @@ TEST_F(doorbell, adjacent_registers)
 				   vt_remote(&self->regs, IDENT)));
 	ASSERT_EQ(0, read_register(self, LIVENESS, &value));
 	EXPECT_EQ(~0x87654321u, value);
+}
+
+static int transfer(FIXTURE_DATA(doorbell) *self, bool write, bool local, uint32_t at,
+		    uint32_t length)
+{
+	struct vt_buf *far = local ? &self->host : &self->regs;
+	struct ibv_sge sge = vt_sge(local ? &self->regs : &self->host, local ? at : 0, length);
+	struct vt_remote there = vt_remote(far, local ? 0 : at);
+	struct vt_end *end = &self->pair.end[0];
+	int ret = write ? vt_rdma_write(end, &sge, 1, there) :
+			  vt_rdma_read(end, &sge, 1, there);
+
+	if (ret && vt_pair_renew(&self->pair))
+		return -EIO;
+	return ret;
+}
+
+/*
+ * A register has no other width: such an access could have no effect, an unintended one,
+ * or on arm64 stop the kernel.
+ */
+TEST_F_TIMEOUT(doorbell, other_widths_fail, 60)
+{
+	static const struct { uint32_t at, length; } bad[] = {
+		{ LIVENESS, 1 }, { LIVENESS, 2 }, { LIVENESS, 3 }, { LIVENESS, 6 },
+		{ LIVENESS + 1, 4 }, { LIVENESS + 2, 4 }, { LIVENESS + 3, 1 },
+	};
+	struct ibv_sge result = vt_sge(&self->host, 64, 8);
+	struct vt_end *end = &self->pair.end[0];
+	uint32_t value;
+	size_t i;
+
+	memset(self->host.mem.addr, 0x77, PAGE);
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		EXPECT_EQ(IBV_WC_REM_ACCESS_ERR,
+			  transfer(self, true, false, bad[i].at, bad[i].length));
+		EXPECT_EQ(IBV_WC_REM_ACCESS_ERR,
+			  transfer(self, false, false, bad[i].at, bad[i].length));
+		/* See NOT_READABLE in lib/revoked.c. */
+		EXPECT_NE(0, transfer(self, true, true, bad[i].at, bad[i].length));
+		EXPECT_EQ(IBV_WC_LOC_PROT_ERR,
+			  transfer(self, false, true, bad[i].at, bad[i].length));
+	}
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR,
+		  vt_fetch_add(end, &result, vt_remote(&self->regs, IDENT), 1));
+	ASSERT_EQ(0, vt_pair_renew(&self->pair));
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR,
+		  vt_cmp_swap(end, &result, vt_remote(&self->regs, IDENT), 0, 1));
+	ASSERT_EQ(0, vt_pair_renew(&self->pair));
+	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR,
+		  vt_atomic_write(end, vt_remote(&self->regs, IDENT), 1));
+	ASSERT_EQ(0, vt_pair_renew(&self->pair));
+
+	/* Nothing was written, and words still work. */
+	ASSERT_EQ(0, write_register(self, LIVENESS, 0x12345678));
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		EXPECT_NE(0, transfer(self, true, false, bad[i].at, bad[i].length));
+	ASSERT_EQ(0, read_register(self, LIVENESS, &value));
+	EXPECT_EQ(~0x12345678u, value);
+}
+
+/* A FLUSH must not read a register. */
+TEST_F(doorbell, flushed)
+{
+	struct vt_remote at = { .addr = self->regs.iova + LIVENESS };
+	struct ibv_sge sge = vt_sge(&self->host, 0, 4);
+	struct ibv_mr *mr;
+	uint32_t value;
+
+	mr = ibv_reg_mr(self->dev.pd, self->regs.mem.addr, PAGE,
+			VT_ACCESS_ALL | variant->access);
+	ASSERT_NE(NULL, mr);
+	at.rkey = mr->rkey;
+	*(uint32_t *)self->host.mem.addr = 0x12345678;
+	ASSERT_EQ(0, vt_rdma_write(&self->pair.end[0], &sge, 1, at));
+	EXPECT_EQ(0, vt_flush(&self->pair.end[0], at, 4, VT_FLUSH_GLOBAL));
+	ASSERT_EQ(0, read_register(self, LIVENESS, &value));
+	EXPECT_EQ(~0x12345678u, value);
+	EXPECT_EQ(0, ibv_dereg_mr(mr));
 }
 
 TEST_F(doorbell, node_interface)

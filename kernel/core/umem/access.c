@@ -8,11 +8,13 @@
 #include <linux/align.h>
 #include <linux/errno.h>
 #include <linux/export.h>
+#include <linux/io.h>
 #include <linux/iosys-map.h>
 #include <linux/jiffies.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
 #include <linux/sizes.h>
+#include <linux/unaligned.h>
 
 #include "hold_point.h"
 #include "umem/fault.h"
@@ -58,8 +60,26 @@ static bool peer_should_unlock(struct peer_reader *reader)
 	return need_resched() || spin_is_contended(&reader->lock);
 }
 
+/* memcpy_toio() and memcpy_fromio() of some architectures access single bytes. */
+static noinline void peer_copy_registers(struct iosys_map *map, size_t at,
+					 void *buf, size_t bytes,
+					 enum peer_dir dir)
+{
+	size_t done;
+
+	for (done = 0; done < bytes; done += sizeof(u32)) {
+		void __iomem *io = map->vaddr_iomem + at + done;
+
+		if (dir == PEER_WRITE)
+			__raw_writel(get_unaligned((u32 *)(buf + done)), io);
+		else
+			put_unaligned(__raw_readl(io), (u32 *)(buf + done));
+	}
+}
+
 /* Return: the number of bytes copied, not 0. */
 static __always_inline size_t peer_copy_mapped(struct peer_reader *reader,
+					       unsigned long pte,
 					       struct iosys_map *map, size_t at,
 					       void *buf, size_t bytes,
 					       enum peer_dir dir)
@@ -69,7 +89,9 @@ static __always_inline size_t peer_copy_mapped(struct peer_reader *reader,
 
 	do {
 		n = min(bytes - done, limit);
-		if (dir == PEER_WRITE)
+		if (unlikely(pte & PEER_PTE_REGISTERS))
+			peer_copy_registers(map, at + done, buf + done, n, dir);
+		else if (dir == PEER_WRITE)
 			iosys_map_memcpy_to(map, at + done, buf + done, n);
 		else
 			iosys_map_memcpy_from(buf + done, map, at + done, n);
@@ -81,7 +103,7 @@ static __always_inline size_t peer_copy_mapped(struct peer_reader *reader,
 /*
  * Copies the span, or its first bytes, and sets @span->bytes to the number
  * copied. Inlined once for each direction: a small access mostly costs calls
- * and branches. Return: as peer_lookup().
+ * and branches. Return: as peer_lookup(); -EFAULT registers, and not words.
  */
 static __always_inline int peer_copy_span(struct ib_umem_peer *peer,
 					  struct peer_span *span,
@@ -95,10 +117,12 @@ static __always_inline int peer_copy_span(struct ib_umem_peer *peer,
 
 	reader = peer_reader_lock();
 	ret = peer_lookup(reader, peer, span->addr, dir == PEER_WRITE, &pte);
+	if (likely(!ret) && peer_width_is_bad(pte, span->addr, span->bytes))
+		ret = -EFAULT;
 	if (likely(!ret)) {
 		ib_peer_hold(IB_PEER_HOLD_COPY);
 		peer_map(pte, &map);
-		span->bytes = peer_copy_mapped(reader, &map, at, buf,
+		span->bytes = peer_copy_mapped(reader, pte, &map, at, buf,
 					       span->bytes, dir);
 		peer_unmap(pte, &map, dir == PEER_WRITE);
 	}
@@ -208,6 +232,9 @@ static int peer_word(struct ib_umem_peer *peer, u64 offset,
 
 	reader = peer_reader_lock();
 	ret = peer_lookup(reader, peer, addr, true, &pte);
+	/* Registers are 4 bytes wide. */
+	if (!ret && pte & PEER_PTE_REGISTERS)
+		ret = -EFAULT;
 	if (!ret) {
 		peer_map(pte, &map);
 		peer_word_apply(&map, offset_in_page(addr), op);

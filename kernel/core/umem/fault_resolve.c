@@ -71,6 +71,8 @@ static int block_to_pte(struct ib_peer_region *region,
 		return -EINVAL;
 	if (map.is_iomem)
 		*pte |= PEER_PTE_IOMEM;
+	if (map.is_iomem && block->flags & IB_PEER_BLOCK_REGISTERS)
+		*pte |= PEER_PTE_REGISTERS;
 	/* An exporter may allow more than the region was claimed for. */
 	if (block->flags & IB_PEER_BLOCK_WRITE && region->writable)
 		*pte |= PEER_PTE_WRITE;

@@ -20,7 +20,7 @@
 #define FLUSH_BATCH 64
 
 /*
- * Reads a byte of the first page of I/O memory in [*@first, @last]. After a
+ * Reads a byte of the first page of device memory in [*@first, @last]. After a
  * batch, *@first is where to continue. Return: -EAGAIN continue; 0 done, or
  * no such page.
  */
@@ -38,7 +38,7 @@ static int flush_read_batch(struct ib_umem_peer *peer, unsigned long *first,
 			continue;
 		*first = max(*first, xas.xa_index);
 		pte = peer_table_pte(entry, *first);
-		if (pte & PEER_PTE_IOMEM) {
+		if (pte & PEER_PTE_IOMEM && !(pte & PEER_PTE_REGISTERS)) {
 			ib_peer_hold(IB_PEER_HOLD_FLUSH);
 			peer_map(pte, &map);
 			iosys_map_rd(&map, 0, u8);

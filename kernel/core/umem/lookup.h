@@ -6,6 +6,7 @@
 #ifndef IB_PEER_LOOKUP_H
 #define IB_PEER_LOOKUP_H
 
+#include <linux/align.h>
 #include <linux/errno.h>
 #include <linux/highmem.h>
 #include <linux/iosys-map.h>
@@ -46,6 +47,17 @@ static inline void peer_map(unsigned long pte, struct iosys_map *map)
 		iosys_map_set_vaddr(map, kmap_local_pfn(PHYS_PFN(place)));
 	else
 		iosys_map_set_vaddr(map, (void *)place);
+}
+
+/*
+ * Registers take only aligned words: another width may have no effect, or stop the
+ * kernel (an external abort on arm64).
+ */
+static inline bool peer_width_is_bad(unsigned long pte, unsigned long addr,
+				     size_t length)
+{
+	return unlikely(pte & PEER_PTE_REGISTERS) &&
+	       !IS_ALIGNED(addr | length, sizeof(u32));
 }
 
 /*

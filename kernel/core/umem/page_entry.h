@@ -14,6 +14,8 @@
 #define PEER_PTE_WRITE	BIT(1)
 #define PEER_PTE_IOMEM	BIT(2)
 #define PEER_PTE_PAGE	BIT(3)
+/* With PEER_PTE_IOMEM: see IB_PEER_BLOCK_REGISTERS */
+#define PEER_PTE_REGISTERS BIT(4)
 
 /* A huge entry covers this many pages, and begins at a multiple of them. */
 #define PEER_HUGE_ORDER	9
