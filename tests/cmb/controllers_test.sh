@@ -56,10 +56,12 @@ new_messages()
 	dmesg | tac | sed '/controllers_test: log mark/,$d' | tac
 }
 
-# Prints the new messages about controller $1, without the device name.
+# Prints the new messages about controller $1, without the device name, and without that of
+# PCI.
 messages_of()
 {
-	new_messages | sed -n "s/.*peer_cmb $1: \(peer_cmb[0-9]*: \)\?//p"
+	new_messages | sed -n "s/.*peer_cmb $1: \(peer_cmb[0-9]*: \)\?//p" |
+		sed '/^enabling device /d'
 }
 
 # Binds controller $1 to the module by driver_override.

@@ -18,7 +18,6 @@
 
 #define PARAMETERS "/sys/module/peer_maps/parameters/"
 #define LOAD_MS 40000
-#define HUGE (2UL << 20)
 
 /* Set once: the device keeps its PCI address. */
 static char sysfs_dir[PATH_MAX];
@@ -222,12 +221,12 @@ int maps_link_open(struct vt_link *link, const struct vt_mem_kind *kind,
 /* ---- memory kinds ---- */
 
 /*
- * Finds addresses of which a multiple of 2 MiB is in the middle. The core does
- * not resolve pages across such a boundary in one call.
+ * Finds addresses of which a multiple of a large page table entry is in the middle. The
+ * core does not resolve pages across such a boundary in one call.
  */
 static void *find_address(size_t length)
 {
-	size_t reserved = length + HUGE;
+	size_t large = large_entry_size(), reserved = length + large;
 	uint8_t *area = mmap(NULL, reserved, PROT_NONE,
 			     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	size_t half = length / 2 & ~(page_size() - 1);
@@ -235,7 +234,7 @@ static void *find_address(size_t length)
 	if (area == MAP_FAILED)
 		return area;
 	munmap(area, reserved);
-	return area + (-(uintptr_t)(area + half) & (HUGE - 1));
+	return area + (-(uintptr_t)(area + half) & (large - 1));
 }
 
 static int map_file(struct vt_mem *mem, const char *path, size_t length,

@@ -137,7 +137,7 @@ TEST_F_TIMEOUT(move, one_page, 60)
 	ASSERT_EQ(0, vt_copy_by_write(&self->pair, &self->there, 0, &self->here,
 				      0, 100));
 	ASSERT_EQ(0, vt_mr_counters_read(&after));
-	/* The window ends at a multiple of 2 MiB, see find_address(). */
+	/* The window ends in the middle, see find_address(). */
 	EXPECT_EQ(before.invalidations + SIZE / 2 / PAGE, after.invalidations);
 	expect_data(_metadata, self, 3);
 }
@@ -286,7 +286,7 @@ TEST_F_TIMEOUT(move, windows, 60)
 {
 	ASSERT_EQ(0, ibv_dereg_mr(self->there.mr));
 	self->there.mr = NULL;
-	/* The range crosses a multiple of 2 MiB. Each scattered page is a window. */
+	/* The range consists of two windows, see find_address(). Each scattered page is a window. */
 	ASSERT_EQ(0, vt_write_file(MAX_WINDOWS, "1"));
 	EXPECT_EQ(-ENOMEM, reregister(self, VT_ACCESS_ALL));
 	ASSERT_EQ(0, vt_write_file(MAX_WINDOWS, "2"));

@@ -19,7 +19,7 @@
 
 #define PAGE page_size()
 #define PIECE (256 * 1024UL)
-#define MIB (1024 * 1024UL)
+#define LARGE large_entry_size()
 #define AREA (3 * PIECE)
 #define ACCESS (VT_ACCESS_ALL | IBV_ACCESS_ON_DEMAND)
 
@@ -249,20 +249,20 @@ TEST(first_pages_not_iomem)
 	EXPECT_EQ(0, vt_write_file(IOMEM, "4294967295"));
 }
 
-/* A fault maps 2 MiB, so the pages before that are absent. */
+/* A fault maps a large entry, so the pages before that are absent. */
 TEST(first_pages_absent)
 {
 	struct ibv_sge sge;
 	struct vt_link link;
 	int before;
 
-	ASSERT_EQ(0, vt_link_open(&link, &vt_mem_vram, 4 * MIB, ACCESS, NULL));
+	ASSERT_EQ(0, vt_link_open(&link, &vt_mem_vram, 2 * LARGE, ACCESS, NULL));
 	sge = vt_sge(&link.here, 0, 5000);
 	ASSERT_EQ(0, vt_rdma_write(&link.pair.end[0], &sge, 1,
-				   vt_remote(&link.there, 3 * MIB)));
+				   vt_remote(&link.there, LARGE + LARGE / 2)));
 	before = hold_count("flush");
 	EXPECT_EQ(0, vt_flush(&link.pair.end[0], vt_remote(&link.there, 0),
-			      2 * MIB - PAGE, VT_FLUSH_GLOBAL));
+			      LARGE - PAGE, VT_FLUSH_GLOBAL));
 	EXPECT_EQ(before, hold_count("flush"));
 	EXPECT_EQ(0, vt_flush_mr(&link.pair.end[0], vt_remote(&link.there, 0),
 				 VT_FLUSH_GLOBAL));

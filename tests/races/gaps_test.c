@@ -33,7 +33,7 @@
 #include "lib/raw.h"
 
 #define PAGE page_size()
-#define LARGE (4 * SIZE)	/* four entries of VRAM */
+#define LARGE (64 * PAGE)	/* four entries of VRAM */
 #define BYTES 3000		/* length of an access, in the first page */
 #define ACCESS (VT_ACCESS_ALL | IBV_ACCESS_ON_DEMAND)
 

@@ -175,20 +175,24 @@ static char *reserve_addresses(void *at, size_t length, int flags)
 		    MAP_NORESERVE | flags, -1, 0);
 }
 
+/* What the two kinds of larger page table entries of the core cover. */
+#define LARGE large_entry_size()
+#define RUN (16 * PAGE)
+
 /*
  * Returns N for a mapping of @length: offsets in the BO that are multiples of N
  * have addresses that are multiples of N.
  */
 static size_t expected_alignment(size_t length)
 {
-	return length >= 2 * MIB ? 2 * MIB : length >= 64 * KIB ? 64 * KIB : PAGE;
+	return length >= LARGE ? LARGE : length >= RUN ? RUN : PAGE;
 }
 
 TEST_F(mapping, addresses_are_aligned)
 {
 	const size_t lengths[] = {
-		PAGE, 60 * KIB, 64 * KIB, 68 * KIB, MIB, 2 * MIB - PAGE,
-		2 * MIB, 5 * MIB, 5 * MIB + PAGE,
+		PAGE, RUN - PAGE, RUN, RUN + PAGE, LARGE / 2, LARGE - PAGE,
+		LARGE, 2 * LARGE + LARGE / 2, 2 * LARGE + LARGE / 2 + PAGE,
 	};
 	unsigned int i, round;
 	char *map;
@@ -211,15 +215,16 @@ TEST_F(mapping, addresses_are_aligned)
 TEST_F(mapping, addresses_of_parts_are_aligned)
 {
 	const size_t skips[] = {
-		0, PAGE, 60 * KIB, 64 * KIB, MIB, 2 * MIB + PAGE, 3 * MIB,
+		0, PAGE, RUN - PAGE, RUN, LARGE / 2, LARGE + PAGE,
+		LARGE + LARGE / 2,
 	};
-	const size_t lengths[] = { PAGE, 128 * KIB, 4 * MIB };
+	const size_t lengths[] = { PAGE, 2 * RUN, 2 * LARGE };
 	struct peer_vram_query query;
 	unsigned int i, j;
 	uint32_t handle;
 	char *map;
 
-	ASSERT_EQ(0, vram_create(self->fd, 8 * MIB, 0, &handle));
+	ASSERT_EQ(0, vram_create(self->fd, 4 * LARGE, 0, &handle));
 	ASSERT_EQ(0, vram_query(self->fd, handle, &query));
 	for (i = 0; i < 7; i++) {
 		for (j = 0; j < 3; j++) {
