@@ -198,6 +198,8 @@ function(peermem_add_machines)
 		endif()
 		peermem_add_machine_test(short-${machine} short ${timeout} ${each}
 			"${options}" "${commands}")
+		# The longest first, so that the processors are busy until the end.
+		set_tests_properties(short-${machine} PROPERTIES COST ${timeout})
 		get_property(busy GLOBAL PROPERTY ${key}_BUSY)
 		if(busy)
 			peermem_needs_machine(short-${machine})

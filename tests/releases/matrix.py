@@ -12,6 +12,8 @@
 #                               runs the demo in each cell. Prints TAP. Default: all but
 #                               the main cell. With --fresh, the other release is made
 #                               anew, with the packages that the demo installs
+#   matrix.py prepare [--fresh] [CELL...]
+#                               builds what "smoke" needs
 #   matrix.py table             prints the table of README.md, made of matrix.txt
 #   matrix.py check             checks that README.md has that table. Prints TAP
 
@@ -63,7 +65,7 @@ def call(cell, *arguments, fresh=False):
     output is also in a file of the folder build/matrix while it comes."""
     started = time.monotonic()
     os.makedirs(LOGS, exist_ok=True)
-    name = '-'.join((*cell.split('/'), arguments[0])) + '.log'
+    name = '-'.join((*cell.split('/'), *arguments)) + '.log'
     with open(os.path.join(LOGS, name), 'w+', encoding='utf-8', errors='replace') as log:
         status = subprocess.call(command(cell, *arguments, fresh=fresh),
                                  stdin=subprocess.DEVNULL, stdout=log,
@@ -149,6 +151,19 @@ def smoke(cells, fresh):
     return failed
 
 
+def prepare(cells, fresh):
+    """Builds what the demo needs. A failure shows again in the demo."""
+    made = set()
+    for cell in cells or [cell for cell in CELLS if cell != MAIN]:
+        release = cell.split('/')[0]
+        status, output, minutes = call(cell, 'demo', '--build',
+                                       fresh=fresh and release not in made)
+        made.add(release)
+        say(f'{cell}: {"failed" if status else "built"}, {minutes:.1f} min')
+        if status:
+            show(output, 40)
+
+
 def table():
     lines = ['| host | kernel of the guest | pages | demo | quick tests: passed, failed, '
              'skipped |', '|---|---|---|---|---|']
@@ -170,7 +185,7 @@ def check():
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument('command', choices=('run', 'smoke', 'table', 'check'))
+    parser.add_argument('command', choices=('run', 'smoke', 'prepare', 'table', 'check'))
     parser.add_argument('--fresh', action='store_true')
     parser.add_argument('cells', nargs='*', metavar='CELL')
     args = parser.parse_args()
@@ -182,6 +197,8 @@ def main():
         return 0
     if args.command == 'check':
         return check()
+    if args.command == 'prepare':
+        return prepare(args.cells, args.fresh)
     return smoke(args.cells, args.fresh) if args.command == 'smoke' else run(args.cells)
 
 
