@@ -15,6 +15,7 @@
 #include <infiniband/peermem.h>
 #include <infiniband/peermem_vram.h>
 
+#include "../page_size.h"
 #include "lib/driver.h"
 #include "lib/file_limit.h"
 #include "lib/mem.h"
@@ -23,7 +24,7 @@
 #include "lib/raw.h"
 #include "lib/verbs.h"
 
-#define PAGE 4096UL
+#define PAGE page_size()
 #define SIZE (16 * PAGE)
 #define WRITABLE (IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_REMOTE_WRITE)
 
@@ -126,7 +127,7 @@ TEST_F(bo, flags)
 /* A move changes the domain and keeps the content. */
 TEST_F(bo, moved)
 {
-	static uint8_t bytes[SIZE];
+	static uint8_t bytes[16 * MAX_PAGE_SIZE];
 	struct peermem_vram_info info, later;
 
 	vt_pattern_fill(bytes, 1, 0, SIZE);

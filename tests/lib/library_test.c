@@ -291,7 +291,7 @@ TEST_F(library, registration_beside_dmabuf)
 TEST_F(library, registrations_room)
 {
 	struct peermem_mr_stats stats[3];
-	static char buffer[RANGE_PAGE];
+	static char buffer[MAX_PAGE_SIZE];
 	struct ibv_mr *mr, *pinned;
 	size_t count;
 

@@ -279,16 +279,16 @@ TEST_F(mrs, struct_sizes)
 {
 	union {
 		struct peer_mem_mr mr;
-		char bytes[8192];
+		char bytes[2 * MAX_PAGE_SIZE];
 	} room = {};
 	const uint32_t size = sizeof(room.mr);
-	static const struct {
+	const struct {
 		uint32_t more;
 		char last;
 		int error;
 	} cases[] = {
 		{ 0, 0, ENOENT }, { -1, 0, EINVAL }, { 8, 0, ENOENT },
-		{ 8, 1, E2BIG }, { 7000, 0, E2BIG },
+		{ 8, 1, E2BIG }, { page_size(), 0, E2BIG },
 	};
 	unsigned int i;
 

@@ -148,7 +148,7 @@ TEST_F_TIMEOUT(process, same_result, 120)
 TEST_F(process, own_limits)
 {
 	static const struct range host = { .kind = &vt_mem_host };
-	static const struct rlimit limits[] = {
+	const struct rlimit limits[] = {
 		{ 0, 0 },
 		{ RANGE_SIZE - RANGE_PAGE, RANGE_SIZE - RANGE_PAGE },
 		{ RANGE_SIZE, RANGE_SIZE },

@@ -281,7 +281,7 @@ TEST_F(query, memlock_limits)
 	static const struct vt_mem_kind *const kinds[] = {
 		&vt_mem_host, &vt_mem_vram,
 	};
-	static const rlim_t limits[] = {
+	const rlim_t limits[] = {
 		0, RANGE_SIZE - RANGE_PAGE, RANGE_SIZE,
 	};
 	struct user_check check = { .fd = self->fd };

@@ -31,7 +31,7 @@ const struct range ranges[] = {
 	  .pinned = BOTH(NOT_MAPPED), .on_demand = BOTH(NOT_MAPPED) },
 	{ "vram", &vt_mem_vram, .kinds = PEER_MEM_HAS_DEVICE,
 	  .exporter = "peer_vram", .pinned = BOTH(OK), .on_demand = BOTH(OK) },
-	{ "vram, unaligned", &vt_mem_vram, .skip = RANGE_PAGE + 9,
+	{ "vram, unaligned", &vt_mem_vram, .skip = MAX_PAGE_SIZE + 9,
 	  .kinds = PEER_MEM_HAS_DEVICE,
 	  .exporter = "peer_vram", .pinned = BOTH(OK), .on_demand = BOTH(OK) },
 	{ "vram, in system memory", &vt_mem_vram_system,

@@ -7,9 +7,10 @@
 
 #include <rdma/peer_mem.h>
 
+#include "../page_size.h"
 #include "lib/mem.h"
 
-#define RANGE_PAGE 4096UL
+#define RANGE_PAGE page_size()
 #define RANGE_SIZE (32 * RANGE_PAGE)
 /* Offset of the second half, which range_open() may replace. */
 #define RANGE_HALF (RANGE_SIZE / 2)

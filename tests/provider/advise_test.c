@@ -6,13 +6,14 @@
  */
 #include <kselftest_harness.h>
 
+#include "../page_size.h"
 #include "uverbs_calls.h"
 #include "lib/counters.h"
 #include "lib/link.h"
 #include "odp_vram.h"
 
-#define PAGE 4096UL
-#define SIZE (64 * 1024)
+#define PAGE page_size()
+#define SIZE (16 * PAGE)
 #define PAGES (SIZE / PAGE)
 #define ON_DEMAND (VT_ACCESS_ALL | IBV_ACCESS_ON_DEMAND)
 

@@ -8,12 +8,13 @@
 
 #include <fcntl.h>
 
+#include "../page_size.h"
 #include "uverbs_calls.h"
 #include "lib/buf.h"
 #include "lib/counters.h"
 
-#define SIZE (64 * 1024)
-#define PAGE 4096UL
+#define SIZE (16 * PAGE)
+#define PAGE page_size()
 #define ACCESS VT_ACCESS_DMABUF
 
 FIXTURE(dmabuf)

@@ -10,14 +10,15 @@
 
 #include <rdma/peer_vram.h>
 
+#include "../page_size.h"
 #include "lib/buf.h"
 #include "lib/counters.h"
 #include "lib/proc.h"
 #include "lib/raw.h"
 #include "trace.h"
 
-#define PAGE 4096UL
-#define VRAM_SIZE (64 * 1024)
+#define PAGE page_size()
+#define VRAM_SIZE (16 * PAGE)
 #define VRAM_PAGES (VRAM_SIZE / PAGE)
 /*
  * A fault on host memory also resolves the pages in the same aligned block of this many
