@@ -22,11 +22,11 @@
 #define VRAM_PAGES (VRAM_SIZE / PAGE)
 /*
  * A fault on host memory also resolves the pages in the same aligned block of this many
- * bytes. A fault on device memory resolves those in the same 2 MiB. Buffers are aligned
+ * pages. A fault on device memory resolves those in the same large entry. Buffers are aligned
  * to this size, so that the number of pages is known.
  */
-#define FAULT_BLOCK (64 * 1024)
-#define FAULT_BLOCK_PAGES (FAULT_BLOCK / PAGE)
+#define FAULT_BLOCK_PAGES 16
+#define FAULT_BLOCK (FAULT_BLOCK_PAGES * PAGE)
 #define BLOCKS 16
 #define HOST_SIZE (BLOCKS * FAULT_BLOCK)
 #define ON_DEMAND (VT_ACCESS_ALL | IBV_ACCESS_ON_DEMAND)
@@ -354,7 +354,7 @@ static int traced_fault(stats_t *self, uint64_t offset, bool write,
 		return -ENOENT;
 	if (trace_hex(fault, "umem") != trace_hex(*publish, "umem") ||
 	    trace_hex(fault, "addr") != address(self, offset) ||
-	    trace_hex(fault, "length") != PAGE ||
+	    trace_hex(fault, "length") != (long long)PAGE ||
 	    trace_dec(fault, "write") != write ||
 	    trace_dec(fault, "ret") != 0 || trace_dec(*publish, "ret") != 0)
 		return -EILSEQ;
