@@ -210,8 +210,8 @@ int ib_umem_peer_read(struct ib_umem_peer *peer, u64 offset, void *dst,
  *
  * Context: may sleep on demand.
  * Return: 0; -EFAULT as ib_umem_peer_read() (the first pages may have been
- * written); -EACCES registered without write access; on demand also
- * an error of ib_umem_peer_fault_in().
+ * written); -EACCES registered without write access; on demand also an error
+ * of ib_umem_peer_fault_in().
  */
 int ib_umem_peer_write(struct ib_umem_peer *peer, u64 offset, const void *src,
 		       size_t length);
@@ -227,8 +227,8 @@ int ib_umem_peer_write(struct ib_umem_peer *peer, u64 offset, const void *src,
  * The caller serialises its atomics: device memory has no atomic accessors.
  *
  * Context: process context; does not sleep. The caller may hold spinlocks.
- * Return: 0; -EINVAL unaligned; -EFAULT registers; -EFAULT, -EACCES as
- * ib_umem_peer_write();
+ * Return: 0; -EINVAL unaligned; -EFAULT registers, or as ib_umem_peer_write();
+ * -EACCES as ib_umem_peer_write();
  * -EAGAIN the page is not present: call ib_umem_peer_fault_in() and repeat.
  */
 int ib_umem_peer_cmp_swap(struct ib_umem_peer *peer, u64 offset, u64 compare,

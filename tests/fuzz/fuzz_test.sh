@@ -14,7 +14,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/../tap.sh"
 fuzz=$1
 count=1000 slow=
-# Kernels with debug checks are slower, and find what one call does wrong.
+# Kernels with debug checks are slower. There, the fuzzer itself is not tested.
 case $(uname -r) in
 *-peermem-*) count=700 slow=1 ;;
 esac

@@ -37,21 +37,30 @@ static bool has_id(const char *device, const char *file, const char *id)
 	return !strncmp(text, id, strlen(id));
 }
 
-/* Finds the ivshmem-plain device of QEMU. */
-static int find_device(void)
+int maps_find_device(const char *vendor, const char *id, char *path, size_t size)
 {
+	int ret = -ENODEV;
 	glob_t found;
 	size_t i;
 
 	if (glob("/sys/bus/pci/devices/*", 0, NULL, &found))
-		return -ENODEV;
-	for (i = 0; i < found.gl_pathc && !sysfs_dir[0]; i++)
-		if (has_id(found.gl_pathv[i], "vendor", "0x1af4") &&
-		    has_id(found.gl_pathv[i], "device", "0x1110"))
-			snprintf(sysfs_dir, sizeof(sysfs_dir), "%s",
-				 found.gl_pathv[i]);
+		return ret;
+	for (i = 0; i < found.gl_pathc && ret; i++) {
+		if (!has_id(found.gl_pathv[i], "vendor", vendor) ||
+		    !has_id(found.gl_pathv[i], "device", id))
+			continue;
+		snprintf(path, size, "%s", found.gl_pathv[i]);
+		ret = 0;
+	}
 	globfree(&found);
-	return sysfs_dir[0] ? 0 : -ENODEV;
+	return ret;
+}
+
+/* Finds the ivshmem-plain device of QEMU. */
+static int find_device(void)
+{
+	return sysfs_dir[0] ? 0 : maps_find_device("0x1af4", "0x1110", sysfs_dir,
+						   sizeof(sysfs_dir));
 }
 
 const char *maps_sysfs_path(const char *name)
@@ -101,41 +110,6 @@ int maps_rescan(void)
 	if (!ret)
 		ret = maps_bind("peer_test_maps");
 	return vt_run(LOAD_MS, load) ?: ret;
-}
-
-static unsigned int read_id(const char *folder, const char *name)
-{
-	char path[PATH_MAX];
-	unsigned int id = 0;
-	FILE *in;
-
-	snprintf(path, sizeof(path), "%s/%s", folder, name);
-	in = fopen(path, "re");
-	if (in && fscanf(in, "%x", &id) != 1)
-		id = 0;
-	if (in)
-		fclose(in);
-	return id;
-}
-
-int maps_find_resource(unsigned int vendor, unsigned int device, const char *name,
-		       char *path, size_t size)
-{
-	glob_t folders;
-	int ret = -ENODEV;
-	size_t i;
-
-	if (glob("/sys/bus/pci/devices/*", 0, NULL, &folders))
-		return ret;
-	for (i = 0; i < folders.gl_pathc && ret; i++) {
-		const char *folder = folders.gl_pathv[i];
-
-		if (read_id(folder, "vendor") != vendor || read_id(folder, "device") != device)
-			continue;
-		ret = snprintf(path, size, "%s/%s", folder, name) < (int)size ? 0 : -ENODEV;
-	}
-	globfree(&folders);
-	return ret;
 }
 
 /* The file has a line for each BAR: start, end, flags. */

@@ -33,10 +33,10 @@ const char *maps_sysfs_path(const char *name);
 /* Return: the file that maps memory of this kind. */
 const char *maps_file(const struct vt_mem_kind *kind);
 /*
- * Finds a file in the sysfs directory of a PCI device with these IDs. Return: 0, -ENODEV.
+ * Finds the sysfs directory of a PCI device with these IDs, such as "0x1af4". Return: 0,
+ * -ENODEV.
  */
-int maps_find_resource(unsigned int vendor, unsigned int device, const char *name,
-		       char *path, size_t size);
+int maps_find_device(const char *vendor, const char *id, char *path, size_t size);
 /* Binds the device to @driver; NULL: unbinds it. */
 int maps_bind(const char *driver);
 /* Removes the device from the bus; finds it again. */

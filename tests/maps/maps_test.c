@@ -7,6 +7,7 @@
 #include <kselftest_harness.h>
 
 #include <fcntl.h>
+#include <limits.h>
 #include <sys/mman.h>
 
 #include "../page_size.h"
@@ -131,11 +132,12 @@ TEST_F(allow, registers)
 	struct vt_end *end = &self->pair.end[0];
 	struct vt_remote there;
 	struct ibv_mr *mr;
-	char path[64];
+	char path[PATH_MAX + 16];
 	void *regs;
 	int fd;
 
-	ASSERT_EQ(0, maps_find_resource(0x1234, 0x11e8, "resource0", path, sizeof(path)));
+	ASSERT_EQ(0, maps_find_device("0x1234", "0x11e8", path, PATH_MAX));
+	strcat(path, "/resource0");
 	ASSERT_EQ(0, maps_allow("file", path));
 	fd = open(path, O_RDWR | O_CLOEXEC);
 	ASSERT_LE(0, fd);

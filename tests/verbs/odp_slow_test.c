@@ -57,8 +57,8 @@ static int all_close(struct all_ops *all)
 {
 	int i, ret = 0;
 
-	for (i = 0; i < VT_NUM_ACCESS_OPS && !ret; i++)
-		ret = vt_link_close(&all->links[i]);
+	for (i = 0; i < VT_NUM_ACCESS_OPS; i++)
+		ret = vt_link_close(&all->links[i]) ?: ret;
 	return ret;
 }
 
