@@ -2,14 +2,16 @@
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 #
 # Builds the Debian packages in FOLDER, from a copy of the source, so that the
-# source folder stays unchanged.
+# source folder stays unchanged. Packages for another architecture than this system's are
+# cross-built in a system of their own (cross-system.sh).
 #
-# usage: package.sh FOLDER
+# usage: package.sh FOLDER [ARCHITECTURE]
 
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")/.." && pwd)
 folder=$1
+arch=${2:-$(dpkg --print-architecture)}
 
 die()
 {
@@ -33,8 +35,12 @@ cp -r "$here"/{CMakeLists.txt,CMakePresets.json,cmake,include,kernel,lib,packagi
 	"$folder/source/"
 cp -r "$here/packaging/debian" "$folder/source/debian"
 sed -i "s/@VERSION@/$version/" "$folder/source/debian/changelog"
-cd "$folder/source"
-dpkg-buildpackage -us -uc -b > "$folder/log" 2>&1 || {
+if [ "$arch" = "$(dpkg --print-architecture)" ]; then
+	call=(env -C "$folder/source")
+else
+	call=("$here/packaging/cross-system.sh" "$arch" "$folder" env -C source)
+fi
+"${call[@]}" dpkg-buildpackage -a "$arch" -us -uc -b > "$folder/log" 2>&1 || {
 	tail -n 30 "$folder/log" >&2
 	die "dpkg-buildpackage failed; its output is in $folder/log"
 }
