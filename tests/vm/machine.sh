@@ -120,9 +120,11 @@ add_files()
 # shellcheck disable=SC2054	# the commas are QEMU's
 add_devices()
 {
-	local bench
+	local bench backend=memory-backend-ram
 
-	qemu+=(-object "memory-backend-file,id=vram,size=256M,mem-path=$dir/vram,share=on"
+	# A file is slow: the host writes it back to its disk all the time.
+	[ -z "$vram" ] || backend="memory-backend-file,mem-path=${vram//,/,,},share=on"
+	qemu+=(-object "$backend,id=vram,size=256M"
 		-device ivshmem-plain,memdev=vram
 		-blockdev "raw,node-name=disk,file.driver=file,file.filename=$fifos/nvme")
 	add_ports

@@ -68,8 +68,9 @@ only files in the folder $PEERMEM_OUT are kept (see --keep).
   --icount        count instructions instead of time: measurements are exactly
                   repeatable, but slow; always emulation
   --timeout S     give up after S seconds; 0: never (default 600; shell: 0)
-  --keep DIR      keep in DIR: kernel.log, out/ ($PEERMEM_OUT in the guest) and
-                  vram (the memory of /dev/peer_vram0)
+  --keep DIR      keep in DIR: kernel.log and out/ ($PEERMEM_OUT in the guest)
+  --vram FILE     create FILE: the host sees in it what the memory of /dev/peer_vram0
+                  has; this is slower
   --tty           run COMMAND on the terminal
   --no-build      use the modules in the build folder without building
   --verbose       print kernel messages on standard error
@@ -113,15 +114,16 @@ vm_usage_error()
 parse_options()
 {
 	VM_STOCK='' VM_TTY='' mem='' smp=2 iommu='' icount='' switch='' timeout='' keep=''
-	verbose='' link=''
+	verbose='' link='' vram=''
 	while [ $# -gt 0 ]; do
 		case $1 in
-		--mem|--smp|--timeout|--keep|--link)
+		--mem|--smp|--timeout|--keep|--link|--vram)
 			[ $# -ge 2 ] || vm_usage_error "$1 needs a value"
 			printf -v "${1#--}" %s "$2"
 			shift
 			;;
-		--mem=*|--smp=*|--timeout=*|--keep=*|--link=*)
+		--mem=*|--smp=*|--timeout=*|--keep=*|--link=*|\
+		--vram=*)
 			set -- "${1%%=*}" "${1#*=}" "${@:2}"
 			continue
 			;;
@@ -187,9 +189,9 @@ make_folder()
 	# Not in $dir, which may be on a file system without FIFOs.
 	fifos=$(mktemp -d "${TMPDIR:-/tmp}/peermem-vm.XXXXXX")
 	mkdir -p "$dir/out"
-	rm -f "$dir/kernel.log" "$dir/vram"
+	rm -f "$dir/kernel.log"
 	: > "$dir/kernel.log"
-	truncate -s 256M "$dir/vram"
+	[ -z "$vram" ] || rm -f "$vram"
 	truncate -s 64M "$fifos/nvme"
 	truncate -s 8M "$fifos/nvme-old"
 	mkfifo "$fifos"/{status,out,err}
@@ -288,7 +290,7 @@ interrupted()
 keep_kernel_log()
 {
 	keep_log=1
-	[ -n "$keep" ] || rm -rf "$dir/out" "$dir/vram"
+	[ -n "$keep" ] || rm -rf "$dir/out"
 	vm_say "the kernel log is in $dir/kernel.log"
 }
 

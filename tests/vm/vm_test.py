@@ -123,8 +123,8 @@ def test_slow_end():
 
 def test_stock():
     with tempfile.TemporaryDirectory() as keep:
-        done = vm('--stock', '--keep', keep, '--', 'python3', '-c',
-                  LOOK_AROUND)
+        done = vm('--stock', '--keep', keep, '--vram', keep + '/vram', '--',
+                  'python3', '-c', LOOK_AROUND)
         tap.equal('--stock runs a command', done.returncode, 0, done.stderr)
         modules = set(json.loads(done.stdout or '[]'))
         tap.equal('--stock loads rdma_rxe, and no modules of the project',
@@ -132,8 +132,8 @@ def test_stock():
                   {'rdma_rxe'})
         with open(keep + '/vram', 'rb') as vram:
             data = vram.read()
-        tap.equal('VRAM file has 256 MiB', len(data), 256 << 20)
-        tap.equal('VRAM file has the bytes written in the guest',
+        tap.equal('--vram: the file has 256 MiB', len(data), 256 << 20)
+        tap.equal('--vram: it has the bytes written in the guest',
                   (data[0x123456:0x123456 + 16], data[-4:]),
                   (b'seen from inside', b'last'))
         with open(keep + '/out/devices', encoding='utf-8') as out:
