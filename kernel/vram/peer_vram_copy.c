@@ -24,15 +24,25 @@
 
 #define PEER_VRAM_BOUNCE_SIZE SZ_64K
 
+/*
+ * Words of 8 bytes: each read of a BAR waits for the bus, and memcpy_fromio() of some
+ * architectures reads 4 bytes at a time.
+ */
+static void peer_vram_read_words(u64 *words, const u64 __iomem *io, size_t count)
+{
+	while (count--)
+		*words++ = __raw_readq(io++);
+}
+
 static void peer_vram_copy_page(struct page *page, void __iomem *io,
 				bool to_vram)
 {
 	void *vaddr = kmap_local_page(page);
 
 	if (to_vram)
-		memcpy_toio(io, vaddr, PAGE_SIZE);
+		__iowrite64_copy(io, vaddr, PAGE_SIZE / sizeof(u64));
 	else
-		memcpy_fromio(vaddr, io, PAGE_SIZE);
+		peer_vram_read_words(vaddr, io, PAGE_SIZE / sizeof(u64));
 	kunmap_local(vaddr);
 }
 
