@@ -360,6 +360,13 @@ def ctest_counts(folder):
         yield counts, notes
 
 
+def ctest_seconds(folder):
+    """Returns the tests that ctest has run, with their seconds, longest first."""
+    seconds = [(float(case.get('time') or 0), case.get('name'))
+               for case in ctest_cases(folder)]
+    return ', '.join(f'{name} {time:.0f}' for time, name in sorted(seconds)[::-1])
+
+
 def add_up(args):
     total = [0, 0, 0]
     all_notes = {'skipped': [], 'failed': []}
@@ -375,6 +382,9 @@ def add_up(args):
     for notes in all_notes.values():
         for note in notes:
             say(note)
+    for result in args.results:
+        config, folder = result.split('=', 1)
+        say(f'seconds: {config}: {ctest_seconds(folder)}')
     say('{} passed, {} failed, {} skipped'.format(*total))
     return 0 if total[0] and not total[1] else 1
 
