@@ -7,7 +7,7 @@
 #
 #   matrix.py run [CELL...]     runs the demo and the quick tests of the plain kernel
 #                               configuration in each cell (default: all cells), and
-#                               writes the results to matrix.txt
+#                               writes the results to matrix.txt and to README.md
 #   matrix.py smoke [--fresh] [CELL...]
 #                               runs the demo in each cell. Prints TAP. Default: all but
 #                               the main cell. With --fresh, the other release is made
@@ -27,6 +27,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 PROJECT = os.path.join(HERE, '../..')
 RESULTS = os.path.join(HERE, 'matrix.txt')
+README = os.path.join(PROJECT, 'README.md')
 LOGS = os.path.join(PROJECT, 'build', 'matrix')
 NAMES = {'bookworm': 'Debian 12', 'trixie': 'Debian 13'}
 PAGES = {'amd64': '4 KiB', 'arm64': '4 KiB', 'arm64-16k': '16 KiB'}
@@ -35,8 +36,8 @@ CELLS = ('bookworm/6.12/amd64', 'bookworm/7.3/amd64', 'trixie/6.12/amd64',
 MAIN = CELLS[0]
 COUNTS = re.compile(r'(\d+) passed, (\d+) failed, (\d+) skipped')
 KERNEL = re.compile(r'Report: Soft-RoCE of Linux ([^ ,]+)', re.MULTILINE)
-BEGIN = '<!-- matrix.py table -->'
-END = '<!-- end of the table -->'
+IN_README = re.compile('(<!-- matrix.py table -->\n\n).*?(\n\n<!-- end of the table -->)',
+                       re.DOTALL)
 
 
 def this_release():
@@ -109,6 +110,8 @@ def run_cell(cell):
 
 
 def read_results():
+    if not os.path.exists(RESULTS):
+        return {}
     with open(RESULTS, encoding='ascii') as results:
         rows = [line.split() for line in results if not line.startswith('#')]
     return {row[0]: row[1:] for row in rows}
@@ -117,7 +120,7 @@ def read_results():
 def write_results(rows):
     commit = subprocess.run(['git', '-C', PROJECT, 'rev-parse', '--short=12', 'HEAD'],
                             check=True, capture_output=True, text=True).stdout.strip()
-    old = read_results() if os.path.exists(RESULTS) else {}
+    old = read_results()
     old.update({row[0]: [*row[1:], commit] for row in rows})
     with open(RESULTS, 'w', encoding='ascii') as results:
         results.write('# Results of "./run matrix": cell, kernel, demo, its minutes, '
@@ -132,6 +135,7 @@ def run(cells):
     for cell in cells or CELLS:
         rows.append(run_cell(cell))
         write_results(rows)
+        write_table()
     return any(row[2] != 'passed' or row[5] != '0' for row in rows)
 
 
@@ -165,19 +169,39 @@ def prepare(cells, fresh):
 
 
 def table():
-    lines = ['| host | kernel of the guest | pages | demo | quick tests: passed, failed, '
-             'skipped |', '|---|---|---|---|---|']
-    for cell, row in read_results().items():
-        release, _, arch = cell.split('/')
-        lines.append(f'| {NAMES[release]} | {row[0]} | {PAGES[arch]} | {row[1]} | '
-                     f'{row[3]}, {row[4]}, {row[5]} |')
+    lines = ['| host | kernel of the guest | pages | demo | quick run: passed, failed, '
+             'skipped | commit |', '|---|---|---|---|---|---|']
+    results = read_results()
+    for cell in CELLS:
+        release, kernel, arch = cell.split('/')
+        host, pages = NAMES[release], PAGES[arch]
+        if cell not in results:
+            lines.append(f'| {host} | {kernel} {arch} | {pages} | not run | | |')
+            continue
+        kernel, demo, _, passed, failed, skipped, _, commit = results[cell]
+        lines.append(f'| {host} | {kernel} | {pages} | {demo} | '
+                     f'{passed}, {failed}, {skipped} | {commit} |')
     return '\n'.join(lines)
 
 
+def readme():
+    with open(README, encoding='utf-8') as file:
+        return file.read()
+
+
+def with_table(text):
+    return IN_README.sub(lambda found: found[1] + table() + found[2], text)
+
+
+def write_table():
+    text = with_table(readme())
+    with open(README, 'w', encoding='utf-8') as file:
+        file.write(text)
+
+
 def check():
-    with open(os.path.join(PROJECT, 'README.md'), encoding='utf-8') as readme:
-        found = re.search(f'{BEGIN}\n+(.*?)\n+{END}', readme.read(), re.DOTALL)
-    same = bool(found) and found[1] == table()
+    text = readme()
+    same = bool(IN_README.search(text)) and with_table(text) == text
     print('1..1')
     print(f'{"" if same else "not "}ok 1 - README.md has the table of matrix.txt')
     return not same
