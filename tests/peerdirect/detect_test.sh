@@ -36,7 +36,7 @@ rccl()
 # RCCL does this if it finds no file; libfabric does only this.
 kernel_has()
 {
-	grep -o -w -e "[tT] $1" /proc/kallsyms | sort -u
+	awk -v name="$1" '$3 == name { print $2, $3 }' /proc/kallsyms | sort -u
 }
 
 # The memory types that UCX would register with RDMA devices.

@@ -17,6 +17,8 @@
 #include "proc.h"
 
 /* Unloading may have to wait for an RCU grace period or two. */
+#define PARAMS_SIZE 256
+#define PARAMS_MAX 8
 #define MODULE_TIMEOUT_MS 40000
 
 int64_t vt_now_ms(void)
@@ -185,13 +187,21 @@ int vt_find_test_module(const char *ko, char *path, size_t size)
 	return 0;
 }
 
+/* Newer versions of insmod put quotes around a parameter that has spaces. */
 int vt_insmod_test(const char *ko, const char *params)
 {
-	char path[PATH_MAX];
-	const char *argv[] = { "insmod", path, params, NULL };
+	char path[PATH_MAX], words[PARAMS_SIZE], *word;
+	const char *argv[PARAMS_MAX + 3] = { "insmod", path };
 	int ret = vt_find_test_module(ko, path, sizeof(path));
+	int i;
 
-	return ret ? ret : vt_run(MODULE_TIMEOUT_MS, argv);
+	if (ret)
+		return ret;
+	snprintf(words, sizeof(words), "%s", params ?: "");
+	word = strtok(words, " ");
+	for (i = 2; word && i < PARAMS_MAX + 2; i++, word = strtok(NULL, " "))
+		argv[i] = word;
+	return vt_run(MODULE_TIMEOUT_MS, argv);
 }
 
 int vt_rmmod(const char *name)
