@@ -11,7 +11,8 @@
  * runs the operation that races with it, checks for "held" again, and
  * releases it. A thread that may not sleep spins. Others may then spin on its
  * lock, and only the time limit releases it; the limit starts when "held" is
- * read.
+ * read. Some kernels do not know whether a thread holds a lock: there, all
+ * threads spin at the points that threads with a lock may reach.
  *
  * ib_peer_mem/passed/POINT counts the threads that have reached the point.
  *
@@ -49,8 +50,10 @@ static const char * const state_names[] = {
 	[HOLD_PASSED] = "passed\n",
 };
 
+/* @locks: threads that reach it may hold a spinlock */
 struct hold {
 	const char *name;
+	bool locks;
 	atomic_t state;
 	atomic_t let_go;
 	atomic_t seen;
@@ -69,18 +72,18 @@ static struct hold holds[IB_PEER_HOLD_POINTS] = {
 	[IB_PEER_HOLD_FENCE] = { .name = "fence" },
 	[IB_PEER_HOLD_UNMAPPED] = { .name = "unmapped" },
 	[IB_PEER_HOLD_RESOLVED] = { .name = "resolved" },
-	[IB_PEER_HOLD_PUBLISH] = { .name = "publish" },
+	[IB_PEER_HOLD_PUBLISH] = { .name = "publish", .locks = true },
 	[IB_PEER_HOLD_NOMEM] = { .name = "nomem" },
 	[IB_PEER_HOLD_PUBLISHED] = { .name = "published" },
 	[IB_PEER_HOLD_MISSED] = { .name = "missed" },
-	[IB_PEER_HOLD_COPY] = { .name = "copy" },
-	[IB_PEER_HOLD_FLUSH] = { .name = "flush" },
-	[IB_PEER_HOLD_ERASE] = { .name = "erase" },
-	[IB_PEER_HOLD_ERASED] = { .name = "erased" },
-	[IB_PEER_HOLD_WAITING] = { .name = "waiting" },
-	[IB_PEER_HOLD_WAITED] = { .name = "waited" },
-	[IB_PEER_HOLD_DROP] = { .name = "drop" },
-	[IB_PEER_HOLD_STOP] = { .name = "stop" },
+	[IB_PEER_HOLD_COPY] = { .name = "copy", .locks = true },
+	[IB_PEER_HOLD_FLUSH] = { .name = "flush", .locks = true },
+	[IB_PEER_HOLD_ERASE] = { .name = "erase", .locks = true },
+	[IB_PEER_HOLD_ERASED] = { .name = "erased", .locks = true },
+	[IB_PEER_HOLD_WAITING] = { .name = "waiting", .locks = true },
+	[IB_PEER_HOLD_WAITED] = { .name = "waited", .locks = true },
+	[IB_PEER_HOLD_DROP] = { .name = "drop", .locks = true },
+	[IB_PEER_HOLD_STOP] = { .name = "stop", .locks = true },
 	[IB_PEER_HOLD_UNPINNED] = { .name = "unpinned" },
 	[IB_PEER_HOLD_FD_INSTALLED] = { .name = "fd_installed" },
 	[IB_PEER_HOLD_FOUND] = { .name = "found" },
@@ -96,13 +99,19 @@ static struct hold holds[IB_PEER_HOLD_POINTS] = {
 static u32 fault_timeout_ms = 60000;
 static struct dentry *hold_root;
 
+static bool hold_sleeps(const struct hold *hold)
+{
+	return !hold->locks || preemptible();
+}
+
 /* Waits until the flag is set, or for @ms milliseconds. */
-static void hold_wait(const atomic_t *flag, unsigned int ms)
+static void hold_wait(const struct hold *hold, const atomic_t *flag,
+		      unsigned int ms)
 {
 	unsigned long until = jiffies + msecs_to_jiffies(ms);
 
 	while (!atomic_read(flag) && time_before(jiffies, until)) {
-		if (preemptible())
+		if (hold_sleeps(hold))
 			usleep_range(500, 1000);
 		else
 			cpu_relax();
@@ -123,13 +132,15 @@ void ib_peer_hold(enum ib_peer_hold_point point)
 {
 	struct hold *hold = &holds[point];
 
+	if (!hold->locks)
+		might_sleep();
 	atomic_inc(&hold->passed);
 	if (atomic_read(&hold->state) != HOLD_ARMED ||
 	    atomic_cmpxchg(&hold->state, HOLD_ARMED, HOLD_HELD) != HOLD_ARMED)
 		return;
-	if (!preemptible())
-		hold_wait(&hold->seen, HOLD_UNSEEN_MS);
-	hold_wait(&hold->let_go, hold->ms);
+	if (!hold_sleeps(hold))
+		hold_wait(hold, &hold->seen, HOLD_UNSEEN_MS);
+	hold_wait(hold, &hold->let_go, hold->ms);
 	atomic_set(&hold->state, HOLD_PASSED);
 }
 
