@@ -85,6 +85,9 @@ class SourceLinks(SphinxTransform):
         for node in list(self.document.findall(
                 lambda node: isinstance(node, kinds))):
             target = node.get('reftarget') or node.get('refuri') or ''
+            # Newer versions of MyST name a page by its path without the ending.
+            if target.startswith('/') and node.get('refdomain') == 'doc':
+                target = os.path.relpath(target + '.md', here)
             path = os.path.normpath(os.path.join(here, target))
             if not target.startswith('../') or path.startswith(DOCS + os.sep):
                 continue

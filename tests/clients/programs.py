@@ -3,8 +3,13 @@
 # Runs a program as server and as client, over 10.0.0.1, until it exits or is
 # stopped.
 
+import os
 import subprocess
 import time
+
+# Standard input of the programs: an ucx_perftest that is built with MPI, as that of
+# Debian 13, takes anything but a terminal as a sign that mpirun has started it.
+MASTER, TERMINAL = os.openpty()
 
 # Seconds, for emulation on a busy host.
 TIMEOUT = 90
@@ -29,7 +34,7 @@ class Pair:
     @staticmethod
     def start(command, env):
         return subprocess.Popen(command, env=env, text=True,
-                                errors='replace', stdin=subprocess.DEVNULL,
+                                errors='replace', stdin=TERMINAL,
                                 stdout=subprocess.PIPE,
                                 stderr=subprocess.STDOUT)
 
