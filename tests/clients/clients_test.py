@@ -192,14 +192,30 @@ def ucx(*options, **settings):
     return run_pair(command, command, UCX_PORT, env)
 
 
+def ucx_has(setting):
+    done = subprocess.run(['ucx_info', '-cf'], capture_output=True, text=True)
+    return f'\n{setting}=' in done.stdout
+
+
 UCX_TESTS = ('tag_bw', 'ucp_put_bw', 'ucp_get', 'ucp_am_bw')
-EXPLICIT = {'UCX_IB_ODP_MAX_SIZE': '1g'}
+
+# Options and settings for explicit on-demand MRs. UCX 1.15 chose other names.
+if ucx_has('UCX_REG_NONBLOCK_MEM_TYPES'):
+    EXPLICIT = [], {'UCX_REG_NONBLOCK_MEM_TYPES': 'host',
+                    'UCX_RNDV_THRESH': '8192', 'UCX_ZCOPY_THRESH': '8192'}
+else:
+    EXPLICIT = ['-B'], {'UCX_IB_ODP_MAX_SIZE': '1g'}
+
+
+def ucx_explicit(test):
+    options, settings = EXPLICIT
+    return ucx(*options, '-t', test, **settings)
 
 
 def test_ucx():
     for test in UCX_TESTS:
         with Trace() as trace:
-            good, text = ucx('-B', '-t', test, **EXPLICIT)
+            good, text = ucx_explicit(test)
         # At least the pages of one message.
         on_demand(f'ucx_perftest {test}, explicit', good, text, trace,
                   pages=UCX_SIZE // PAGESIZE)
@@ -210,6 +226,10 @@ def test_ucx():
 
 
 def test_ucx_implicit():
+    if not ucx_has('UCX_IB_REG_METHODS'):
+        tap.point('this UCX has no implicit registrations',
+                  ucx_has('UCX_REG_NONBLOCK_MEM_TYPES'))
+        return
     with Trace() as trace:
         good, text = ucx('-t', 'tag_bw', UCX_IB_REG_METHODS='odp')
     # The exit status is ignored. UCX 1.13 passes the handle of an implicit MR where
@@ -237,13 +257,16 @@ def test_stock():
             return
         good, text = perftest('ib_write_bw', '--odp')
         tap.point('stock rxe: ib_write_bw --odp fails',
-                  not good and 'not supported' in text, text)
+                  not good and 'support' in text, text)
         good, text = pingpong('ibv_rc_pingpong', '-o')
         tap.point('stock rxe: ibv_rc_pingpong -o fails',
                   not good and 'support' in text, text)
-        good, text = ucx('-B', '-t', 'tag_bw', **EXPLICIT)
-        tap.point('stock rxe: UCX on-demand registration fails',
-                  not good and 'Operation not supported' in text, text)
+        good, text = ucx_explicit('tag_bw')
+        if 'UCX_IB_ODP_MAX_SIZE' in EXPLICIT[1]:
+            tap.point('stock rxe: UCX on-demand registration fails',
+                      not good and 'Operation not supported' in text, text)
+        else:
+            tap.point('stock rxe: UCX pins instead', good, text)
     finally:
         subprocess.run([RXE, 'extended'], check=True)
 
