@@ -193,7 +193,7 @@ TEST_F_TIMEOUT(join, second_page_missing, 60)
 
 TEST_F_TIMEOUT(join, other_page, 60)
 {
-	self->second.at = 5 * PAGE + 10;
+	self->second.at = self->second.link.there.mem.length - PAGE + 10;
 	starts_own_fault(_metadata, self, part_read);
 }
 
