@@ -113,7 +113,7 @@ static void expect_removed(struct __test_metadata *_metadata,
 	EXPECT_EQ(ENODEV, errno);
 }
 
-TEST_F(device, unbind_while_mapped)
+TEST_F_TIMEOUT(device, unbind_while_mapped, 120)
 {
 	char *map;
 	int fd;
@@ -138,7 +138,7 @@ TEST_F(device, unbind_while_mapped)
 }
 
 /* PEER_VRAM_IOC_BLOCKS reports where in the BAR the data is. */
-TEST_F(device, blocks_in_bar)
+TEST_F_TIMEOUT(device, blocks_in_bar, 120)
 {
 	struct peer_vram_block blocks[64];
 	char path[PATH_MAX], *bar;
@@ -225,7 +225,7 @@ static struct ibv_mr *reg_mr(void *addr, size_t length)
 	return pd ? ibv_reg_mr(pd, addr, length, IBV_ACCESS_LOCAL_WRITE) : NULL;
 }
 
-TEST_F(device, unbind_while_registered)
+TEST_F_TIMEOUT(device, unbind_while_registered, 120)
 {
 	struct ibv_mr *mr = reg_mr(self->map, LENGTH);
 
@@ -238,7 +238,7 @@ TEST_F(device, unbind_while_registered)
 	EXPECT_EQ(0, ibv_dereg_mr(mr));
 }
 
-TEST_F(device, unload)
+TEST_F_TIMEOUT(device, unload, 120)
 {
 	char *second = vram_map(self->fd, self->handle, LENGTH, PROT_READ);
 
@@ -254,7 +254,7 @@ TEST_F(device, unload)
 }
 
 /* A dma-buf holds a reference to the module; an unbound device does not. */
-TEST_F(device, unload_after_unbind)
+TEST_F_TIMEOUT(device, unload_after_unbind, 120)
 {
 	int dmabuf = vram_share(self->fd, self->handle);
 
@@ -268,7 +268,7 @@ TEST_F(device, unload_after_unbind)
 	EXPECT_EQ(0, unload());
 }
 
-TEST_F(device, unload_while_registered)
+TEST_F_TIMEOUT(device, unload_while_registered, 120)
 {
 	struct ibv_mr *mr = reg_mr(self->map, LENGTH);
 
