@@ -14,6 +14,10 @@ set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
 cache=${PEERMEM_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/peermem}
+if [ "$(id -u)" != 0 ]; then
+	echo "package: packages for another architecture need root; use sudo" >&2
+	exit 1
+fi
 arch=$1
 folder=$2
 shift 2
