@@ -361,7 +361,7 @@ def ctest_counts(folder):
 
 
 def ctest_seconds(folder):
-    """Returns the tests that ctest has run, with their seconds, longest first."""
+    """Returns a line of the tests that ctest has run and their seconds, longest first."""
     seconds = [(float(case.get('time') or 0), case.get('name'))
                for case in ctest_cases(folder)]
     return ', '.join(f'{name} {time:.0f}' for time, name in sorted(seconds)[::-1])
@@ -370,8 +370,8 @@ def ctest_seconds(folder):
 def add_up(args):
     total = [0, 0, 0]
     all_notes = {'skipped': [], 'failed': []}
-    for result in args.results:
-        config, folder = result.split('=', 1)
+    results = [result.split('=', 1) for result in args.results]
+    for config, folder in results:
         for counts, notes in ctest_counts(folder):
             total = [a + b for a, b in zip(total, counts)]
             for note in notes:
@@ -382,8 +382,7 @@ def add_up(args):
     for notes in all_notes.values():
         for note in notes:
             say(note)
-    for result in args.results:
-        config, folder = result.split('=', 1)
+    for config, folder in results:
         say(f'seconds: {config}: {ctest_seconds(folder)}')
     say('{} passed, {} failed, {} skipped'.format(*total))
     return 0 if total[0] and not total[1] else 1

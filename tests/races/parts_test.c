@@ -176,7 +176,7 @@ TEST_F_TIMEOUT(parts, partial_moves, 60)
 {
 	const struct peer_test_parts_range moves[] = {
 		{ 0, 1 }, { PAGES - 1, 1 }, { 15, 2 }, { 100, 1 }, { 99, 3 },
-		{ PAGES / 4, PAGES / 4 }, { 0, PAGES }, { 1, PAGES - 2 },
+		{ PAGES / 2, PAGES / 2 }, { 0, PAGES }, { 1, PAGES - 2 },
 	};
 	struct vt_pair *pair = &self->pair[0];
 	size_t i;

@@ -134,7 +134,7 @@ def write_results(rows):
 
 def run(cells):
     rows = []
-    for cell in cells or CELLS:
+    for cell in cells:
         rows.append(run_cell(cell))
         write_results(rows)
         write_table()
@@ -145,7 +145,7 @@ def call_all(cells, *arguments, fresh=False):
     """Calls ./run in cells, one after the other in each release, but in two releases at a
     time. Yields cell, exit status, output and minutes when they are there."""
     releases = {}
-    for cell in cells or [cell for cell in CELLS if cell != MAIN]:
+    for cell in cells:
         releases.setdefault(cell.split('/')[0], []).append(cell)
     done = queue.Queue()
 
@@ -165,7 +165,6 @@ def call_all(cells, *arguments, fresh=False):
 
 
 def smoke(cells, fresh):
-    cells = cells or [cell for cell in CELLS if cell != MAIN]
     failed = False
     say(f'1..{len(cells)}')
     results = call_all(cells, 'demo', fresh=fresh)
@@ -238,9 +237,10 @@ def main():
         return 0
     if args.command == 'check':
         return check()
-    if args.command == 'prepare':
-        return prepare(args.cells, args.fresh)
-    return smoke(args.cells, args.fresh) if args.command == 'smoke' else run(args.cells)
+    if args.command == 'run':
+        return run(args.cells or CELLS)
+    cells = args.cells or [cell for cell in CELLS if cell != MAIN]
+    return (smoke if args.command == 'smoke' else prepare)(cells, args.fresh)
 
 
 if __name__ == '__main__':

@@ -122,8 +122,7 @@ parse_options()
 			printf -v "${1#--}" %s "$2"
 			shift
 			;;
-		--mem=*|--smp=*|--timeout=*|--keep=*|--link=*|\
-		--vram=*)
+		--mem=*|--smp=*|--timeout=*|--keep=*|--link=*|--vram=*)
 			set -- "${1%%=*}" "${1#*=}" "${@:2}"
 			continue
 			;;

@@ -17,9 +17,11 @@
 #include "proc.h"
 
 /* Unloading may have to wait for an RCU grace period or two. */
-#define PARAMS_SIZE 256
-#define PARAMS_MAX 8
 #define MODULE_TIMEOUT_MS 40000
+
+/* Parameters of a module: words, and bytes in all. */
+#define PARAMS_MAX 8
+#define PARAMS_SIZE 256
 
 int64_t vt_now_ms(void)
 {
@@ -197,11 +199,12 @@ int vt_insmod_test(const char *ko, const char *params)
 
 	if (ret)
 		return ret;
-	snprintf(words, sizeof(words), "%s", params ?: "");
+	if (snprintf(words, sizeof(words), "%s", params ?: "") >= (int)sizeof(words))
+		return -E2BIG;
 	word = strtok(words, " ");
 	for (i = 2; word && i < PARAMS_MAX + 2; i++, word = strtok(NULL, " "))
 		argv[i] = word;
-	return vt_run(MODULE_TIMEOUT_MS, argv);
+	return word ? -E2BIG : vt_run(MODULE_TIMEOUT_MS, argv);
 }
 
 int vt_rmmod(const char *name)

@@ -42,7 +42,10 @@ int vt_write_file(const char *path, const char *text);
 bool vt_module_is_loaded(const char *name);
 /* Path of a test module, e.g. of "peerdirect_test.ko". Return: 0 or -errno. */
 int vt_find_test_module(const char *ko, char *path, size_t size);
-/* Loads a test module. @params: NULL, or up to 8 words "name=value". Return: as vt_run(). */
+/*
+ * Loads a test module. @params: NULL, or up to 8 words "name=value". Return: as
+ * vt_run(); -E2BIG more.
+ */
 int vt_insmod_test(const char *ko, const char *params);
 int vt_rmmod(const char *name);
 
