@@ -25,8 +25,8 @@
 #       [QUICK "${dir}/soak 8"] quick run on plain: the commands to run; default:
 #                               COMMANDS
 #       [LONG]                  not part of the quick run
-#       [WAITS]                 the group mostly sleeps, so another machine may run
-#                               at the same time
+#       [BOTH]                  quick run on plain: the machine has two processors.
+#                               Others have one, which takes a third less time
 #       COMMANDS "${dir}/mr_data --odd" "python3 ${dir}/x.py")
 #   Boots one virtual machine and runs the commands in it one after the other, as
 #   root, in the source folder. The machine itself is one more test case: it fails
@@ -83,8 +83,8 @@ function(peermem_needs_both name)
 	endif()
 endfunction()
 
-# In the plain configuration, there is one virtual machine at a time, because it often
-# keeps both processors busy. While its tests wait, tests on the host go on.
+# In the plain configuration, one virtual machine with two processors runs at a time.
+# While its tests wait, those of a machine with one processor or of the host go on.
 function(peermem_needs_machine name)
 	if(PEERMEM_CONFIG STREQUAL plain)
 		set_tests_properties(${name} PROPERTIES RESOURCE_LOCK machine)
@@ -102,7 +102,7 @@ endfunction()
 # group does not run in this kernel configuration. PARSE_ARGV is not used, because
 # it would keep an empty VM argument.
 macro(peermem_parse_group configs)
-	cmake_parse_arguments(arg "LONG;ALONE;WAITS;BUSY" "NAME;TIMEOUT;EACH;MACHINE"
+	cmake_parse_arguments(arg "LONG;ALONE;BOTH;BUSY" "NAME;TIMEOUT;EACH;MACHINE"
 		"CONFIGS;VM;COMMANDS;SHORT;QUICK" ${ARGN})
 	if(NOT arg_CONFIGS)
 		set(arg_CONFIGS ${configs})
@@ -126,9 +126,7 @@ function(peermem_add_vm_group)
 	endif()
 	peermem_add_machine_test(${arg_NAME} ${arg_NAME} ${arg_TIMEOUT} ${arg_EACH}
 		"${arg_VM}" "${arg_COMMANDS}")
-	if(NOT arg_WAITS)
-		peermem_needs_machine(${arg_NAME})
-	endif()
+	peermem_needs_machine(${arg_NAME})
 	if(PEERMEM_CONFIG STREQUAL plain AND NOT arg_LONG)
 		set(arg_SHORT ${arg_COMMANDS})
 		if(arg_QUICK)
@@ -149,8 +147,8 @@ function(peermem_add_vm_group)
 	set_property(GLOBAL APPEND PROPERTY ${key}_TIMEOUTS ${arg_TIMEOUT})
 	set_property(GLOBAL APPEND PROPERTY ${key}_EACH ${arg_EACH})
 	set_property(GLOBAL APPEND PROPERTY ${key}_VM ${arg_VM})
-	if(NOT arg_WAITS)
-		set_property(GLOBAL PROPERTY ${key}_BUSY TRUE)
+	if(PEERMEM_CONFIG STREQUAL plain AND arg_BOTH)
+		set_property(GLOBAL PROPERTY ${key}_BOTH TRUE)
 	endif()
 endfunction()
 
@@ -177,9 +175,8 @@ function(peermem_add_host_group)
 	endif()
 endfunction()
 
-# Adds the virtual machines that groups share in the quick run. On kernel
-# configurations other than plain, two of them run at the same time, with one
-# processor each.
+# Adds the virtual machines that groups share in the quick run. Two of them run at the
+# same time.
 function(peermem_add_machines)
 	get_property(machines GLOBAL PROPERTY PEERMEM_MACHINES)
 	list(REMOVE_DUPLICATES machines)
@@ -193,15 +190,15 @@ function(peermem_add_machines)
 		math(EXPR timeout "${timeout}")
 		list(SORT each COMPARE NATURAL ORDER DESCENDING)
 		list(GET each 0 each)
-		if(NOT PEERMEM_CONFIG STREQUAL plain)
+		get_property(both GLOBAL PROPERTY ${key}_BOTH)
+		if(NOT both)
 			list(PREPEND options --smp 1)
 		endif()
 		peermem_add_machine_test(short-${machine} short ${timeout} ${each}
 			"${options}" "${commands}")
 		# The longest first, so that the processors are busy until the end.
 		set_tests_properties(short-${machine} PROPERTIES COST ${timeout})
-		get_property(busy GLOBAL PROPERTY ${key}_BUSY)
-		if(busy)
+		if(both)
 			peermem_needs_machine(short-${machine})
 		endif()
 	endforeach()
