@@ -32,7 +32,8 @@ function(peermem_add_module_tree target tree folders)
 		USES_TERMINAL VERBATIM)
 endfunction()
 
-# Target "modules": the modules that "cmake --install" installs.
+# Target "modules": the modules that "cmake --install" installs. Targets "modules-demo"
+# and "modules-demo-cmb": those of them that "./run demo" and "./run demo --cmb" load.
 function(peermem_add_modules)
 	file(CREATE_LINK ${PROJECT_SOURCE_DIR}/include
 		${PROJECT_BINARY_DIR}/include SYMBOLIC)
@@ -44,6 +45,9 @@ function(peermem_add_modules)
 		list(APPEND options CONFIG_DEBUG_INFO=y)
 	endif()
 	peermem_add_module_tree(modules kernel "${PEERMEM_MODULES}" ${options})
+	peermem_add_module_tree(modules-demo kernel "core;rxe;vram" ${options})
+	peermem_add_module_tree(modules-demo-cmb kernel "bar;cmb;core;rxe;vram" ${options})
+	set_target_properties(modules-demo modules-demo-cmb PROPERTIES EXCLUDE_FROM_ALL TRUE)
 endfunction()
 
 # peermem_add_test_modules(TARGET FOLDER)
