@@ -29,8 +29,9 @@ packages=(
 	# programs of RDMA
 	ibverbs-providers ibverbs-utils libfabric-bin openmpi-bin perftest python3-pyverbs
 	rdma-core rdmacm-utils ucx-utils
-	# to build with
-	libc6-dev libfabric-dev libibverbs-dev libopenmpi-dev librdmacm-dev libucx-dev
+	# to build with, on the host and in the guest
+	gcc libc6-dev libfabric-dev libibverbs-dev libopenmpi-dev librdmacm-dev libucx-dev
+	pkg-config
 )
 
 # Prints the name of the release to take.
@@ -48,6 +49,7 @@ configure()
 	cp "$1/usr/share/base-passwd/passwd.master" "$1/etc/passwd"
 	cp "$1/usr/share/base-passwd/group.master" "$1/etc/group"
 	[ -e "$1/usr/bin/awk" ] || ln -s mawk "$1/usr/bin/awk"
+	[ -e "$1/usr/bin/cc" ] || ln -s gcc "$1/usr/bin/cc"
 	mkdir -p "$1"/{lib/modules,run,sys,proc,dev,tmp}
 }
 
