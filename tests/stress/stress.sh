@@ -34,7 +34,7 @@ cgroups=/sys/fs/cgroup
 group=$cgroups/stress
 limit_mb=40		# for four workers, which need 60 MiB and pin 4 MiB
 ttm_limit=/sys/module/ttm/parameters/pages_limit
-ttm_pages=512		# of the 1000 to 2000 that BOs need
+ttm_mb=2		# of the 4 to 8 that BOs need
 kmemleak=/sys/kernel/debug/kmemleak
 declare -A sum=()
 before=0 warnings=0 leaks=0 reloads=0 rounds=0 failures=0
@@ -139,7 +139,7 @@ one_round()
 	read -r ttm_was < $ttm_limit
 	if [ $((rounds % 2)) = 1 ]; then
 		cgroup=("$group")
-		echo $ttm_pages > $ttm_limit
+		echo $(((ttm_mb << 20) / $(getconf PAGESIZE))) > $ttm_limit
 	fi
 	if ! line=$("$program" "$1" "$2" $((seed + rounds)) "${cgroup[@]}"); then
 		: $((++failures))
