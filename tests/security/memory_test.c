@@ -162,10 +162,15 @@ TEST_F(pinning, vram_pin_limit)
 
 #define GROUPS "/tmp/cgroup"
 #define GROUP GROUPS "/user"
-#define RANGE (128 * MIB)
+/*
+ * The counter of a group is ahead of its memory by up to 64 pages for each processor. The
+ * tables need much more than that, whatever the size of a page.
+ */
+#define NUM_PAGES (32768 * (PAGE / (4 * KIB)))
+#define RANGE (NUM_PAGES * PAGE)
 #define MRS 8
 /* Nodes of 576 bytes with 64 entries each; 10 % less to allow for rounding. */
-#define TABLE (RANGE / PAGE / 64 * 576 / 10 * 9)
+#define TABLE (NUM_PAGES / 64 * 576 / 10 * 9)
 
 FIXTURE(charged)
 {
