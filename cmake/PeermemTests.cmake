@@ -196,11 +196,13 @@ function(peermem_add_machines)
 		endif()
 		peermem_add_machine_test(short-${machine} short ${timeout} ${each}
 			"${options}" "${commands}")
-		# The longest first, so that the processors are busy until the end.
-		set_tests_properties(short-${machine} PROPERTIES COST ${timeout})
 		if(both)
 			peermem_needs_machine(short-${machine})
+			math(EXPR timeout "${timeout} + 10000")
 		endif()
+		# Those with two processors first, one after the other, and the longest first:
+		# the host is busy until the end.
+		set_tests_properties(short-${machine} PROPERTIES COST ${timeout})
 	endforeach()
 endfunction()
 
