@@ -55,7 +55,7 @@ only files in the folder $PEERMEM_OUT are kept (see --keep).
 
   --stock         the distribution's rdma_rxe, and no modules of the project
   --debug         the debug kernel (KASAN, lockdep, kmemleak and more). It is built
-                  once from the distribution's source, in ten minutes on two
+                  once from the distribution's source, in 15 minutes on two
                   processors. Everything is slower, some operations ten times
   --kcsan         the kcsan kernel, which detects data races; likewise
   --mem SIZE      memory of the guest, e.g. 4G (default 2G; debug, kcsan: 4G)
