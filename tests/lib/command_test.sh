@@ -8,6 +8,7 @@
 . "$(dirname "$0")/../tap.sh"
 
 peermem=$1 holder=$2
+page_size="$(($(getconf PAGESIZE) / 1024)).0 KiB"
 
 # Starts a holder with the argument $1 as a coprocess; $held is the address of its BO.
 hold()
@@ -65,7 +66,7 @@ hold no
 tap_is "query: VRAM" "$("$peermem" query "$HOLDER_PID" "$held" 1M)" "\
 memory     device memory
 exporter   peer_vram
-page size  4.0 KiB
+page size  $page_size
 pinned     yes
 on demand  yes"
 tap_is "query: RDMA device by name" \
@@ -76,7 +77,7 @@ tap_is "query: no such RDMA device" \
 tap_is "query: not mapped" "$("$peermem" query "$HOLDER_PID" 0x1000 1)" "\
 memory     holes
 exporter   -
-page size  4.0 KiB
+page size  $page_size
 pinned     no: not mapped (EFAULT)
 on demand  accesses fail from 0x1000: not mapped"
 tap_is "query: empty range" "$("$peermem" query "$HOLDER_PID" "$held" 0 2>&1)" \
