@@ -22,3 +22,6 @@ set(CMAKE_FIND_ROOT_PATH_MODE_PACKAGE ONLY)
 set(ENV{PKG_CONFIG_SYSROOT_DIR} ${PEERMEM_GUEST_ROOT})
 set(ENV{PKG_CONFIG_LIBDIR}
 	${PEERMEM_GUEST_ROOT}/usr/lib/aarch64-linux-gnu/pkgconfig:${PEERMEM_GUEST_ROOT}/usr/share/pkgconfig)
+
+# Debian's folder of libraries. CMake does not choose it when it cross-compiles.
+set(CMAKE_INSTALL_LIBDIR lib/${CMAKE_LIBRARY_ARCHITECTURE} CACHE PATH "Folder of libraries")
