@@ -10,7 +10,7 @@
 # from the cache.
 #
 # The release is that of this Debian, or trixie: its C library must not be older than that
-# of the cross compiler. Needs mmdebstrap, and a mirror (packaging/debian-mirror.sh).
+# of the cross compiler. Needs mmdebstrap, and a mirror (packaging/debian-system.sh).
 #
 # Environment: PEERMEM_CACHE is the cache (default: ~/.cache/peermem).
 
@@ -62,11 +62,8 @@ flock "$lock"
 if [ ! -d "$root" ]; then
 	echo "guest-root: making a root file system of Debian $release for $arch" >&2
 	rm -rf --one-file-system "$root.new"
-	"$here/../packaging/debian-mirror.sh" "$release" "$release-updates" \
-		"$release-security" > "$root.sources"
-	names=$(IFS=,; echo "${packages[*]}")
-	mmdebstrap --quiet --variant=extract --architectures="$arch" --include="$names" \
-		"$release" "$root.new" - < "$root.sources" >&2
+	"$here/../packaging/debian-system.sh" make "$root.new" "$release" \
+		--variant=extract --architectures="$arch" --include="${packages[*]}"
 	configure "$root.new"
 	mv "$root.new" "$root"
 fi

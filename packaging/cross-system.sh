@@ -35,25 +35,17 @@ make_system()
 	build=$(dpkg --print-architecture)
 	echo "package: making a minimal Debian $VERSION_CODENAME for $arch" >&2
 	rm -rf --one-file-system "$root.new"
-	"$here/debian-mirror.sh" "$VERSION_CODENAME"{,-updates,-security} > "$root.sources"
-	mmdebstrap --quiet --variant=minbase --architectures="$build,$arch" \
-		--include="${packages[*]}" "$VERSION_CODENAME" "$root.new" - \
-		< "$root.sources" >&2
+	"$here/debian-system.sh" make "$root.new" "$VERSION_CODENAME" \
+		--architectures="$build,$arch" --include="${packages[*]}"
 	mkdir "$root.new/work"
 	mv "$root.new" "$root"
 }
 
 root=$cache/cross-$arch-$VERSION_CODENAME-$(sha256sum "$0" | cut -c 1-16)
-if [ -z "${PEERMEM_UNSHARED-}" ]; then
-	mkdir -p "$cache"
-	exec {lock}> "$cache/cross-$arch.lock"
-	flock "$lock"
-	[ -d "$root" ] || make_system
-	exec {lock}>&-
-	PEERMEM_UNSHARED=1 exec unshare --mount "$0" "$arch" "$folder" "$@"
-fi
-mount -t proc proc "$root/proc"
-mount --rbind --make-rslave /dev "$root/dev"
-mount --bind "$folder" "$root/work"
-exec chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 \
-	sh -c 'cd /work && exec "$@"' - "$@" < /dev/null
+mkdir -p "$cache"
+exec {lock}> "$cache/cross-$arch.lock"
+flock "$lock"
+[ -d "$root" ] || make_system
+exec {lock}>&-
+exec "$here/debian-system.sh" run --bind "$folder:/work" "$root" env -C /work "$@" \
+	< /dev/null

@@ -19,31 +19,22 @@ packages=(
 	peermem-dkms peermem-provider libpeermem1 libpeermem-dev peermem-tools
 )
 
-# In a mount namespace: its mounts end with this script.
-if [ -z "${PEERMEM_UNSHARED-}" ]; then
-	PEERMEM_UNSHARED=1 exec unshare --mount "$0" "$@"
-fi
 root=$(mktemp -d)
-trap 'umount -l "$root"/{proc,dev,sys} 2> /dev/null; rm -rf "$root"' EXIT
+trap 'rm -rf --one-file-system "$root"' EXIT
 
 inside()
 {
-	chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C \
-		DEBIAN_FRONTEND=noninteractive "$@" < /dev/null
+	packaging/debian-system.sh run "$root" "$@" < /dev/null
 }
 
 # Creates a minimal system with the dependencies of the packages. dpkg -i fails if a
 # dependency is missing. Nothing inside needs the network.
 make_system()
 {
-	mmdebstrap --quiet --variant=minbase --components=main \
+	packaging/debian-system.sh make "$root" "$VERSION_CODENAME" \
 		--include="dkms,gcc,libc6-dev,linux-source-6.12,patch,xz-utils" \
 		--include="ibverbs-providers,libibverbs-dev,pkg-config" \
-		--include="$(headers_package)" \
-		"$VERSION_CODENAME" "$root" - < <(packaging/debian-mirror.sh \
-		"$VERSION_CODENAME"{,-updates,-security}) || return
-	mount -t proc proc "$root/proc" &&
-		mount --rbind --make-rslave /dev "$root/dev" || return
+		--include="$(headers_package)" || return
 	mkdir "$root/packages"
 	cp "$folder"/*.deb "$root/packages/"
 	(cd "$root/packages" && apt-get -q download ibverbs-providers)
@@ -61,7 +52,7 @@ headers_package()
 # Lists the files of the packages, by name.
 ours()
 {
-	inside find / -xdev \( -path /proc -o -path /dev -o -path /packages \) \
+	inside find / -xdev \( -path /proc -o -path /dev -o -path /sys -o -path /packages \) \
 		-prune -o \( -name '*peermem*' -o -name '*peer_vram*' \
 		-o -name 'ib_peer_mem*' -o -name 'ofa_kernel*' \
 		-o -name '*.distrib' \) -print

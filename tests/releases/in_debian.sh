@@ -13,6 +13,7 @@
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")/../.." && pwd)
+system=$here/packaging/debian-system.sh
 cache=${PEERMEM_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/peermem}
 
 say()
@@ -23,10 +24,7 @@ say()
 make_system()
 {
 	say "making a minimal Debian $release"
-	"$here/packaging/debian-mirror.sh" "$release" "$release-updates" \
-		"$release-security" > "$root.sources"
-	# The machine that runs this may have packages of its own in its apt configuration.
-	mmdebstrap --quiet --variant=minbase "$release" "$root.new" - < "$root.sources" >&2
+	"$system" make "$root.new" "$release"
 	mv "$root.new" "$root"
 }
 
@@ -38,18 +36,6 @@ copy_source()
 		while IFS= read -r -d '' file; do
 			[ ! -f "$file" ] || printf '%s\0' "$file"
 		done | tar -c --null -T -) | tar -x -C "$root/peermem"
-}
-
-# Mounts what a system needs, in a mount namespace of its own.
-enter()
-{
-	mount -t proc proc "$root/proc"
-	mount --rbind --make-rslave /dev "$root/dev"
-	mount --rbind --make-rslave /sys "$root/sys"
-	mount -t tmpfs tmpfs "$root/run"
-	exec chroot "$root" env -i PATH=/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin \
-		HOME=/root USER=root TERM="${TERM-dumb}" LANG=C.UTF-8 \
-		PEERMEM_MIRROR="${PEERMEM_MIRROR-}" /peermem/run "$@"
 }
 
 fresh=
@@ -64,11 +50,11 @@ fi
 release=$1
 root=$cache/debian-$release
 shift
-if [ -z "${PEERMEM_UNSHARED-}" ]; then
-	mkdir -p "$cache"
-	[ -z "$fresh" ] || rm -rf --one-file-system "$root" "$root.new"
-	[ -d "$root" ] || make_system
-	copy_source
-	PEERMEM_UNSHARED=1 exec unshare --mount "$0" "$release" "$@"
+mkdir -p "$cache"
+[ -z "$fresh" ] || rm -rf --one-file-system "$root"
+if [ ! -d "$root" ]; then
+	rm -rf --one-file-system "$root.new"
+	make_system
 fi
-enter "$@"
+copy_source
+exec "$system" run "$root" /peermem/run "$@"
