@@ -469,6 +469,16 @@ static int put(FIXTURE_DATA(mapped) *self, uint64_t offset)
 	return ret;
 }
 
+/* A FLUSH faults nothing in. */
+static int flush(FIXTURE_DATA(mapped) *self, uint64_t offset)
+{
+	struct vt_remote at = {
+		(uintptr_t)self->area + offset, self->mr->rkey
+	};
+
+	return vt_flush(&self->pair.end[0], at, LENGTH, VT_FLUSH_GLOBAL);
+}
+
 #define UNALIGNED "/sys/module/peer_test_native/parameters/unaligned"
 
 /* The core rejects the blocks that the exporter reports. */
@@ -513,6 +523,7 @@ TEST_F(mapped, revoked_until_mapped_again)
 		ASSERT_EQ(0, vt_mem_revoke(&self->there.mem));
 		EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, put(self, HUGE + 3000));
 		EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, put(self, HUGE + 90000));
+		EXPECT_EQ(0, flush(self, HUGE + 3000));
 
 		/* A new mapping next to it changes nothing. */
 		ASSERT_EQ(0, munmap(self->area, HUGE));
