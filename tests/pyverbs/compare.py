@@ -70,7 +70,7 @@ def main():
     for which, results in (('stock', stock), ('extended', ours)):
         print(f'# {which}: {len(results)} tests,',
               ', '.join(f'{count(results, outcome)} {outcome}' for outcome in
-                        ('passed', 'failed', 'error', 'skipped')))
+                        ('passed', 'failed', 'error', 'crashed', 'skipped')))
     point(f'at least {LEAST_PASSED} tests pass on the stock rxe',
           count(stock, 'passed') >= LEAST_PASSED)
     point('both runs have the same tests', set(stock) == set(ours),

@@ -26,6 +26,7 @@ class CUresult(enum.Enum):
     CUDA_SUCCESS = 0
     CUDA_ERROR_INVALID_VALUE = 1
     CUDA_ERROR_OUT_OF_MEMORY = 2
+    CUDA_ERROR_NO_DEVICE = 100
 
 
 class CUctx_flags(enum.Enum):
