@@ -24,6 +24,7 @@
 #include <linux/slab.h>
 
 #include "peer_vram_blocks.h"
+#include "peer_vram_memory.h"
 #include "peer_vram_types.h"
 
 static bool scatter = true;
@@ -200,25 +201,27 @@ u64 peer_vram_blocks_used(struct peer_vram_device *vram)
  * @res:    the resource of the BO, in VRAM
  * @offset: offset in the BO, in bytes
  * @max:    maximum length of the run, in bytes, not 0
- * @bar:    out: offset of the run in the BAR
+ * @where:  out: offset of the run in VRAM
  *
  * Return: length of the run in bytes: at most @max, and not beyond the end of
  * the BO.
  */
 u64 peer_vram_find_run(const struct ttm_resource *res, u64 offset, u64 max,
-		       u64 *bar)
+		       u64 *where)
 {
+	const struct peer_vram_device *vram = to_peer_vram(res->bo->bdev);
 	const struct peer_vram_resource *vres = to_peer_vram_resource(res);
 	u32 first = offset >> PEER_VRAM_BLOCK_SHIFT;
 	u64 end = min(offset + max, (u64)res->size);
 	u32 next = first + 1;
 
 	while ((u64)next << PEER_VRAM_BLOCK_SHIFT < end &&
-	       vres->block[next] == vres->block[next - 1] + 1)
+	       peer_vram_blocks_adjoin(vram, vres->block[next - 1],
+				       vres->block[next]))
 		next++;
 
-	*bar = ((u64)vres->block[first] << PEER_VRAM_BLOCK_SHIFT) +
-	       (offset & (PEER_VRAM_BLOCK_SIZE - 1));
+	*where = ((u64)vres->block[first] << PEER_VRAM_BLOCK_SHIFT) +
+		 (offset & (PEER_VRAM_BLOCK_SIZE - 1));
 	return min(end, (u64)next << PEER_VRAM_BLOCK_SHIFT) - offset;
 }
 

@@ -12,6 +12,6 @@ int peer_vram_blocks_init(struct peer_vram_device *vram);
 void peer_vram_blocks_fini(struct peer_vram_device *vram);
 u64 peer_vram_blocks_used(struct peer_vram_device *vram);
 u64 peer_vram_find_run(const struct ttm_resource *res, u64 offset, u64 max,
-		       u64 *bar);
+		       u64 *where);
 
 #endif

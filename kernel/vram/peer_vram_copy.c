@@ -2,8 +2,8 @@
 /*
  * Copies of the CPU to and from BOs.
  *
- * VRAM is accessed through the kernel mapping of the BAR, with I/O accessors
- * only. System memory is accessed page by page. The caller holds resv, so the BO
+ * VRAM is accessed through its kernel mapping, a BAR with I/O accessors only. System
+ * memory of a BO is accessed page by page. The caller holds resv, so the BO
  * does not move.
  *
  * User memory is never accessed with resv held: its page fault may take as long
@@ -20,6 +20,7 @@
 #include "peer_vram_blocks.h"
 #include "peer_vram_copy.h"
 #include "peer_vram_lock.h"
+#include "peer_vram_memory.h"
 #include "peer_vram_types.h"
 
 #define PEER_VRAM_BOUNCE_SIZE SZ_64K
@@ -34,15 +35,25 @@ static void peer_vram_read_words(u64 *words, const u64 __iomem *io, size_t count
 		*words++ = __raw_readq(io++);
 }
 
-static void peer_vram_copy_page(struct page *page, void __iomem *io,
+static void peer_vram_copy_bar_page(void *page, void __iomem *io, bool to_vram)
+{
+	if (to_vram)
+		__iowrite64_copy(io, page, PAGE_SIZE / sizeof(u64));
+	else
+		peer_vram_read_words(page, io, PAGE_SIZE / sizeof(u64));
+}
+
+static void peer_vram_copy_page(struct page *page, const struct iosys_map *map,
 				bool to_vram)
 {
 	void *vaddr = kmap_local_page(page);
 
-	if (to_vram)
-		__iowrite64_copy(io, vaddr, PAGE_SIZE / sizeof(u64));
+	if (map->is_iomem)
+		peer_vram_copy_bar_page(vaddr, map->vaddr_iomem, to_vram);
+	else if (to_vram)
+		copy_page(map->vaddr, vaddr);
 	else
-		peer_vram_read_words(vaddr, io, PAGE_SIZE / sizeof(u64));
+		copy_page(vaddr, map->vaddr);
 	kunmap_local(vaddr);
 }
 
@@ -52,17 +63,19 @@ void peer_vram_copy_bo(struct peer_vram_bo *bo, struct ttm_resource *res,
 {
 	struct peer_vram_device *vram = peer_vram_bo_device(bo);
 	struct page **pages = bo->tbo.ttm->pages;
-	u64 offset = 0, run, bar, i;
+	u64 offset, end, where;
+	struct iosys_map map;
 
 	dma_resv_assert_held(bo->tbo.base.resv);
 
-	while (offset < res->size) {
-		run = peer_vram_find_run(res, offset, SZ_1M, &bar);
-		for (i = 0; i < run; i += PAGE_SIZE)
-			peer_vram_copy_page(pages[(offset + i) >> PAGE_SHIFT],
-					    vram->io + bar + i, to_vram);
-		offset += run;
-		cond_resched();
+	for (offset = 0; offset < res->size; cond_resched()) {
+		end = offset + peer_vram_find_run(res, offset, SZ_1M, &where);
+		map = peer_vram_map(vram, where);
+		for (; offset < end; offset += PAGE_SIZE) {
+			peer_vram_copy_page(pages[offset >> PAGE_SHIFT], &map,
+					    to_vram);
+			iosys_map_incr(&map, PAGE_SIZE);
+		}
 	}
 }
 
@@ -73,13 +86,15 @@ void peer_vram_copy_bo(struct peer_vram_bo *bo, struct ttm_resource *res,
 int peer_vram_clear(struct peer_vram_bo *bo, struct ttm_resource *res)
 {
 	struct peer_vram_device *vram = peer_vram_bo_device(bo);
-	u64 offset, run, bar;
+	u64 offset, run, where;
+	struct iosys_map map;
 
 	dma_resv_assert_held(bo->tbo.base.resv);
 
 	for (offset = 0; offset < res->size; offset += run) {
-		run = peer_vram_find_run(res, offset, SZ_1M, &bar);
-		memset_io(vram->io + bar, 0, run);
+		run = peer_vram_find_run(res, offset, SZ_1M, &where);
+		map = peer_vram_map(vram, where);
+		iosys_map_memset(&map, 0, 0, run);
 		if (fatal_signal_pending(current))
 			return -EINTR;
 		cond_resched();
@@ -91,15 +106,17 @@ static void peer_vram_copy_vram(struct peer_vram_bo *bo, u64 offset, void *buf,
 				size_t length, bool write)
 {
 	struct peer_vram_device *vram = peer_vram_bo_device(bo);
-	u64 run, bar;
+	struct iosys_map map;
+	u64 run, where;
 
 	for (; length; offset += run, buf += run, length -= run) {
 		run = peer_vram_find_run(bo->tbo.resource, offset, length,
-					 &bar);
+					 &where);
+		map = peer_vram_map(vram, where);
 		if (write)
-			memcpy_toio(vram->io + bar, buf, run);
+			iosys_map_memcpy_to(&map, 0, buf, run);
 		else
-			memcpy_fromio(buf, vram->io + bar, run);
+			iosys_map_memcpy_from(buf, &map, 0, run);
 	}
 }
 

@@ -21,7 +21,6 @@
 #include <drm/drm_drv.h>
 #include <drm/ttm/ttm_placement.h>
 #include <drm/ttm/ttm_tt.h>
-#include <linux/pci.h>
 #include <linux/slab.h>
 #include <rdma/peer_mem.h>
 
@@ -29,6 +28,7 @@
 #include "peer_vram_dmabuf.h"
 #include "peer_vram_export.h"
 #include "peer_vram_lock.h"
+#include "peer_vram_memory.h"
 #include "peer_vram_mmap.h"
 #include "peer_vram_placement.h"
 #include "peer_vram_regions.h"
@@ -99,14 +99,14 @@ static int peer_vram_claim_dmabuf(struct ib_peer_region *region)
 	return peer_vram_claim_bo(region, bo, region->start);
 }
 
-/* Can the importer access the BAR? If not, it only gets system pages. */
-static bool peer_vram_bar_reachable(struct ib_peer_region *region)
+/* Can the importer access VRAM? If not, it only gets system pages. */
+static bool peer_vram_reachable(struct ib_peer_region *region)
 {
 	struct peer_vram_region *reg = region->priv;
 	struct peer_vram_device *vram = peer_vram_bo_device(reg->bo);
 
-	return !region->dma_device ||
-	       !ib_peer_p2p(region->dma_device, to_pci_dev(vram->drm.dev));
+	return !region->dma_device || peer_vram_is_ram(vram) ||
+	       !ib_peer_p2p(region->dma_device, vram->pdev);
 }
 
 static int peer_vram_pin(struct ib_peer_region *region)
@@ -114,7 +114,7 @@ static int peer_vram_pin(struct ib_peer_region *region)
 	struct peer_vram_region *reg = region->priv;
 	int ret;
 
-	if (!peer_vram_bar_reachable(region))
+	if (!peer_vram_reachable(region))
 		return -EREMOTEIO;
 
 	if (peer_vram_pin_exceeds_limit(reg->bo))
@@ -198,7 +198,7 @@ static int peer_vram_fault(struct ib_peer_region *region, u64 offset,
 	if (write && !region->writable)
 		return -EACCES;
 
-	if (peer_vram_bar_reachable(region))
+	if (peer_vram_reachable(region))
 		ret = peer_vram_bo_lock_resident(reg->bo);
 	else
 		ret = peer_vram_bo_lock_system(reg->bo);
@@ -229,7 +229,7 @@ static int peer_vram_cpu_map(struct ib_peer_region *region,
 	if (reg->bo->tbo.resource->mem_type == TTM_PL_SYSTEM)
 		iosys_map_set_vaddr(map, (void *)(uintptr_t)block->where);
 	else
-		iosys_map_set_vaddr_iomem(map, vram->io + block->where);
+		*map = peer_vram_map(vram, block->where);
 	return 0;
 }
 
@@ -247,8 +247,13 @@ static int peer_vram_dma_map(struct ib_peer_region *region,
 		return ib_peer_dma_map_pages(region,
 					     virt_to_page(block->where),
 					     block->length, addr);
-	return ib_peer_dma_map(region, to_pci_dev(vram->drm.dev),
-			       vram->bar + block->where, block->length, addr);
+	if (peer_vram_is_ram(vram))
+		return ib_peer_dma_map_pages(region,
+					     peer_vram_page(vram, block->where),
+					     block->length, addr);
+	return ib_peer_dma_map(region, vram->pdev,
+			       peer_vram_phys(vram, block->where),
+			       block->length, addr);
 }
 
 /* With or without resv. The BO may have moved: only @block tells where it was. */
@@ -259,9 +264,9 @@ static void peer_vram_dma_unmap(struct ib_peer_region *region,
 	struct peer_vram_region *reg = region->priv;
 	struct peer_vram_device *vram = peer_vram_bo_device(reg->bo);
 
-	if (block->where < vram->size)
+	if (block->where < vram->size && !peer_vram_is_ram(vram))
 		ib_peer_dma_unmap(region, addr, block->length);
-	else	/* a kernel address */
+	else	/* system memory: a BO's own, or that in place of VRAM */
 		ib_peer_dma_unmap_pages(region, addr, block->length);
 }
 

@@ -18,6 +18,7 @@
 
 #include "peer_vram_blocks.h"
 #include "peer_vram_copy.h"
+#include "peer_vram_memory.h"
 #include "peer_vram_regions.h"
 #include "peer_vram_ttm.h"
 #include "peer_vram_types.h"
@@ -152,14 +153,16 @@ static int peer_vram_io_mem_reserve(struct ttm_device *ttm,
 				    struct ttm_resource *res)
 {
 	struct peer_vram_device *vram = to_peer_vram(ttm);
-	u64 bar;
+	u64 where;
 
 	if (res->mem_type == TTM_PL_SYSTEM)
 		return 0;
-	peer_vram_find_run(res, 0, 1, &bar);
-	res->bus.offset = vram->bar + bar;
+	peer_vram_find_run(res, 0, 1, &where);
+	res->bus.offset = peer_vram_phys(vram, where);
+	/* To TTM, all that has no pages of its own is I/O memory. */
 	res->bus.is_iomem = true;
-	res->bus.caching = ttm_write_combined;
+	res->bus.caching = peer_vram_is_ram(vram) ? ttm_cached :
+						    ttm_write_combined;
 	return 0;
 }
 
@@ -167,10 +170,10 @@ static unsigned long peer_vram_io_mem_pfn(struct ttm_buffer_object *tbo,
 					  unsigned long page)
 {
 	struct peer_vram_device *vram = to_peer_vram(tbo->bdev);
-	u64 bar;
+	u64 where;
 
-	peer_vram_find_run(tbo->resource, (u64)page << PAGE_SHIFT, 1, &bar);
-	return PHYS_PFN(vram->bar + bar);
+	peer_vram_find_run(tbo->resource, (u64)page << PAGE_SHIFT, 1, &where);
+	return PHYS_PFN(peer_vram_phys(vram, where));
 }
 
 const struct ttm_device_funcs peer_vram_ttm_funcs = {

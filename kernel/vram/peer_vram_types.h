@@ -3,7 +3,8 @@
  * The structs of peer_vram, their locks and their lifetimes.
  *
  * Terms:
- *   VRAM    the memory BAR of the device, allocated in blocks
+ *   VRAM    the memory BAR of the device, or system memory in its place, allocated in
+ *           blocks
  *   BO      a buffer object: in VRAM (several blocks, in any order) or in system
  *           memory. It embeds a TTM buffer object, and that a GEM object, which has
  *           the reference count
@@ -26,7 +27,7 @@
  * Lifetime: a holder of a BO reference (handle, mapping, dma-buf, region) also
  * holds a reference on the drm_device, and drops that one last. Removal of the
  * device kills every BO. While resv of a BO that is not dead is held, the device
- * and its BAR are therefore present.
+ * and its memory are therefore present.
  *
  * BO references are references of the GEM object. The last one drops the TTM
  * reference that the creation of the BO returned (compat/ttm.h). TTM may hold further
@@ -50,6 +51,8 @@
 #include <linux/mutex.h>
 #include <linux/xarray.h>
 
+struct pci_dev;
+
 #define PEER_VRAM_BLOCK_SHIFT 16
 #define PEER_VRAM_BLOCK_SIZE BIT(PEER_VRAM_BLOCK_SHIFT)
 
@@ -72,16 +75,18 @@ struct peer_vram_manager {
 };
 
 /**
- * struct peer_vram_device - one PCI device
+ * struct peer_vram_device - one device: a PCI device, or system memory
  * @drm:         reference count, VMA offsets, the inode that all mappings share
  * @ttm:         the memory manager
  * @manager:     the blocks of VRAM
  * @misc:        the character device
  * @name:        name of the character device
  * @id:          number in @name
- * @io:          kernel mapping of the whole BAR
- * @bar:         CPU physical address of the BAR
  * @size:        bytes of VRAM, a multiple of the block size
+ * @pdev:        the PCI device; NULL: VRAM is system memory
+ * @io:          with @pdev: kernel mapping of the whole BAR
+ * @bar:         with @pdev: CPU physical address of the BAR
+ * @chunks:      without @pdev: the system memory (peer_vram_memory.c)
  * @pin_limit:   maximum of @pinned
  * @lock:        protects @removed, @live_bos, @dead_bos, @nr_bos, @pinned
  * @removed:     the PCI device is being removed: it gets no new BOs
@@ -102,9 +107,11 @@ struct peer_vram_device {
 	char name[24];
 	int id;
 
+	u64 size;
+	struct pci_dev *pdev;
 	void __iomem *io;
 	resource_size_t bar;
-	u64 size;
+	struct page **chunks;
 	u64 pin_limit;
 
 	spinlock_t lock; /* see above */

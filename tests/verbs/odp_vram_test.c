@@ -17,6 +17,7 @@
 #include "../page_size.h"
 #include "lib/buf.h"
 #include "lib/counters.h"
+#include "lib/driver.h"
 #include "lib/pattern.h"
 #include "lib/proc.h"
 #include "lib/raw.h"
@@ -31,7 +32,6 @@
 #define ACCESS (VT_ACCESS_ALL | IBV_ACCESS_ON_DEMAND)
 #define TTM_LIMIT "/sys/module/ttm/parameters/pages_limit"
 #define SCATTER "/sys/module/peer_vram/parameters/scatter"
-#define DRIVER "/sys/bus/pci/drivers/peer_vram"
 
 /* ---- fixture ---- */
 
@@ -390,36 +390,20 @@ TEST_F(vram, destroyed_under_traffic)
 	EXPECT_EQ(0, vt_buf_close(&buf));
 }
 
-/* Name of the PCI function, from the link .../0000:00:05.0/misc/peer_vram0. */
-static const char *pci_name(char *link, size_t size)
-{
-	ssize_t n = readlink("/sys/class/misc/peer_vram0", link, size - 1);
-	char *end;
-
-	if (n < 0)
-		return "";
-	link[n] = 0;
-	end = strstr(link, "/misc/");
-	if (!end)
-		return "";
-	*end = 0;
-	return strrchr(link, '/') + 1;
-}
-
 TEST_F(vram, unbound_driver)
 {
 	struct traffic traffic = { 0 };
-	char link[PATH_MAX];
-	const char *pci = pci_name(link, sizeof(link));
+	struct vt_driver device;
 	struct vt_buf buf;
 
+	ASSERT_EQ(0, vt_driver_find(&device, "/dev/peer_vram0"));
 	ASSERT_EQ(0, open_odp(self, &buf, &vt_mem_vram_named, 4 * MIB));
 	ASSERT_EQ(0, traffic_start(&traffic, self, &buf));
-	EXPECT_EQ(0, vt_write_file(DRIVER "/unbind", pci));
+	EXPECT_EQ(0, vt_driver_write(&device, "unbind"));
 	pthread_join(traffic.thread, NULL);
 	EXPECT_EQ(IBV_WC_REM_ACCESS_ERR, traffic.status);
 	EXPECT_EQ(0, vt_buf_close(&buf));
-	EXPECT_EQ(0, vt_write_file(DRIVER "/bind", pci));
+	EXPECT_EQ(0, vt_driver_write(&device, "bind"));
 	close(self->fd);
 	self->fd = open("/dev/peer_vram0", O_RDWR | O_CLOEXEC);
 	EXPECT_LE(0, self->fd);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
  * Removal of the device while it is in use: unbind and bind with mappings, open
- * files and MRs, and unloading of the module. One test reads the BAR directly
- * through sysfs.
+ * files and MRs, and unloading of the module. One test reads the BAR of a PCI device
+ * directly through sysfs.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -17,14 +17,16 @@
 #include <unistd.h>
 
 #include "kselftest_harness.h"
+#include "../applies.h"
 #include "vram.h"
 
 #define RW (PROT_READ | PROT_WRITE)
 #define LENGTH (3 * MIB)
-#define DRIVER "/sys/bus/pci/drivers/peer_vram"
+#define DEVICE "/sys/class/misc/peer_vram0/device"
 
 FIXTURE(device) {
-	char pci[32];		/* PCI address of the device */
+	char name[64];		/* of the device on its bus */
+	char driver[PATH_MAX];	/* folder of its driver */
 	int fd;
 	uint32_t handle;
 	char *map;
@@ -42,42 +44,40 @@ static int unload(void)
 	return syscall(SYS_delete_module, "peer_vram", O_NONBLOCK) ? -errno : 0;
 }
 
-/* The sysfs link of the device file is .../0000:00:05.0/misc/peer_vram0. */
-static int find_pci(char *name, size_t size)
+/* Finds the device of the node and its driver: PCI, or system memory. */
+static int find_device(FIXTURE_DATA(device) *self)
 {
-	char link[PATH_MAX];
-	ssize_t n = readlink("/sys/class/misc/peer_vram0", link, sizeof(link) - 1);
-	char *end, *start;
+	char path[PATH_MAX];
 
-	if (n < 0)
+	if (!realpath(DEVICE "/driver", self->driver) || !realpath(DEVICE, path))
 		return -errno;
-	link[n] = 0;
-	end = strstr(link, "/misc/peer_vram0");
-	if (!end)
-		return -EINVAL;
-	*end = 0;
-	start = strrchr(link, '/');
-	if (!start || strlen(start + 1) >= size)
-		return -EINVAL;
-	strcpy(name, start + 1);
+	snprintf(self->name, sizeof(self->name), "%s", strrchr(path, '/') + 1);
 	return 0;
 }
 
-static int unbind_driver(const char *pci)
+static int tell_driver(FIXTURE_DATA(device) *self, const char *what)
 {
-	return sysfs_write(DRIVER "/unbind", pci);
+	char path[PATH_MAX + 16];
+
+	snprintf(path, sizeof(path), "%s/%s", self->driver, what);
+	return sysfs_write(path, self->name);
 }
 
-static int bind_driver(const char *pci)
+static int unbind_driver(FIXTURE_DATA(device) *self)
 {
-	return sysfs_write(DRIVER "/bind", pci);
+	return tell_driver(self, "unbind");
+}
+
+static int bind_driver(FIXTURE_DATA(device) *self)
+{
+	return tell_driver(self, "bind");
 }
 
 FIXTURE_SETUP(device)
 {
 	ASSERT_EQ(0, load());
 	ASSERT_EQ(0, vram_wait_empty(10));
-	ASSERT_EQ(0, find_pci(self->pci, sizeof(self->pci)));
+	ASSERT_EQ(0, find_device(self));
 	self->fd = vram_open(O_RDWR);
 	ASSERT_LE(0, self->fd);
 	self->map = vram_make_filled(self->fd, LENGTH, 0, 1, &self->handle);
@@ -88,7 +88,7 @@ FIXTURE_SETUP(device)
 FIXTURE_TEARDOWN_PARENT(device)
 {
 	if (access(VRAM_NODE, F_OK))
-		bind_driver(self->pci);
+		bind_driver(self);
 	EXPECT_EQ(0, load());
 	EXPECT_EQ(0, vram_wait_empty(20));
 }
@@ -118,11 +118,11 @@ TEST_F_TIMEOUT(device, unbind_while_mapped, 120)
 	char *map;
 	int fd;
 
-	ASSERT_EQ(0, unbind_driver(self->pci));
+	ASSERT_EQ(0, unbind_driver(self));
 	expect_removed(_metadata, self);
 	EXPECT_EQ(-ENOENT, vram_open(O_RDWR));
 
-	ASSERT_EQ(0, bind_driver(self->pci));
+	ASSERT_EQ(0, bind_driver(self));
 	fd = vram_open(O_RDWR);
 	ASSERT_LE(0, fd);
 	map = vram_map(fd, 0, LENGTH, RW);
@@ -144,12 +144,14 @@ TEST_F_TIMEOUT(device, blocks_in_bar, 120)
 	char path[PATH_MAX], *bar;
 	int fd, n, i;
 
+	if (strstr(self->driver, "peer_vram_ram"))
+		DOES_NOT_APPLY(return, "this memory is not in a BAR");
 	n = vram_blocks(self->fd, self->handle, blocks, 64);
 	ASSERT_LE(48, n);
 	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/resource2",
-		 self->pci);
+		 self->name);
 	/* The resource file cannot be mapped while the driver is bound. */
-	ASSERT_EQ(0, unbind_driver(self->pci));
+	ASSERT_EQ(0, unbind_driver(self));
 	fd = open(path, O_RDWR | O_CLOEXEC);
 	ASSERT_LE(0, fd);
 	bar = mmap(NULL, 256 * MIB, PROT_READ, MAP_SHARED, fd, 0);
@@ -204,7 +206,7 @@ TEST_F_TIMEOUT(device, unbind_while_busy, 120)
 					    &worker[i]));
 	}
 	sleep(2);
-	ASSERT_EQ(0, unbind_driver(self->pci));
+	ASSERT_EQ(0, unbind_driver(self));
 	for (i = 0; i < 8; i++) {
 		pthread_join(worker[i].thread, NULL);
 		EXPECT_EQ(-ENODEV, worker[i].last_error);
@@ -231,9 +233,9 @@ TEST_F_TIMEOUT(device, unbind_while_registered, 120)
 
 	if (!mr)
 		SKIP(return, "no RDMA device");
-	ASSERT_EQ(0, unbind_driver(self->pci));
+	ASSERT_EQ(0, unbind_driver(self));
 	expect_removed(_metadata, self);
-	ASSERT_EQ(0, bind_driver(self->pci));
+	ASSERT_EQ(0, bind_driver(self));
 	EXPECT_EQ(0, vram_wait_empty(10));
 	EXPECT_EQ(0, ibv_dereg_mr(mr));
 }
@@ -259,7 +261,7 @@ TEST_F_TIMEOUT(device, unload_after_unbind, 120)
 	int dmabuf = vram_share(self->fd, self->handle);
 
 	ASSERT_LE(0, dmabuf);
-	ASSERT_EQ(0, unbind_driver(self->pci));
+	ASSERT_EQ(0, unbind_driver(self));
 	EXPECT_EQ(-EWOULDBLOCK, unload());
 	ASSERT_EQ(0, close(self->fd));
 	ASSERT_EQ(0, munmap(self->map, LENGTH));
