@@ -30,8 +30,8 @@ packages=(
 	ibverbs-providers ibverbs-utils libfabric-bin openmpi-bin perftest python3-pyverbs
 	rdma-core rdmacm-utils ucx-utils
 	# to build with, on the host and in the guest
-	cmake gcc libc6-dev libfabric-dev libibverbs-dev libopenmpi-dev librdmacm-dev
-	libucx-dev pkg-config
+	cmake gcc libc6-dev libfabric-dev libibverbs-dev libjson-c-dev libncurses-dev
+	libopenmpi-dev librdmacm-dev libucx-dev pkg-config
 )
 
 # Prints the name of the release to take.

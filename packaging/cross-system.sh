@@ -29,7 +29,7 @@ make_system()
 	local build packages=(
 		build-essential cmake debhelper dh-dkms dpkg-dev ninja-build python3
 		"crossbuild-essential-$arch" "libc6-dev:$arch" "libibverbs-dev:$arch"
-		"pkg-config:$arch"
+		"libjson-c-dev:$arch" "libncurses-dev:$arch" "pkg-config:$arch"
 	)
 
 	build=$(dpkg --print-architecture)

@@ -2,8 +2,8 @@
 /*
  * peermem: monitors and queries peer memory, for users and scripts.
  *
- * Exit status: 0 success; 1 failure; 2 error in the command line. A message on stderr
- * gives the reason.
+ * Exit status: 0 success, or the answer is yes; 1 failure; 2 error in the command line; 3 the
+ * answer is no. A message on stderr gives the reason of 1 and 2.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -12,25 +12,29 @@
 #include "tool.h"
 
 static const char usage_text[] =
-	"usage: peermem status [--json]\n"
-	"       peermem mrs [PID]\n"
-	"       peermem query [--device NAME] [--read] PID ADDRESS LENGTH\n"
-	"       peermem vram [--device NAME] list | move BO vram|system | evict BO |\n"
-	"                    pressure SIZE [SECONDS]\n"
-	"       peermem top [--interval SECONDS] [--count N]\n"
+	"usage: peermem doctor [--json]\n"
+	"       peermem status [--json | --openmetrics]\n"
+	"       peermem mrs [--json] [PID]\n"
+	"       peermem query [--device NAME] [--read] [--pinned | --on-demand] [--json]\n"
+	"                     PID ADDRESS LENGTH\n"
+	"       peermem vram [--device NAME] [--json] list | move BO vram|system |\n"
+	"                    evict BO | pressure SIZE [SECONDS]\n"
+	"       peermem top [--interval SECONDS] [--count N] [--json]\n"
 	"       peermem --help | --version\n"
 	"\n"
+	"doctor  report what an application would find here, and what to do about it\n"
 	"status  show the exporters: registered memory and counters since loading\n"
 	"mrs     list the memory regions of a process, or of all processes\n"
 	"query   report whether a range of a process can be registered, and if not, why\n"
 	"vram    list the buffer objects (BOs) in VRAM, move or evict one, or allocate\n"
 	"        VRAM so that others are evicted\n"
-	"top     show event rates per exporter\n";
+	"top     show event rates: VRAM, exporters, memory regions\n";
 
 static const struct {
 	const char *name;
 	int (*run)(int argc, char **argv);
 } commands[] = {
+	{ "doctor", doctor_command },
 	{ "status", status_command },
 	{ "mrs", mrs_command },
 	{ "query", query_command },

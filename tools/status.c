@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * peermem status: the exporters as a table or as JSON. The table shows what is
- * registered now; JSON shows the counters as they are.
+ * peermem status: the exporters as a table, as JSON or as OpenMetrics. The table shows what
+ * is registered now; the others show the counters as they are.
  */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "json.h"
+#include "metrics.h"
 #include "tool.h"
 
 static void print_table(const struct peermem_exporter_stats *stats, size_t count)
@@ -33,70 +35,53 @@ static void print_table(const struct peermem_exporter_stats *stats, size_t count
 		       stats[i].free_callbacks);
 }
 
-static void print_string(const char *text)
+static void add_exporter(struct json_object *exporters,
+			 const struct peermem_exporter_stats *stats)
 {
-	putchar('"');
-	for (; *text; text++) {
-		unsigned char c = *text;
+	struct json_object *exporter = json_append_object(exporters);
 
-		if (c == '"' || c == '\\')
-			printf("\\%c", c);
-		else if (c < 0x20)
-			printf("\\u%04x", c);
-		else
-			putchar(c);
-	}
-	putchar('"');
+	json_add_string(exporter, "name", stats->name);
+	json_add_string(exporter, "version", stats->version);
+#define ADD(field) json_add_number(exporter, #field, stats->field)
+	ADD(alloc_mrs);
+	ADD(dealloc_mrs);
+	ADD(reg_pages);
+	ADD(dereg_pages);
+	ADD(reg_bytes);
+	ADD(dereg_bytes);
+	ADD(free_callbacks);
+	ADD(faults);
+	ADD(invalidations);
+#undef ADD
 }
 
-static void print_json_exporter(const struct peermem_exporter_stats *stats)
+static struct json_object *to_json(const struct peermem_exporter_stats *stats,
+				   size_t count)
 {
-	printf("\n    {\n      \"name\": ");
-	print_string(stats->name);
-	printf(",\n      \"version\": ");
-	print_string(stats->version);
-#define PRINT(field)							\
-	printf(",\n      \"" #field "\": %" PRIu64, stats->field)
-	PRINT(alloc_mrs);
-	PRINT(dealloc_mrs);
-	PRINT(reg_pages);
-	PRINT(dereg_pages);
-	PRINT(reg_bytes);
-	PRINT(dereg_bytes);
-	PRINT(free_callbacks);
-	PRINT(faults);
-	PRINT(invalidations);
-#undef PRINT
-	printf("\n    }");
-}
-
-static void print_json(const struct peermem_exporter_stats *stats, size_t count)
-{
+	struct json_object *document = json_document("status");
+	struct json_object *exporters = json_add_array(document, "exporters");
 	size_t i;
 
-	printf("{\n  \"exporters\": [");
-	for (i = 0; i < count; i++) {
-		if (i)
-			putchar(',');
-		print_json_exporter(&stats[i]);
-	}
-	printf("%s]\n}\n", count ? "\n  " : "");
+	for (i = 0; i < count; i++)
+		add_exporter(exporters, &stats[i]);
+	return document;
 }
 
 int status_command(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "json", no_argument, NULL, 'j' },
+		{ "openmetrics", no_argument, NULL, 'o' },
 		{ NULL, 0, NULL, 0 },
 	};
 	struct peermem_exporter_stats *stats;
-	int option, error, json = 0;
+	int option, error, format = 0;
 	size_t count;
 
 	while ((option = next_option(argc, argv, options)) != -1) {
 		if (option == '?')
 			return 2;
-		json = 1;
+		format = option;
 	}
 	if (optind != argc)
 		return usage_error("status: unexpected argument '%s'",
@@ -104,8 +89,10 @@ int status_command(int argc, char **argv)
 	error = read_exporters(&stats, &count);
 	if (error)
 		error = core_failure(error, "cannot read counters");
-	else if (json)
-		print_json(stats, count);
+	else if (format == 'j')
+		print_json(to_json(stats, count));
+	else if (format == 'o')
+		print_metrics(stats, count);
 	else
 		print_table(stats, count);
 	free(stats);

@@ -12,6 +12,10 @@
 
 #include <infiniband/peermem.h>
 
+/* Exit status of a command that answers a question, if the answer is no. */
+#define EXIT_NO 3
+
+int doctor_command(int argc, char **argv);
 int status_command(int argc, char **argv);
 int mrs_command(int argc, char **argv);
 int query_command(int argc, char **argv);

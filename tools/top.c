@@ -1,108 +1,129 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * peermem top: event rates per exporter, averaged over each interval. On a terminal
- * each table replaces the one before; else the lines follow each other.
+ * peermem top: event rates, averaged over each interval. On a terminal: a full screen
+ * (top_screen.c). Else the lines of the exporters follow each other, or with --json a
+ * document for each interval, on one line.
  */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "json.h"
 #include "tool.h"
-
-/* The counters of all exporters at one time. */
-struct sample {
-	struct timespec when;
-	struct peermem_exporter_stats *exporters;
-	size_t count;
-};
-
-static int take_sample(struct sample *sample)
-{
-	clock_gettime(CLOCK_MONOTONIC, &sample->when);
-	return read_exporters(&sample->exporters, &sample->count);
-}
-
-/*
- * Finds the exporter by name, because exporters register and unregister. Return:
- * @exporter itself if it is new, so that its rates are 0.
- */
-static const struct peermem_exporter_stats *
-find_exporter(const struct sample *sample,
-	      const struct peermem_exporter_stats *exporter)
-{
-	size_t i;
-
-	for (i = 0; i < sample->count; i++)
-		if (!strcmp(sample->exporters[i].name, exporter->name))
-			return &sample->exporters[i];
-	return exporter;
-}
-
-static double seconds_between(const struct sample *from,
-			      const struct sample *to)
-{
-	return (to->when.tv_sec - from->when.tv_sec) +
-	       (to->when.tv_nsec - from->when.tv_nsec) / 1e9;
-}
+#include "top.h"
 
 static void print_header(void)
 {
-	/* Cursor to the top left, clear the screen below. */
-	if (use_escapes())
-		fputs("\033[H\033[J", stdout);
-	printf("%s%-16s %8s %12s %12s %12s %15s %10s%s\n", header_start(),
-	       "EXPORTER", "REGIONS", "REGISTERED", "CLAIMS/s", "FAULTS/s",
-	       "INVALIDATIONS/s", "REVOKED/s", header_end());
-}
-
-static void print_exporter(const struct peermem_exporter_stats *then,
-			   const struct peermem_exporter_stats *now,
-			   double seconds)
-{
-#define RATE(field) (counter_diff(now->field, then->field) / seconds)
-	printf("%-16s %8" PRIu64 " %12s %12.1f %12.1f %15.1f %10.1f\n",
-	       now->name, counter_diff(now->alloc_mrs, now->dealloc_mrs),
-	       format_size(counter_diff(now->reg_bytes, now->dereg_bytes)).text,
-	       RATE(alloc_mrs), RATE(faults), RATE(invalidations),
-	       RATE(free_callbacks));
-#undef RATE
-}
-
-static void print_sample(const struct sample *then, const struct sample *now)
-{
-	double seconds = seconds_between(then, now);
-	size_t i;
-
-	if (use_escapes())
-		print_header();
-	for (i = 0; i < now->count; i++)
-		print_exporter(find_exporter(then, &now->exporters[i]),
-			       &now->exporters[i], seconds);
+	printf("%-16s %8s %12s %12s %12s %15s %10s\n", "EXPORTER", "REGIONS",
+	       "REGISTERED", "CLAIMS/s", "FAULTS/s", "INVALIDATIONS/s", "REVOKED/s");
 	fflush(stdout);
 }
 
+static void print_lines(const struct sample *then, const struct sample *now)
+{
+	const struct peermem_exporter_stats *exporter;
+	struct exporter_rates rates;
+	size_t i;
+
+	for (i = 0; i < now->exporter_count; i++) {
+		exporter = &now->exporters[i];
+		rates = exporter_rates(then, now, i);
+		printf("%-16s %8" PRIu64 " %12s %12.1f %12.1f %15.1f %10.1f\n",
+		       exporter->name,
+		       counter_diff(exporter->alloc_mrs, exporter->dealloc_mrs),
+		       format_size(counter_diff(exporter->reg_bytes,
+						exporter->dereg_bytes)).text,
+		       rates.claims, rates.faults, rates.invalidations,
+		       rates.revoked);
+	}
+}
+
+static void add_exporters(struct json_object *document, const struct sample *then,
+			  const struct sample *now)
+{
+	struct json_object *array = json_add_array(document, "exporters"), *object;
+	struct exporter_rates rates;
+	size_t i;
+
+	for (i = 0; i < now->exporter_count; i++) {
+		rates = exporter_rates(then, now, i);
+		object = json_append_object(array);
+		json_add_string(object, "name", now->exporters[i].name);
+		json_add_real(object, "claims_per_second", rates.claims);
+		json_add_real(object, "faults_per_second", rates.faults);
+		json_add_real(object, "invalidations_per_second", rates.invalidations);
+		json_add_real(object, "revoked_per_second", rates.revoked);
+	}
+}
+
+static void add_vrams(struct json_object *document, const struct sample *then,
+		      const struct sample *now)
+{
+	struct json_object *array = json_add_array(document, "vram"), *object;
+	struct vram_rates rates;
+	size_t i;
+
+	for (i = 0; i < now->vram_count; i++) {
+		rates = vram_rates(then, now, i);
+		object = json_append_object(array);
+		json_add_string(object, "name", now->vrams[i].name);
+		json_add_number(object, "size", now->vrams[i].info.size);
+		json_add_number(object, "used", now->vrams[i].info.used);
+		json_add_number(object, "pinned", now->vrams[i].info.pinned);
+		json_add_real(object, "moves_per_second", rates.moves);
+		json_add_real(object, "evictions_per_second", rates.evictions);
+	}
+}
+
+static void add_mrs(struct json_object *document, const struct sample *then,
+		    const struct sample *now)
+{
+	struct json_object *array = json_add_array(document, "mrs"), *object;
+	struct mr_rates rates;
+	size_t i;
+
+	for (i = 0; i < now->rows.count; i++) {
+		rates = mr_rates(then, now, i);
+		object = json_append_object(array);
+		json_add_number(object, "pid", now->rows.list[i].pid);
+		json_add_string(object, "command", now->rows.list[i].command);
+		json_add_address(object, "address", now->rows.list[i].mr.addr);
+		json_add_real(object, "faults_per_second", rates.faults);
+		json_add_real(object, "invalidations_per_second", rates.invalidations);
+	}
+}
+
+static void print_document(const struct sample *then, const struct sample *now)
+{
+	struct json_object *document = json_document("top");
+
+	add_exporters(document, then, now);
+	add_vrams(document, then, now);
+	add_mrs(document, then, now);
+	print_json_line(document);
+}
+
 /* @count: number of samples, 0: no limit. Return: 0 or errno. */
-static int watch(uint64_t interval, uint64_t count)
+static int watch(uint64_t interval, uint64_t count,
+		 void (*print)(const struct sample *then, const struct sample *now))
 {
 	struct sample then, now;
 	uint64_t i;
 	int error = take_sample(&then);
 
-	if (!error && !use_escapes())
+	if (!error && print == print_lines)
 		print_header();
-	fflush(stdout);
 	for (i = 0; !error && (!count || i < count) && !ferror(stdout); i++) {
 		sleep(interval);
 		error = take_sample(&now);
 		if (!error)
-			print_sample(&then, &now);
-		free(then.exporters);
+			print(&then, &now);
+		fflush(stdout);
+		free_sample(&then);
 		then = now;
 	}
-	free(then.exporters);
+	free_sample(&then);
 	return error;
 }
 
@@ -111,10 +132,11 @@ int top_command(int argc, char **argv)
 	static const struct option options[] = {
 		{ "count", required_argument, NULL, 'c' },
 		{ "interval", required_argument, NULL, 'i' },
+		{ "json", no_argument, NULL, 'j' },
 		{ NULL, 0, NULL, 0 },
 	};
 	uint64_t interval = 1, count = 0;
-	int option, error;
+	int option, error, json = 0;
 
 	while ((option = next_option(argc, argv, options)) != -1) {
 		if (option == '?')
@@ -125,9 +147,16 @@ int top_command(int argc, char **argv)
 				      !interval || interval > 86400))
 			return usage_error("invalid interval '%s' (1 to 86400 seconds)",
 					   optarg);
+		if (option == 'j')
+			json = 1;
 	}
 	if (optind != argc)
 		return usage_error("top: unexpected argument '%s'", argv[optind]);
-	error = watch(interval, count);
+	if (json)
+		error = watch(interval, count, print_document);
+	else if (use_escapes())
+		error = watch_on_screen(interval, count);
+	else
+		error = watch(interval, count, print_lines);
 	return error ? core_failure(error, "cannot read counters") : 0;
 }

@@ -13,6 +13,7 @@
 
 #include <infiniband/peermem_vram.h>
 
+#include "json.h"
 #include "tool.h"
 
 /*
@@ -20,6 +21,9 @@
  * evicted.
  */
 #define PRESSURE_BO (1UL << 20)
+
+/* Option --json */
+static int use_json;
 
 static int vram_failure(const char *what)
 {
@@ -59,6 +63,11 @@ static int print_device(struct peermem_vram *vram)
 	return 0;
 }
 
+static const char *domain_name(const struct peermem_bo_info *info)
+{
+	return info->domain == PEER_VRAM_DOMAIN_VRAM ? "vram" : "system";
+}
+
 static void print_bo(struct peermem_bo *bo, uint64_t number)
 {
 	struct peermem_bo_info info;
@@ -67,10 +76,62 @@ static void print_bo(struct peermem_bo *bo, uint64_t number)
 		return;
 	printf("%#12" PRIx64 " %10s  %-6s %8u %6u  %s%s\n", number,
 	       format_size(info.length).text,
-	       info.domain == PEER_VRAM_DOMAIN_VRAM ? "vram" : "system",
-	       info.regions, info.pins,
+	       domain_name(&info), info.regions, info.pins,
 	       info.flags & PEER_VRAM_QUERY_EXPORTABLE ? "" : "not-exportable ",
 	       info.flags & PEER_VRAM_QUERY_IN_PLACE ? "in-place" : "");
+}
+
+static void add_bo(struct json_object *array, struct peermem_bo *bo, uint64_t number)
+{
+	struct json_object *object;
+	struct peermem_bo_info info;
+
+	if (peermem_query_bo(bo, &info, sizeof(info)))
+		return;
+	object = json_append_object(array);
+	json_add_address(object, "bo", number);
+	json_add_number(object, "length", info.length);
+	json_add_string(object, "domain", domain_name(&info));
+	json_add_number(object, "regions", info.regions);
+	json_add_number(object, "pins", info.pins);
+	json_add_bool(object, "exportable", info.flags & PEER_VRAM_QUERY_EXPORTABLE);
+	json_add_bool(object, "in_place", info.flags & PEER_VRAM_QUERY_IN_PLACE);
+}
+
+static int add_device(struct json_object *document, struct peermem_vram *vram)
+{
+	struct peermem_vram_info info;
+
+	if (peermem_query_vram(vram, &info, sizeof(info)))
+		return vram_failure("cannot query device");
+	json_add_number(document, "vram_size", info.size);
+	json_add_number(document, "vram_used", info.used);
+	json_add_number(document, "vram_pinned", info.pinned);
+	json_add_number(document, "system_used", info.system_used);
+	json_add_number(document, "objects", info.objects);
+	json_add_number(document, "moves", info.moves);
+	json_add_number(document, "evictions", info.evictions);
+	json_add_number(document, "swapouts", info.swapouts);
+	return 0;
+}
+
+static int list_json(struct peermem_vram *vram)
+{
+	struct json_object *document = json_document("vram"), *bos;
+	struct peermem_bo *bo;
+	uint64_t number = 0;
+
+	if (add_device(document, vram))
+		return 1;
+	bos = json_add_array(document, "bos");
+	while ((bo = next_bo(vram, &number))) {
+		add_bo(bos, bo, number);
+		peermem_free_bo(bo);
+	}
+	if (errno != ENOENT)
+		return vram_failure("cannot list BOs");
+	print_json(document);
+	return 0;
 }
 
 static int vram_list(struct peermem_vram *vram, char **argv)
@@ -79,6 +140,8 @@ static int vram_list(struct peermem_vram *vram, char **argv)
 	uint64_t number = 0;
 
 	(void)argv;
+	if (use_json)
+		return list_json(vram);
 	if (print_device(vram))
 		return 1;
 	printf("%s%12s %10s  %-6s %8s %6s  %s%s\n", header_start(), "BO",
@@ -206,6 +269,8 @@ static int run_subcommand(const char *device, int argc, char **argv)
 	    argc - 1 > subcommands[i].max_args)
 		return usage_error("vram %s: wrong number of arguments (expected: %s)",
 				   argv[0], subcommands[i].usage);
+	if (use_json && subcommands[i].run != vram_list)
+		return usage_error("vram %s: --json is for 'list'", argv[0]);
 	vram = peermem_open_vram(device, O_RDWR);
 	if (!vram && errno == ENOENT)
 		return failure("no device /dev/%s (is peer_vram loaded?)",
@@ -222,6 +287,7 @@ int vram_command(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "device", required_argument, NULL, 'd' },
+		{ "json", no_argument, NULL, 'j' },
 		{ NULL, 0, NULL, 0 },
 	};
 	const char *device = "peer_vram0";
@@ -230,7 +296,10 @@ int vram_command(int argc, char **argv)
 	while ((option = next_option(argc, argv, options)) != -1) {
 		if (option == '?')
 			return 2;
-		device = optarg;
+		if (option == 'd')
+			device = optarg;
+		else
+			use_json = 1;
 	}
 	if (optind == argc)
 		return usage_error("missing subcommand: list, move, evict or pressure");

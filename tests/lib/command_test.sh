@@ -8,6 +8,7 @@
 . "$(dirname "$0")/../tap.sh"
 
 peermem=$1 holder=$2
+here=$(cd "$(dirname "$0")" && pwd)
 page_size="$(($(getconf PAGESIZE) / 1024)).0 KiB"
 
 # Starts a holder with the argument $1 as a coprocess; $held is the address of its BO.
@@ -80,6 +81,20 @@ exporter   -
 page size  $page_size
 pinned     no: not mapped (EFAULT)
 on demand  accesses fail from 0x1000: not mapped"
+status_of()
+{
+	"$@" > /dev/null 2>&1
+	echo $?
+}
+
+tap_is "query: yes: status" "$(status_of "$peermem" query "$HOLDER_PID" "$held" 1M)" 0
+tap_is "query: no: status" "$(status_of "$peermem" query "$HOLDER_PID" 0x1000 1)" 3
+tap_is "query: schema" \
+	"$("$peermem" query --json "$HOLDER_PID" "$held" 1M | "$here/schema.py")" ""
+tap_is "query: JSON" "$("$peermem" query --json "$HOLDER_PID" "$held" 1M |
+	python3 -c 'import json, sys; a = json.load(sys.stdin)
+print(a["memory"], a["exporter"], a["pinned"]["possible"], a["on_demand"]["possible"])')" \
+	"['device memory'] peer_vram True True"
 tap_is "query: empty range" "$("$peermem" query "$HOLDER_PID" "$held" 0 2>&1)" \
 	"peermem: invalid range: 0 bytes at $held (empty or wraps around)"
 tap_is "query: kernel thread" "$("$peermem" query 2 0x1000 1 2>&1)" \
@@ -96,6 +111,9 @@ tap_run "vram: evict" "$peermem" vram evict "$(bo)"
 tap_is "vram: evicted" "$(listed)" " 1.0 MiB system 0 0"
 tap_run "vram: move to VRAM" "$peermem" vram move "$(bo)" vram
 tap_is "vram: moved to VRAM" "$(listed)" " 1.0 MiB vram 0 0"
+tap_is "vram: schema" "$("$peermem" vram --json list | "$here/schema.py")" ""
+tap_is "vram: JSON is for the list" "$("$peermem" vram --json evict "$(bo)" 2>&1)" \
+	"peermem: vram evict: --json is for 'list'; see peermem --help"
 tap_is "vram: invalid domain" "$("$peermem" vram move "$(bo)" moon 2>&1)" \
 	"peermem: invalid domain 'moon' (vram or system); see peermem --help"
 tap_is "vram: no such BO" "$("$peermem" vram evict 0x1000 2>&1)" \
@@ -125,8 +143,69 @@ hold odp
 tap_is "on-demand MR" "$(registered)" "rxe0 $held 1.0 MiB on-demand write -"
 tap_is "on-demand MR by its process" "$(registered "$HOLDER_PID")" "$(registered)"
 tap_run "its BO can be evicted" "$peermem" vram evict "$(bo)"
+tap_is "mrs: schema" "$("$peermem" mrs --json | "$here/schema.py")" ""
+tap_is "mrs: JSON" "$("$peermem" mrs --json "$HOLDER_PID" |
+	python3 -c 'import json, sys; mr, = json.load(sys.stdin)["mrs"]
+print(mr["pid"], mr["command"], mr["address"], mr["length"], mr["kind"])')" \
+	"$HOLDER_PID holder $held 1048576 on-demand"
+tap_is "top: schema" "$("$peermem" top --json --count 1 | "$here/schema.py")" ""
+screen=$("$here/screen.py" q "$peermem" top)
+tap_run "top: the bar of the VRAM" \
+	grep -E "^peer_vram0 +\[[#| ]{24}\] [0-9.]+ .?i?B of 256.0 MiB used" <<< "$screen"
+tap_run "top: the MR with its process" \
+	grep -E "^ *$HOLDER_PID holder +rxe0 +1.0 MiB on-demand " <<< "$screen"
 pid=$HOLDER_PID
 drop
 tap_is "no such process" "$("$peermem" mrs "$pid" 2>&1)" \
 	"peermem: cannot list memory regions: no such process, or it has no address space"
+
+# ---- doctor ----
+
+# Prints verdict and advice of part $1.
+verdict()
+{
+	"$peermem" doctor --json | python3 -c 'import json, sys
+for check in json.load(sys.stdin)["checks"]:
+    if check["part"] == sys.argv[1]:
+        print(check["verdict"], check["text"], check["advice"], sep="|")' "$1"
+}
+
+tap_is "doctor: everything works: status" "$(status_of "$peermem" doctor)" 0
+tap_is "doctor: schema" "$("$peermem" doctor --json | "$here/schema.py")" ""
+tap_is "doctor: the core" "$(verdict ib_peer_mem)" \
+	"ok|$("$peermem" --version | cut -d ' ' -f 2) is loaded|"
+tap_is "doctor: Soft-RoCE" "$(verdict rdma_rxe)" "ok|extended: registers device memory|"
+tap_is "doctor: the device" "$(verdict rxe0 | head -n 2)" "\
+ok|active; GID index 1 is RoCE v2 with IPv4|
+ok|on-demand MRs, also of the whole address space|"
+tap_is "doctor: VRAM with the device" "$(verdict "rxe0, peer_vram0")" \
+	"ok|can be registered, pinned and on demand|"
+tap_is "doctor: the distribution's provider" \
+	"$(RDMAV_DRIVERS=rxe verdict rxe0 | tail -n 1)" "note|the provider has no \
+ibv_reg_dmabuf_mr(), ibv_advise_mr() and ibv_rereg_mr()|as root: peermem-provider on"
+tap_is "doctor: an ordinary user may not open the VRAM" "$(unprivileged doctor |
+	grep -A 1 '/dev/peer_vram0' | tr -s ' ')" "\
+no /dev/peer_vram0 Permission denied
+ add this user to the group 'render'"
+tap_is "doctor: memlock of an ordinary user" "$(ulimit -l 64; unprivileged doctor |
+	grep memlock | tr -s ' ')" "note memlock pinned MRs: at most 64.0 KiB"
+ip link set eth0 down
+tap_run "doctor: the network is down" \
+	grep '^no.*its port is not active' <<< "$("$peermem" doctor)"
+ip link set eth0 up
+ip address add 10.0.0.1/24 dev eth0 2> /dev/null
+"$here/../vm/rxe.sh" stock
+tap_is "doctor: the distribution's Soft-RoCE" "$(verdict rdma_rxe)" \
+	"no|the distribution's is loaded: it cannot register device memory|delete its devices \
+('rdma link'), 'modprobe -r rdma_rxe', then load the extended module"
+tap_run "doctor: then VRAM cannot be registered" \
+	grep 'no .*peer_vram0 *cannot be registered' <<< "$("$peermem" doctor)"
+tap_is "doctor: something does not work: status" "$(status_of "$peermem" doctor)" 3
+"$here/../vm/rxe.sh" off
+tap_is "doctor: no RDMA device" "$(verdict "RDMA devices")" \
+	"no|none|rdma link add rxe0 type rxe netdev INTERFACE"
+"$here/../vm/rxe.sh" extended
+modprobe -r peer_vram
+tap_run "doctor: no exporter" grep "modprobe peer_vram ram_mb=256" <<< "$(verdict exporters)"
+modprobe peer_vram
 tap_done

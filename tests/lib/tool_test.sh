@@ -82,6 +82,45 @@ tap_is "version" "$("$peermem" --version | grep -cE '^peermem [0-9.]+$')" 1
 tap_is "not loaded" "$("$peermem" status 2>&1)" \
 	"peermem: module ib_peer_mem is not loaded (modprobe ib_peer_mem)"
 tap_is "not loaded: status" "$(status_of "$peermem" status)" 1
+
+# ---- completion ----
+
+# Prints the words of a completion that $1 after $2 has, for bash.
+complete_bash()
+(
+	# shellcheck source=tools/completion/peermem
+	. "$here/../../tools/completion/peermem"
+	# shellcheck disable=SC2034	# _peermem() reads it
+	COMP_WORDS=(peermem "$2" "$1") COMP_CWORD=2
+	_peermem
+	echo "${COMPREPLY[*]}"
+)
+
+tap_is "completion: bash" "$(complete_bash --on query)" --on-demand
+for word in $("$peermem" --help | grep -oE -- '--[a-z-]+|^(usage:)? +peermem [a-z]+' |
+		sed 's/.* //' | sort -u); do
+	tap_run "completion: bash: $word" \
+		grep -qw -e "$word" "$here/../../tools/completion/peermem"
+	tap_run "completion: zsh: $word" \
+		grep -qw -e "$word" "$here/../../tools/completion/_peermem"
+	tap_run "completion: fish: $word" \
+		grep -qwE -e "${word/#--/(-l )?}" "$here/../../tools/completion/peermem.fish"
+done
+
+# ---- doctor, on a system without anything ----
+
+doctor=$("$peermem" doctor)
+tap_is "doctor: nothing works: status" "$(status_of "$peermem" doctor)" 3
+tap_is "doctor: the core" "$(grep -A 1 ib_peer_mem <<< "$doctor" | tr -s ' ')" "\
+no ib_peer_mem not loaded
+ it is not installed for Linux $(uname -r); install peermem-dkms, or run 'cmake --install build'"
+tap_is "doctor: no RDMA device" "$(grep -A 1 'RDMA devices' <<< "$doctor" | tr -s ' ')" "\
+no RDMA devices none
+ rdma link add rxe0 type rxe netdev INTERFACE"
+tap_is "doctor: no exporters to ask for" "$(grep -c exporters <<< "$doctor")" 0
+tap_is "doctor: schema" "$("$peermem" doctor --json | "$here/schema.py")" ""
+tap_is "doctor: unexpected argument" "$("$peermem" doctor frob 2>&1)" \
+	"peermem: doctor: unexpected argument 'frob'; see peermem --help"
 mkdir $peers
 tap_is "full disk" "$("$peermem" status 2>&1 > /dev/full)" \
 	"peermem: write error: No space left on device"
@@ -177,7 +216,24 @@ else
 	tap_skip "bold on a terminal" "script(1) is not installed"
 fi
 
-# ---- JSON ----
+# ---- the full screen ----
+
+screen=$("$here/screen.py" fplq "$peermem" top --interval 2)
+tap_is "top: the screen" "$(sed '1s/ [0-9:]\{8\} / TIME /' <<< "$screen")" "\
+peermem top  TIME  order: length            keys: f i l r p order, q quit
+
+EXPORTER          REGIONS  REGISTERED  CLAIMS/s  FAULTS/s   INVAL/s REVOKED/s
+a                       0         0 B       0.0       0.0       0.0       0.0
+bytes                   1      1023 B       0.0       0.0       0.0       0.0
+many                    0         0 B       0.0       0.0       0.0       0.0
+peer_vram               2     4.0 MiB       0.0       0.0       0.0       0.0
+
+    PID COMMAND      DEVICE      LENGTH KIND        RESIDENT FAULTS/s  INVAL/s
+exit 0"
+tap_is "top: an unknown key changes nothing" \
+	"$("$here/screen.py" pxq "$peermem" top | grep -o 'order: [a-zA-Z]*')" "order: PID"
+
+# ---- JSON and OpenMetrics ----
 
 json()
 {
@@ -197,8 +253,19 @@ tap_is "json: the largest number" "$(json "c[0]['invalidations']")" \
 exporter 'a"b\c' $'\t' 1 1 1 1 1 1 1 1 1
 tap_is "json: names with special characters" "$(json "[c[1]['name'], c[1]['version']]")" \
 	"['a\"b\\\\c', '\\t']"
+tap_is "json: schema of status" "$("$peermem" status --json | "$here/schema.py")" ""
+tap_is "json: schema of top" "$("$peermem" top --json --count 1 | "$here/schema.py")" ""
+tap_is "json: top prints one line for each interval" \
+	"$("$peermem" top --json --count 2 | grep -c '^{.*}$')" 2
+tap_is "openmetrics: a parser finds all counters" "$("$peermem" status --openmetrics |
+	"$here/metrics.py" peer_vram)" "claims 12 releases 10 claimed_bytes 5242880 \
+released_bytes 1048576 faults 77 invalidations 5 revoked 3"
+tap_is "openmetrics: special characters" "$("$peermem" status --openmetrics |
+	"$here/metrics.py" 'a"b\c' | cut -d ' ' -f 1-2)" "claims 1"
 rm -r "${peers:?}"/*
 tap_is "json: no exporters" "$(json c)" "[]"
+tap_is "openmetrics: no exporters" "$("$peermem" status --openmetrics |
+	"$here/metrics.py" peer_vram)" ""
 
 # ---- failures ----
 
