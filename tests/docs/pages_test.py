@@ -100,6 +100,8 @@ def check_page(tap, path, expected):
 
 def main():
     tap = Tap()
+    # The command, as on a host where peermem is installed.
+    os.environ['PATH'] += ':' + os.path.join(os.environ['PEERMEM_BUILD'], 'tools')
     for path in sys.argv[1:] or PAGES:
         check_page(tap, path, PAGES[path])
         restore()

@@ -33,7 +33,7 @@ make_system()
 {
 	packaging/debian-system.sh make "$root" "$VERSION_CODENAME" \
 		--include="dkms,gcc,libc6-dev,linux-source-6.12,patch,xz-utils" \
-		--include="ibverbs-providers,libibverbs-dev,pkg-config" \
+		--include="ibverbs-providers,libibverbs-dev,libjson-c5,libncursesw6,pkg-config" \
 		--include="$(headers_package)" || return
 	mkdir "$root/packages"
 	cp "$folder"/*.deb "$root/packages/"
