@@ -5,6 +5,7 @@
  */
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "doctor.h"
@@ -18,13 +19,14 @@ static const char *const words[] = {
 void found(struct findings *findings, const char *part, enum verdict verdict,
 	   const char *format, ...)
 {
-	size_t room = sizeof(findings->list) / sizeof(findings->list[0]);
-	struct finding *finding = &findings->list[findings->count];
+	struct finding *finding = reallocarray(findings->list, findings->count + 1,
+					       sizeof(*finding));
 	va_list args;
 
-	if (findings->count == room)
-		return;
-	findings->count++;
+	if (!finding)
+		exit(failure("out of memory"));
+	findings->list = finding;
+	finding += findings->count++;
 	snprintf(finding->part, sizeof(finding->part), "%s", part);
 	finding->verdict = verdict;
 	va_start(args, format);
@@ -103,8 +105,8 @@ int doctor_command(int argc, char **argv)
 		{ "json", no_argument, NULL, 'j' },
 		{ NULL, 0, NULL, 0 },
 	};
-	struct findings findings = { .count = 0 };
-	int option, json = 0;
+	struct findings findings = { .list = NULL };
+	int option, bad, json = 0;
 
 	while ((option = next_option(argc, argv, options)) != -1) {
 		if (option == '?')
@@ -122,5 +124,7 @@ int doctor_command(int argc, char **argv)
 		print_json(to_json(&findings));
 	else
 		print_text(&findings);
-	return has_bad(&findings) ? EXIT_NO : 0;
+	bad = has_bad(&findings);
+	free(findings.list);
+	return bad ? EXIT_NO : 0;
 }

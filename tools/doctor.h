@@ -39,11 +39,11 @@ struct finding {
 };
 
 struct findings {
-	struct finding list[64];
+	struct finding *list;
 	size_t count;
 };
 
-/* Reports a finding. More than there is room for are not kept. */
+/* Reports a finding. */
 __attribute__((format(printf, 4, 5)))
 void found(struct findings *findings, const char *part, enum verdict verdict,
 	   const char *format, ...);

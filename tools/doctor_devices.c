@@ -78,7 +78,7 @@ static void check_on_demand(struct findings *findings, const char *name,
 		found(findings, name, NOTE, "no on-demand MRs");
 }
 
-/* A provider without a function returns EOPNOTSUPP before it looks at the arguments. */
+/* A provider without the function returns EOPNOTSUPP before it looks at the arguments. */
 static void check_provider(struct findings *findings, const char *name,
 			   struct ibv_pd *pd)
 {
@@ -87,12 +87,12 @@ static void check_provider(struct findings *findings, const char *name,
 	if (mr) {
 		ibv_dereg_mr(mr);
 	} else if (errno == EOPNOTSUPP) {
-		found(findings, name, NOTE, "the provider has no ibv_reg_dmabuf_mr(), "
-		      "ibv_advise_mr() and ibv_rereg_mr()");
-		advise(findings, "as root: peermem-provider on");
+		found(findings, name, NOTE, "no ibv_reg_dmabuf_mr()");
+		advise(findings, "Soft-RoCE has it, and ibv_advise_mr() and ibv_rereg_mr(), "
+		       "after 'peermem-provider on'");
 		return;
 	}
-	found(findings, name, GOOD, "the provider has ibv_reg_dmabuf_mr()");
+	found(findings, name, GOOD, "ibv_reg_dmabuf_mr()");
 }
 
 /* ---- MRs of device memory ---------------------------------------------- */

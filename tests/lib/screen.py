@@ -1,56 +1,77 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 #
-# Runs a command on a terminal of 80 columns and 24 lines. Sends keys, one when the screen
-# has changed after the one before. Prints the last screen before the last key, and a line
-# "exit STATUS". Gives up after 30 seconds without a change.
+# Runs a command on a terminal of 80 columns and 24 lines. Waits until the screen matches
+# TEXT, a regular expression, then sends KEY, and so on. Prints the screen before the last
+# key, and then "exit STATUS". Gives up after 60 seconds.
 #
-# usage: screen.py KEYS COMMAND...
+# usage: screen.py TEXT KEY [TEXT KEY...] -- COMMAND...
 
 import os
 import pty
+import re
 import select
+import signal
 import sys
+import time
 
 import pyte
 
-SECONDS = 30
+SECONDS = 60
 
 
-def read_some(terminal):
-    """Returns output of the command; empty at its end, or if there is none."""
-    if not select.select([terminal], [], [], SECONDS)[0]:
-        return b''
-    try:
-        return os.read(terminal, 65536)
-    except OSError:
-        return b''
+class Terminal:
+    """The command, and what its screen shows."""
 
+    def __init__(self, command):
+        self.until = time.monotonic() + SECONDS
+        self.pid, self.file = pty.fork()
+        if not self.pid:
+            os.environ.update(TERM='linux', COLUMNS='80', LINES='24')
+            os.execvp(command[0], command)
+        self.screen = pyte.Screen(80, 24)
+        self.stream = pyte.ByteStream(self.screen)
 
-def show(screen):
-    print('\n'.join(line.rstrip() for line in screen.display).rstrip(), flush=True)
+    def text(self):
+        return '\n'.join(line.rstrip() for line in self.screen.display).rstrip()
+
+    def read(self):
+        """Takes output of the command. Return: False at its end, or if time is over."""
+        left = max(0, self.until - time.monotonic())
+        if not select.select([self.file], [], [], left)[0]:
+            return False
+        try:
+            self.stream.feed(os.read(self.file, 65536))
+        except OSError:
+            return False
+        return True
+
+    def wait_for(self, pattern):
+        while not re.search(pattern, self.text(), re.DOTALL | re.MULTILINE):
+            if not self.read():
+                sys.exit(f'the screen does not match {pattern}:\n{self.text()}')
+
+    def send(self, key):
+        os.write(self.file, key.encode())
+
+    def wait(self):
+        while self.read():
+            pass
+        if time.monotonic() >= self.until:
+            os.kill(self.pid, signal.SIGKILL)
+        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
 
 
 def main():
-    keys, command = sys.argv[1], sys.argv[2:]
-    pid, terminal = pty.fork()
-    if not pid:
-        os.environ.update(TERM='linux', COLUMNS='80', LINES='24')
-        os.execvp(command[0], command)
-    screen = pyte.Screen(80, 24)
-    stream = pyte.ByteStream(screen)
-    for number, key in enumerate(keys, 1):
-        stream.feed(read_some(terminal))
-        # Until it is quiet, the screen is not complete.
-        while select.select([terminal], [], [], 0.3)[0]:
-            stream.feed(read_some(terminal))
-        if number == len(keys):
-            show(screen)
-        os.write(terminal, key.encode())
-    while read_some(terminal):
-        pass
-    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    print(f'exit {status}')
+    end = sys.argv.index('--')
+    steps = sys.argv[1:end]
+    terminal = Terminal(sys.argv[end + 1:])
+    for pattern, key in zip(steps[::2], steps[1::2]):
+        terminal.wait_for(pattern)
+        shown = terminal.text()
+        terminal.send(key)
+    print(shown)
+    print(f'exit {terminal.wait()}')
 
 
 main()

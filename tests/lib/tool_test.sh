@@ -218,7 +218,8 @@ fi
 
 # ---- the full screen ----
 
-screen=$("$here/screen.py" fplq "$peermem" top --interval 2)
+screen=$("$here/screen.py" 'order: faults.* PID .*INVAL/s$' p 'order: PID' l \
+	'order: length' q -- "$peermem" top)
 tap_is "top: the screen" "$(sed '1s/ [0-9:]\{8\} / TIME /' <<< "$screen")" "\
 peermem top  TIME  order: length            keys: f i l r p order, q quit
 
@@ -231,7 +232,8 @@ peer_vram               2     4.0 MiB       0.0       0.0       0.0       0.0
     PID COMMAND      DEVICE      LENGTH KIND        RESIDENT FAULTS/s  INVAL/s
 exit 0"
 tap_is "top: an unknown key changes nothing" \
-	"$("$here/screen.py" pxq "$peermem" top | grep -o 'order: [a-zA-Z]*')" "order: PID"
+	"$("$here/screen.py" 'order: faults' p 'order: PID' x 'order: PID' q -- "$peermem" top |
+		grep -o 'order: [a-zA-Z]*')" "order: PID"
 
 # ---- JSON and OpenMetrics ----
 
