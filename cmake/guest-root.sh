@@ -29,6 +29,8 @@ packages=(
 	# programs of RDMA
 	ibverbs-providers ibverbs-utils libfabric-bin openmpi-bin perftest python3-pyverbs
 	rdma-core rdmacm-utils ucx-utils
+	# modules of tests
+	python3-jsonschema python3-pyte
 	# to build with, on the host and in the guest
 	cmake gcc libc6-dev libfabric-dev libibverbs-dev libjson-c-dev libncurses-dev
 	libopenmpi-dev librdmacm-dev libucx-dev pkg-config
