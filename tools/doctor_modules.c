@@ -22,22 +22,6 @@ static int is_loaded(const char *module)
 	return !access(path, F_OK);
 }
 
-/* Reads the first line of a file. Return: 0, or -1 if there is none. */
-static int read_line(const char *path, char *line, int size)
-{
-	FILE *file = fopen(path, "re");
-	int ret = -1;
-
-	if (!file)
-		return -1;
-	if (fgets(line, size, file)) {
-		line[strcspn(line, "\n")] = 0;
-		ret = 0;
-	}
-	fclose(file);
-	return ret;
-}
-
 /* Can modprobe find a module for the running kernel? */
 static int is_installed(const char *module, const char *release)
 {
@@ -73,12 +57,14 @@ static void advise_to_load(struct findings *findings, const char *module)
 static void check_node(struct findings *findings, const char *path,
 		       const char *advice)
 {
-	if (!access(path, R_OK | W_OK)) {
+	int error = access(path, R_OK | W_OK) ? errno : 0;
+
+	if (!error) {
 		found(findings, path, GOOD, "can be opened");
 		return;
 	}
-	found(findings, path, BAD, "%s", strerror(errno));
-	if (errno == EACCES)
+	found(findings, path, BAD, "%s", strerror(error));
+	if (error == EACCES)
 		advise(findings, "%s", advice);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB */
 /*
  * JSON output, with json-c. A document begins with the version of its schema and the name
- * of the command; docs/reference/peermem.schema.json describes the rest. A function that
+ * of the command; peermem.schema.json describes the rest. A function that
  * gets no memory ends the program.
  */
 #ifndef PEERMEM_JSON_H

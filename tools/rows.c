@@ -19,32 +19,19 @@ const char *kind_of(const struct peermem_mr_stats *mr)
 	return mr->flags & PEER_MEM_MR_ON_DEMAND ? "on-demand" : "pinned";
 }
 
-static void read_command(pid_t pid, char *command, int size)
-{
-	char path[64];
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/proc/%d/comm", pid);
-	file = fopen(path, "re");
-	if (!file || !fgets(command, size, file))
-		strcpy(command, "?");
-	command[strcspn(command, "\n")] = 0;
-	if (file)
-		fclose(file);
-}
-
 static int add_rows(struct rows *rows, pid_t pid,
 		    const struct peermem_mr_stats *mrs, size_t count)
 {
 	struct row *more = reallocarray(rows->list, rows->count + count,
 					sizeof(*more));
-	char command[sizeof(more->command)];
+	char command[sizeof(more->command)] = "?", path[64];
 	size_t i;
 
 	if (!more)
 		return ENOMEM;
 	rows->list = more;
-	read_command(pid, command, sizeof(command));
+	snprintf(path, sizeof(path), "/proc/%d/comm", pid);
+	read_line(path, command, sizeof(command));
 	for (i = 0; i < count; i++, rows->count++) {
 		more[rows->count].pid = pid;
 		strcpy(more[rows->count].command, command);

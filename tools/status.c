@@ -28,9 +28,7 @@ static void print_table(const struct peermem_exporter_stats *stats, size_t count
 		printf("%-*s  %-10s %8" PRIu64 " %12s %10" PRIu64 " %13" PRIu64
 		       " %8" PRIu64 "\n", width, stats[i].name,
 		       *stats[i].version ? stats[i].version : "-",
-		       counter_diff(stats[i].alloc_mrs, stats[i].dealloc_mrs),
-		       format_size(counter_diff(stats[i].reg_bytes,
-						stats[i].dereg_bytes)).text,
+		       regions_now(&stats[i]), format_size(bytes_now(&stats[i])).text,
 		       stats[i].faults, stats[i].invalidations,
 		       stats[i].free_callbacks);
 }

@@ -92,6 +92,17 @@ int parse_number(const char *text, uint64_t *value)
 	return 0;
 }
 
+void read_line(const char *path, char *line, int size)
+{
+	FILE *file = fopen(path, "re");
+
+	if (!file)
+		return;
+	if (fgets(line, size, file))
+		line[strcspn(line, "\n")] = 0;
+	fclose(file);
+}
+
 int use_escapes(void)
 {
 	const char *term = getenv("TERM");

@@ -40,6 +40,9 @@ int next_option(int argc, char **argv, const struct option *options);
 /* Parses a number: decimal or 0x..., suffix K, M, G or T. Return: 0 or EINVAL. */
 int parse_number(const char *text, uint64_t *value);
 
+/* Reads the first line of a file. @line: stays as it is if there is none */
+void read_line(const char *path, char *line, int size);
+
 /* Is stdout a terminal with escape sequences, and is NO_COLOR not set? */
 int use_escapes(void);
 /* Escape sequences before and after a table header, or "". */
@@ -67,6 +70,17 @@ int read_mrs(pid_t pid, struct peermem_mr_stats **stats, size_t *count);
 static inline uint64_t counter_diff(uint64_t plus, uint64_t minus)
 {
 	return plus > minus ? plus - minus : 0;
+}
+
+/* What is registered with an exporter now: regions, and their bytes. */
+static inline uint64_t regions_now(const struct peermem_exporter_stats *exporter)
+{
+	return counter_diff(exporter->alloc_mrs, exporter->dealloc_mrs);
+}
+
+static inline uint64_t bytes_now(const struct peermem_exporter_stats *exporter)
+{
+	return counter_diff(exporter->reg_bytes, exporter->dereg_bytes);
 }
 
 #endif

@@ -31,9 +31,7 @@ static void print_lines(const struct sample *then, const struct sample *now)
 		rates = exporter_rates(then, now, i);
 		printf("%-16s %8" PRIu64 " %12s %12.1f %12.1f %15.1f %10.1f\n",
 		       exporter->name,
-		       counter_diff(exporter->alloc_mrs, exporter->dealloc_mrs),
-		       format_size(counter_diff(exporter->reg_bytes,
-						exporter->dereg_bytes)).text,
+		       regions_now(exporter), format_size(bytes_now(exporter)).text,
 		       rates.claims, rates.faults, rates.invalidations,
 		       rates.revoked);
 	}

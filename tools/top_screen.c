@@ -163,9 +163,7 @@ static void draw_exporters(const struct sample *then, const struct sample *now)
 		rates = exporter_rates(then, now, i);
 		printw("%-16.16s %8" PRIu64 " %11s %9.1f %9.1f %9.1f %9.1f\n",
 		       exporter->name,
-		       counter_diff(exporter->alloc_mrs, exporter->dealloc_mrs),
-		       format_size(counter_diff(exporter->reg_bytes,
-						exporter->dereg_bytes)).text,
+		       regions_now(exporter), format_size(bytes_now(exporter)).text,
 		       rates.claims, rates.faults, rates.invalidations,
 		       rates.revoked);
 	}

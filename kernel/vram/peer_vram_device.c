@@ -42,7 +42,7 @@ static const struct drm_driver peer_vram_drm_driver = {
 	.major = 1,
 };
 
-static void peer_vram_memory_fini(struct drm_device *drm, void *data)
+static void peer_vram_manager_fini(struct drm_device *drm, void *data)
 {
 	struct peer_vram_device *vram = data;
 
@@ -50,7 +50,7 @@ static void peer_vram_memory_fini(struct drm_device *drm, void *data)
 	ttm_device_fini(&vram->ttm);
 }
 
-static int peer_vram_memory_init(struct peer_vram_device *vram)
+static int peer_vram_manager_init(struct peer_vram_device *vram)
 {
 	struct drm_device *drm = &vram->drm;
 	int ret;
@@ -65,7 +65,7 @@ static int peer_vram_memory_init(struct peer_vram_device *vram)
 		ttm_device_fini(&vram->ttm);
 		return ret;
 	}
-	return drmm_add_action_or_reset(drm, peer_vram_memory_fini, vram);
+	return drmm_add_action_or_reset(drm, peer_vram_manager_fini, vram);
 }
 
 static int peer_vram_register_misc(struct peer_vram_device *vram)
@@ -119,7 +119,7 @@ int peer_vram_device_add(struct peer_vram_device *vram)
 
 	vram->pin_limit = mul_u64_u64_div_u64(vram->size,
 					      min(pin_percent, 100u), 100);
-	ret = peer_vram_memory_init(vram);
+	ret = peer_vram_manager_init(vram);
 	if (ret)
 		return ret;
 	ret = peer_vram_register_misc(vram);

@@ -2,7 +2,7 @@
 /*
  * Opens and closes the character device.
  *
- * An open file holds a reference on the drm_device, so it may outlive the PCI
+ * An open file holds a reference on the drm_device, so it may outlive the
  * device. All mappings of all files share the address_space of the drm_device's
  * inode (peer_vram_mmap.c).
  */

@@ -48,13 +48,20 @@ static struct platform_driver peer_vram_ram_driver = {
 	.remove = peer_vram_ram_remove,
 };
 
+void peer_vram_ram_exit(void)
+{
+	if (!ram_mb)
+		return;
+	platform_device_unregister(peer_vram_ram_device);
+	platform_driver_unregister(&peer_vram_ram_driver);
+}
+
 /* The device is there, but the driver may have failed: a module must say so. */
 static int peer_vram_ram_check(void)
 {
 	if (device_is_bound(&peer_vram_ram_device->dev))
 		return 0;
-	platform_device_unregister(peer_vram_ram_device);
-	platform_driver_unregister(&peer_vram_ram_driver);
+	peer_vram_ram_exit();
 	return -ENOMEM;
 }
 
@@ -81,12 +88,4 @@ int peer_vram_ram_init(void)
 		return PTR_ERR(peer_vram_ram_device);
 	}
 	return peer_vram_ram_check();
-}
-
-void peer_vram_ram_exit(void)
-{
-	if (!ram_mb)
-		return;
-	platform_device_unregister(peer_vram_ram_device);
-	platform_driver_unregister(&peer_vram_ram_driver);
 }

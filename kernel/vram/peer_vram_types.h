@@ -89,7 +89,7 @@ struct peer_vram_manager {
  * @chunks:      without @pdev: the system memory (peer_vram_memory.c)
  * @pin_limit:   maximum of @pinned
  * @lock:        protects @removed, @live_bos, @dead_bos, @nr_bos, @pinned
- * @removed:     the PCI device is being removed: it gets no new BOs
+ * @removed:     the device is being removed: it gets no new BOs
  * @live_bos:    BOs that are not dead
  * @dead_bos:    dead BOs that still have references
  * @nr_bos:      number of BOs: both lists, and BOs being created or freed

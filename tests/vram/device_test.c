@@ -4,7 +4,6 @@
  * files and MRs, and unloading of the module. One test reads the BAR of a PCI device
  * directly through sysfs.
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <infiniband/verbs.h>
@@ -18,15 +17,14 @@
 
 #include "kselftest_harness.h"
 #include "../applies.h"
+#include "lib/driver.h"
 #include "vram.h"
 
 #define RW (PROT_READ | PROT_WRITE)
 #define LENGTH (3 * MIB)
-#define DEVICE "/sys/class/misc/peer_vram0/device"
 
 FIXTURE(device) {
-	char name[64];		/* of the device on its bus */
-	char driver[PATH_MAX];	/* folder of its driver */
+	struct vt_driver driver;	/* PCI, or system memory */
 	int fd;
 	uint32_t handle;
 	char *map;
@@ -44,40 +42,11 @@ static int unload(void)
 	return syscall(SYS_delete_module, "peer_vram", O_NONBLOCK) ? -errno : 0;
 }
 
-/* Finds the device of the node and its driver: PCI, or system memory. */
-static int find_device(FIXTURE_DATA(device) *self)
-{
-	char path[PATH_MAX];
-
-	if (!realpath(DEVICE "/driver", self->driver) || !realpath(DEVICE, path))
-		return -errno;
-	snprintf(self->name, sizeof(self->name), "%s", strrchr(path, '/') + 1);
-	return 0;
-}
-
-static int tell_driver(FIXTURE_DATA(device) *self, const char *what)
-{
-	char path[PATH_MAX + 16];
-
-	snprintf(path, sizeof(path), "%s/%s", self->driver, what);
-	return sysfs_write(path, self->name);
-}
-
-static int unbind_driver(FIXTURE_DATA(device) *self)
-{
-	return tell_driver(self, "unbind");
-}
-
-static int bind_driver(FIXTURE_DATA(device) *self)
-{
-	return tell_driver(self, "bind");
-}
-
 FIXTURE_SETUP(device)
 {
 	ASSERT_EQ(0, load());
 	ASSERT_EQ(0, vram_wait_empty(10));
-	ASSERT_EQ(0, find_device(self));
+	ASSERT_EQ(0, vt_driver_find(&self->driver, VRAM_NODE));
 	self->fd = vram_open(O_RDWR);
 	ASSERT_LE(0, self->fd);
 	self->map = vram_make_filled(self->fd, LENGTH, 0, 1, &self->handle);
@@ -88,7 +57,7 @@ FIXTURE_SETUP(device)
 FIXTURE_TEARDOWN_PARENT(device)
 {
 	if (access(VRAM_NODE, F_OK))
-		bind_driver(self);
+		vt_driver_write(&self->driver, "bind");
 	EXPECT_EQ(0, load());
 	EXPECT_EQ(0, vram_wait_empty(20));
 }
@@ -118,11 +87,11 @@ TEST_F_TIMEOUT(device, unbind_while_mapped, 120)
 	char *map;
 	int fd;
 
-	ASSERT_EQ(0, unbind_driver(self));
+	ASSERT_EQ(0, vt_driver_write(&self->driver, "unbind"));
 	expect_removed(_metadata, self);
 	EXPECT_EQ(-ENOENT, vram_open(O_RDWR));
 
-	ASSERT_EQ(0, bind_driver(self));
+	ASSERT_EQ(0, vt_driver_write(&self->driver, "bind"));
 	fd = vram_open(O_RDWR);
 	ASSERT_LE(0, fd);
 	map = vram_map(fd, 0, LENGTH, RW);
@@ -144,14 +113,14 @@ TEST_F_TIMEOUT(device, blocks_in_bar, 120)
 	char path[PATH_MAX], *bar;
 	int fd, n, i;
 
-	if (strstr(self->driver, "peer_vram_ram"))
+	if (strstr(self->driver.driver, "peer_vram_ram"))
 		DOES_NOT_APPLY(return, "this memory is not in a BAR");
 	n = vram_blocks(self->fd, self->handle, blocks, 64);
 	ASSERT_LE(48, n);
 	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/resource2",
-		 self->name);
+		 self->driver.name);
 	/* The resource file cannot be mapped while the driver is bound. */
-	ASSERT_EQ(0, unbind_driver(self));
+	ASSERT_EQ(0, vt_driver_write(&self->driver, "unbind"));
 	fd = open(path, O_RDWR | O_CLOEXEC);
 	ASSERT_LE(0, fd);
 	bar = mmap(NULL, 256 * MIB, PROT_READ, MAP_SHARED, fd, 0);
@@ -206,7 +175,7 @@ TEST_F_TIMEOUT(device, unbind_while_busy, 120)
 					    &worker[i]));
 	}
 	sleep(2);
-	ASSERT_EQ(0, unbind_driver(self));
+	ASSERT_EQ(0, vt_driver_write(&self->driver, "unbind"));
 	for (i = 0; i < 8; i++) {
 		pthread_join(worker[i].thread, NULL);
 		EXPECT_EQ(-ENODEV, worker[i].last_error);
@@ -233,9 +202,9 @@ TEST_F_TIMEOUT(device, unbind_while_registered, 120)
 
 	if (!mr)
 		SKIP(return, "no RDMA device");
-	ASSERT_EQ(0, unbind_driver(self));
+	ASSERT_EQ(0, vt_driver_write(&self->driver, "unbind"));
 	expect_removed(_metadata, self);
-	ASSERT_EQ(0, bind_driver(self));
+	ASSERT_EQ(0, vt_driver_write(&self->driver, "bind"));
 	EXPECT_EQ(0, vram_wait_empty(10));
 	EXPECT_EQ(0, ibv_dereg_mr(mr));
 }
@@ -261,7 +230,7 @@ TEST_F_TIMEOUT(device, unload_after_unbind, 120)
 	int dmabuf = vram_share(self->fd, self->handle);
 
 	ASSERT_LE(0, dmabuf);
-	ASSERT_EQ(0, unbind_driver(self));
+	ASSERT_EQ(0, vt_driver_write(&self->driver, "unbind"));
 	EXPECT_EQ(-EWOULDBLOCK, unload());
 	ASSERT_EQ(0, close(self->fd));
 	ASSERT_EQ(0, munmap(self->map, LENGTH));
