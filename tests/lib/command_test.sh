@@ -206,7 +206,9 @@ tap_is "doctor: something does not work: status" "$(status_of "$peermem" doctor)
 tap_is "doctor: no RDMA device" "$(verdict "RDMA devices")" \
 	"no|none|rdma link add rxe0 type rxe netdev INTERFACE"
 "$here/../vm/rxe.sh" extended
-modprobe -r peer_vram
+# An earlier test may have left the other one.
+mapfile -t exporters < <(lsmod | awk '/^peer_(vram|cmb) / { print $1 }')
+modprobe -r "${exporters[@]}"
 tap_run "doctor: no exporter" grep "modprobe peer_vram ram_mb=256" <<< "$(verdict exporters)"
-modprobe peer_vram
+modprobe -a "${exporters[@]}"
 tap_done
