@@ -206,9 +206,11 @@ tap_is "doctor: something does not work: status" "$(status_of "$peermem" doctor)
 tap_is "doctor: no RDMA device" "$(verdict "RDMA devices")" \
 	"no|none|rdma link add rxe0 type rxe netdev INTERFACE"
 "$here/../vm/rxe.sh" extended
-# An earlier test may have left the other one.
-mapfile -t exporters < <(lsmod | awk '/^peer_(vram|cmb) / { print $1 }')
-modprobe -r "${exporters[@]}"
+# An exporter has the name of its module, or of its device: peer_cmb0. Those that earlier
+# tests have left are loaded by who needs them.
+mapfile -t exporters < <("$peermem" status |
+	awk 'NR > 1 && $1 != "dma_buf" { sub("[0-9]*$", "", $1); print $1 }' | sort -u)
+rmmod "${exporters[@]}"
 tap_run "doctor: no exporter" grep "modprobe peer_vram ram_mb=256" <<< "$(verdict exporters)"
-modprobe -a "${exporters[@]}"
+modprobe peer_vram
 tap_done
