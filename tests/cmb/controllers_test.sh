@@ -137,4 +137,6 @@ tap_is "each rejected list is logged" \
 tap_run "registers are decoded as specified" insmod "$regs_test"
 [ ! -e /sys/module/peer_cmb_regs_test ] || rmmod peer_cmb_regs_test
 reset_all
+# Gives the DMA engine back to its driver, if an earlier test has loaded it.
+echo "$edu" > /sys/bus/pci/drivers_probe
 tap_done
