@@ -72,6 +72,8 @@ bind_controller()
 	echo "$1" > /sys/bus/pci/drivers_probe
 }
 
+# edu_rdma, if an earlier test has loaded it.
+engine_driver=$(driver_of "$edu")
 reset_all
 modprobe peer_cmb
 tap_is "by default no controller is bound" \
@@ -137,6 +139,6 @@ tap_is "each rejected list is logged" \
 tap_run "registers are decoded as specified" insmod "$regs_test"
 [ ! -e /sys/module/peer_cmb_regs_test ] || rmmod peer_cmb_regs_test
 reset_all
-# Gives the DMA engine back to its driver, if an earlier test has loaded it.
 echo "$edu" > /sys/bus/pci/drivers_probe
+tap_is "the DMA engine has its driver again" "$(driver_of "$edu")" "$engine_driver"
 tap_done
