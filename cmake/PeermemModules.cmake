@@ -71,13 +71,21 @@ function(peermem_add_test_modules target folder)
 	add_dependencies(${target} modules)
 endfunction()
 
-# Installs the uAPI headers and the udev rule.
+# Installs the uAPI headers, the udev rule, the service, and their manual pages.
 function(peermem_install_headers)
 	install(DIRECTORY include/uapi/rdma
 		DESTINATION ${CMAKE_INSTALL_FULL_INCLUDEDIR}
 		FILES_MATCHING PATTERN "*.h")
 	install(FILES packaging/70-peermem.rules
 		DESTINATION ${CMAKE_INSTALL_PREFIX}/lib/udev/rules.d)
+	install(FILES packaging/rxe@.service
+		DESTINATION ${CMAKE_INSTALL_PREFIX}/lib/systemd/system)
+	foreach(page peer_cmb.4 peer_maps.4 peer_mem.4 peer_vram.4 peermem.7
+			rxe@.service.8)
+		string(REGEX MATCH "[0-9]$" section ${page})
+		install(FILES packaging/man/${page}
+			DESTINATION ${CMAKE_INSTALL_FULL_MANDIR}/man${section})
+	endforeach()
 endfunction()
 
 # Installs the header and Module.symvers where builds of PeerDirect clients
@@ -112,7 +120,7 @@ function(peermem_install_modules)
 	install(DIRECTORY include/rdma include/uapi
 		DESTINATION ${CMAKE_INSTALL_PREFIX}/src/peermem/include
 		FILES_MATCHING PATTERN "*.h")
-	install(FILES ${PROJECT_BINARY_DIR}/kernel/Module.symvers
+	install(FILES ${PROJECT_BINARY_DIR}/kernel/Module.symvers packaging/peermem.mk
 		DESTINATION ${CMAKE_INSTALL_PREFIX}/src/peermem)
 	peermem_install_ofa_kernel()
 	install(CODE "set(dir \"${PEERMEM_MODULE_DIR}\")

@@ -6,7 +6,7 @@
 # Extracts the files that the build needs from a kernel source tarball. They
 # replace FOLDER: rxe, checkpatch, kernel-doc, the harness of the kernel's selftests,
 # and the top Makefile. The version in that Makefile must be a prefix of VERSION
-# (6.12.117 of 6.12.117+deb12-amd64).
+# (6.12.117 of 6.12.117+deb12-amd64), or VERSION is its series (6.12).
 
 set -euo pipefail
 
@@ -53,7 +53,7 @@ makefile_version=$(awk -F ' *= *' '
 	/^VERSION/ { v = $2 } /^PATCHLEVEL/ { p = $2 }
 	/^SUBLEVEL/ { print v "." p "." $2; exit }' "$folder.new/Makefile")
 case $version in
-"$makefile_version"[!0-9]*|"$makefile_version") ;;
+"$makefile_version"[!0-9]*|"$makefile_version"|"${makefile_version%.*}") ;;
 *)
 	die "$tarball contains Linux $makefile_version, the headers are $version." \
 		"Install linux-source and linux-headers of the same version."

@@ -15,9 +15,8 @@ cd "$(dirname "$0")/../.." || exit
 # shellcheck source=/dev/null
 . /etc/os-release
 
-packages=(
-	peermem-dkms peermem-provider libpeermem1 libpeermem-dev peermem-tools
-)
+# Besides those that docs/install.md installs.
+more=(libpeermem-dev peermem-kernel-dev)
 
 root=$(mktemp -d)
 trap 'rm -rf --one-file-system "$root"' EXIT
@@ -27,16 +26,29 @@ inside()
 	packaging/debian-system.sh run "$root" "$@" < /dev/null
 }
 
-# Creates a minimal system with the dependencies of the packages. dpkg -i fails if a
-# dependency is missing. Nothing inside needs the network.
+# Prints the commands "# $1" of docs/install.md.
+block()
+{
+	sed -n "/^# $1\$/,/^\`\`\`\$/{/^[#\`]/d; p}" docs/install.md
+}
+
+# Runs them, beside the folder build of the page.
+follow()
+{
+	inside bash -ec "$(block "$1")"
+}
+
+# Creates a minimal system with the dependencies of the packages, and the headers of two
+# kernels of one series. Nothing inside needs the network.
 make_system()
 {
 	packaging/debian-system.sh make "$root" "$VERSION_CODENAME" \
 		--include="dkms,gcc,libc6-dev,linux-source-6.12,patch,xz-utils" \
 		--include="ibverbs-providers,libibverbs-dev,libjson-c5,libncursesw6,pkg-config" \
-		--include="$(headers_package)" || return
-	mkdir "$root/packages"
-	cp "$folder"/*.deb "$root/packages/"
+		--include="$(headers_package),$(older_headers_package)" || return
+	mkdir -p "$root/build/package" "$root/packages"
+	cp "$folder"/*.deb "$root/build/package/"
+	echo 'APT::Get::Assume-Yes "true";' > "$root/etc/apt/apt.conf.d/yes"
 	(cd "$root/packages" && apt-get -q download ibverbs-providers)
 }
 
@@ -49,13 +61,32 @@ headers_package()
 	esac
 }
 
+older_headers_package()
+{
+	apt-cache pkgnames linux-headers-6.12. |
+		grep -xE 'linux-headers-6\.12\.[0-9.]+\+deb[0-9.]+-amd64' | sort -V | head -n 1
+}
+
 # Lists the files of the packages, by name.
 ours()
 {
-	inside find / -xdev \( -path /proc -o -path /dev -o -path /sys -o -path /packages \) \
-		-prune -o \( -name '*peermem*' -o -name '*peer_vram*' \
-		-o -name 'ib_peer_mem*' -o -name 'ofa_kernel*' \
+	inside find / -xdev \( -path /proc -o -path /dev -o -path /sys -o -path /packages \
+		-o -path /build \) -prune -o \( -name '*peermem*' -o -name '*peer_vram*' \
+		-o -name 'ib_peer_mem*' -o -name 'ofa_kernel*' -o -name 'rxe@*' \
 		-o -name '*.distrib' \) -print
+}
+
+# fake_kernel VERSION CONFIG...: a kernel of which DKMS sees version and configuration.
+fake_kernel()
+{
+	mkdir -p "$root/lib/modules/$1/build"
+	printf 'CONFIG_%s\n' "${@:2}" > "$root/lib/modules/$1/build/.config"
+}
+
+# What DKMS does when the headers of a kernel are installed. Prints its exit status last.
+install_headers()
+{
+	inside sh -c "dkms autoinstall -k $1; echo \$?" 2>&1
 }
 
 tap_run "packages are built" packaging/package.sh "$folder"
@@ -74,28 +105,63 @@ release=$(dpkg-query -W -f '${source:Upstream-Version}' libibverbs-dev)
 tap_run "provider depends on the rdma-core release that it was built from" \
 	grep -F "libibverbs1 (>= $release), libibverbs1 (<< $release+~)" \
 	<(dpkg-deb -f "$folder"/peermem-provider_*.deb Depends)
-tap_run "packages are installed" \
-	inside sh -c "cd /packages && dpkg -i $(printf '%s_* ' "${packages[@]}")"
+tap_run "packages are installed" follow install
+tap_run "packages for development are installed" \
+	inside sh -c "cd /build/package && dpkg -i $(printf '%s_* ' "${more[@]}")"
 
-version=$(basename "$root"/lib/modules/6.12.*)
-modules=/lib/modules/$version/updates/dkms
-for module in ib_peer_mem peer_vram ib_peer_bar peer_cmb peer_maps rdma_rxe; do
-	tap_run "$module is built for $version" \
-		compgen -G "$root$modules/$module.ko*"
+mapfile -t versions < <(cd "$root/lib/modules" && printf '%s\n' 6.12.* | sort -V)
+tap_is "there are the headers of two kernels" "${#versions[@]}" 2
+for version in "${versions[@]}"; do
+	modules=/lib/modules/$version/updates/dkms
+	for module in ib_peer_mem peer_vram ib_peer_bar peer_cmb peer_maps rdma_rxe; do
+		tap_run "$module is built for $version" \
+			compgen -G "$root$modules/$module.ko*"
+	done
+	tap_is "rdma_rxe of $version is the extended module" \
+		"$(modinfo -F depends "$root$modules"/rdma_rxe.ko* | tr , '\n' |
+			grep -x ib_peer_mem)" ib_peer_mem
 done
-tap_is "rdma_rxe is the extended module" \
-	"$(modinfo -F depends "$root$modules"/rdma_rxe.ko* | tr , '\n' |
-		grep -x ib_peer_mem)" ib_peer_mem
+
+fake_kernel 6.12.1+cloud DRM_TTM=m
+fake_kernel 6.12.1+rt RDMA_RXE=m DRM_TTM=m PREEMPT_RT=y
+fake_kernel 7.3.1+new RDMA_RXE=m DRM_TTM=m
+fake_kernel 6.1.1+old RDMA_RXE=m DRM_TTM=m
+for kernel in 6.12.1+cloud 6.12.1+rt 7.3.1+new 6.1.1+old; do
+	output=$(install_headers $kernel)
+	tap_is "DKMS skips $kernel" "${output##*$'\n'}" 0
+	tap_run "and says so" grep -i "$kernel\|not build\|exclusive" <<< "$output"
+done
+tap_run "the message names the source package" \
+	grep "no modules for 7.3.1+new without linux-source-7.3" \
+	<<< "$(install_headers 7.3.1+new)"
+rm -r "$root"/lib/modules/*+{cloud,rt,new,old}
+
 cp -r tests/peerdirect/ofa "$root/packages/client"
 tap_run "a PeerDirect client builds with the installed header and symbols" \
 	inside make -s -C "/usr/src/linux-headers-$version" M=/packages/client \
 	PEER_MEM_SYMBOLS=y modules
 tap_is "the client depends on ib_peer_mem" \
 	"$(modinfo -F depends "$root/packages/client/ofa_client.ko")" ib_peer_mem
+mkdir "$root/packages/exporter"
+# shellcheck disable=SC2016	# these are patterns
+sed -n '/^## A complete exporter$/,/^```$/ { /^```c$/,/^```$/ { /^```/d; p } }' \
+	docs/exporter-guide.md > "$root/packages/exporter/bar_exporter.c"
+# shellcheck disable=SC2016
+sed -n '/^```make$/,/^```$/{/^include/p; /^obj-m/p}' docs/exporter-guide.md \
+	> "$root/packages/exporter/Kbuild"
+tap_run "the exporter of the guide builds with the makefile of the package" \
+	inside make -s -C "/usr/src/linux-headers-$version" M=/packages/exporter modules
+tap_is "the exporter depends on ib_peer_bar" \
+	"$(modinfo -F depends "$root/packages/exporter/bar_exporter.ko")" ib_peer_bar
 tap_is "provider is on" "$(inside peermem-provider status)" on
 tap_run "the distribution's provider is updated" \
 	inside sh -c 'dpkg -i /packages/ibverbs-providers_*.deb'
 tap_is "provider is still on" "$(inside peermem-provider status)" on
+inside peermem-provider off
+tap_run "provider is installed again" \
+	inside sh -c 'dpkg -i /build/package/peermem-provider_*.deb'
+tap_is "provider stays off" "$(inside peermem-provider status)" off
+inside peermem-provider on
 cat > "$root/packages/program.c" << 'END'
 #include <infiniband/peermem.h>
 #include <infiniband/peermem_vram.h>
@@ -111,8 +177,10 @@ END
 tap_run "a program compiles and runs" inside sh /packages/build
 tap_run "the command peermem runs" inside peermem --help
 
-tap_run "packages are purged" inside dpkg --purge \
-	"${packages[@]}"
+tap_run "the doctor reports on the system" grep "^provider" <<< "$(follow check 2>&1)"
+
+tap_run "packages for development are purged" inside dpkg --purge "${more[@]}"
+tap_run "packages are purged" follow remove
 tap_is "nothing is left" "$(ours | diff "$folder/before" -)" ""
 tap_is "the distribution's provider is restored" \
 	"$(inside sha256sum "/$librxe")" \

@@ -75,6 +75,12 @@ tap_is "off: the distribution's" "$("$ops_report" 2>&1)" "$stock"
 tap_run "off: the file is unchanged" is_stock_file "$place"
 tap_is "off: dpkg has no diversion" "$(dpkg-divert --truename "$place")" "$place"
 tap_is "off, again" "$(provider off; provider status)" off
+tap_is "off: an update of the package" \
+	"$(provider package-removed; provider package-installed; provider status)" off
+tap_is "on: an update of the package" \
+	"$(provider on; provider package-removed; provider status
+	provider package-installed; provider status; provider off)" "off
+on"
 
 rm "$libdir/peermem/${ours##*/}"
 tap_is "on, but not installed: an error" "$(provider on)" \
