@@ -195,9 +195,10 @@ static int verify_read_disk(void *env, int ret)
 	return ret;
 }
 
+/* On Linux 7.x no allocation fails here: the block layer has a cache of bios. */
 SWEEP(memory, write_disk, .prepare = prepare_filled, .call = call_write_disk,
       .verify = verify_write_disk)
 SWEEP(memory, read_disk, .prepare = prepare_written, .call = call_read_disk,
-      .verify = verify_read_disk, .min_failures = 1)
+      .verify = verify_read_disk)
 
 TEST_HARNESS_MAIN
