@@ -12,6 +12,8 @@ folder=$1
 cd "$(dirname "$0")/../.." || exit
 # shellcheck source=tests/tap.sh
 . tests/tap.sh
+# shellcheck source=tests/package/packages.sh
+. tests/package/packages.sh
 
 binaries=(
 	/usr/bin/peermem /usr/lib/aarch64-linux-gnu/libpeermem.so.1
@@ -23,12 +25,8 @@ machine_of()
 	readelf -h "$1" | sed -n 's/^ *Machine: *//p'
 }
 
-tap_run "packages are built" packaging/package.sh "$folder" arm64
-tap_is "lintian finds nothing" \
-	"$(lintian --allow-root "$folder"/*.changes 2>&1 | grep '^[EW]:')" ""
-tap_run "provider depends on a release of rdma-core" \
-	grep -E 'libibverbs1 \(>= [0-9.]+\), libibverbs1 \(<< [0-9.]+\+~\)' \
-	<(dpkg-deb -f "$folder"/peermem-provider_*_arm64.deb Depends)
+build_packages "$folder" arm64
+provider_depends_on "$folder" '[0-9.]+'
 rm -rf "$folder/root"
 for package in "$folder"/{libpeermem1,peermem-provider,peermem-tools}_*_arm64.deb; do
 	dpkg-deb -x "$package" "$folder/root"

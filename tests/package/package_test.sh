@@ -12,6 +12,8 @@ folder=$1
 cd "$(dirname "$0")/../.." || exit
 # shellcheck source=tests/tap.sh
 . tests/tap.sh
+# shellcheck source=tests/package/packages.sh
+. tests/package/packages.sh
 # shellcheck source=/dev/null
 . /etc/os-release
 
@@ -89,10 +91,7 @@ install_headers()
 	inside sh -c "dkms autoinstall -k $1; echo \$?" 2>&1
 }
 
-tap_run "packages are built" packaging/package.sh "$folder"
-# For root, lintian says that root is not recommended.
-tap_is "lintian finds nothing" \
-	"$(lintian --allow-root "$folder"/*.changes 2>&1 | grep '^[EW]:')" ""
+build_packages "$folder"
 if ! make_system > "$folder/system.log" 2>&1; then
 	tap_fail "minimal system is created" "$(tail -n 5 "$folder/system.log")"
 	tap_done
@@ -101,10 +100,8 @@ fi
 librxe=$(cd "$root" && compgen -G 'usr/lib/*/libibverbs/librxe-rdmav*.so')
 before=$(inside sha256sum "/$librxe")
 ours > "$folder/before"
-release=$(dpkg-query -W -f '${source:Upstream-Version}' libibverbs-dev)
-tap_run "provider depends on the rdma-core release that it was built from" \
-	grep -F "libibverbs1 (>= $release), libibverbs1 (<< $release+~)" \
-	<(dpkg-deb -f "$folder"/peermem-provider_*.deb Depends)
+provider_depends_on "$folder" \
+	"$(dpkg-query -W -f '${source:Upstream-Version}' libibverbs-dev)"
 tap_run "packages are installed" follow install
 tap_run "packages for development are installed" \
 	inside sh -c "cd /build/package && dpkg -i $(printf '%s_* ' "${more[@]}")"
