@@ -24,18 +24,30 @@ static unsigned long count;
 
 static void *lost;
 
+/*
+ * Several, because a stale pointer to one may be on a stack. On Linux 7.x stale pointers
+ * are also in the allocator's lists of free objects (sheaves), which kmemleak scans,
+ * until other allocations have filled these anew.
+ */
 static noinline int provoke_leak(void)
 {
-	int n;
+	static void *others[256];
+	int n, ret = 0;
 
-	/* Several, because a stale pointer to one may be on a stack. */
 	for (n = 0; n < 10; n++) {
 		lost = kmalloc(100, GFP_KERNEL);
 		if (!lost)
 			return -ENOMEM;
 	}
 	lost = NULL;
-	return 0;
+	for (n = 0; n < ARRAY_SIZE(others); n++) {
+		others[n] = kmalloc(100, GFP_KERNEL);
+		if (!others[n])
+			ret = -ENOMEM;
+	}
+	for (n = 0; n < ARRAY_SIZE(others); n++)
+		kfree(others[n]);
+	return ret;
 }
 
 static int provoke_race(void *unused)
