@@ -100,8 +100,8 @@ fi
 librxe=$(cd "$root" && compgen -G 'usr/lib/*/libibverbs/librxe-rdmav*.so')
 before=$(inside sha256sum "/$librxe")
 ours > "$folder/before"
-provider_depends_on "$folder" \
-	"$(dpkg-query -W -f '${source:Upstream-Version}' libibverbs-dev)"
+release=$(dpkg-query -W -f '${source:Upstream-Version}' libibverbs-dev)
+provider_depends_on "$folder" "${release//./\\.}"
 fake_kernel 6.12.1+cloud DRM_TTM=m
 fake_kernel 6.12.1+rt RDMA_RXE=m DRM_TTM=m PREEMPT_RT=y
 fake_kernel 7.3.1+new RDMA_RXE=m DRM_TTM=m

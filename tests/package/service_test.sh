@@ -14,13 +14,13 @@ cd "$(dirname "$0")/../.." || exit
 unit=packaging/rxe@.service
 interface=peer-test0
 
-# Runs the command of line $1 of the unit for interface $2.
+# Runs the command of line $1 of the unit for the interface.
 run_line()
 {
 	local line
 
 	line=$(sed -n "s/^$1=-\?//p" "$unit")
-	sh -c "${line//%I/$2}"
+	sh -c "${line//%I/$interface}"
 }
 
 exists()
@@ -35,7 +35,7 @@ gone()
 
 start_fails()
 {
-	! run_line ExecStart "$interface"
+	! run_line ExecStart
 }
 
 if command -v systemd-analyze > /dev/null; then
@@ -45,13 +45,13 @@ else
 	tap_skip "systemd accepts the unit" "there is no systemd-analyze"
 fi
 tap_run "an interface is created" ip link add $interface type dummy
-tap_run "start" run_line ExecStart $interface
+tap_run "start" run_line ExecStart
 tap_run "the device is there" exists
 tap_is "it belongs to the interface" \
 	"$(cat /sys/class/infiniband/rxe_$interface/parent)" $interface
-tap_run "stop" run_line ExecStop $interface
+tap_run "stop" run_line ExecStop
 tap_run "the device is gone" gone
-tap_run "start again" run_line ExecStart $interface
+tap_run "start again" run_line ExecStart
 tap_run "the interface is removed" ip link delete $interface
 tap_run "the device is gone with it" gone
 tap_run "there is no start without the interface" start_fails
