@@ -17,10 +17,19 @@ load()
 	dmesg
 }
 
-# Prints the free memory, in MiB.
+# Prints the free memory, in MiB, once it does not change any more: the kernel frees some
+# memory later, such as that of the tests before.
 free_mib()
 {
-	awk '/^MemFree:/ { print int($2 / 1024) }' /proc/meminfo
+	local before=-1 now n
+
+	for ((n = 0; n < 60; n++)); do
+		now=$(awk '/^MemFree:/ { print int($2 / 1024) }' /proc/meminfo)
+		[ $((now - before)) -le 1 ] && [ $((before - now)) -le 1 ] && break
+		before=$now
+		sleep 0.5
+	done
+	echo "$now"
 }
 
 driver=$(readlink -f /sys/class/misc/peer_vram0/device/driver)
