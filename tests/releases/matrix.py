@@ -125,7 +125,8 @@ def write_results(rows):
     old = read_results()
     old.update({row[0]: [*row[1:], commit] for row in rows})
     with open(RESULTS, 'w', encoding='ascii') as results:
-        results.write('# Results of "./run matrix": cell, kernel, demo, its minutes, '
+        results.write('# SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB\n#\n'
+                      '# Results of "./run matrix": cell, kernel, demo, its minutes, '
                       'tests passed,\n# failed, skipped, their minutes, commit\n')
         for cell in CELLS:
             if cell in old:
