@@ -24,8 +24,8 @@ cache=${PEERMEM_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/peermem}
 packages=(
 	# the system
 	base-files base-passwd bash busybox-static coreutils dash diffutils e2fsprogs
-	findutils gawk grep hostname iproute2 kmod libc-bin mawk mount ncurses-bin netbase
-	perl-base procps psmisc python3-minimal sed tar util-linux
+	findutils gawk grep hostname iproute2 kmod libc-bin mawk mount ncurses-base ncurses-bin
+	netbase perl-base procps psmisc python3-minimal sed tar util-linux
 	# programs of RDMA
 	ibverbs-providers ibverbs-utils libfabric-bin openmpi-bin perftest python3-pyverbs
 	rdma-core rdmacm-utils ucx-utils
