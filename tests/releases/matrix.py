@@ -88,8 +88,14 @@ def show(text, lines):
         say(f'# {line}')
 
 
+def this_commit():
+    return subprocess.run(['git', '-C', PROJECT, 'rev-parse', '--short=12', 'HEAD'],
+                          check=True, capture_output=True, text=True).stdout.strip()
+
+
 def run_cell(cell):
     """Runs demo and quick tests. Returns the fields of the cell's line in matrix.txt."""
+    commit = this_commit()
     status, output, minutes = call(cell, 'demo')
     kernel = KERNEL.search(output)
     fields = [cell, kernel[1] if kernel else '-', 'failed' if status else 'passed',
@@ -108,7 +114,7 @@ def run_cell(cell):
             say(f'# {line}')
     if not counts:
         show(output, 40)
-    return fields
+    return [*fields, commit]
 
 
 def read_results():
@@ -120,10 +126,8 @@ def read_results():
 
 
 def write_results(rows):
-    commit = subprocess.run(['git', '-C', PROJECT, 'rev-parse', '--short=12', 'HEAD'],
-                            check=True, capture_output=True, text=True).stdout.strip()
     old = read_results()
-    old.update({row[0]: [*row[1:], commit] for row in rows})
+    old.update({row[0]: row[1:] for row in rows})
     with open(RESULTS, 'w', encoding='ascii') as results:
         results.write('# SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB\n#\n'
                       '# Results of "./run matrix": cell, kernel, demo, its minutes, '
