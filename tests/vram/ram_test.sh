@@ -17,14 +17,15 @@ load()
 	dmesg
 }
 
-# Prints the free memory, in MiB, once it does not change any more: the kernel frees some
-# memory later, such as that of the tests before.
-free_mib()
+# Prints the available memory, in MiB, once it does not change any more: the kernel frees
+# some memory later, such as that of the tests before. Free memory would not do: to get large
+# pages, the kernel also frees pages of files.
+available_mib()
 {
 	local before=-1 now n
 
 	for ((n = 0; n < 60; n++)); do
-		now=$(awk '/^MemFree:/ { print int($2 / 1024) }' /proc/meminfo)
+		now=$(awk '/^MemAvailable:/ { print int($2 / 1024) }' /proc/meminfo)
 		[ $((now - before)) -le 1 ] && [ $((before - now)) -le 1 ] && break
 		before=$now
 		sleep 0.5
@@ -36,16 +37,16 @@ driver=$(readlink -f /sys/class/misc/peer_vram0/device/driver)
 tap_is "the device is of the driver for system memory" "${driver##*/}" peer_vram_ram
 
 modprobe -r peer_vram
-before=$(free_mib)
+before=$(available_mib)
 modprobe peer_vram
-taken=$((before - $(free_mib)))
+taken=$((before - $(available_mib)))
 if [ $taken -ge 200 ] && [ $taken -lt 300 ]; then
 	tap_ok "it takes the memory"
 else
 	tap_fail "it takes the memory" "$taken MiB"
 fi
 modprobe -r peer_vram
-left=$((before - $(free_mib)))
+left=$((before - $(available_mib)))
 if [ $left -lt 128 ]; then
 	tap_ok "it gives the memory back"
 else
