@@ -52,6 +52,12 @@ configure()
 	cp "$1/usr/share/base-passwd/group.master" "$1/etc/group"
 	[ -e "$1/usr/bin/awk" ] || ln -s mawk "$1/usr/bin/awk"
 	[ -e "$1/usr/bin/cc" ] || ln -s gcc "$1/usr/bin/cc"
+	# Links to libraries that begin at the root would lead out of this folder. Without
+	# libtinfo.so, CMake takes libtinfo.a, and a program has two copies of its state.
+	find "$1/usr/lib" -name '*.so' -type l -lname '/*' -printf '%p %l\n' |
+		while read -r link target; do
+			ln -sfr "$1$target" "$link"
+		done
 	mkdir -p "$1"/{lib/modules,run,sys,proc,dev,tmp}
 }
 
