@@ -95,7 +95,7 @@ endfunction()
 function(peermem_add_machine_test name label timeout each options commands)
 	peermem_add_test(${name} ${label} ${timeout} ${each}
 		"--vm;--;${PROJECT_SOURCE_DIR}/tests/vm/vm.sh;--timeout;@TIMEOUT@;\
---keep;${PEERMEM_COUNTS}/${name};${options};--" "${commands}")
+--results;${PEERMEM_COUNTS}/${name};${options};--" "${commands}")
 endfunction()
 
 # Parses the arguments of the next two functions into arg_*. Sets arg_SKIP if the

@@ -47,7 +47,7 @@ have()
 {
 	case $1 in
 	/*) [ -e "$root$1" ] ;;
-	busybox) "$here/../tests/vm/static-busybox.sh" > /dev/null ;;
+	busybox) "$here/../vm/host/static-busybox.sh" > /dev/null ;;
 	*) command -v "$1" > /dev/null ;;
 	esac
 }

@@ -62,6 +62,6 @@ done
 rm -rf "$keep"
 mkdir -p "$keep"
 "$project/tests/vm/vm.sh" ${icount:+--icount --smp 1} --mem 4G --timeout 7200 \
-	--keep "$keep" -- "$here/bench_guest.sh" \
+	--results "$keep" -- "$here/bench_guest.sh" \
 	"$build/perf/verbs_bench" "$rounds" "$divide" "${groups[@]}"
 "$here/report.py" ${icount:+--icount} "$keep/out/raw" "$keep/bench.json"

@@ -10,7 +10,7 @@ set -euo pipefail
 
 bench=$1 rounds=$2 divide=$3
 shift 3
-rxe=$(dirname "$0")/../tests/vm/rxe.sh
+rxe=$(dirname "$0")/../vm/guest/rxe.sh
 raw=$PEERMEM_OUT/raw
 mkdir -p "$raw"
 

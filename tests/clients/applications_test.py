@@ -25,7 +25,7 @@ from page import Shell, blocks  # noqa: E402
 from points import Tap  # noqa: E402
 
 PAGE = os.path.join(HERE, '../../docs/applications.md')
-RXE = os.path.join(HERE, '../vm/rxe.sh')
+RXE = os.path.join(HERE, '../../vm/guest/rxe.sh')
 
 # Seconds, for emulation on a busy host.
 TIMEOUT = 240

@@ -24,7 +24,7 @@ from points import Tap  # noqa: E402
 from nvme import nvme_memory  # noqa: E402
 from programs import Pair, run_pair  # noqa: E402
 
-RXE = os.path.join(HERE, '../vm/rxe.sh')
+RXE = os.path.join(HERE, '../../vm/guest/rxe.sh')
 VRAM = '--mmap=/dev/peer_vram0'
 
 PERFTEST_PORT = 18515

@@ -21,7 +21,7 @@ set -u
 data_test=$1
 moving=$2
 here=$(cd "$(dirname "$0")" && pwd)
-rxe=$here/../vm/rxe.sh
+rxe=$here/../../vm/guest/rxe.sh
 node=/dev/peer_vram0
 counters=/sys/kernel/mm/memory_peers/peer_vram
 tracing=/sys/kernel/tracing

@@ -142,15 +142,16 @@ def groups():
 
 def commands():
     main = read(os.path.join(PROJECT, 'run')).split('main()')[1]
-    return set(re.findall(r'^\t([a-z]+)\) run_', main, re.MULTILINE))
+    return {'vm'} | set(re.findall(r'^\t([a-z]+)\) run_', main, re.MULTILINE))
 
 
 def options():
     """The options of all commands."""
-    return set(re.findall(r'--[a-z-]+', ''.join(
+    of_vm = re.findall(r"Option\('([a-z-]+)'",
+                       read(os.path.join(PROJECT, 'vm/host/options.py')))
+    return {'--' + name for name in of_vm} | set(re.findall(r'--[a-z-]+', ''.join(
         read(os.path.join(PROJECT, path)) for path in
-        ('run', 'tests/vm/vm.sh', 'tests/stress/stress.sh', 'tests/mutants/run.py',
-         'perf/bench.sh'))))
+        ('run', 'tests/stress/stress.sh', 'tests/mutants/run.py', 'perf/bench.sh'))))
 
 
 def missing_commands(page):

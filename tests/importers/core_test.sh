@@ -12,8 +12,8 @@ modules=$1 programs=$2
 here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=tests/tap.sh
 . "$here/../tap.sh"
-# shellcheck source=tests/vm/unload.sh
-. "$here/../vm/unload.sh"
+# shellcheck source=vm/guest/unload.sh
+. "$here/../../vm/guest/unload.sh"
 
 # Runs test case $2 of program $1. Fails if there is no such test case, with which
 # the program would run none and pass.
@@ -44,14 +44,14 @@ peer_memory()
 # shellcheck disable=SC2317 # called by tap_run
 unload_core()
 {
-	"$here/../vm/rxe.sh" off && unload_with_users ib_peer_mem &&
+	"$here/../../vm/guest/rxe.sh" off && unload_with_users ib_peer_mem &&
 		[ ! -e /sys/module/ib_peer_mem ]
 }
 
 # shellcheck disable=SC2317 # called by tap_run
 load_core()
 {
-	modprobe -a ib_peer_mem peer_vram && "$here/../vm/rxe.sh" extended
+	modprobe -a ib_peer_mem peer_vram && "$here/../../vm/guest/rxe.sh" extended
 }
 
 tap_run "load the importer" insmod "$modules/edu/edu_rdma.ko"

@@ -194,7 +194,7 @@ tap_run "doctor: the network is down" \
 	grep '^no.*its port is not active' <<< "$("$peermem" doctor)"
 ip link set eth0 up
 ip address add 10.0.0.1/24 dev eth0 2> /dev/null
-"$here/../vm/rxe.sh" stock
+"$here/../../vm/guest/rxe.sh" stock
 tap_is "doctor: the distribution's Soft-RoCE" "$(verdict rdma_rxe)" \
 	"no|the distribution's is loaded: it cannot register device memory|delete its devices \
 ('rdma link'), 'modprobe -r rdma_rxe', then load the extended module"
@@ -202,10 +202,10 @@ tap_is "doctor: the distribution's Soft-RoCE" "$(verdict rdma_rxe)" \
 tap_run "doctor: then VRAM cannot be registered" \
 	grep -E '^(no|note) .*peer_vram0 *cannot be registered' <<< "$("$peermem" doctor)"
 tap_is "doctor: something does not work: status" "$(status_of "$peermem" doctor)" 3
-"$here/../vm/rxe.sh" off
+"$here/../../vm/guest/rxe.sh" off
 tap_is "doctor: no RDMA device" "$(verdict "RDMA devices")" \
 	"no|none|rdma link add rxe0 type rxe netdev INTERFACE"
-"$here/../vm/rxe.sh" extended
+"$here/../../vm/guest/rxe.sh" extended
 # An exporter has the name of its module, or of its device: peer_cmb0. Those that earlier
 # tests have left are loaded by who needs them.
 mapfile -t exporters < <("$peermem" status |

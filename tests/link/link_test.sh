@@ -15,7 +15,7 @@ vm=$1 results=$2
 here=$(cd "$(dirname "$0")" && pwd)
 link=$(mktemp -d "${TMPDIR:-/tmp}/peermem-link.XXXXXX")
 
-"$vm" --smp 1 --link "$link:2" --timeout 900 --keep "$results/second" -- \
+"$vm" --smp 1 --link "$link:2" --timeout 900 --results "$results/second" -- \
 	"$here/remote.py" serve >&2 &
 second=$!
 
@@ -28,7 +28,7 @@ cleanup()
 }
 trap cleanup EXIT
 
-"$vm" --smp 1 --link "$link:1" --timeout 900 --keep "$results/first" -- \
+"$vm" --smp 1 --link "$link:1" --timeout 900 --results "$results/first" -- \
 	"$here/link_test.py"
 status=$?
 if [ $status = 0 ]; then

@@ -19,13 +19,11 @@
 #   @unusable NAME REASON        then exits: a new machine is needed
 
 here=$(cd "$(dirname "$0")" && pwd)
-vm=$here/../vm
+vm=$here/../../vm/guest
 rules=/run/modprobe.d/peermem.conf
 
-# shellcheck source=../vm/unload.sh
+# shellcheck source=../../vm/guest/unload.sh
 . "$vm/unload.sh"
-# shellcheck source=../vm/kernel_warnings.sh
-. "$vm/kernel_warnings.sh"
 
 # Some tests bind devices to other drivers.
 free_devices()
@@ -93,7 +91,7 @@ run_test()
 	swapoff -a
 	while read -r line; do
 		echo "@warning ${line#*:}"
-	done < <(dmesg | vm_kernel_warnings)
+	done < <(dmesg | "$vm/../host/kernel_warnings.py")
 	echo "@end $name $1 $status"
 	[ -z "$line" ] || unusable "kernel warning"
 }

@@ -307,7 +307,7 @@ class Machine:
         self.errors = open(os.path.join(self.log, 'errors'), 'w+',
                            encoding='utf-8', errors='replace')
         self.child = subprocess.Popen(
-            [VM, '--timeout', '0', '--keep', self.log, '--',
+            [VM, '--timeout', '0', '--results', self.log, '--',
              os.path.join(HERE, 'guest.sh'), listed],
             env=dict(os.environ, PEERMEM_BUILD=build), cwd=PROJECT, text=True,
             errors='replace', stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,

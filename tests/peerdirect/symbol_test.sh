@@ -9,10 +9,10 @@
 
 core=$1
 modules=$2
-vm=$(dirname "$0")/../vm
+vm=$(dirname "$0")/../../vm/guest
 # shellcheck source=tests/tap.sh
 . "$(dirname "$0")/../tap.sh"
-# shellcheck source=tests/vm/unload.sh
+# shellcheck source=vm/guest/unload.sh
 . "$vm/unload.sh"
 
 finds_api()

@@ -17,7 +17,7 @@ import tempfile
 from fnmatch import fnmatch
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-RXE = os.path.join(HERE, '../vm/rxe.sh')
+RXE = os.path.join(HERE, '../../vm/guest/rxe.sh')
 
 # Tests whose result depends on timing, with the stock rxe, too. They are printed,
 # but not compared.

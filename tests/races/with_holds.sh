@@ -9,10 +9,10 @@
 set -eu
 
 module=$1
-vm=$(dirname "$0")/../vm
+vm=$(dirname "$0")/../../vm/guest
 shift
 
-# shellcheck source=../vm/unload.sh
+# shellcheck source=../../vm/guest/unload.sh
 . "$vm/unload.sh"
 
 is_loaded()

@@ -29,7 +29,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/../tap.sh"
 
 program=$PEERMEM_BUILD/tests/stress/stress
-rxe=$here/../vm/rxe.sh
+rxe=$here/../../vm/guest/rxe.sh
 cgroups=/sys/fs/cgroup
 group=$cgroups/stress
 limit_mb=40		# for four workers, which need 60 MiB and pin 4 MiB
@@ -63,16 +63,12 @@ while [ $# -gt 0 ]; do
 done
 [ -n "$round" ] || round=$((seconds / 2 < 60 ? (seconds + 1) / 2 : 60))
 
-# shellcheck source=../vm/kernel_warnings.sh
-. "$here/../vm/kernel_warnings.sh"
-
 # Clears the kernel log, so that it does not overflow. The host has a copy.
 count_warnings()
 {
 	local lines
 
-	lines=$(dmesg -c | grep -E "$VM_KERNEL_WARNINGS" | grep -vE "$VM_HARMLESS") ||
-		return 0
+	lines=$(dmesg -c | "$here/../../vm/host/kernel_warnings.py") || return 0
 	echo "# ${lines//$'\n'/$'\n'# }"
 	warnings=$((warnings + $(wc -l <<< "$lines")))
 }

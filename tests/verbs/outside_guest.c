@@ -47,7 +47,7 @@ static void path_in_out(char *path, size_t size, const char *name)
 	const char *out = getenv("PEERMEM_OUT");
 
 	if (!out)
-		die("PEERMEM_OUT is not set; run in ./run vm --keep", 0);
+		die("PEERMEM_OUT is not set; run in ./run vm --results", 0);
 	snprintf(path, size, "%s/%s", out, name);
 }
 

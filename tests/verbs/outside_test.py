@@ -110,7 +110,7 @@ def main():
     vm, guest = sys.argv[1:]
     tap = Tap()
     with tempfile.TemporaryDirectory() as keep:
-        machine = subprocess.Popen([vm, '--keep', keep, '--vram', f'{keep}/vram',
+        machine = subprocess.Popen([vm, '--results', keep, '--vram', f'{keep}/vram',
                                     '--', guest],
                                    stdin=subprocess.DEVNULL,
                                    stdout=sys.stderr)

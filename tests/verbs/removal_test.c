@@ -114,7 +114,7 @@ FIXTURE_TEARDOWN(removal)
 	if (variant->delay_ms)
 		vt_write_file(DELAY, "0");
 	if (!vt_module_is_loaded("rdma_rxe"))
-		ASSERT_EQ(0, system("tests/vm/rxe.sh extended"));
+		ASSERT_EQ(0, system("vm/guest/rxe.sh extended"));
 	EXPECT_EQ(0, vt_counters_balanced(variant->kind));
 	EXPECT_EQ(0, vt_link_open(&link, variant->kind, SIZE,
 				  VT_ACCESS_ALL | variant->on_demand, NULL));

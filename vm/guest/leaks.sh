@@ -5,7 +5,7 @@
 # lockdep and kmemleak still work. Sourced by guest.sh.
 
 # shellcheck source=unload.sh
-. "$VM_PROJECT/tests/vm/unload.sh"
+. "${BASH_SOURCE[0]%/*}/unload.sh"
 
 kmemleak=/sys/kernel/debug/kmemleak
 
