@@ -31,7 +31,7 @@ agreeing=$(grep -l 'MODULE_VERSION(PEERMEM_VERSION)' "$here"/kernel/*/*.c | wc -
 
 rm -rf "$folder"
 mkdir -p "$folder/source"
-cp -r "$here"/{CMakeLists.txt,CMakePresets.json,cmake,include,kernel,lib,packaging,provider,tools} \
+cp -r "$here"/{CMakeLists.txt,CMakePresets.json,cmake,include,kernel,lib,packaging,provider,tools,vm} \
 	"$folder/source/"
 cp -r "$here/packaging/debian" "$folder/source/debian"
 sed -i "s/@VERSION@/$version/" "$folder/source/debian/changelog"
