@@ -366,6 +366,17 @@ def test_environment():
               environment.for_command(Options, caller), {'DISPLAY': ':0', 'B': '2'})
 
 
+def test_closed_files():
+    """A caller that has closed its files, or reads no more."""
+    run = f'{PROGRAM} run --guest {BUILD} --stdin --timeout 100 --'
+    done = subprocess.run(['bash', '-c', f'{run} wc -c <&-'], capture_output=True, check=False)
+    tap.equal('closed standard input is empty', done.stdout, b'0\n', done.stderr)
+    done = subprocess.run(['bash', '-c', f'{run} yes < /dev/null | head -n 2; '
+                           'echo "${PIPESTATUS[0]}"'], capture_output=True, check=False)
+    tap.equal('the run ends if nobody reads its output', done.stdout, b'y\ny\n141\n',
+              done.stderr)
+
+
 def wanted_test(name):
     return name.startswith('test_') and (not NAMES or name[5:] in NAMES)
 

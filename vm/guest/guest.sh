@@ -134,7 +134,8 @@ load_more_modules()
 	done
 }
 
-# Gives the device nodes the modes that udev gives them on a host (70-peermem.rules).
+# Gives the device nodes the modes that udev gives them on a host (70-peermem.rules). A
+# minimal system has no group render: then they belong to the group of the calling user.
 set_modes()
 {
 	local node render
@@ -144,7 +145,7 @@ set_modes()
 	done < /etc/group
 	for node in /dev/peer_vram* /dev/peer_cmb*; do
 		[ ! -e "$node" ] || chmod 660 "$node"
-		[ "${render:-0}" = 0 ] || [ ! -e "$node" ] || chgrp "$render" "$node"
+		[ ! -e "$node" ] || chgrp "${render:-${VM_GID:-0}}" "$node"
 	done
 	[ ! -e /dev/peer_mem ] || chmod 666 /dev/peer_mem
 }
@@ -285,11 +286,15 @@ set_environment()
 # Sets args: the command, which setpriv runs as the calling user.
 read_command()
 {
+	local groups
+
 	mapfile -d '' args < /run/peermem/args
 	# The shell's profiles are slow under emulation, and are for the host.
 	[ ${#args[@]} != 0 ] || args=(bash --noprofile --norc)
-	[ -z "$VM_UID" ] || args=(setpriv "--reuid=$VM_UID" "--regid=$VM_GID"
-		"--groups=$VM_GROUPS" -- "${args[@]}")
+	groups=--clear-groups
+	[ -z "$VM_GROUPS" ] || groups=--groups=$VM_GROUPS
+	[ -z "$VM_UID" ] || args=(setpriv "--reuid=$VM_UID" "--regid=$VM_GID" "$groups" --
+		"${args[@]}")
 }
 
 # After mpirun on node1: ends what the other machines run for it.

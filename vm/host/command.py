@@ -85,7 +85,17 @@ def command_list(arguments):
 COMMANDS = {'run': command_run, 'list': command_list, 'pack': pack.command}
 
 
+def open_standard_files():
+    """A caller may have closed some. Other files must not get their numbers."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+
+
 def main(arguments):
+    open_standard_files()
     os.environ['PATH'] = os.environ.get('PATH', '') + ':/usr/local/sbin:/usr/sbin:/sbin'
     name, rest = (arguments + [''])[0], arguments[1:]
     if name in ('-h', '--help', 'help'):

@@ -35,6 +35,7 @@ class Output(threading.Thread):
         self.file = open(path, 'wb') if path else None   # noqa: SIM115  # closed by run()
         self.prefix = prefix
         self.rest = b''
+        self.unread = False
         self.machine_ended = threading.Event()
 
     def run(self):
@@ -63,12 +64,12 @@ class Output(threading.Thread):
         self.write(b''.join(self.prefix + line + b'\n' for line in lines))
 
     def write(self, data):
-        """If nobody reads any more, the command goes on."""
-        while data and self.target is not None:
+        """If nobody reads any more, Machine.is_unread() says so."""
+        while data and not self.unread:
             try:
                 data = data[os.write(self.target, data):]
             except BrokenPipeError:
-                self.target = None
+                self.unread = True
 
     def finish(self):
         self.machine_ended.set()
@@ -196,6 +197,10 @@ class Machine:
                 pass        # the machine has ended
 
         threading.Thread(target=copy, daemon=True).start()
+
+    def is_unread(self):
+        """Has the reader of the output gone? Then the run ends, as by SIGPIPE."""
+        return any(output.unread for output in self.outputs)
 
     def kill(self, reason=''):
         self.reason = self.reason or reason

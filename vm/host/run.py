@@ -20,15 +20,16 @@ from .machine import Machine
 from .report import UsageError, say, show
 from .verdict import judge
 
-INTERRUPTED = 130
+# Exit statuses of programs that signals end, as shells report them
+INTERRUPTED, BROKEN_PIPE = 130, 141
 
 
 class Interrupted(Exception):
-    """Ctrl-C, or another signal that ends the run."""
+    """Ctrl-C, or another signal that ends the run; or nobody reads the output any more."""
 
 
 def interrupt(*_):
-    raise Interrupted
+    raise Interrupted(INTERRUPTED)
 
 
 def temporary():
@@ -78,8 +79,10 @@ class Run:
 
     def start(self):
         several = f'{self.options.nodes} machines, each ' if self.options.nodes > 1 else ''
+        processors = '1 processor' if self.options.smp == 1 else \
+            f'{self.options.smp} processors'
         say(f'booting {self.guest.version} ({several}{self.machines[0].plan.accel}, '
-            f'{self.options.smp} processors, {self.options.mem})')
+            f'{processors}, {self.options.mem})')
         for machine in self.machines:
             machine.start()
 
@@ -113,6 +116,8 @@ class Run:
             if waiting and all(machine.ready for machine in self.machines):
                 waiting = False
                 self.all_ready()
+            if any(machine.is_unread() for machine in self.machines):
+                raise Interrupted(BROKEN_PIPE)
             if deadline and time.monotonic() >= deadline:
                 self.kill('timeout')
             elif self.options.nodes > 1:
@@ -239,9 +244,10 @@ def run(options, guest):
     call = Run(options, guest)
     try:
         return call.run()
-    except Interrupted:
-        say('interrupted')
-        return INTERRUPTED
+    except Interrupted as error:
+        if error.args[0] == INTERRUPTED:
+            say('interrupted')
+        return error.args[0]
     finally:
         for number in signal.SIGINT, signal.SIGTERM, signal.SIGHUP:
             signal.signal(number, signal.SIG_IGN)
