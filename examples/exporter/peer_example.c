@@ -4,10 +4,13 @@
  *
  * Its "device memory" is kernel pages that user space maps as bare PFNs
  * (VM_PFNMAP), so that get_user_pages() cannot pin them. open() of
- * /dev/peer_example and mmap() at offset 0 create an object. A write() of any data
- * to that file moves the object to other pages, as a driver does that needs its
- * memory for something else. The write fails with EBUSY while an MR has pinned the
- * object. An on-demand MR faults again.
+ * /dev/peer_example and mmap() at offset 0 create an object. A write() to that file
+ * is a command:
+ *
+ *   move    moves the object to other pages, as a driver does that needs its memory
+ *           for something else. Fails with EBUSY while an MR has pinned the object.
+ *           An on-demand MR faults again
+ *   revoke  ends all MRs of the object for ever. It can be registered again
  *
  * The main rule: the lock of the object is held across "invalidate all users, then
  * move", and across "report where the pages are" (fault).
@@ -23,6 +26,8 @@
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/slab.h>
+#include <linux/string.h>
+#include <linux/uaccess.h>
 #include <rdma/peer_mem.h>
 
 #define EXAMPLE_MAX (16 << 20)
@@ -178,6 +183,21 @@ static int example_move(struct example_object *obj)
 	mutex_unlock(&obj->lock);
 	example_free_pages(fresh, obj->count);
 	return ret;
+}
+
+/*
+ * As a driver does whose memory ends. When it returns, no access uses the object. The
+ * core calls example_unpin() and example_release() soon, from a work item.
+ */
+static int example_revoke(struct example_object *obj)
+{
+	struct example_region *reg;
+
+	mutex_lock(&obj->lock);
+	list_for_each_entry(reg, &obj->regions, node)
+		ib_peer_revoke(reg->region);
+	mutex_unlock(&obj->lock);
+	return 0;
 }
 
 /* ---- mappings --------------------------------------------------------- */
@@ -372,8 +392,19 @@ static ssize_t example_write(struct file *filp, const char __user *text,
 			     size_t length, loff_t *offset)
 {
 	struct example_object *obj = READ_ONCE(filp->private_data);
-	int ret = obj ? example_move(obj) : -ENXIO;
+	char command[8] = "";
+	int ret = -EINVAL;
 
+	if (!obj)
+		return -ENXIO;
+	if (length >= sizeof(command))
+		return -EINVAL;
+	if (copy_from_user(command, text, length))
+		return -EFAULT;
+	if (sysfs_streq(command, "move"))
+		ret = example_move(obj);
+	else if (sysfs_streq(command, "revoke"))
+		ret = example_revoke(obj);
 	return ret ?: length;
 }
 
