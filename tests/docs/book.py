@@ -142,7 +142,7 @@ def groups():
 
 def commands():
     main = read(os.path.join(PROJECT, 'run')).split('main()')[1]
-    return {'vm'} | set(re.findall(r'^\t([a-z]+)\) run_', main, re.MULTILINE))
+    return {'vm'} | set(re.findall(r'^\t([a-z-]+)\) run_', main, re.MULTILINE))
 
 
 def options():

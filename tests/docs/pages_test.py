@@ -39,6 +39,7 @@ PAGES = {
     'docs/monitoring.md': {},
     'docs/exporter-guide.md': {
         'register': r'\n4\n$',
+        'test the native example': r'\n# PASSED: ',
     },
     'docs/mappings.md': {},
     'docs/cmb.md': {

@@ -161,13 +161,14 @@ TEST_F(claim, beside_system_memory)
 /* Two mappings of the node are adjacent, but not one contiguous memory. */
 TEST_F(claim, two_mappings)
 {
-	uint8_t *middle = self->there.mem.addr + SIZE / 2;
-	struct vt_part part = { 0, SIZE / 2 - 100, 200 };
+	size_t half = SIZE / PAGE / 2 * PAGE;
+	uint8_t *middle = self->there.mem.addr + half;
+	struct vt_part part = { 0, half - 100, 200 };
 
-	ASSERT_EQ(0, et_node_map_at(middle, SIZE / 2));
+	ASSERT_EQ(0, et_node_map_at(middle, half));
 	EXPECT_NE(0, pin_errno(self, middle - PAGE, 2 * PAGE, VT_ACCESS_ALL));
 	EXPECT_NE(0, pin_errno(self, middle - 1, 2, VT_ACCESS_ALL));
-	/* If the mappings share their memory, this is in both. */
+	/* If the mappings share their memory, a WRITE is in both. */
 	memcpy(self->there.shadow, self->there.mem.addr, SIZE);
 	EXPECT_EQ(0, vt_access_ops[0].run(&self->link, &part));
 	memcpy(self->there.shadow, self->there.mem.addr, SIZE);

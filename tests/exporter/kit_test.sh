@@ -21,8 +21,7 @@ kit=$build/tests/exporter/peermem-exporter-test
 example=$build/examples/exporter/peer_example.ko
 bridges=/sys/module/ib_peer_mem/parameters/p2p_bridges
 
-# Binds peer_cmb to the controller with the large buffer; see tests/vm/vm.sh. The node's
-# name is in cmb.
+# Binds peer_cmb to a controller.
 bind_cmb()
 {
 	local device=/sys/bus/pci/devices/$1
@@ -32,8 +31,7 @@ bind_cmb()
 	[ ! -e "$device/driver" ] || echo "$1" > "$device/driver/unbind"
 	echo peer_cmb > "$device/driver_override"
 	echo "$1" > /sys/bus/pci/drivers_probe
-	cmb=$(basename "$device"/misc/peer_cmb*)
-	[ -c "/dev/$cmb" ]
+	[ -e "$(echo "$device"/misc/peer_cmb*)" ]
 }
 
 release_cmb()
@@ -59,9 +57,9 @@ bo=$build/tests/exporter/vram_bo
 kit_run vram "$kit" --exporter peer_vram --size 4M --move "$bo move" --revoke "$bo revoke" \
 	--unload "rmmod peer_vram" --load "modprobe peer_vram" /dev/peer_vram0
 
+# The controller with the large buffer is the last one; see tests/vm/vm.sh.
 controller=$(grep -l '^0x010802' /sys/bus/pci/devices/*/class | cut -d/ -f6 | tail -n 1)
 tap_run "bind peer_cmb to $controller" bind_cmb "$controller"
-# A subshell of tap_run has bound it.
 cmb=$(basename "/sys/bus/pci/devices/$controller"/misc/peer_cmb*)
 kit_run cmb "$kit" --exporter "$cmb" --unload "rmmod peer_cmb" \
 	--load "modprobe peer_cmb controllers=$controller" "/dev/$cmb"
