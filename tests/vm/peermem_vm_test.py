@@ -21,7 +21,7 @@ import xml.etree.ElementTree
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, '..'), os.path.join(HERE, '../../vm')]
 
-from host import environment, guests  # noqa: E402
+from host import environment, guests, summary  # noqa: E402
 from points import Tap  # noqa: E402
 
 PROGRAM, BUILD = map(os.path.abspath, sys.argv[1:3])
@@ -183,12 +183,51 @@ def test_results():
                   'Linux version' in read(f'{results}/kernel.log'))
         tap.equal('the last lines say what failed', err.splitlines()[-2:],
                   ['vm: failed: two (got 5, want 6)', f'vm: results are in {results}'])
+        check_summary(read(f'{results}/summary.md'))
         done = peermem_vm('--results', results, '--', 'sh', '-c', 'echo why; exit 3')
         tap.equal('a command without TAP is one case', cases(f'{results}/junit.xml'),
                   {'sh': ('failure', 'exit status 3: why'),
                    'the virtual machine': ('passed', '')}, *printed(done))
         tap.point('nothing is left of an earlier run',
                   not os.path.exists(f'{results}/results.tap'))
+
+
+def check_summary(text):
+    head, failed, counters = (text.split('\n\n') + [''] * 3)[:3]
+    tap.point('summary.md: the command and how it ended',
+              head.startswith('# <code>bash -c ') and head.endswith('</code>: failed'), head)
+    tap.equal('summary.md: counts', failed,
+              '**2 passed, 1 failed, 1 skipped**, exit status 1')
+    tap.equal('summary.md: the failed test case, and the reason', counters,
+              '| failed | reason |\n|---|---|\n| two | got 5, want 6 |')
+    tap.point('summary.md: counters that changed, and no others',
+              '\n| rxe0/sent\\_pkts | ' in text and '\n| rxe0/rcvd\\_pkts | ' in text and
+              'rxe0/out\\_of\\_seq' not in text and 'Kernel warnings' not in text, text)
+
+
+def test_summary():
+    """Without a virtual machine"""
+    with tempfile.TemporaryDirectory() as folder:
+        for name, log in ('node1', 'fine\n'), ('node2', 'x\n[1.0] WARNING: <a> at b.c:5\ny\n'):
+            os.mkdir(f'{folder}/{name}')
+            write(f'{folder}/{name}/kernel.log', log)
+        sections = [
+            summary.Section('node1', f'{folder}/node1', [('passed', 'one', '')] * 300),
+            summary.Section('node2', f'{folder}/node2',
+                            [('failed', f'a|<b>`{n}`', 'x' * 1000) for n in range(300)])]
+        summary.write(folder, ['a & b\n', 'c'], sections, 123)
+        text = read(f'{folder}/summary.md')
+    tap.equal('a summary of two machines', text.split('\n\n')[:4],
+              ["# <code>&#x27;a &amp; b &#x27; c</code>: failed",
+               '**300 passed, 300 failed, 0 skipped**, exit status 123',
+               '## node1: 300 passed, 0 failed, 0 skipped',
+               '## node2: 0 passed, 300 failed, 0 skipped'])
+    tap.point('names are not taken for Markdown',
+              '\n| a\\|&lt;b&gt;\\`0\\` | xxx' in text, text[:2000])
+    tap.point('long tables are cut', 'and 100 more\n' in text and len(text) < 100000,
+              len(text))
+    tap.point('kernel warnings', 'Kernel warnings: 1\n\n<pre>\n'
+              '[1.0] WARNING: &lt;a&gt; at b.c:5\n</pre>\n' in text, text[-300:])
 
 
 # Each machine sends its number to the other one.
@@ -225,6 +264,9 @@ def test_nodes():
         tap.equal('each has results',
                   [cases(f'{results}/node{n}/junit.xml')['python3'][0] for n in (1, 2)],
                   ['passed', 'failure'])
+        text = read(f'{results}/summary.md')
+        tap.point('one summary has both', '\n## node1: 2 passed, 0 failed' in text and
+                  '\n## node2: 1 passed, 1 failed' in text, text)
         with open(f'{results}/node1/traffic.pcap', 'rb') as file:
             tap.point('the traffic is captured', b'\x0a\x00\x00\x02' in file.read())
 

@@ -20,8 +20,8 @@ GROUPS = (
         Option('stdin', None, 'pass standard input to COMMAND; otherwise it is empty'),
         Option('tty', None, 'run COMMAND on the terminal'),
         Option('user', None, 'run COMMAND as the calling user, not as root'),
-        Option('results', 'DIR', 'write to DIR: kernel.log, junit.xml, the output, counters '
-               'before and after, and out/ ($PEERMEM_OUT in the guest)'),
+        Option('results', 'DIR', 'write to DIR: summary.md, kernel.log, junit.xml, the output, '
+               'counters before and after, and out/ ($PEERMEM_OUT in the guest)'),
         Option('timeout', 'S', 'give up after S seconds; 0: never (default 600; shell: 0)'),
         Option('verbose', None, 'print kernel messages on standard error'),
     )),
@@ -61,6 +61,7 @@ CLONE = ('Source folder', (
     Option('no-build', None, 'use the modules in the build folder without building'),
 ))
 LISTS = ('rw', 'env', 'module')
+MAX_NODES = 8
 
 INTRODUCTION = '''\
 Boots a virtual machine, loads peermem's modules, brings up the RDMA device rxe0
@@ -179,7 +180,7 @@ def check_numbers(options):
     options.smp = options.smp or 2
     number(options, 'smp', 1, 255, 'a number from 1 to 255')
     options.nodes = options.nodes or 1
-    number(options, 'nodes', 1, 8, 'a number from 1 to 8')
+    number(options, 'nodes', 1, MAX_NODES, f'a number from 1 to {MAX_NODES}')
     if options.timeout is None:
         options.timeout = 600 if options.command else 0
     number(options, 'timeout', 0, 999999999, 'seconds, or 0 for no limit')

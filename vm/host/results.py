@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
-"""The folder of --results, for each machine:
+"""The folder of --results. It has summary.md (summary.py), and for each machine:
 
   kernel.log                 the kernel log
   stdout.txt, stderr.txt     the output of the command
@@ -16,7 +16,12 @@ import os
 import shutil
 
 from . import tap
+from .options import MAX_NODES
 from .report import say
+
+# What a run writes, besides the folder out
+FILES = ('kernel.log', 'stdout.txt', 'stderr.txt', 'results.tap', 'junit.xml',
+         'counters.json', 'traffic.pcap', 'summary.md')
 
 
 def read_text(path):
@@ -115,9 +120,8 @@ def write(folder, words, verdict):
     return points
 
 
-def summarize(folder, points):
-    """Ends a failing run with the few lines that matter."""
-    failed = [point for point in points if point[0] == 'failed']
+def summarize(folder, failed):
+    """Ends a failing run with the few lines that matter: the failed test cases."""
     for _, name, reason in failed[:10]:
         say(f'failed: {name}' + (f' ({reason})' if reason else ''))
     if len(failed) > 10:
@@ -126,9 +130,9 @@ def summarize(folder, points):
 
 
 def clear(folder):
-    """Removes the files of an earlier run."""
-    for name in ('kernel.log', 'stdout.txt', 'stderr.txt', 'results.tap', 'junit.xml',
-                 'counters.json', 'traffic.pcap'):
-        path = os.path.join(folder, name)
-        if os.path.exists(path):
-            os.unlink(path)
+    """Removes the files of an earlier run, also of one with several machines."""
+    for place in folder, *(f'{folder}/node{number}' for number in range(1, MAX_NODES + 1)):
+        for name in FILES:
+            path = os.path.join(place, name)
+            if os.path.exists(path):
+                os.unlink(path)

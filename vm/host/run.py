@@ -15,7 +15,7 @@ import tempfile
 import termios
 import time
 
-from . import accel, qemu, results
+from . import accel, qemu, results, summary
 from .machine import Machine
 from .report import UsageError, say, show
 from .verdict import judge
@@ -59,7 +59,6 @@ class Run:
         work = f'{self.work}/{number}'
         os.makedirs(f'{folder}/out', exist_ok=True)
         os.mkdir(work)
-        results.clear(folder)
         traffic = self.options.results and (several or self.options.link)
         plan = qemu.Plan(self.options, self.guest, accelerator, number, work, self.work,
                          f'{folder}/kernel.log', f'{folder}/out',
@@ -74,6 +73,7 @@ class Run:
             os.makedirs(options.link.rpartition(':')[0], exist_ok=True)
         if options.vram and os.path.exists(options.vram):
             os.unlink(options.vram)
+        results.clear(self.folder)
         for number in range(1, options.nodes + 1):
             self.add_machine(number, accelerator)
 
@@ -157,21 +157,38 @@ class Run:
         return self.report()
 
     def report(self):
-        """Prints what went wrong. Returns the exit status: with several machines, that of
-        the first machine that failed by itself, else of the first command that failed."""
+        """Prints what went wrong, and writes the results. Returns the exit status."""
         verdicts = [judge(machine.end(), machine.log(), self.options.timeout)
                     for machine in self.machines]
         for machine, verdict in zip(self.machines, verdicts):
             self.report_machine(machine, verdict)
+        status = self.exit_status(verdicts)
         if self.options.results:
-            say_results(self.machines, verdicts, self.folder)
+            self.write_results(verdicts, status)
         if any(verdict.failed for verdict in verdicts):
             self.keep_log()
+        return status
+
+    def exit_status(self, verdicts):
+        """With several machines, that of the first machine that failed by itself, else of
+        the first command that failed."""
         causes = [verdict for machine, verdict in zip(self.machines, verdicts)
                   if verdict.failed and machine.reason != 'another machine failed']
         for verdict in causes + [verdict for verdict in verdicts if verdict.status]:
             return verdict.status
         return 0
+
+    def write_results(self, verdicts, status):
+        command, sections = self.options.command, []
+        for machine, verdict in zip(self.machines, verdicts):
+            points = results.write(machine.folder, command, verdict)
+            name = machine.prefix.decode().rstrip(': ')
+            sections.append(summary.Section(name, machine.folder, points))
+        summary.write(self.folder, command, sections, status)
+        failed = [point for section in sections for point in section.points
+                  if point[0] == 'failed']
+        if failed:
+            results.summarize(self.folder, failed)
 
     def report_machine(self, machine, verdict):
         name = machine.prefix.decode()
@@ -200,14 +217,6 @@ class Run:
         shutil.rmtree(self.work, ignore_errors=True)
         if not self.keep_folder:
             shutil.rmtree(self.folder, ignore_errors=True)
-
-
-def say_results(machines, verdicts, folder):
-    points = []
-    for machine, verdict in zip(machines, verdicts):
-        points += results.write(machine.folder, machine.plan.options.command, verdict)
-    if any(point[0] == 'failed' for point in points):
-        results.summarize(folder, points)
 
 
 def results_folder(path):
