@@ -21,7 +21,7 @@ import xml.etree.ElementTree
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, '..'), os.path.join(HERE, '../../vm')]
 
-from host import environment, guests, summary  # noqa: E402
+from host import environment, guests, initrd, summary  # noqa: E402
 from points import Tap  # noqa: E402
 
 PROGRAM, BUILD = map(os.path.abspath, sys.argv[1:3])
@@ -280,6 +280,17 @@ def test_mpirun():
     tap.equal('one process on each', sorted(line.replace('node1: ', '')
                                             for line in out.splitlines()),
               ['node1', 'node2'], err)
+
+
+def test_calls_mpirun():
+    """Which commands run on the first machine only"""
+    for words in (['mpirun', '-np', '2', 'x'], ['/usr/bin/mpiexec', 'x'],
+                  ['sh', '-c', 'mpirun x'], ['bash', '-eo', 'pipefail', '-c',
+                                             'export C=1\n A=1 B=2 /opt/bin/mpiexec x\n']):
+        tap.point(f'mpirun: {words}', initrd.calls_mpirun(words))
+    for words in (['./mpirun.sh'], ['sh', '-c', 'mpirun_x y'], ['sh', '-c', 'echo mpirun x'],
+                  ['sh', '-c'], ['sh', 'mpirun'], ['echo', '-c', 'mpirun x']):
+        tap.point(f'not mpirun: {words}', not initrd.calls_mpirun(words))
 
 
 IDENTITY = r'''

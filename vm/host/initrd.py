@@ -3,6 +3,7 @@
 
 import grp
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -12,6 +13,8 @@ from . import cpio, environment, guests
 
 GUEST = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), 'guest')
 SCRIPTS = ('init', 'guest.sh', 'rxe.sh', 'leaks.sh', 'unload.sh', 'counters.sh', 'node.py')
+# A line of a shell script that calls mpirun, perhaps with variables set
+MPIRUN_LINE = re.compile(r'^\s*(\w+=\S*\s+)*(\S*/)?(mpirun|mpiexec)\s', re.MULTILINE)
 
 
 def append(kernel, archive, path):
@@ -90,10 +93,17 @@ def configuration(plan):
     return ''.join(f'{name}={shlex.quote(str(value))}\n' for name, value in values.items())
 
 
+def calls_mpirun(words):
+    """Is the command mpirun, or a shell with a line that begins with it?"""
+    name = os.path.basename(words[0])
+    if name in ('sh', 'bash', 'dash') and '-c' in words[:-1]:
+        return bool(MPIRUN_LINE.search(words[words.index('-c') + 1]))
+    return name in ('mpirun', 'mpiexec')
+
+
 def is_mpi(options):
     """Does one machine run the command, over all?"""
-    return options.nodes > 1 and \
-        os.path.basename(options.command[0]) in ('mpirun', 'mpiexec')
+    return options.nodes > 1 and calls_mpirun(options.command)
 
 
 def command(plan):

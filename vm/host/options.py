@@ -27,7 +27,8 @@ GROUPS = (
     )),
     ('Network', (
         Option('nodes', 'N', 'start N machines on one private network, node1 to nodeN, and run '
-               'COMMAND on each; mpirun and mpiexec run on node1, over all'),
+               'COMMAND on each; mpirun and mpiexec run on node1, over all, also as lines '
+               'of sh -c'),
         Option('link', 'DIR:N', 'be machine N (1 or 2) of two on a private network, with the '
                'address 10.0.0.N; start the other one with the same DIR'),
         Option('net', 'user', 'let the guest use the network of the host'),
