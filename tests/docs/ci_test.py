@@ -65,10 +65,10 @@ def missing(name, text):
 def main():
     build, names = os.path.abspath(sys.argv[1]), sys.argv[2:]
     tap = Tap()
-    shell = Shell(TIMEOUT)
     found = list(blocks(os.path.join(PROJECT, PAGE)))
     with tempfile.TemporaryDirectory() as folder:
         prepare(folder, build)
+        shell = Shell(TIMEOUT)
         for _, name, commands in found:
             if names and name not in names:
                 continue
