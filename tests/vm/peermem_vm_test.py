@@ -272,9 +272,10 @@ def test_nodes():
 
 
 def test_mpirun():
-    done = peermem_vm('--nodes', '2', '--smp', '1', '--', 'mpirun', '--mca', 'btl',
-                      'tcp,self', '-np', '2', '--map-by', 'node', 'sh', '-c',
-                      'hostname; echo to stderr >&2')
+    """As a line of a shell; tests/docs/ci_test.py has it as the command."""
+    done = peermem_vm('--nodes', '2', '--smp', '1', '--', 'bash', '-eo', 'pipefail', '-c',
+                      'ranks="-np 2 --map-by node"\nmpirun --mca btl tcp,self $ranks '
+                      "sh -c 'hostname; echo to stderr >&2'")
     out, err = printed(done)
     tap.equal('mpirun runs over the machines', done.returncode, 0, out, err)
     tap.equal('one process on each', sorted(line.replace('node1: ', '')
