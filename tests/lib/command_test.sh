@@ -149,7 +149,7 @@ tap_is "mrs: JSON" "$("$peermem" mrs --json "$HOLDER_PID" |
 print(mr["pid"], mr["command"], mr["address"], mr["length"], mr["kind"])')" \
 	"$HOLDER_PID holder $held 1048576 on-demand"
 tap_is "top: schema" "$("$peermem" top --json --count 1 | "$here/schema.py")" ""
-screen=$("$here/screen.py" '^ *[0-9]+ holder' q -- "$peermem" top)
+screen=$("$here/screen.py" '^ *[0-9]+ holder .* on-demand ' q -- "$peermem" top)
 tap_run "top: the bar of the VRAM" \
 	grep -E "^peer_vram0 +\[[#| ]{24}\] [0-9.]+ .?i?B of 256.0 MiB used" <<< "$screen"
 tap_run "top: the MR with its process" \
