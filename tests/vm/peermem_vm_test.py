@@ -188,6 +188,10 @@ def test_results():
         tap.equal('a command without TAP is one case', cases(f'{results}/junit.xml'),
                   {'sh': ('failure', 'exit status 3: why'),
                    'the virtual machine': ('passed', '')}, *printed(done))
+        done = peermem_vm('--results', results, '--timeout', '25', '--', 'sleep', '100')
+        tap.equal('a timeout is a failure of the machine', cases(f'{results}/junit.xml'),
+                  {'sleep': ('skipped', 'the machine failed'),
+                   'the virtual machine': ('failure', 'timeout after 25 s')}, *printed(done))
         tap.point('nothing is left of an earlier run',
                   not os.path.exists(f'{results}/results.tap'))
 
@@ -232,11 +236,17 @@ def test_summary():
 
 # Each machine sends its number to the other one.
 EXCHANGE = r'''
-import os, socket
+import os, socket, time
 own = int(os.environ['PEERMEM_NODE'])
 other = 3 - own
+def connect():
+    while True:     # until the other one listens
+        try:
+            return socket.create_connection((f'node{other}', 2000), timeout=60)
+        except ConnectionRefusedError:
+            time.sleep(0.1)
 def send():
-    with socket.create_connection((f'node{other}', 2000), timeout=60) as peer:
+    with connect() as peer:
         peer.sendall(str(own).encode())
 def receive(server):
     with server.accept()[0] as peer:
@@ -254,8 +264,8 @@ raise SystemExit(own - 1)
 
 def test_nodes():
     with tempfile.TemporaryDirectory() as results:
-        done = peermem_vm('--nodes', '2', '--smp', '1', '--results', results, '--',
-                          'python3', '-c', EXCHANGE)
+        done = peermem_vm('--nodes', '2', '--smp', '1', '--timeout', '200', '--results',
+                          results, '--', 'python3', '-c', EXCHANGE)
         out, err = printed(done)
         tap.equal('two machines: exit status of the one that failed', done.returncode, 1, err)
         tap.equal('each runs the command, and reaches the other one', sorted(out.splitlines()),

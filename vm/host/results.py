@@ -17,7 +17,7 @@ import shutil
 
 from . import tap
 from .options import MAX_NODES
-from .report import say
+from .report import KERNEL, say
 
 # What a run writes, besides the folder out
 FILES = ('kernel.log', 'stdout.txt', 'stderr.txt', 'results.tap', 'junit.xml',
@@ -65,6 +65,13 @@ def set_reason(stream, index, text):
     stream.points[index] = (result, name, text)
 
 
+def machine_reason(verdict):
+    """The line that says why the machine failed: the first kernel warning, or the end."""
+    if not verdict.failed:
+        return ''
+    return verdict.lines[1 if verdict.status == KERNEL else -1].removeprefix('vm: ')
+
+
 def test_cases(command, verdict, text):
     """The test cases of a run: (result, name, reason), and the lines of TAP."""
     stream, lines = read_tap(text)
@@ -83,9 +90,8 @@ def test_cases(command, verdict, text):
         points.append(('skipped', command, 'the machine failed') if verdict.failed else
                       (result, command, f'exit status {verdict.status}' +
                        (f': {last[0]}' if last else '') if verdict.status else ''))
-    machine = [line for line in verdict.lines if not line.startswith('vm: kernel')]
     points.append(('failed' if verdict.failed else 'passed', 'the virtual machine',
-                   machine[0] if verdict.failed and machine else ''))
+                   machine_reason(verdict)))
     return points, lines if is_tap else []
 
 

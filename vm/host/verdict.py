@@ -20,11 +20,19 @@ def explain_warnings(lines, found):
             'vm: kernel log from the first warning on:', *lines[found[0]:found[0] + 31]]
 
 
+def before_dump(lines):
+    """The lines before the stacks that guest.sh logs shortly before the time limit."""
+    for index, line in enumerate(lines):
+        if 'sysrq: Show Blocked State' in line:
+            return lines[:index]
+    return lines
+
+
 def judge(end, log, timeout):
     """Returns the exit status of peermem-vm, the lines to print, and whether the machine
     failed (not the command)."""
     lines = kernel_warnings.log_lines(log)
-    found = kernel_warnings.find(lines)
+    found = kernel_warnings.find(before_dump(lines) if end.reason == 'timeout' else lines)
     log_part = explain_warnings(lines, found) if found else lines[-31:]
     if end.reason == 'timeout':
         return Verdict(report.TIMEOUT, [*log_part, f'vm: timeout after {timeout} s'], True)
