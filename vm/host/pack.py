@@ -17,12 +17,12 @@ modules: the kernel, the modules of the distribution that it needs, and peermem'
 (about 20 MB). "peermem-vm run --guest FOLDER" uses it.
 '''
 
-# Modules of the distribution besides those that peermem's and the boot need: for the
-# devices of the machine, and for networks and file systems that tests make
-MODULES = ('ib_uverbs', 'rdma_ucm', 'ib_umad', 'rdma_rxe', 'nvme', 'ext4', 'loop', 'veth',
-           'dummy', 'bridge', 'tun')
-# Checksums that rxe and ext4 ask for by name
-OPTIONAL = ('crc32_generic', 'crc32_pclmul', 'crc32c_generic', 'crc32c_intel')
+# Modules of the distribution besides those that peermem's and the boot need
+MODULES = ('ib_uverbs', 'rdma_ucm', 'rdma_rxe')
+# Not all kernels have these: for the disks, networks and file systems that tests make, and
+# the checksums that rxe and ext4 ask for by name
+OPTIONAL = ('ib_umad', 'nvme', 'ext4', 'loop', 'veth', 'dummy', 'bridge', 'tun',
+            'crc32_generic', 'crc32_pclmul', 'crc32c_generic', 'crc32c_intel')
 
 
 def needed(module):
