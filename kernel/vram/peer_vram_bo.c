@@ -2,15 +2,18 @@
 /*
  * Creates and kills BOs, and limits their total size.
  *
+ * A BO is a GEM object and its parts, each a TTM buffer object (peer_vram_types.h).
+ *
  * A dead BO has no blocks, no pages, no page table entries and no regions, and
  * never gets any again. Killing a BO cannot fail, and waits for no user.
  *
  * The limit covers all BOs of all devices, wherever they are: all of them may
  * have to live in system memory at the same time. A BO is charged from its
- * allocation until TTM frees it.
+ * allocation until TTM has freed its last part.
  */
 #include <compat/ttm.h>
 #include <drm/drm_gem.h>
+#include <drm/drm_vma_manager.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/slab.h>
@@ -61,21 +64,9 @@ static int peer_vram_charge(u64 bytes)
 
 /* ---- creation --------------------------------------------------------- */
 
-/* The last reference on the BO has been dropped. TTM frees it, now or later. */
-static void peer_vram_gem_free(struct drm_gem_object *gem)
+static void peer_vram_bo_free(struct peer_vram_bo *bo)
 {
-	ttm_bo_fini(container_of(gem, struct ttm_buffer_object, base));
-}
-
-static const struct drm_gem_object_funcs peer_vram_gem_funcs = {
-	.free = peer_vram_gem_free,
-};
-
-/* TTM's last call for a BO, also for one that ttm_bo_init_reserved() refused. */
-static void peer_vram_bo_free(struct ttm_buffer_object *tbo)
-{
-	struct peer_vram_bo *bo = to_peer_vram_bo(tbo);
-	struct peer_vram_device *vram = peer_vram_bo_device(bo);
+	struct peer_vram_device *vram = bo->vram;
 
 	spin_lock(&vram->lock);
 	list_del_init(&bo->node);
@@ -83,14 +74,78 @@ static void peer_vram_bo_free(struct ttm_buffer_object *tbo)
 	spin_unlock(&vram->lock);
 
 	atomic64_sub(peer_vram_bo_vram_size(bo), &peer_vram_charged);
+	drm_gem_object_release(&bo->gem);
+	dma_resv_fini(&bo->resv);
+	kvfree(bo);
+}
+
+static void peer_vram_bo_drop(struct peer_vram_bo *bo)
+{
+	if (atomic_dec_and_test(&bo->nr_unfreed))
+		peer_vram_bo_free(bo);
+}
+
+/* TTM's last call for a part, also for one that ttm_bo_init_reserved() refused. */
+static void peer_vram_part_free(struct ttm_buffer_object *tbo)
+{
 	drm_gem_object_release(&tbo->base);
-	kfree(bo);
+	peer_vram_bo_drop(to_peer_vram_part(tbo)->bo);
+}
+
+/* The BO has no references. TTM frees the part, now or later. */
+static void peer_vram_part_gem_free(struct drm_gem_object *gem)
+{
+	ttm_bo_fini(container_of(gem, struct ttm_buffer_object, base));
+}
+
+static const struct drm_gem_object_funcs peer_vram_part_gem_funcs = {
+	.free = peer_vram_part_gem_free,
+};
+
+/* The last reference on the BO has been dropped. */
+static void peer_vram_gem_free(struct drm_gem_object *gem)
+{
+	struct peer_vram_bo *bo = container_of(gem, struct peer_vram_bo, gem);
+	struct peer_vram_part *part;
+
+	peer_vram_for_each_part(part, bo)
+		drm_gem_object_put(&part->tbo.base);
+	peer_vram_bo_drop(bo);
+}
+
+static const struct drm_gem_object_funcs peer_vram_gem_funcs = {
+	.free = peer_vram_gem_free,
+};
+
+/* Creates the next part, in system memory and without pages. */
+static int peer_vram_part_init(struct peer_vram_bo *bo)
+{
+	/* Not interruptible: a new part has no users to wait for. */
+	struct ttm_operation_ctx ctx = {};
+	struct peer_vram_part *part = &bo->parts[bo->nr_parts];
+	int ret;
+
+	part->bo = bo;
+	part->offset = (u64)bo->nr_parts << PEER_VRAM_PART_SHIFT;
+	part->tbo.base.funcs = &peer_vram_part_gem_funcs;
+	drm_gem_private_object_init(&bo->vram->drm, &part->tbo.base,
+				    min(peer_vram_bo_size(bo) - part->offset,
+					(u64)PEER_VRAM_PART_SIZE));
+	atomic_inc(&bo->nr_unfreed);
+	ret = ttm_bo_init_reserved(&bo->vram->ttm, &part->tbo,
+				   ttm_bo_type_kernel,
+				   &peer_vram_system_placement, 0, &ctx, NULL,
+				   &bo->resv, peer_vram_part_free);
+	if (ret)
+		return ret;
+	bo->nr_parts++;
+	return 0;
 }
 
 /* From now on, removal of the device kills the BO. Return: 0; -ENODEV removed. */
 static int peer_vram_bo_add_live(struct peer_vram_bo *bo)
 {
-	struct peer_vram_device *vram = peer_vram_bo_device(bo);
+	struct peer_vram_device *vram = bo->vram;
 	int ret = 0;
 
 	spin_lock(&vram->lock);
@@ -102,12 +157,26 @@ static int peer_vram_bo_add_live(struct peer_vram_bo *bo)
 	return ret;
 }
 
-/* Creates a BO in system memory, without pages. Returns with resv not held. */
+static int peer_vram_bo_init(struct peer_vram_bo *bo, u32 nr_parts)
+{
+	int ret;
+
+	ret = drm_gem_create_mmap_offset(&bo->gem);
+	dma_resv_lock(&bo->resv, NULL);
+	while (!ret && bo->nr_parts < nr_parts)
+		ret = peer_vram_part_init(bo);
+	if (!ret)
+		ret = peer_vram_bo_add_live(bo);
+	dma_resv_unlock(&bo->resv);
+	return ret;
+}
+
+/* Creates a BO in system memory, without pages. */
 static struct peer_vram_bo *peer_vram_bo_alloc(struct peer_vram_device *vram,
 					       u64 length)
 {
-	/* Not interruptible: a new BO has no users to wait for. */
-	struct ttm_operation_ctx ctx = {};
+	static struct lock_class_key resv_key;
+	u32 nr_parts = DIV_ROUND_UP_ULL(length, PEER_VRAM_PART_SIZE);
 	u64 vram_size = round_up(length, PEER_VRAM_BLOCK_SIZE);
 	struct peer_vram_bo *bo;
 	int ret;
@@ -115,27 +184,25 @@ static struct peer_vram_bo *peer_vram_bo_alloc(struct peer_vram_device *vram,
 	ret = peer_vram_charge(vram_size);
 	if (ret)
 		return ERR_PTR(ret);
-	bo = kzalloc(sizeof(*bo), GFP_KERNEL_ACCOUNT);
+	bo = kvzalloc(struct_size(bo, parts, nr_parts), GFP_KERNEL_ACCOUNT);
 	if (!bo) {
 		atomic64_sub(vram_size, &peer_vram_charged);
 		return ERR_PTR(-ENOMEM);
 	}
+	bo->vram = vram;
 	INIT_LIST_HEAD(&bo->node);
 	INIT_LIST_HEAD(&bo->regions);
+	atomic_set(&bo->nr_unfreed, 1);
+	dma_resv_init(&bo->resv);
+	/* Taken inside of the one of a dma-buf, which is of the same class otherwise. */
+	lockdep_set_class(&bo->resv.lock.base, &resv_key);
 	spin_lock(&vram->lock);
 	vram->nr_bos++;
 	spin_unlock(&vram->lock);
+	bo->gem.funcs = &peer_vram_gem_funcs;
+	drm_gem_private_object_init(&vram->drm, &bo->gem, length);
 
-	bo->tbo.base.funcs = &peer_vram_gem_funcs;
-	drm_gem_private_object_init(&vram->drm, &bo->tbo.base, length);
-	ret = ttm_bo_init_reserved(&vram->ttm, &bo->tbo, ttm_bo_type_device,
-				   &peer_vram_system_placement, 0, &ctx, NULL,
-				   NULL, peer_vram_bo_free);
-	if (ret)
-		return ERR_PTR(ret);
-
-	ret = peer_vram_bo_add_live(bo);
-	ttm_bo_unreserve(&bo->tbo);
+	ret = peer_vram_bo_init(bo, nr_parts);
 	if (ret) {
 		peer_vram_bo_put(bo);
 		return ERR_PTR(ret);
@@ -156,7 +223,6 @@ struct peer_vram_bo *peer_vram_bo_create(struct peer_vram_device *vram,
 					 u64 length, u32 flags)
 {
 	struct peer_vram_bo *bo;
-	u32 mem_type;
 	int ret;
 
 	if (!length)
@@ -168,8 +234,11 @@ struct peer_vram_bo *peer_vram_bo_create(struct peer_vram_device *vram,
 	if (IS_ERR(bo))
 		return bo;
 
-	mem_type = flags & PEER_VRAM_CREATE_SYSTEM ? TTM_PL_SYSTEM : TTM_PL_VRAM;
-	ret = peer_vram_bo_lock_and_move(bo, mem_type);
+	length = peer_vram_bo_size(bo);
+	if (flags & PEER_VRAM_CREATE_SYSTEM)
+		ret = peer_vram_bo_lock_system(bo, 0, length);
+	else
+		ret = peer_vram_bo_lock_vram(bo, 0, length);
 	if (ret) {
 		peer_vram_bo_put(bo);
 		return ERR_PTR(ret);
@@ -184,11 +253,11 @@ struct peer_vram_bo *peer_vram_bo_create(struct peer_vram_device *vram,
 /* ---- killing ---------------------------------------------------------- */
 
 /* Cannot fail: it allocates nothing. */
-static void peer_vram_bo_free_memory(struct peer_vram_bo *bo)
+static void peer_vram_part_free_memory(struct peer_vram_part *part)
 {
 	struct ttm_operation_ctx ctx = {};
 	struct ttm_placement nowhere = {};
-	struct ttm_buffer_object *tbo = &bo->tbo;
+	struct ttm_buffer_object *tbo = &part->tbo;
 
 	if (tbo->ttm && ttm_tt_is_populated(tbo->ttm))
 		ttm_bo_validate(tbo, &nowhere, &ctx);
@@ -210,19 +279,22 @@ static void peer_vram_bo_free_memory(struct peer_vram_bo *bo)
  */
 int peer_vram_bo_kill(struct peer_vram_bo *bo)
 {
-	struct peer_vram_device *vram = peer_vram_bo_device(bo);
-	struct dma_resv *resv = bo->tbo.base.resv;
+	struct peer_vram_device *vram = bo->vram;
+	struct peer_vram_part *part;
 
-	dma_resv_lock(resv, NULL);
+	dma_resv_lock(&bo->resv, NULL);
 	if (bo->dead) {
-		dma_resv_unlock(resv);
+		dma_resv_unlock(&bo->resv);
 		return -ENODEV;
 	}
 	bo->dead = true;
 	peer_vram_regions_revoke(bo);
-	ttm_bo_unmap_virtual(&bo->tbo);
-	peer_vram_bo_free_memory(bo);
-	dma_resv_unlock(resv);
+	drm_vma_node_unmap(&bo->gem.vma_node, vram->ttm.dev_mapping);
+	peer_vram_for_each_part(part, bo) {
+		peer_vram_part_free_memory(part);
+		cond_resched();
+	}
+	dma_resv_unlock(&bo->resv);
 
 	spin_lock(&vram->lock);
 	list_move_tail(&bo->node, &vram->dead_bos);

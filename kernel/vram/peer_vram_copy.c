@@ -3,14 +3,13 @@
  * Copies of the CPU to and from BOs.
  *
  * VRAM is accessed through its kernel mapping, a BAR with I/O accessors only. System
- * memory of a BO is accessed page by page. The caller holds resv, so the BO
- * does not move.
+ * memory of a BO is accessed page by page. The caller holds resv, so its parts do
+ * not move.
  *
  * User memory is never accessed with resv held: its page fault may take as long
  * as a user likes, and may need resv of the same BO.
  */
 #include <compat/ttm.h>
-#include <drm/ttm/ttm_placement.h>
 #include <linux/highmem.h>
 #include <linux/io.h>
 #include <linux/sched/signal.h>
@@ -57,16 +56,16 @@ static void peer_vram_copy_page(struct page *page, const struct iosys_map *map,
 	kunmap_local(vaddr);
 }
 
-/* Copies the whole BO between @res in VRAM and its system pages. */
-void peer_vram_copy_bo(struct peer_vram_bo *bo, struct ttm_resource *res,
-		       bool to_vram)
+/* Copies the whole part between @res in VRAM and its system pages. */
+void peer_vram_copy_part(struct peer_vram_part *part, struct ttm_resource *res,
+			 bool to_vram)
 {
-	struct peer_vram_device *vram = peer_vram_bo_device(bo);
-	struct page **pages = bo->tbo.ttm->pages;
+	struct peer_vram_device *vram = part->bo->vram;
+	struct page **pages = part->tbo.ttm->pages;
 	u64 offset, end, where;
 	struct iosys_map map;
 
-	dma_resv_assert_held(bo->tbo.base.resv);
+	dma_resv_assert_held(part->tbo.base.resv);
 
 	for (offset = 0; offset < res->size; cond_resched()) {
 		end = offset + peer_vram_find_run(res, offset, SZ_1M, &where);
@@ -83,13 +82,13 @@ void peer_vram_copy_bo(struct peer_vram_bo *bo, struct ttm_resource *res,
  * Zeroes @res in VRAM. Stops at a fatal signal, since the caller may hold
  * mmap_lock. Return: 0, -EINTR.
  */
-int peer_vram_clear(struct peer_vram_bo *bo, struct ttm_resource *res)
+int peer_vram_clear(struct peer_vram_part *part, struct ttm_resource *res)
 {
-	struct peer_vram_device *vram = peer_vram_bo_device(bo);
+	struct peer_vram_device *vram = part->bo->vram;
 	u64 offset, run, where;
 	struct iosys_map map;
 
-	dma_resv_assert_held(bo->tbo.base.resv);
+	dma_resv_assert_held(part->tbo.base.resv);
 
 	for (offset = 0; offset < res->size; offset += run) {
 		run = peer_vram_find_run(res, offset, SZ_1M, &where);
@@ -102,17 +101,17 @@ int peer_vram_clear(struct peer_vram_bo *bo, struct ttm_resource *res)
 	return 0;
 }
 
-static void peer_vram_copy_vram(struct peer_vram_bo *bo, u64 offset, void *buf,
+/* @offset is in the part, as in the functions below. */
+static void peer_vram_copy_vram(struct peer_vram_part *part, u64 offset, void *buf,
 				size_t length, bool write)
 {
-	struct peer_vram_device *vram = peer_vram_bo_device(bo);
 	struct iosys_map map;
 	u64 run, where;
 
 	for (; length; offset += run, buf += run, length -= run) {
-		run = peer_vram_find_run(bo->tbo.resource, offset, length,
+		run = peer_vram_find_run(part->tbo.resource, offset, length,
 					 &where);
-		map = peer_vram_map(vram, where);
+		map = peer_vram_map(part->bo->vram, where);
 		if (write)
 			iosys_map_memcpy_to(&map, 0, buf, run);
 		else
@@ -120,32 +119,40 @@ static void peer_vram_copy_vram(struct peer_vram_bo *bo, u64 offset, void *buf,
 	}
 }
 
-static int peer_vram_copy_system(struct peer_vram_bo *bo, u64 offset, void *buf,
+static int peer_vram_copy_system(struct peer_vram_part *part, u64 offset, void *buf,
 				 size_t length, bool write)
 {
-	struct ttm_tt *tt = bo->tbo.ttm;
 	struct ttm_operation_ctx ctx;
-	size_t in_page, part;
+	size_t in_page, run;
+	struct page *page;
 	int ret;
 
-	/* The BO may have no pages yet, or may be swapped out. */
+	/* The part may have no pages yet, or may be swapped out. */
 	do {
-		ctx = peer_vram_ttm_ctx();
-		ret = ttm_bo_populate(&bo->tbo, &ctx);
+		ctx = peer_vram_ttm_ctx(part->bo);
+		ret = ttm_bo_populate(&part->tbo, &ctx);
 	} while (peer_vram_should_retry(ret));
 	if (ret)
 		return ret;
 
-	for (; length; offset += part, buf += part, length -= part) {
+	for (; length; offset += run, buf += run, length -= run) {
 		in_page = offset_in_page(offset);
-		part = min_t(size_t, PAGE_SIZE - in_page, length);
+		run = min_t(size_t, PAGE_SIZE - in_page, length);
+		page = part->tbo.ttm->pages[offset >> PAGE_SHIFT];
 		if (write)
-			memcpy_to_page(tt->pages[offset >> PAGE_SHIFT], in_page,
-				       buf, part);
+			memcpy_to_page(page, in_page, buf, run);
 		else
-			memcpy_from_page(buf, tt->pages[offset >> PAGE_SHIFT],
-					 in_page, part);
+			memcpy_from_page(buf, page, in_page, run);
 	}
+	return 0;
+}
+
+static int peer_vram_copy_in_part(struct peer_vram_part *part, u64 offset, void *buf,
+				  size_t length, bool write)
+{
+	if (!peer_vram_part_in_vram(part))
+		return peer_vram_copy_system(part, offset, buf, length, write);
+	peer_vram_copy_vram(part, offset, buf, length, write);
 	return 0;
 }
 
@@ -153,11 +160,22 @@ static int peer_vram_copy_system(struct peer_vram_bo *bo, u64 offset, void *buf,
 int peer_vram_copy_locked(struct peer_vram_bo *bo, u64 offset, void *buf,
 			  size_t length, bool write)
 {
-	dma_resv_assert_held(bo->tbo.base.resv);
+	struct peer_vram_part *part;
+	size_t run;
+	int ret;
 
-	if (bo->tbo.resource->mem_type == TTM_PL_SYSTEM)
-		return peer_vram_copy_system(bo, offset, buf, length, write);
-	peer_vram_copy_vram(bo, offset, buf, length, write);
+	dma_resv_assert_held(&bo->resv);
+
+	for (; length; offset += run, buf += run, length -= run) {
+		part = peer_vram_bo_part(bo, offset);
+		run = min_t(u64, part->offset + part->tbo.base.size - offset,
+			    length);
+		ret = peer_vram_copy_in_part(part, offset - part->offset, buf,
+					     run, write);
+		if (ret)
+			return ret;
+		peer_vram_part_used(part);
+	}
 	return 0;
 }
 
@@ -199,7 +217,7 @@ static int peer_vram_copy_chunk(struct peer_vram_bo *bo, u64 offset,
 int peer_vram_copy_user(struct peer_vram_bo *bo, u64 offset, void __user *buf,
 			u64 length, bool write)
 {
-	size_t part;
+	size_t chunk;
 	void *bounce;
 	int ret = 0;
 
@@ -213,12 +231,12 @@ int peer_vram_copy_user(struct peer_vram_bo *bo, u64 offset, void __user *buf,
 		return -ENOMEM;
 
 	while (length && !ret) {
-		part = min_t(u64, length, PEER_VRAM_BOUNCE_SIZE);
-		ret = peer_vram_copy_chunk(bo, offset, buf, bounce, part,
+		chunk = min_t(u64, length, PEER_VRAM_BOUNCE_SIZE);
+		ret = peer_vram_copy_chunk(bo, offset, buf, bounce, chunk,
 					   write);
-		offset += part;
-		buf += part;
-		length -= part;
+		offset += chunk;
+		buf += chunk;
+		length -= chunk;
 		if (fatal_signal_pending(current))
 			ret = -EINTR;
 		cond_resched();

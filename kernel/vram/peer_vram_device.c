@@ -26,12 +26,9 @@
 #include "peer_vram_device.h"
 #include "peer_vram_file.h"
 #include "peer_vram_memory.h"
+#include "peer_vram_regions.h"
 #include "peer_vram_ttm.h"
 #include "peer_vram_types.h"
-
-static unsigned int pin_percent = 75;
-module_param(pin_percent, uint, 0444);
-MODULE_PARM_DESC(pin_percent, "Percentage of VRAM that may be pinned (default: 75)");
 
 static DEFINE_IDA(peer_vram_ida);
 
@@ -117,8 +114,6 @@ int peer_vram_device_add(struct peer_vram_device *vram)
 {
 	int ret;
 
-	vram->pin_limit = mul_u64_u64_div_u64(vram->size,
-					      min(pin_percent, 100u), 100);
 	ret = peer_vram_manager_init(vram);
 	if (ret)
 		return ret;
@@ -128,7 +123,7 @@ int peer_vram_device_add(struct peer_vram_device *vram)
 	dev_info(vram->drm.dev, "%s: %llu MiB of %s, %llu MiB may be pinned\n",
 		 vram->name, vram->size >> 20,
 		 peer_vram_is_ram(vram) ? "system memory as VRAM" : "VRAM",
-		 vram->pin_limit >> 20);
+		 peer_vram_pin_limit(vram) >> 20);
 	return 0;
 }
 

@@ -52,7 +52,7 @@ static int peer_vram_dmabuf_mmap(struct dma_buf *dmabuf,
 static void peer_vram_dmabuf_release(struct dma_buf *dmabuf)
 {
 	struct peer_vram_bo *bo = dmabuf->priv;
-	struct peer_vram_device *vram = peer_vram_bo_device(bo);
+	struct peer_vram_device *vram = bo->vram;
 
 	peer_vram_bo_put(bo);
 	drm_dev_put(&vram->drm);
@@ -74,7 +74,7 @@ static const struct dma_buf_ops peer_vram_dmabuf_ops = {
  */
 struct dma_buf *peer_vram_dmabuf_export(struct peer_vram_bo *bo)
 {
-	struct peer_vram_device *vram = peer_vram_bo_device(bo);
+	struct peer_vram_device *vram = bo->vram;
 	struct dma_buf_export_info info = {
 		.exp_name = "peer_vram",
 		.owner = THIS_MODULE,
@@ -124,7 +124,7 @@ struct peer_vram_bo *peer_vram_dmabuf_import(struct peer_vram_device *vram,
 	if (IS_ERR(dmabuf))
 		return ERR_CAST(dmabuf);
 	bo = peer_vram_dmabuf_bo(dmabuf);
-	if (bo && peer_vram_bo_device(bo) == vram)
+	if (bo && bo->vram == vram)
 		peer_vram_bo_get(bo);
 	else
 		bo = ERR_PTR(-EINVAL);

@@ -7,16 +7,17 @@
  * references on the BO and on the drm_device, but not on the module: when the
  * exporter is unregistered, the core revokes and releases the remaining regions.
  *
- * fault() tells where the pages of an on-demand region are:
- * - The BO is in VRAM: fault() reports its blocks.
- * - The BO is in system memory: fault() moves it to VRAM, evicting other BOs,
- *   unless the user wants it in place.
+ * fault() tells where the pages of an on-demand region are, for each part of the BO
+ * that overlaps the range:
+ * - The part is in VRAM: fault() reports its blocks.
+ * - The part is in system memory: fault() moves it to VRAM, evicting others, unless
+ *   the user wants the BO in place.
  * - There is no room in VRAM soon, or the BO stays in place: fault() reports the
  *   system pages. They remain valid until they are invalidated. Later accesses do
- *   not check again whether there is room; MOVE brings the BO back to VRAM.
+ *   not check again whether there is room; MOVE brings the part back to VRAM.
  * - The importer cannot reach the BAR: fault() always reports system pages.
  *
- * The core calls fault() for a pinned region as well. Its BO is in VRAM.
+ * The core calls fault() for a pinned region as well. Its parts are in VRAM.
  */
 #include <drm/drm_drv.h>
 #include <drm/ttm/ttm_placement.h>
@@ -42,7 +43,7 @@ static struct ib_peer_exporter *peer_vram_exporter;
 static int peer_vram_claim_bo(struct ib_peer_region *region,
 			      struct peer_vram_bo *bo, u64 offset)
 {
-	struct peer_vram_device *vram = peer_vram_bo_device(bo);
+	struct peer_vram_device *vram = bo->vram;
 	struct peer_vram_region *reg;
 	int ret;
 
@@ -63,8 +64,7 @@ static int peer_vram_claim_bo(struct ib_peer_region *region,
 		list_add_tail(&reg->node, &bo->regions);
 	else
 		ret = -EACCES;
-	/* A claim is not a use of the BO: it keeps its place in the LRU order. */
-	dma_resv_unlock(bo->tbo.base.resv);
+	peer_vram_bo_unlock(bo);
 	if (!ret)
 		return 0;
 
@@ -94,7 +94,7 @@ static int peer_vram_claim_dmabuf(struct ib_peer_region *region)
 
 	if (!bo)
 		return -ENXIO;
-	drm_dev_get(&peer_vram_bo_device(bo)->drm);
+	drm_dev_get(&bo->vram->drm);
 	peer_vram_bo_get(bo);
 	return peer_vram_claim_bo(region, bo, region->start);
 }
@@ -103,7 +103,7 @@ static int peer_vram_claim_dmabuf(struct ib_peer_region *region)
 static bool peer_vram_reachable(struct ib_peer_region *region)
 {
 	struct peer_vram_region *reg = region->priv;
-	struct peer_vram_device *vram = peer_vram_bo_device(reg->bo);
+	struct peer_vram_device *vram = reg->bo->vram;
 
 	return !region->dma_device || peer_vram_is_ram(vram) ||
 	       !ib_peer_p2p(region->dma_device, vram->pdev);
@@ -117,9 +117,9 @@ static int peer_vram_pin(struct ib_peer_region *region)
 	if (!peer_vram_reachable(region))
 		return -EREMOTEIO;
 
-	if (peer_vram_pin_exceeds_limit(reg->bo))
+	if (peer_vram_pin_exceeds_limit(reg))
 		return -ENOSPC;
-	ret = peer_vram_bo_lock_and_move(reg->bo, TTM_PL_VRAM);
+	ret = peer_vram_bo_lock_vram(reg->bo, reg->offset, region->length);
 	if (ret)
 		return ret;
 	ret = peer_vram_region_pin_locked(reg);
@@ -131,7 +131,7 @@ static void peer_vram_unpin(struct ib_peer_region *region)
 {
 	struct peer_vram_region *reg = region->priv;
 
-	dma_resv_lock(reg->bo->tbo.base.resv, NULL);
+	dma_resv_lock(&reg->bo->resv, NULL);
 	peer_vram_region_unpin_locked(reg);
 	peer_vram_bo_unlock(reg->bo);
 }
@@ -139,10 +139,10 @@ static void peer_vram_unpin(struct ib_peer_region *region)
 /* ---- fault ------------------------------------------------------------ */
 
 /* As peer_vram_find_run(), for system pages; @where is their kernel address. */
-static u64 peer_vram_find_system_run(struct peer_vram_bo *bo, u64 offset,
+static u64 peer_vram_find_system_run(struct peer_vram_part *part, u64 offset,
 				     u64 max, u64 *where)
 {
-	struct page **pages = bo->tbo.ttm->pages;
+	struct page **pages = part->tbo.ttm->pages;
 	u64 first = offset >> PAGE_SHIFT;
 	u64 count = 1;
 
@@ -154,6 +154,29 @@ static u64 peer_vram_find_system_run(struct peer_vram_bo *bo, u64 offset,
 	return count << PAGE_SHIFT;
 }
 
+/*
+ * Finds the memory at an offset of the BO, at most @max bytes of it. @where becomes an
+ * offset in VRAM or a kernel address, which is larger than any of these.
+ */
+static u64 peer_vram_find_memory(struct peer_vram_bo *bo, u64 offset, u64 max,
+				 u64 *where)
+{
+	struct peer_vram_part *part = peer_vram_bo_part(bo, offset);
+	u64 in_part = offset - part->offset;
+
+	max = min(max, part->tbo.base.size - in_part);
+	part->reported = true;
+	if (peer_vram_part_in_vram(part))
+		return peer_vram_find_run(part->tbo.resource, in_part, max, where);
+	return peer_vram_find_system_run(part, in_part, max, where);
+}
+
+static bool peer_vram_block_in_vram(struct peer_vram_device *vram,
+				    const struct ib_peer_block *block)
+{
+	return block->where < vram->size;
+}
+
 /* Reports the blocks of a range of the region. */
 static int peer_vram_report_blocks(struct peer_vram_region *reg, u64 offset,
 				   u64 length, struct ib_peer_fault *fault)
@@ -161,32 +184,25 @@ static int peer_vram_report_blocks(struct peer_vram_region *reg, u64 offset,
 	struct ib_peer_block block = {
 		.flags = reg->region->writable ? IB_PEER_BLOCK_WRITE : 0,
 	};
-	struct peer_vram_bo *bo = reg->bo;
-	struct ttm_resource *res = bo->tbo.resource;
+	struct peer_vram_device *vram = reg->bo->vram;
 	u64 end = offset + length;
-	int ret;
+	bool substituted = false;
+	int ret = 0;
 
 	reg->reported = true;
-	if (res->mem_type == TTM_PL_SYSTEM)
-		atomic64_inc(&peer_vram_bo_device(bo)->substituted);
-	for (; offset < end; offset += block.length) {
+	for (; offset < end && !ret; offset += block.length) {
 		block.offset = offset;
-		if (res->mem_type == TTM_PL_SYSTEM)
-			block.length =
-				peer_vram_find_system_run(bo,
-							  reg->offset + offset,
-							  end - offset,
-							  &block.where);
-		else
-			block.length = peer_vram_find_run(res,
-							  reg->offset + offset,
-							  end - offset,
-							  &block.where);
+		block.length = peer_vram_find_memory(reg->bo,
+						     reg->offset + offset,
+						     end - offset,
+						     &block.where);
+		if (!peer_vram_block_in_vram(vram, &block))
+			substituted = true;
 		ret = ib_peer_fault_add(fault, &block);
-		if (ret)
-			return ret;
 	}
-	return 0;
+	if (substituted)
+		atomic64_inc(&vram->substituted);
+	return ret;
 }
 
 static int peer_vram_fault(struct ib_peer_region *region, u64 offset,
@@ -199,9 +215,11 @@ static int peer_vram_fault(struct ib_peer_region *region, u64 offset,
 		return -EACCES;
 
 	if (peer_vram_reachable(region))
-		ret = peer_vram_bo_lock_resident(reg->bo);
+		ret = peer_vram_bo_lock_resident(reg->bo, reg->offset + offset,
+						 length);
 	else
-		ret = peer_vram_bo_lock_system(reg->bo);
+		ret = peer_vram_bo_lock_pages(reg->bo, reg->offset + offset,
+					      length);
 	if (ret == -ENODEV)
 		return -EFAULT;
 	if (ret)
@@ -222,14 +240,14 @@ static int peer_vram_cpu_map(struct ib_peer_region *region,
 			     struct iosys_map *map)
 {
 	struct peer_vram_region *reg = region->priv;
-	struct peer_vram_device *vram = peer_vram_bo_device(reg->bo);
+	struct peer_vram_device *vram = reg->bo->vram;
 
-	dma_resv_assert_held(reg->bo->tbo.base.resv);
+	dma_resv_assert_held(&reg->bo->resv);
 
-	if (reg->bo->tbo.resource->mem_type == TTM_PL_SYSTEM)
-		iosys_map_set_vaddr(map, (void *)(uintptr_t)block->where);
-	else
+	if (peer_vram_block_in_vram(vram, block))
 		*map = peer_vram_map(vram, block->where);
+	else
+		iosys_map_set_vaddr(map, (void *)(uintptr_t)block->where);
 	return 0;
 }
 
@@ -239,11 +257,11 @@ static int peer_vram_dma_map(struct ib_peer_region *region,
 			     dma_addr_t *addr)
 {
 	struct peer_vram_region *reg = region->priv;
-	struct peer_vram_device *vram = peer_vram_bo_device(reg->bo);
+	struct peer_vram_device *vram = reg->bo->vram;
 
-	dma_resv_assert_held(reg->bo->tbo.base.resv);
+	dma_resv_assert_held(&reg->bo->resv);
 
-	if (reg->bo->tbo.resource->mem_type == TTM_PL_SYSTEM)
+	if (!peer_vram_block_in_vram(vram, block))
 		return ib_peer_dma_map_pages(region,
 					     virt_to_page(block->where),
 					     block->length, addr);
@@ -256,15 +274,15 @@ static int peer_vram_dma_map(struct ib_peer_region *region,
 			       block->length, addr);
 }
 
-/* With or without resv. The BO may have moved: only @block tells where it was. */
+/* With or without resv. The part may have moved: only @block tells where it was. */
 static void peer_vram_dma_unmap(struct ib_peer_region *region,
 				const struct ib_peer_block *block,
 				dma_addr_t addr)
 {
 	struct peer_vram_region *reg = region->priv;
-	struct peer_vram_device *vram = peer_vram_bo_device(reg->bo);
+	struct peer_vram_device *vram = reg->bo->vram;
 
-	if (block->where < vram->size && !peer_vram_is_ram(vram))
+	if (peer_vram_block_in_vram(vram, block) && !peer_vram_is_ram(vram))
 		ib_peer_dma_unmap(region, addr, block->length);
 	else	/* system memory: a BO's own, or that in place of VRAM */
 		ib_peer_dma_unmap_pages(region, addr, block->length);
@@ -274,11 +292,11 @@ static void peer_vram_release(struct ib_peer_region *region)
 {
 	struct peer_vram_region *reg = region->priv;
 	struct peer_vram_bo *bo = reg->bo;
-	struct peer_vram_device *vram = peer_vram_bo_device(bo);
+	struct peer_vram_device *vram = bo->vram;
 
-	dma_resv_lock(bo->tbo.base.resv, NULL);
+	dma_resv_lock(&bo->resv, NULL);
 	list_del_init(&reg->node);
-	dma_resv_unlock(bo->tbo.base.resv);
+	peer_vram_bo_unlock(bo);
 
 	peer_vram_bo_put(bo);
 	drm_dev_put(&vram->drm);

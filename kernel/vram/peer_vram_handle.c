@@ -23,7 +23,7 @@ static struct drm_file *peer_vram_vma_tag(struct peer_vram_file *file)
 
 bool peer_vram_may_map(struct peer_vram_file *file, struct peer_vram_bo *bo)
 {
-	return drm_vma_node_is_allowed(&bo->tbo.base.vma_node,
+	return drm_vma_node_is_allowed(&bo->gem.vma_node,
 				       peer_vram_vma_tag(file));
 }
 
@@ -40,14 +40,14 @@ int peer_vram_handle_reserve(struct peer_vram_file *file,
 {
 	int ret;
 
-	ret = drm_vma_node_allow(&bo->tbo.base.vma_node,
+	ret = drm_vma_node_allow(&bo->gem.vma_node,
 				 peer_vram_vma_tag(file));
 	if (ret)
 		return ret;
 	ret = xa_alloc(&file->handles, handle, NULL,
 		       XA_LIMIT(1, PEER_VRAM_HANDLES_MAX), GFP_KERNEL_ACCOUNT);
 	if (ret)
-		drm_vma_node_revoke(&bo->tbo.base.vma_node,
+		drm_vma_node_revoke(&bo->gem.vma_node,
 				    peer_vram_vma_tag(file));
 	return ret == -EBUSY ? -EMFILE : ret;
 }
@@ -64,13 +64,13 @@ void peer_vram_handle_abort(struct peer_vram_file *file,
 			    struct peer_vram_bo *bo, u32 handle)
 {
 	xa_erase(&file->handles, handle);
-	drm_vma_node_revoke(&bo->tbo.base.vma_node, peer_vram_vma_tag(file));
+	drm_vma_node_revoke(&bo->gem.vma_node, peer_vram_vma_tag(file));
 }
 
 static void peer_vram_handle_drop(struct peer_vram_file *file,
 				  struct peer_vram_bo *bo)
 {
-	drm_vma_node_revoke(&bo->tbo.base.vma_node, peer_vram_vma_tag(file));
+	drm_vma_node_revoke(&bo->gem.vma_node, peer_vram_vma_tag(file));
 	peer_vram_bo_put(bo);
 }
 

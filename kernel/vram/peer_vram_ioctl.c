@@ -10,7 +10,6 @@
 #include <drm/drm_drv.h>
 #include <drm/drm_vma_manager.h>
 #include <drm/ttm/ttm_bo.h>
-#include <drm/ttm/ttm_placement.h>
 #include <drm/ttm/ttm_resource.h>
 #include <linux/capability.h>
 #include <linux/dma-buf.h>
@@ -92,13 +91,36 @@ err_put:
 
 static u64 peer_vram_mmap_offset(struct peer_vram_bo *bo)
 {
-	return drm_vma_node_offset_addr(&bo->tbo.base.vma_node);
+	return drm_vma_node_offset_addr(&bo->gem.vma_node);
 }
 
-static u32 peer_vram_domain(struct peer_vram_bo *bo)
+/* Bytes of the BO that are in VRAM. */
+static u64 peer_vram_resident(struct peer_vram_bo *bo)
 {
-	return bo->tbo.resource->mem_type == TTM_PL_VRAM ?
-		PEER_VRAM_DOMAIN_VRAM : PEER_VRAM_DOMAIN_SYSTEM;
+	struct peer_vram_part *part;
+	u64 bytes = 0;
+
+	peer_vram_for_each_part(part, bo)
+		if (peer_vram_part_in_vram(part))
+			bytes += part->tbo.base.size;
+	return bytes;
+}
+
+static u32 peer_vram_domain(struct peer_vram_bo *bo, u64 resident)
+{
+	if (!resident)
+		return PEER_VRAM_DOMAIN_SYSTEM;
+	return resident == peer_vram_bo_size(bo) ? PEER_VRAM_DOMAIN_VRAM :
+						   PEER_VRAM_DOMAIN_MIXED;
+}
+
+/* Is [offset, offset + length) in the BO? */
+static bool peer_vram_is_in_bo(struct peer_vram_bo *bo, u64 offset, u64 length)
+{
+	u64 end;
+
+	return !check_add_overflow(offset, length, &end) &&
+	       end <= peer_vram_bo_size(bo);
 }
 
 /* ---- one function for each ioctl -------------------------------------- */
@@ -107,6 +129,7 @@ static int peer_vram_ioc_info(struct peer_vram_cmd *cmd)
 {
 	struct peer_vram_device *vram = cmd->file->vram;
 	struct peer_vram_info *arg = &cmd->arg.info;
+	u64 limit;
 
 	if (arg->reserved)
 		return -EINVAL;
@@ -115,7 +138,8 @@ static int peer_vram_ioc_info(struct peer_vram_cmd *cmd)
 	arg->objects = vram->nr_bos;
 	arg->vram_pinned = vram->pinned;
 	spin_unlock(&vram->lock);
-	arg->vram_pinnable = vram->pin_limit - arg->vram_pinned;
+	limit = peer_vram_pin_limit(vram);
+	arg->vram_pinnable = limit - min(limit, arg->vram_pinned);
 	arg->vram_size = vram->size;
 	arg->vram_used = peer_vram_blocks_used(vram);
 	arg->system_used = ttm_resource_manager_usage(&vram->ttm.sysman);
@@ -193,6 +217,25 @@ static int peer_vram_ioc_lookup(struct peer_vram_cmd *cmd)
 	return peer_vram_respond_handle(cmd, bo, &arg->handle);
 }
 
+/* Moves the parts of a range. Length 0: to the end of the BO. */
+static int peer_vram_move_range(struct peer_vram_bo *bo, u64 offset, u64 length,
+				u32 domain)
+{
+	int ret;
+
+	if (offset >= peer_vram_bo_size(bo) ||
+	    !peer_vram_is_in_bo(bo, offset, length))
+		return -ERANGE;
+	length = length ?: peer_vram_bo_size(bo) - offset;
+	if (domain == PEER_VRAM_DOMAIN_VRAM)
+		ret = peer_vram_bo_lock_vram(bo, offset, length);
+	else
+		ret = peer_vram_bo_lock_system(bo, offset, length);
+	if (!ret)
+		peer_vram_bo_unlock(bo);
+	return ret;
+}
+
 static int peer_vram_ioc_move(struct peer_vram_cmd *cmd)
 {
 	struct peer_vram_move *arg = &cmd->arg.move;
@@ -205,11 +248,7 @@ static int peer_vram_ioc_move(struct peer_vram_cmd *cmd)
 	bo = peer_vram_handle_get(cmd->file, arg->handle);
 	if (IS_ERR(bo))
 		return PTR_ERR(bo);
-	ret = peer_vram_bo_lock_and_move(bo,
-					 arg->domain == PEER_VRAM_DOMAIN_VRAM ?
-					 TTM_PL_VRAM : TTM_PL_SYSTEM);
-	if (!ret)
-		peer_vram_bo_unlock(bo);
+	ret = peer_vram_move_range(bo, arg->offset, arg->length, arg->domain);
 	peer_vram_bo_put(bo);
 	return ret;
 }
@@ -226,15 +265,15 @@ static int peer_vram_ioc_query(struct peer_vram_cmd *cmd)
 	ret = peer_vram_bo_lock(bo);
 	if (ret)
 		goto out_put;
-	arg->domain = peer_vram_domain(bo);
+	arg->resident = peer_vram_resident(bo);
+	arg->domain = peer_vram_domain(bo, arg->resident);
 	arg->flags = (bo->export ? PEER_VRAM_QUERY_EXPORTABLE : 0) |
 		     (bo->in_place ? PEER_VRAM_QUERY_IN_PLACE : 0);
 	arg->length = peer_vram_bo_size(bo);
 	arg->mmap_offset = peer_vram_mmap_offset(bo);
 	arg->regions = peer_vram_regions_count(bo);
 	arg->pins = bo->pins;
-	/* A query is not a use of the BO: it keeps its place in the LRU order. */
-	dma_resv_unlock(bo->tbo.base.resv);
+	peer_vram_bo_unlock(bo);
 	ret = peer_vram_respond(cmd);
 out_put:
 	peer_vram_bo_put(bo);
@@ -245,14 +284,12 @@ static int peer_vram_rw(struct peer_vram_cmd *cmd, bool write)
 {
 	struct peer_vram_rw *arg = &cmd->arg.rw;
 	struct peer_vram_bo *bo;
-	u64 end;
 	int ret;
 
 	bo = peer_vram_handle_get(cmd->file, arg->handle);
 	if (IS_ERR(bo))
 		return PTR_ERR(bo);
-	if (check_add_overflow(arg->offset, arg->length, &end) ||
-	    end > peer_vram_bo_size(bo))
+	if (!peer_vram_is_in_bo(bo, arg->offset, arg->length))
 		ret = -ERANGE;
 	else
 		ret = peer_vram_copy_user(bo, arg->offset,
@@ -272,25 +309,63 @@ static int peer_vram_ioc_write(struct peer_vram_cmd *cmd)
 	return peer_vram_rw(cmd, true);
 }
 
-/* Lists at most @room blocks. Return: the number of blocks that the BO has. */
+/**
+ * struct peer_vram_list - a list of blocks that is being made
+ * @blocks: the blocks
+ * @room:   maximum number of blocks
+ * @count:  number of blocks, also of those that are not stored
+ * @last:   the last one
+ */
+struct peer_vram_list {
+	struct peer_vram_block *blocks;
+	u32 room;
+	u32 count;
+	struct peer_vram_block last;
+};
+
+/* Adds a block, or makes the last one longer if the block adjoins it. */
+static void peer_vram_list_add(struct peer_vram_list *list,
+			       const struct peer_vram_block *block)
+{
+	struct peer_vram_block *last = &list->last;
+
+	if (list->count && last->offset + last->length == block->offset &&
+	    last->bar + last->length == block->bar) {
+		last->length += block->length;
+	} else {
+		*last = *block;
+		list->count++;
+	}
+	if (list->count <= list->room)
+		list->blocks[list->count - 1] = *last;
+}
+
+static void peer_vram_list_part(struct peer_vram_list *list,
+				struct peer_vram_part *part)
+{
+	u64 size = part->tbo.base.size;
+	struct peer_vram_block block;
+	u64 offset;
+
+	for (offset = 0; offset < size; offset += block.length) {
+		block.offset = part->offset + offset;
+		block.length = peer_vram_find_run(part->tbo.resource, offset,
+						  size - offset, &block.bar);
+		peer_vram_list_add(list, &block);
+	}
+}
+
+/* Lists at most @room blocks. Return: the number of blocks in VRAM. */
 static u32 peer_vram_list_blocks(struct peer_vram_bo *bo,
 				 struct peer_vram_block *blocks, u32 room)
 {
-	u64 size = peer_vram_bo_size(bo);
-	struct peer_vram_block block = {};
-	u32 count = 0;
+	struct peer_vram_list list = { .blocks = blocks, .room = room };
+	struct peer_vram_part *part;
 
-	if (bo->tbo.resource->mem_type != TTM_PL_VRAM)
-		return 0;
-	for (; block.offset < size; block.offset += block.length) {
-		block.length = peer_vram_find_run(bo->tbo.resource, block.offset,
-						  size - block.offset,
-						  &block.bar);
-		if (count < room)
-			blocks[count] = block;
-		count++;
-	}
-	return count;
+	peer_vram_for_each_part(part, bo)
+		if (peer_vram_part_in_vram(part))
+			peer_vram_list_part(&list, part);
+	return list.count;
 }
 
 static int peer_vram_copy_blocks(struct peer_vram_cmd *cmd,
@@ -311,7 +386,7 @@ static int peer_vram_copy_blocks(struct peer_vram_cmd *cmd,
 	if (ret)
 		goto out_free;
 	count = peer_vram_list_blocks(bo, blocks, room);
-	dma_resv_unlock(bo->tbo.base.resv);
+	peer_vram_bo_unlock(bo);
 
 	arg->count = count;
 	if (copy_to_user(u64_to_user_ptr(arg->blocks), blocks,
@@ -400,6 +475,14 @@ static int peer_vram_ioc_import(struct peer_vram_cmd *cmd)
 	return peer_vram_respond_handle(cmd, bo, &arg->handle);
 }
 
+static void peer_vram_invalidate_all(struct peer_vram_bo *bo)
+{
+	struct peer_vram_part *part;
+
+	peer_vram_for_each_part(part, bo)
+		peer_vram_regions_invalidate(part);
+}
+
 static int peer_vram_ioc_set_flags(struct peer_vram_cmd *cmd)
 {
 	struct peer_vram_set_flags *arg = &cmd->arg.set_flags;
@@ -418,8 +501,8 @@ static int peer_vram_ioc_set_flags(struct peer_vram_cmd *cmd)
 		bo->in_place = arg->flags & PEER_VRAM_CREATE_IN_PLACE;
 		bo->export = !(arg->flags & PEER_VRAM_CREATE_NO_EXPORT);
 		if (!bo->export)
-			peer_vram_regions_invalidate(bo);
-		dma_resv_unlock(bo->tbo.base.resv);
+			peer_vram_invalidate_all(bo);
+		peer_vram_bo_unlock(bo);
 	}
 	peer_vram_bo_put(bo);
 	return ret;
@@ -438,7 +521,7 @@ static struct peer_vram_bo *peer_vram_next_bo(struct peer_vram_device *vram,
 	list_for_each_entry(bo, &vram->live_bos, node) {
 		u64 offset = peer_vram_mmap_offset(bo);
 
-		if (offset <= after || !kref_read(&bo->tbo.base.refcount))
+		if (offset <= after || !kref_read(&bo->gem.refcount))
 			continue;
 		if (!next || offset < peer_vram_mmap_offset(next))
 			next = bo;

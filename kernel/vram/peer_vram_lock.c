@@ -19,12 +19,13 @@ static bool peer_vram_interruptible(void)
 	return !signal_pending(current) || fatal_signal_pending(current);
 }
 
-/* The context for one call into TTM. A retry needs a new one. */
-struct ttm_operation_ctx peer_vram_ttm_ctx(void)
+/* The context for one call into TTM for a part of @bo. A retry needs a new one. */
+struct ttm_operation_ctx peer_vram_ttm_ctx(struct peer_vram_bo *bo)
 {
 	return (struct ttm_operation_ctx){
 		.interruptible = peer_vram_interruptible(),
 		.gfp_retry_mayfail = true,
+		.resv = &bo->resv,
 	};
 }
 
@@ -46,24 +47,26 @@ int peer_vram_bo_lock(struct peer_vram_bo *bo)
 	int ret;
 
 	do {
-		ret = ttm_bo_reserve(&bo->tbo, peer_vram_interruptible(), false,
-				     NULL);
+		ret = peer_vram_interruptible() ?
+			dma_resv_lock_interruptible(&bo->resv, NULL) :
+			dma_resv_lock(&bo->resv, NULL);
 	} while (peer_vram_should_retry(ret));
 	if (ret)
-		return ret == -ERESTARTSYS ? -EINTR : ret;
+		return ret;
 	if (bo->dead) {
-		dma_resv_unlock(bo->tbo.base.resv);
+		dma_resv_unlock(&bo->resv);
 		return -ENODEV;
 	}
 	return 0;
 }
 
-/*
- * Also makes the BO the most recently used one of its LRU list, or moves it to
- * the list of pinned BOs. Where the LRU order must not change, callers use
- * dma_resv_unlock() instead.
- */
 void peer_vram_bo_unlock(struct peer_vram_bo *bo)
 {
-	ttm_bo_unreserve(&bo->tbo);
+	dma_resv_unlock(&bo->resv);
+}
+
+/* A use of the part: it becomes the most recently used one of its LRU list. */
+void peer_vram_part_used(struct peer_vram_part *part)
+{
+	ttm_bo_move_to_lru_tail_unlocked(&part->tbo);
 }

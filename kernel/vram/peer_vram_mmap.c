@@ -4,74 +4,166 @@
  *
  * All mappings of a device share the address_space of the drm_device's inode
  * (peer_vram_file.c). Each BO has a range of offsets of its own in it: vm_pgoff
- * tells the BO and the offset in the BO. TTM finds all page table entries of a BO
- * by this range when the BO moves.
+ * tells the BO and the offset in the BO. By this range, all page table entries of a
+ * part are found when it moves.
  *
  * Mappings are shared and never grow. They have no struct pages (VM_PFNMAP), even
  * while the BO is in system memory.
  *
- * vm_private_data is the TTM buffer object, with a BO reference. TTM's functions for
- * that reference are not used (compat/ttm.h).
+ * vm_private_data is the BO, with a reference. The functions of TTM for mappings are not
+ * used: to them, a mapping is one of one TTM buffer object.
  */
 #include <compat/mm.h>
+#include <compat/ttm.h>
 #include <drm/drm_drv.h>
 #include <drm/drm_vma_manager.h>
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <rdma/peer_mem.h>
 
+#include "peer_vram_blocks.h"
 #include "peer_vram_bo.h"
 #include "peer_vram_copy.h"
 #include "peer_vram_handle.h"
 #include "peer_vram_lock.h"
+#include "peer_vram_memory.h"
 #include "peer_vram_mmap.h"
 #include "peer_vram_types.h"
+
+/* Pages that a fault maps at most. */
+#define PEER_VRAM_FAULT_AROUND 16
 
 static const struct vm_operations_struct peer_vram_vm_ops;
 
 static struct peer_vram_bo *peer_vram_vma_bo(struct vm_area_struct *vma)
 {
-	return to_peer_vram_bo(vma->vm_private_data);
+	return vma->vm_private_data;
 }
 
 /* Offset in the BO, in bytes, of an address in @vma. */
 static u64 peer_vram_vma_offset(struct vm_area_struct *vma, unsigned long addr)
 {
-	struct ttm_buffer_object *tbo = vma->vm_private_data;
-	u64 first = vma->vm_pgoff - drm_vma_node_start(&tbo->base.vma_node);
+	struct peer_vram_bo *bo = peer_vram_vma_bo(vma);
+	u64 first = vma->vm_pgoff - drm_vma_node_start(&bo->gem.vma_node);
 
 	return (first << PAGE_SHIFT) + (addr - vma->vm_start);
 }
 
-/* ---- VMA operations --------------------------------------------------- */
+/* ---- faults of the CPU ------------------------------------------------ */
+
+/*
+ * Locks the BO for a fault. If that would take long, it waits without mmap_lock when
+ * the fault allows that, with nothing but the caller's reference on the file and one
+ * of its own on the BO: another thread may meanwhile unmap the BO and close all files.
+ *
+ * Return: 0; VM_FAULT_RETRY, without mmap_lock unless the fault must not wait;
+ * VM_FAULT_NOPAGE a signal.
+ */
+static vm_fault_t peer_vram_fault_lock(struct peer_vram_bo *bo,
+				       struct vm_fault *vmf)
+{
+	if (dma_resv_trylock(&bo->resv))
+		return 0;
+	if (!fault_flag_allow_retry_first(vmf->flags))
+		return dma_resv_lock_interruptible(&bo->resv, NULL) ?
+			VM_FAULT_NOPAGE : 0;
+	if (vmf->flags & FAULT_FLAG_RETRY_NOWAIT)
+		return VM_FAULT_RETRY;
+
+	peer_vram_bo_get(bo);
+	mmap_read_unlock(vmf->vma->vm_mm);
+	if (!dma_resv_lock_interruptible(&bo->resv, NULL))
+		dma_resv_unlock(&bo->resv);
+	peer_vram_bo_put(bo);
+	return VM_FAULT_RETRY;
+}
+
+/* Return: 0; VM_FAULT_NOPAGE a signal; VM_FAULT_SIGBUS out of memory. */
+static vm_fault_t peer_vram_fault_populate(struct peer_vram_part *part)
+{
+	struct ttm_operation_ctx ctx = { .interruptible = true };
+	int ret;
+
+	if (peer_vram_part_in_vram(part))
+		return 0;
+	ret = ttm_bo_populate(&part->tbo, &ctx);
+	if (ret == -EINTR || ret == -ERESTARTSYS || ret == -EAGAIN)
+		return VM_FAULT_NOPAGE;
+	return ret ? VM_FAULT_SIGBUS : 0;
+}
+
+/* @offset is in the part. */
+static unsigned long peer_vram_part_pfn(struct peer_vram_part *part, u64 offset)
+{
+	u64 where;
+
+	if (!peer_vram_part_in_vram(part))
+		return page_to_pfn(part->tbo.ttm->pages[offset >> PAGE_SHIFT]);
+	peer_vram_find_run(part->tbo.resource, offset, 1, &where);
+	return PHYS_PFN(peer_vram_phys(part->bo->vram, where));
+}
+
+static pgprot_t peer_vram_part_prot(struct peer_vram_part *part, pgprot_t prot)
+{
+	if (!peer_vram_part_in_vram(part) || peer_vram_is_ram(part->bo->vram))
+		return prot;
+	return pgprot_writecombine(pgprot_decrypted(prot));
+}
+
+/* Maps the page of the fault, and those behind it, within the part. */
+static vm_fault_t peer_vram_fault_map(struct peer_vram_part *part, u64 offset,
+				      struct vm_fault *vmf)
+{
+	struct vm_area_struct *vma = vmf->vma;
+	unsigned long addr = vmf->address & PAGE_MASK;
+	pgprot_t prot = peer_vram_part_prot(part, vma->vm_page_prot);
+	u64 pages = min3((part->tbo.base.size - offset) >> PAGE_SHIFT,
+			 (u64)(vma->vm_end - addr) >> PAGE_SHIFT,
+			 (u64)PEER_VRAM_FAULT_AROUND);
+	vm_fault_t ret;
+
+	for (; pages; pages--, addr += PAGE_SIZE, offset += PAGE_SIZE) {
+		ret = vmf_insert_pfn_prot(vma, addr,
+					  peer_vram_part_pfn(part, offset),
+					  prot);
+		/* The first one will fault again, the others have not yet. */
+		if (ret & VM_FAULT_ERROR)
+			break;
+	}
+	return VM_FAULT_NOPAGE;
+}
+
+static vm_fault_t peer_vram_fault_locked(struct peer_vram_bo *bo,
+					 struct vm_fault *vmf)
+{
+	u64 offset = peer_vram_vma_offset(vmf->vma, vmf->address & PAGE_MASK);
+	struct peer_vram_part *part;
+	vm_fault_t ret;
+
+	if (bo->dead || offset >= peer_vram_bo_size(bo))
+		return VM_FAULT_SIGBUS;
+	part = peer_vram_bo_part(bo, offset);
+	ret = peer_vram_fault_populate(part);
+	if (ret)
+		return ret;
+	peer_vram_part_used(part);
+	return peer_vram_fault_map(part, offset - part->offset, vmf);
+}
 
 static vm_fault_t peer_vram_fault_bo(struct peer_vram_bo *bo,
 				     struct vm_fault *vmf)
 {
 	vm_fault_t ret;
 
-	ret = ttm_bo_vm_reserve(&bo->tbo, vmf);
+	ret = peer_vram_fault_lock(bo, vmf);
 	if (ret)
 		return ret;
-
-	if (bo->dead)
-		ret = VM_FAULT_SIGBUS;
-	else
-		ret = ttm_bo_vm_fault_reserved(vmf, vmf->vma->vm_page_prot,
-					       TTM_BO_VM_NUM_PREFAULT);
-
-	/* On RETRY, TTM has unlocked resv unless the fault must not wait. */
-	if (ret == VM_FAULT_RETRY && !(vmf->flags & FAULT_FLAG_RETRY_NOWAIT))
-		return ret;
-	dma_resv_unlock(bo->tbo.base.resv);
+	ret = peer_vram_fault_locked(bo, vmf);
+	dma_resv_unlock(&bo->resv);
 	return ret;
 }
 
-/*
- * TTM waits for resv without mmap_lock, with nothing but a reference on the BO. Another
- * thread may meanwhile unmap the BO and close all files. The file keeps the drm_device
- * and the module.
- */
+/* The file keeps the drm_device and the module while the fault waits. */
 static vm_fault_t peer_vram_vm_fault(struct vm_fault *vmf)
 {
 	struct file *file = get_file(vmf->vma->vm_file);
@@ -80,6 +172,8 @@ static vm_fault_t peer_vram_vm_fault(struct vm_fault *vmf)
 	fput(file);
 	return ret;
 }
+
+/* ---- other VMA operations --------------------------------------------- */
 
 /*
  * For ptrace and /proc/<pid>/mem. The caller checks neither the access rights nor
@@ -137,7 +231,7 @@ static struct peer_vram_bo *peer_vram_lookup_bo(struct peer_vram_device *vram,
 	drm_vma_offset_lock_lookup(mgr);
 	node = drm_vma_offset_lookup_locked(mgr, pgoff, pages);
 	if (node) {
-		bo = container_of(node, struct peer_vram_bo, tbo.base.vma_node);
+		bo = container_of(node, struct peer_vram_bo, gem.vma_node);
 		if (!peer_vram_bo_tryget(bo))
 			bo = NULL;
 	}
@@ -173,7 +267,7 @@ static struct peer_vram_bo *peer_vram_mmap_get_bo(struct peer_vram_file *file,
 						    vma_pages(vma));
 	bo = peer_vram_bo_create(file->vram, vma->vm_end - vma->vm_start, 0);
 	if (!IS_ERR(bo))
-		vma->vm_pgoff = drm_vma_node_start(&bo->tbo.base.vma_node);
+		vma->vm_pgoff = drm_vma_node_start(&bo->gem.vma_node);
 	return bo;
 }
 
@@ -198,7 +292,7 @@ static void peer_vram_mmap_bo(struct peer_vram_bo *bo,
 			      struct vm_area_struct *vma)
 {
 	vma->vm_ops = &peer_vram_vm_ops;
-	vma->vm_private_data = &bo->tbo;
+	vma->vm_private_data = bo;
 	vm_flags_set(vma, VM_PFNMAP | VM_DONTEXPAND | VM_DONTDUMP);
 }
 
@@ -207,10 +301,10 @@ int peer_vram_mmap_dmabuf(struct peer_vram_bo *bo, struct vm_area_struct *vma)
 {
 	int ret;
 
-	ret = peer_vram_mmap_check(peer_vram_bo_device(bo), vma);
+	ret = peer_vram_mmap_check(bo->vram, vma);
 	if (ret)
 		return ret;
-	vma->vm_pgoff += drm_vma_node_start(&bo->tbo.base.vma_node);
+	vma->vm_pgoff += drm_vma_node_start(&bo->gem.vma_node);
 	peer_vram_bo_get(bo);
 	peer_vram_mmap_bo(bo, vma);
 	return 0;
@@ -248,7 +342,7 @@ static u64 peer_vram_mapping_offset(struct peer_vram_file *file,
 	bo = peer_vram_lookup_mappable_bo(file, pgoff, length >> PAGE_SHIFT);
 	if (IS_ERR(bo))
 		return 0;
-	first = pgoff - drm_vma_node_start(&bo->tbo.base.vma_node);
+	first = pgoff - drm_vma_node_start(&bo->gem.vma_node);
 	peer_vram_bo_put(bo);
 	return first << PAGE_SHIFT;
 }
@@ -275,9 +369,9 @@ static bool peer_vram_vma_is_ours(struct vm_area_struct *vma,
 
 static void peer_vram_mapping_get(void *private_data)
 {
-	struct peer_vram_bo *bo = to_peer_vram_bo(private_data);
+	struct peer_vram_bo *bo = private_data;
 
-	drm_dev_get(&peer_vram_bo_device(bo)->drm);
+	drm_dev_get(&bo->vram->drm);
 	peer_vram_bo_get(bo);
 }
 
@@ -298,14 +392,13 @@ struct peer_vram_bo *peer_vram_find_range(struct mm_struct *mm,
 					  unsigned long start, size_t length,
 					  bool write, u64 *offset)
 {
-	struct ttm_buffer_object *tbo;
+	struct peer_vram_bo *bo;
 
-	tbo = ib_peer_find_mapping(mm, start, length, write, &peer_vram_vm_ops,
-				   peer_vram_mapping_get, offset);
-	if (IS_ERR(tbo))
-		return ERR_CAST(tbo);
-	*offset -= drm_vma_node_offset_addr(&tbo->base.vma_node);
-	return to_peer_vram_bo(tbo);
+	bo = ib_peer_find_mapping(mm, start, length, write, &peer_vram_vm_ops,
+				  peer_vram_mapping_get, offset);
+	if (!IS_ERR(bo))
+		*offset -= drm_vma_node_offset_addr(&bo->gem.vma_node);
+	return bo;
 }
 
 /**
@@ -331,7 +424,7 @@ struct peer_vram_bo *peer_vram_find_addr(struct peer_vram_device *vram,
 
 	vma = vma_lookup(mm, addr);
 	if (!peer_vram_vma_is_ours(vma, addr) ||
-	    peer_vram_bo_device(peer_vram_vma_bo(vma)) != vram) {
+	    peer_vram_vma_bo(vma)->vram != vram) {
 		bo = ERR_PTR(-ENOENT);
 	} else if (write && !(vma->vm_flags & VM_MAYWRITE)) {
 		bo = ERR_PTR(-EACCES);

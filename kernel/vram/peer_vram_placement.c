@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * Locks a BO in a given place: moves it between VRAM and system memory.
+ * Locks a BO with a range of it in a given place: moves the parts of the range between
+ * VRAM and system memory. What is outside of the range stays where it is.
  *
- * A pinned BO is in VRAM and does not move. CPU faults map a BO where it is. Only
- * an RDMA device (pin, fault) or its user (MOVE) moves a BO back to VRAM.
+ * A pinned part is in VRAM and does not move. CPU faults map a part where it is. Only
+ * an RDMA device (pin, fault) or its user (MOVE) moves a part back to VRAM.
  *
- * Eviction only trylocks other BOs. TTM therefore reports -ENOMEM while all BOs
+ * Eviction only trylocks other BOs. TTM therefore reports -ENOMEM while all parts
  * that it could evict are locked by others. That state is temporary: the functions
  * here release resv, sleep and try again, for at most PEER_VRAM_RETRY_MS.
  */
@@ -24,91 +25,146 @@
 /* The sleep between two attempts doubles up to this. */
 #define PEER_VRAM_DELAY_MS_MAX 32
 
-/* Besides TTM_PL_xxx: in VRAM if possible, else in system pages. */
-#define PEER_VRAM_MEM_RESIDENT U32_MAX
-/* In system memory, with pages. */
-#define PEER_VRAM_MEM_SYSTEM (U32_MAX - 1)
+/**
+ * struct peer_vram_goal - what is to be achieved
+ * @bo:       the BO
+ * @offset:   of the range in the BO, in bytes
+ * @length:   of the range, in bytes, not 0
+ * @place:    makes one part what it should be; returns 0 or -errno
+ * @delay_ms: the sleep before the next attempt
+ */
+struct peer_vram_goal {
+	struct peer_vram_bo *bo;
+	u64 offset;
+	u64 length;
+	int (*place)(const struct peer_vram_goal *goal,
+		     struct peer_vram_part *part);
+	unsigned int delay_ms;
+};
 
-/* Would the BO fit into VRAM if all BOs that are not pinned were evicted? */
-static bool peer_vram_bo_fits(struct peer_vram_bo *bo)
+/* Would the range fit into VRAM if everything that is not pinned were evicted? */
+static bool peer_vram_range_fits(struct peer_vram_bo *bo, u64 offset, u64 length)
 {
-	struct peer_vram_device *vram = peer_vram_bo_device(bo);
-	u64 need = peer_vram_bo_vram_size(bo);
+	struct peer_vram_part *last = peer_vram_last_part(bo, offset, length);
+	struct peer_vram_device *vram = bo->vram;
+	struct peer_vram_part *part;
+	u64 need = 0;
 	bool fits;
 
+	for (part = peer_vram_bo_part(bo, offset); part <= last; part++)
+		if (!part->pins)
+			need += peer_vram_part_vram_size(part);
 	spin_lock(&vram->lock);
 	fits = vram->pinned + need <= vram->size;
 	spin_unlock(&vram->lock);
 	return fits;
 }
 
-/* Return: 0; -ENOSPC does not fit; -ENOMEM a retry may succeed; -EBUSY pinned. */
-static int peer_vram_bo_move(struct peer_vram_bo *bo, u32 mem_type)
+/*
+ * A range that is no larger than a part may push other parts of its BO out of VRAM. A
+ * larger one may not: it would push out what it has just moved in.
+ */
+static struct ttm_operation_ctx
+peer_vram_goal_ctx(const struct peer_vram_goal *goal)
 {
-	struct ttm_operation_ctx ctx = peer_vram_ttm_ctx();
+	struct ttm_operation_ctx ctx = peer_vram_ttm_ctx(goal->bo);
 
-	if (bo->tbo.resource->mem_type == mem_type)
+	ctx.allow_res_evict = goal->length <= PEER_VRAM_PART_SIZE;
+	return ctx;
+}
+
+/* ---- what one part should be ------------------------------------------ */
+
+/* Return: 0; -ENOSPC does not fit; -ENOMEM a retry may succeed. */
+static int peer_vram_place_vram(const struct peer_vram_goal *goal,
+				struct peer_vram_part *part)
+{
+	struct ttm_operation_ctx ctx = peer_vram_goal_ctx(goal);
+
+	if (peer_vram_part_in_vram(part))
 		return 0;
-	if (bo->pins)
-		return -EBUSY;
-	if (mem_type == TTM_PL_SYSTEM)
-		return ttm_bo_validate(&bo->tbo, &peer_vram_system_placement,
-				       &ctx);
-	if (!peer_vram_bo_fits(bo))
+	if (!peer_vram_range_fits(goal->bo, part->offset, part->tbo.base.size))
 		return -ENOSPC;
-	return ttm_bo_validate(&bo->tbo, &peer_vram_vram_placement, &ctx);
+	return ttm_bo_validate(&part->tbo, &peer_vram_vram_placement, &ctx);
+}
+
+/* Return: 0; -EBUSY pinned; -ENOMEM. */
+static int peer_vram_place_system(const struct peer_vram_goal *goal,
+				  struct peer_vram_part *part)
+{
+	struct ttm_operation_ctx ctx = peer_vram_goal_ctx(goal);
+
+	if (!peer_vram_part_in_vram(part))
+		return 0;
+	if (part->pins)
+		return -EBUSY;
+	return ttm_bo_validate(&part->tbo, &peer_vram_system_placement, &ctx);
+}
+
+/* In system memory, with pages. */
+static int peer_vram_place_pages(const struct peer_vram_goal *goal,
+				 struct peer_vram_part *part)
+{
+	struct ttm_operation_ctx ctx = peer_vram_goal_ctx(goal);
+	int ret = peer_vram_place_system(goal, part);
+
+	return ret ?: ttm_bo_populate(&part->tbo, &ctx);
 }
 
 /*
- * Gives the BO memory for an access of a device. Falls back to system pages if
- * VRAM cannot hold the BO, or if @delay_ms has reached its maximum.
+ * With memory for an access of a device. Falls back to system pages if VRAM cannot
+ * hold the part, or if the delay has reached its maximum.
  */
-static int peer_vram_bo_make_resident(struct peer_vram_bo *bo,
-				      unsigned int delay_ms)
+static int peer_vram_place_resident(const struct peer_vram_goal *goal,
+				    struct peer_vram_part *part)
 {
-	struct ttm_operation_ctx ctx = peer_vram_ttm_ctx();
-	struct ttm_buffer_object *tbo = &bo->tbo;
+	struct ttm_operation_ctx ctx = peer_vram_goal_ctx(goal);
 	int ret;
 
-	if (tbo->resource->mem_type == TTM_PL_VRAM)
+	if (peer_vram_part_in_vram(part))
 		return 0;
-	if (!bo->in_place) {
-		ret = peer_vram_bo_move(bo, TTM_PL_VRAM);
+	if (!goal->bo->in_place) {
+		ret = peer_vram_place_vram(goal, part);
 		if (ret != -ENOSPC &&
-		    (ret != -ENOMEM || delay_ms < PEER_VRAM_DELAY_MS_MAX))
+		    (ret != -ENOMEM || goal->delay_ms < PEER_VRAM_DELAY_MS_MAX))
 			return ret;
 	}
-	return ttm_bo_populate(tbo, &ctx);
+	return ttm_bo_populate(&part->tbo, &ctx);
 }
 
-/* Moves the BO to system memory, and allocates its pages. */
-static int peer_vram_bo_make_system(struct peer_vram_bo *bo)
-{
-	struct ttm_operation_ctx ctx = peer_vram_ttm_ctx();
-	int ret = peer_vram_bo_move(bo, TTM_PL_SYSTEM);
+/* ---- the range -------------------------------------------------------- */
 
-	return ret ?: ttm_bo_populate(&bo->tbo, &ctx);
-}
-
-static int peer_vram_bo_lock_retry(struct peer_vram_bo *bo, u32 mem_type)
+static int peer_vram_place_range(const struct peer_vram_goal *goal)
 {
-	unsigned long end = jiffies + msecs_to_jiffies(PEER_VRAM_RETRY_MS);
-	unsigned int delay_ms = 1;
+	struct peer_vram_part *part, *last;
 	int ret;
 
-	for (;;) {
-		ret = peer_vram_bo_lock(bo);
+	last = peer_vram_last_part(goal->bo, goal->offset, goal->length);
+	for (part = peer_vram_bo_part(goal->bo, goal->offset); part <= last;
+	     part++) {
+		ret = goal->place(goal, part);
 		if (ret)
 			return ret;
-		if (mem_type == PEER_VRAM_MEM_RESIDENT)
-			ret = peer_vram_bo_make_resident(bo, delay_ms);
-		else if (mem_type == PEER_VRAM_MEM_SYSTEM)
-			ret = peer_vram_bo_make_system(bo);
-		else
-			ret = peer_vram_bo_move(bo, mem_type);
+		peer_vram_part_used(part);
+		cond_resched();
+	}
+	return 0;
+}
+
+/* Return: 0 with resv held; -errno. */
+static int peer_vram_reach_goal(struct peer_vram_goal *goal)
+{
+	unsigned long end = jiffies + msecs_to_jiffies(PEER_VRAM_RETRY_MS);
+	int ret;
+
+	for (goal->delay_ms = 1;;) {
+		ret = peer_vram_bo_lock(goal->bo);
+		if (ret)
+			return ret;
+		ret = peer_vram_place_range(goal);
 		if (!ret)
 			return 0;
-		peer_vram_bo_unlock(bo);
+		peer_vram_bo_unlock(goal->bo);
 
 		if (fatal_signal_pending(current))
 			return -EINTR;
@@ -118,49 +174,92 @@ static int peer_vram_bo_lock_retry(struct peer_vram_bo *bo, u32 mem_type)
 			return -ENOMEM;
 		if (ret != -ENOMEM || time_after(jiffies, end))
 			return ret;
-		schedule_timeout_killable(msecs_to_jiffies(delay_ms));
-		delay_ms = min(2 * delay_ms, PEER_VRAM_DELAY_MS_MAX);
+		schedule_timeout_killable(msecs_to_jiffies(goal->delay_ms));
+		goal->delay_ms = min(2 * goal->delay_ms, PEER_VRAM_DELAY_MS_MAX);
 	}
 }
 
 /**
- * peer_vram_bo_lock_and_move() - lock a BO in a given place
- * @bo:       not locked
- * @mem_type: TTM_PL_SYSTEM or TTM_PL_VRAM
+ * peer_vram_bo_lock_vram() - lock a BO with a range in VRAM
+ * @bo:     not locked
+ * @offset: in the BO, bytes
+ * @length: bytes, not 0
  *
- * Return: 0 with resv held and the BO in that place; -ENOMEM no room; -EBUSY
- * pinned in another place; -ENODEV the BO is dead; -EINTR a fatal signal.
+ * Return: 0 with resv held; -ENOMEM no room; -ENODEV the BO is dead; -EINTR a fatal
+ * signal. On errors, a part of the range may have moved.
  */
-int peer_vram_bo_lock_and_move(struct peer_vram_bo *bo, u32 mem_type)
+int peer_vram_bo_lock_vram(struct peer_vram_bo *bo, u64 offset, u64 length)
 {
-	return peer_vram_bo_lock_retry(bo, mem_type);
+	struct peer_vram_goal goal = {
+		.bo = bo, .offset = offset, .length = length,
+		.place = peer_vram_place_vram,
+	};
+	bool fits;
+	int ret;
+
+	ret = peer_vram_bo_lock(bo);
+	if (ret)
+		return ret;
+	fits = peer_vram_range_fits(bo, offset, length);
+	peer_vram_bo_unlock(bo);
+	return fits ? peer_vram_reach_goal(&goal) : -ENOMEM;
 }
 
 /**
- * peer_vram_bo_lock_resident() - lock a BO that has memory
- * @bo: not locked
+ * peer_vram_bo_lock_system() - lock a BO with a range in system memory
+ * @bo:     not locked
+ * @offset: in the BO, bytes
+ * @length: bytes, not 0
  *
- * Moves the BO to VRAM if that succeeds within a few attempts. Else, or if the BO
+ * Return: as peer_vram_bo_lock_vram(); -EBUSY pinned in VRAM.
+ */
+int peer_vram_bo_lock_system(struct peer_vram_bo *bo, u64 offset, u64 length)
+{
+	struct peer_vram_goal goal = {
+		.bo = bo, .offset = offset, .length = length,
+		.place = peer_vram_place_system,
+	};
+
+	return peer_vram_reach_goal(&goal);
+}
+
+/**
+ * peer_vram_bo_lock_pages() - lock a BO with a range in system memory, with pages
+ * @bo:     not locked
+ * @offset: in the BO, bytes
+ * @length: bytes, not 0
+ *
+ * Return: as peer_vram_bo_lock_system().
+ */
+int peer_vram_bo_lock_pages(struct peer_vram_bo *bo, u64 offset, u64 length)
+{
+	struct peer_vram_goal goal = {
+		.bo = bo, .offset = offset, .length = length,
+		.place = peer_vram_place_pages,
+	};
+
+	return peer_vram_reach_goal(&goal);
+}
+
+/**
+ * peer_vram_bo_lock_resident() - lock a BO with a range that has memory
+ * @bo:     not locked
+ * @offset: in the BO, bytes
+ * @length: bytes, not 0
+ *
+ * Moves the range to VRAM if that succeeds within a few attempts. Else, or if the BO
  * stays in place, allocates its system pages; only this allocation is retried for
- * PEER_VRAM_RETRY_MS.
+ * PEER_VRAM_RETRY_MS. Each part may be in either memory.
  *
  * Return: 0 with resv held; -ENOMEM; -ENODEV the BO is dead; -EINTR a fatal
  * signal.
  */
-int peer_vram_bo_lock_resident(struct peer_vram_bo *bo)
+int peer_vram_bo_lock_resident(struct peer_vram_bo *bo, u64 offset, u64 length)
 {
-	return peer_vram_bo_lock_retry(bo, PEER_VRAM_MEM_RESIDENT);
-}
+	struct peer_vram_goal goal = {
+		.bo = bo, .offset = offset, .length = length,
+		.place = peer_vram_place_resident,
+	};
 
-/**
- * peer_vram_bo_lock_system() - lock a BO that has system pages
- * @bo: not locked
- *
- * Moves the BO out of VRAM.
- *
- * Return: as peer_vram_bo_lock_resident(); -EBUSY pinned in VRAM.
- */
-int peer_vram_bo_lock_system(struct peer_vram_bo *bo)
-{
-	return peer_vram_bo_lock_retry(bo, PEER_VRAM_MEM_SYSTEM);
+	return peer_vram_reach_goal(&goal);
 }

@@ -7,8 +7,9 @@
 
 struct peer_vram_bo;
 
-int peer_vram_bo_lock_and_move(struct peer_vram_bo *bo, u32 mem_type);
-int peer_vram_bo_lock_resident(struct peer_vram_bo *bo);
-int peer_vram_bo_lock_system(struct peer_vram_bo *bo);
+int peer_vram_bo_lock_vram(struct peer_vram_bo *bo, u64 offset, u64 length);
+int peer_vram_bo_lock_system(struct peer_vram_bo *bo, u64 offset, u64 length);
+int peer_vram_bo_lock_pages(struct peer_vram_bo *bo, u64 offset, u64 length);
+int peer_vram_bo_lock_resident(struct peer_vram_bo *bo, u64 offset, u64 length);
 
 #endif

@@ -8,31 +8,62 @@
  * A revoked region is on no list, and is never reported again. Its pin is dropped
  * at once, so that nobody waits for the core's call of unpin().
  *
- * The pinned VRAM of a device is limited (peer_vram_device.pin_limit). The first
- * pin of a BO counts all of its blocks, and the last unpin subtracts them.
+ * A pin keeps the parts that the region overlaps in VRAM. The pinned VRAM of a device
+ * is limited (module parameter pin_percent): the first pin of a part counts its blocks,
+ * and the last unpin subtracts them. A lower limit holds for new pins.
  */
 #include <drm/ttm/ttm_bo.h>
+#include <linux/math64.h>
+#include <linux/module.h>
 #include <rdma/peer_mem.h>
 
+#include "peer_vram_lock.h"
 #include "peer_vram_regions.h"
 #include "peer_vram_types.h"
 
+static unsigned int pin_percent = 75;
+module_param(pin_percent, uint, 0644);
+MODULE_PARM_DESC(pin_percent, "Percentage of VRAM that may be pinned (default: 75)");
+
 bool peer_vram_region_revoked(struct peer_vram_region *reg)
 {
-	dma_resv_assert_held(reg->bo->tbo.base.resv);
+	dma_resv_assert_held(&reg->bo->resv);
 	return list_empty(&reg->node);
 }
 
+#define for_each_part_of_region(part, reg)                                   \
+	for ((part) = peer_vram_bo_part((reg)->bo, (reg)->offset);            \
+	     (part) <= peer_vram_last_part((reg)->bo, (reg)->offset,          \
+					   (reg)->region->length);            \
+	     (part)++)
+
 /* ---- pins ------------------------------------------------------------- */
 
-static int peer_vram_charge_pin(struct peer_vram_bo *bo)
+/* Return: bytes of VRAM that may be pinned. */
+u64 peer_vram_pin_limit(const struct peer_vram_device *vram)
 {
-	struct peer_vram_device *vram = peer_vram_bo_device(bo);
-	u64 bytes = peer_vram_bo_vram_size(bo);
+	return mul_u64_u64_div_u64(vram->size,
+				   min(READ_ONCE(pin_percent), 100u), 100);
+}
+
+/* Bytes of VRAM that a pin of the region would count. */
+static u64 peer_vram_pin_bytes(struct peer_vram_region *reg)
+{
+	struct peer_vram_part *part;
+	u64 bytes = 0;
+
+	for_each_part_of_region(part, reg)
+		if (!READ_ONCE(part->pins))
+			bytes += peer_vram_part_vram_size(part);
+	return bytes;
+}
+
+static int peer_vram_charge_pin(struct peer_vram_device *vram, u64 bytes)
+{
 	int ret = 0;
 
 	spin_lock(&vram->lock);
-	if (vram->pinned + bytes > vram->pin_limit)
+	if (vram->pinned + bytes > peer_vram_pin_limit(vram))
 		ret = -ENOSPC;
 	else
 		vram->pinned += bytes;
@@ -40,18 +71,16 @@ static int peer_vram_charge_pin(struct peer_vram_bo *bo)
 	return ret;
 }
 
-static void peer_vram_uncharge_pin(struct peer_vram_bo *bo)
+static void peer_vram_uncharge_pin(struct peer_vram_device *vram, u64 bytes)
 {
-	struct peer_vram_device *vram = peer_vram_bo_device(bo);
-
 	spin_lock(&vram->lock);
-	vram->pinned -= peer_vram_bo_vram_size(bo);
+	vram->pinned -= bytes;
 	spin_unlock(&vram->lock);
 }
 
 /**
- * peer_vram_region_pin_locked() - pin the BO of a region
- * @reg: its BO is in VRAM, with resv held
+ * peer_vram_region_pin_locked() - pin the parts of a region
+ * @reg: they are in VRAM, with resv held
  *
  * Return: 0; -EACCES the BO may not be exported; -ENODEV the region was revoked;
  * -ENOSPC the limit of pinned VRAM would be exceeded.
@@ -59,20 +88,24 @@ static void peer_vram_uncharge_pin(struct peer_vram_bo *bo)
 int peer_vram_region_pin_locked(struct peer_vram_region *reg)
 {
 	struct peer_vram_bo *bo = reg->bo;
+	struct peer_vram_part *part;
 	int ret;
 
 	if (!bo->export)
 		return -EACCES;
 	if (peer_vram_region_revoked(reg))
 		return -ENODEV;
-	if (!bo->pins) {
-		ret = peer_vram_charge_pin(bo);
-		if (ret)
-			return ret;
+	ret = peer_vram_charge_pin(bo->vram, peer_vram_pin_bytes(reg));
+	if (ret)
+		return ret;
+	for_each_part_of_region(part, reg) {
+		WRITE_ONCE(part->pins, part->pins + 1);
+		ttm_bo_pin(&part->tbo);
+		/* to the list of pinned ones */
+		peer_vram_part_used(part);
 	}
 	bo->pins++;
 	reg->pinned = true;
-	ttm_bo_pin(&bo->tbo);
 	return 0;
 }
 
@@ -80,27 +113,33 @@ int peer_vram_region_pin_locked(struct peer_vram_region *reg)
 void peer_vram_region_unpin_locked(struct peer_vram_region *reg)
 {
 	struct peer_vram_bo *bo = reg->bo;
+	struct peer_vram_part *part;
 
-	dma_resv_assert_held(bo->tbo.base.resv);
+	dma_resv_assert_held(&bo->resv);
 
 	if (!reg->pinned)
 		return;
 	reg->pinned = false;
-	ttm_bo_unpin(&bo->tbo);
-	if (!--bo->pins)
-		peer_vram_uncharge_pin(bo);
+	bo->pins--;
+	for_each_part_of_region(part, reg) {
+		ttm_bo_unpin(&part->tbo);
+		peer_vram_part_used(part);
+		WRITE_ONCE(part->pins, part->pins - 1);
+	}
+	peer_vram_uncharge_pin(bo->vram, peer_vram_pin_bytes(reg));
 }
 
 /* A check without resv, before other BOs are evicted for a pin that would fail. */
-bool peer_vram_pin_exceeds_limit(struct peer_vram_bo *bo)
+bool peer_vram_pin_exceeds_limit(struct peer_vram_region *reg)
 {
-	struct peer_vram_device *vram = peer_vram_bo_device(bo);
+	struct peer_vram_device *vram = reg->bo->vram;
+	u64 bytes = peer_vram_pin_bytes(reg);
 	bool exceeds;
 
 	spin_lock(&vram->lock);
-	exceeds = vram->pinned + peer_vram_bo_vram_size(bo) > vram->pin_limit;
+	exceeds = vram->pinned + bytes > peer_vram_pin_limit(vram);
 	spin_unlock(&vram->lock);
-	return exceeds && !READ_ONCE(bo->pins);
+	return exceeds;
 }
 
 /* ---- the list --------------------------------------------------------- */
@@ -110,7 +149,7 @@ void peer_vram_regions_revoke(struct peer_vram_bo *bo)
 {
 	struct peer_vram_region *reg, *next;
 
-	dma_resv_assert_held(bo->tbo.base.resv);
+	dma_resv_assert_held(&bo->resv);
 
 	list_for_each_entry_safe(reg, next, &bo->regions, node) {
 		ib_peer_revoke(reg->region);
@@ -119,24 +158,40 @@ void peer_vram_regions_revoke(struct peer_vram_bo *bo)
 	}
 }
 
-/*
- * Invalidates the on-demand regions of a BO, before it moves or when on-demand
- * access to it is withdrawn. Skips pinned regions: a BO that has one does not
- * move. Skips regions that were never reported: the core would treat the call as
- * the end of a registration that is still in progress.
- */
-void peer_vram_regions_invalidate(struct peer_vram_bo *bo)
+/* Invalidates what @reg has in [@offset, @offset + @length) of its BO. */
+static void peer_vram_region_invalidate(struct peer_vram_region *reg, u64 offset,
+					u64 length)
 {
+	u64 first = max(offset, reg->offset);
+	u64 end = min(offset + length, reg->offset + reg->region->length);
+
+	if (first < end)
+		ib_peer_invalidate(reg->region, first - reg->offset, end - first);
+}
+
+/**
+ * peer_vram_regions_invalidate() - invalidate the on-demand regions of a part
+ * @part: of a BO with resv held
+ *
+ * Before the part moves, and when on-demand access to it is withdrawn. Skips pinned
+ * regions: a part that has one does not move. Skips regions that were never reported:
+ * the core would treat the call as the end of a registration that is still in
+ * progress.
+ */
+void peer_vram_regions_invalidate(struct peer_vram_part *part)
+{
+	struct peer_vram_bo *bo = part->bo;
 	struct peer_vram_region *reg;
 
-	dma_resv_assert_held(bo->tbo.base.resv);
+	dma_resv_assert_held(&bo->resv);
 
-	list_for_each_entry(reg, &bo->regions, node) {
-		if (!reg->reported || reg->pinned)
-			continue;
-		reg->reported = false;
-		ib_peer_invalidate(reg->region, 0, reg->region->length);
-	}
+	if (!part->reported)
+		return;
+	part->reported = false;
+	list_for_each_entry(reg, &bo->regions, node)
+		if (reg->reported && !reg->pinned)
+			peer_vram_region_invalidate(reg, part->offset,
+						    part->tbo.base.size);
 }
 
 u32 peer_vram_regions_count(struct peer_vram_bo *bo)
@@ -144,7 +199,7 @@ u32 peer_vram_regions_count(struct peer_vram_bo *bo)
 	struct peer_vram_region *reg;
 	u32 count = 0;
 
-	dma_resv_assert_held(bo->tbo.base.resv);
+	dma_resv_assert_held(&bo->resv);
 
 	list_for_each_entry(reg, &bo->regions, node)
 		count++;

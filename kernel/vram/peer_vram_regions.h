@@ -8,6 +8,8 @@
 
 struct ib_peer_region;
 struct peer_vram_bo;
+struct peer_vram_device;
+struct peer_vram_part;
 
 /**
  * struct peer_vram_region - the private data of a struct ib_peer_region
@@ -16,7 +18,7 @@ struct peer_vram_bo;
  * @bo:       holds a reference, and one on the device
  * @offset:   where the region begins in the BO, in bytes
  * @pinned:   counts in peer_vram_bo.pins; under resv
- * @reported: the importer knows where the region is; under resv
+ * @reported: blocks of the region were reported; under resv
  */
 struct peer_vram_region {
 	struct list_head node;
@@ -30,10 +32,11 @@ struct peer_vram_region {
 bool peer_vram_region_revoked(struct peer_vram_region *reg);
 int peer_vram_region_pin_locked(struct peer_vram_region *reg);
 void peer_vram_region_unpin_locked(struct peer_vram_region *reg);
-bool peer_vram_pin_exceeds_limit(struct peer_vram_bo *bo);
+u64 peer_vram_pin_limit(const struct peer_vram_device *vram);
+bool peer_vram_pin_exceeds_limit(struct peer_vram_region *reg);
 
 void peer_vram_regions_revoke(struct peer_vram_bo *bo);
-void peer_vram_regions_invalidate(struct peer_vram_bo *bo);
+void peer_vram_regions_invalidate(struct peer_vram_part *part);
 u32 peer_vram_regions_count(struct peer_vram_bo *bo);
 
 #endif

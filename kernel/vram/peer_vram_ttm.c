@@ -1,24 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * The callbacks of TTM: system pages, moves, swapping, page table entries.
+ * The callbacks of TTM: system pages, moves, swapping.
  *
  * Invariants:
- * - A BO begins in system memory without pages. Its first move to VRAM zeroes the
+ * - A part begins in system memory without pages. Its first move to VRAM zeroes the
  *   blocks, and its first pages are allocated zeroed. Nobody can read data of an
  *   earlier owner of the memory.
- * - With resv held, a BO invalidates its regions before it leaves its place: in
- *   move() (eviction, MOVE), in swap_notify() (TTM swaps out system pages when
- *   all users of TTM together have too many), and when it is killed
- *   (peer_vram_bo.c).
- * - There is no delete_mem_notify(): each region holds a reference on the BO, so
- *   a BO has no regions when TTM frees it.
+ * - With resv held, the page table entries and the regions of a part are taken away
+ *   before it leaves its place: in move() (eviction, MOVE), in swap_notify() (TTM
+ *   swaps out system pages when all users of TTM together have too many), and when the
+ *   BO is killed (peer_vram_bo.c). TTM cannot zap them: only the BO has offsets for
+ *   mmap(), not its parts.
+ * - There is no delete_mem_notify(): each region and each mapping holds a reference
+ *   on the BO, so a BO has none when TTM frees its parts.
  */
 #include <compat/ttm.h>
+#include <drm/drm_vma_manager.h>
+#include <linux/mm.h>
 #include <linux/slab.h>
 
 #include "peer_vram_blocks.h"
 #include "peer_vram_copy.h"
-#include "peer_vram_memory.h"
 #include "peer_vram_regions.h"
 #include "peer_vram_ttm.h"
 #include "peer_vram_types.h"
@@ -46,6 +48,7 @@ static struct ttm_tt *peer_vram_tt_create(struct ttm_buffer_object *tbo,
 {
 	struct ttm_tt *tt = kzalloc(sizeof(*tt), GFP_KERNEL_ACCOUNT);
 
+	page_flags |= TTM_TT_FLAG_ZERO_ALLOC;
 	if (tt && ttm_tt_init(tt, tbo, page_flags, ttm_cached, 0)) {
 		kfree(tt);
 		return NULL;
@@ -65,26 +68,36 @@ static void peer_vram_evict_flags(struct ttm_buffer_object *tbo,
 	*placement = peer_vram_system_placement;
 }
 
+/* Nobody uses the part at its place any more when it returns. */
+void peer_vram_part_invalidate(struct peer_vram_part *part)
+{
+	struct peer_vram_bo *bo = part->bo;
+	u64 first = drm_vma_node_offset_addr(&bo->gem.vma_node) + part->offset;
+
+	unmap_mapping_range(bo->vram->ttm.dev_mapping, first,
+			    part->tbo.base.size, 1);
+	peer_vram_regions_invalidate(part);
+}
+
 /* Copies VRAM to system pages. The copy overwrites all of each page. */
-static int peer_vram_move_to_system(struct peer_vram_bo *bo,
+static int peer_vram_move_to_system(struct peer_vram_part *part,
 				    struct ttm_operation_ctx *ctx)
 {
-	struct ttm_buffer_object *tbo = &bo->tbo;
 	int ret;
 
-	ret = ttm_bo_populate(tbo, ctx);
+	ret = ttm_bo_populate(&part->tbo, ctx);
 	if (ret)
 		return ret;
-	peer_vram_copy_bo(bo, tbo->resource, false);
+	peer_vram_copy_part(part, part->tbo.resource, false);
 	return 0;
 }
 
-/* Copies system pages to VRAM, or zeroes it if the BO never had pages. */
-static int peer_vram_move_to_vram(struct peer_vram_bo *bo,
+/* Copies system pages to VRAM, or zeroes it if the part never had pages. */
+static int peer_vram_move_to_vram(struct peer_vram_part *part,
 				  struct ttm_operation_ctx *ctx,
 				  struct ttm_resource *to)
 {
-	struct ttm_buffer_object *tbo = &bo->tbo;
+	struct ttm_buffer_object *tbo = &part->tbo;
 	int ret;
 
 	if (tbo->ttm->page_flags & TTM_TT_FLAG_SWAPPED) {
@@ -93,26 +106,23 @@ static int peer_vram_move_to_vram(struct peer_vram_bo *bo,
 			return ret;
 	}
 	if (!ttm_tt_is_populated(tbo->ttm))
-		return peer_vram_clear(bo, to);
-	peer_vram_copy_bo(bo, to, true);
+		return peer_vram_clear(part, to);
+	peer_vram_copy_part(part, to, true);
 	return 0;
 }
 
-/*
- * TTM has zapped the page tables. The regions are invalidated before the first
- * byte is copied, so that no write to the old place is lost.
- */
+/* Invalidates before the first byte is copied, so that no write is lost. */
 static int peer_vram_move(struct ttm_buffer_object *tbo, bool evict,
 			  struct ttm_operation_ctx *ctx,
 			  struct ttm_resource *to, struct ttm_place *hop)
 {
 	struct peer_vram_device *vram = to_peer_vram(tbo->bdev);
-	struct peer_vram_bo *bo = to_peer_vram_bo(tbo);
+	struct peer_vram_part *part = to_peer_vram_part(tbo);
 	int ret;
 
 	dma_resv_assert_held(tbo->base.resv);
 
-	/* The first placement of a new BO, which has no pages yet. */
+	/* The first placement of a new part, which has no pages yet. */
 	if (!tbo->resource) {
 		if (WARN_ON_ONCE(to->mem_type != TTM_PL_SYSTEM))
 			return -EINVAL;
@@ -122,17 +132,17 @@ static int peer_vram_move(struct ttm_buffer_object *tbo, bool evict,
 	if (WARN_ON_ONCE(tbo->resource->mem_type == to->mem_type))
 		return -EINVAL;
 
-	peer_vram_regions_invalidate(bo);
+	peer_vram_part_invalidate(part);
 
 	if (to->mem_type == TTM_PL_SYSTEM)
-		ret = peer_vram_move_to_system(bo, ctx);
+		ret = peer_vram_move_to_system(part, ctx);
 	else
-		ret = peer_vram_move_to_vram(bo, ctx, to);
+		ret = peer_vram_move_to_vram(part, ctx, to);
 	if (ret)
 		return ret;
 
 	ttm_bo_move_sync_cleanup(tbo, to);
-	if (bo->placed)
+	if (part->bo->placed)
 		atomic64_inc(&vram->moves);
 	if (evict)
 		atomic64_inc(&vram->evictions);
@@ -140,40 +150,13 @@ static int peer_vram_move(struct ttm_buffer_object *tbo, bool evict,
 }
 
 /*
- * TTM is about to swap out the system pages, and has zapped the page tables. If
- * swapping then fails, the next accesses fault the same pages in again.
+ * TTM is about to swap out the system pages. If swapping then fails, the next
+ * accesses fault the same pages in again.
  */
 static void peer_vram_swap_notify(struct ttm_buffer_object *tbo)
 {
-	peer_vram_regions_invalidate(to_peer_vram_bo(tbo));
+	peer_vram_part_invalidate(to_peer_vram_part(tbo));
 	atomic64_inc(&to_peer_vram(tbo->bdev)->swapouts);
-}
-
-static int peer_vram_io_mem_reserve(struct ttm_device *ttm,
-				    struct ttm_resource *res)
-{
-	struct peer_vram_device *vram = to_peer_vram(ttm);
-	u64 where;
-
-	if (res->mem_type == TTM_PL_SYSTEM)
-		return 0;
-	peer_vram_find_run(res, 0, 1, &where);
-	res->bus.offset = peer_vram_phys(vram, where);
-	/* To TTM, all that has no pages of its own is I/O memory. */
-	res->bus.is_iomem = true;
-	res->bus.caching = peer_vram_is_ram(vram) ? ttm_cached :
-						    ttm_write_combined;
-	return 0;
-}
-
-static unsigned long peer_vram_io_mem_pfn(struct ttm_buffer_object *tbo,
-					  unsigned long page)
-{
-	struct peer_vram_device *vram = to_peer_vram(tbo->bdev);
-	u64 where;
-
-	peer_vram_find_run(tbo->resource, (u64)page << PAGE_SHIFT, 1, &where);
-	return PHYS_PFN(peer_vram_phys(vram, where));
 }
 
 const struct ttm_device_funcs peer_vram_ttm_funcs = {
@@ -183,6 +166,4 @@ const struct ttm_device_funcs peer_vram_ttm_funcs = {
 	.evict_flags = peer_vram_evict_flags,
 	.move = peer_vram_move,
 	.swap_notify = peer_vram_swap_notify,
-	.io_mem_reserve = peer_vram_io_mem_reserve,
-	.io_mem_pfn = peer_vram_io_mem_pfn,
 };

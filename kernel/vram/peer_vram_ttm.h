@@ -11,6 +11,9 @@ extern const struct ttm_device_funcs peer_vram_ttm_funcs;
 extern struct ttm_placement peer_vram_system_placement;
 extern struct ttm_placement peer_vram_vram_placement;
 
+struct peer_vram_part;
+
+void peer_vram_part_invalidate(struct peer_vram_part *part);
 void peer_vram_tt_destroy(struct ttm_device *ttm, struct ttm_tt *tt);
 
 #endif

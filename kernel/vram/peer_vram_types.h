@@ -5,11 +5,12 @@
  * Terms:
  *   VRAM    the memory BAR of the device, or system memory in its place, allocated in
  *           blocks
- *   BO      a buffer object: in VRAM (several blocks, in any order) or in system
- *           memory. It embeds a TTM buffer object, and that a GEM object, which has
- *           the reference count
- *   resv    the dma_resv lock of a BO (tbo.base.resv). It protects the place of
- *           the BO, its state and its list of RDMA regions
+ *   BO      a buffer object: a GEM object, which has the reference count, and its
+ *           parts
+ *   part    what moves at once: up to 2 MiB of a BO, in VRAM (several blocks, in any
+ *           order) or in system memory. It is a TTM buffer object
+ *   resv    the dma_resv lock of a BO, which its parts share. It protects the place
+ *           of the parts, the state of the BO and its list of RDMA regions
  *   region  an RDMA registration of a range of a BO: struct ib_peer_region, with
  *           struct peer_vram_region as its private data
  *
@@ -29,11 +30,15 @@
  * device kills every BO. While resv of a BO that is not dead is held, the device
  * and its memory are therefore present.
  *
- * BO references are references of the GEM object. The last one drops the TTM
- * reference that the creation of the BO returned (compat/ttm.h). TTM may hold further
- * ones, and evict or swap out a BO that has no GEM references any more. Such a BO has
- * no handle, mapping, dma-buf or region, and cannot get any. Lookups use
- * peer_vram_bo_tryget().
+ * BO references are references of the GEM object. The last one drops those of the
+ * parts (compat/ttm.h). TTM may hold further ones, and evict or swap out a part of a
+ * BO that has no GEM references any more. Such a BO has no handle, mapping, dma-buf or
+ * region, and cannot get any. Lookups use peer_vram_bo_tryget(). The memory of struct
+ * peer_vram_bo remains until TTM has freed the last part.
+ *
+ * resv of a BO is not the reservation object of its dma-bufs: a user of a dma-buf can
+ * add fences to that one (DMA_BUF_IOCTL_IMPORT_SYNC_FILE), and TTM waits for fences
+ * before it moves or frees memory.
  */
 #ifndef PEER_VRAM_TYPES_H
 #define PEER_VRAM_TYPES_H
@@ -42,9 +47,11 @@
 #include <drm/drm_gem.h>
 #include <drm/ttm/ttm_bo.h>
 #include <drm/ttm/ttm_device.h>
+#include <drm/ttm/ttm_placement.h>
 #include <drm/ttm/ttm_resource.h>
 #include <linux/atomic.h>
 #include <linux/bits.h>
+#include <linux/dma-resv.h>
 #include <linux/kref.h>
 #include <linux/math.h>
 #include <linux/miscdevice.h>
@@ -55,6 +62,13 @@ struct pci_dev;
 
 #define PEER_VRAM_BLOCK_SHIFT 16
 #define PEER_VRAM_BLOCK_SIZE BIT(PEER_VRAM_BLOCK_SHIFT)
+
+/* 2 MiB: the most that a fault of an RDMA device asks for */
+#define PEER_VRAM_PART_SHIFT 21
+#define PEER_VRAM_PART_SIZE BIT(PEER_VRAM_PART_SHIFT)
+
+#define peer_vram_for_each_part(part, bo) \
+	for ((part) = (bo)->parts; (part) < (bo)->parts + (bo)->nr_parts; (part)++)
 
 /**
  * struct peer_vram_manager - allocates the blocks of VRAM
@@ -87,16 +101,15 @@ struct peer_vram_manager {
  * @io:          with @pdev: kernel mapping of the whole BAR
  * @bar:         with @pdev: CPU physical address of the BAR
  * @chunks:      without @pdev: the system memory (peer_vram_memory.c)
- * @pin_limit:   maximum of @pinned
  * @lock:        protects @removed, @live_bos, @dead_bos, @nr_bos, @pinned
  * @removed:     the device is being removed: it gets no new BOs
  * @live_bos:    BOs that are not dead
  * @dead_bos:    dead BOs that still have references
  * @nr_bos:      number of BOs: both lists, and BOs being created or freed
  * @pinned:      bytes of VRAM of pinned BOs, in whole blocks
- * @moves:       number of moves of BOs
- * @evictions:   number of evictions of BOs
- * @swapouts:    number of BOs swapped out of system memory
+ * @moves:       number of moves of parts
+ * @evictions:   number of evictions of parts
+ * @swapouts:    number of parts swapped out of system memory
  * @substituted: number of faults of RDMA devices answered with system pages
  */
 struct peer_vram_device {
@@ -112,7 +125,6 @@ struct peer_vram_device {
 	void __iomem *io;
 	resource_size_t bar;
 	struct page **chunks;
-	u64 pin_limit;
 
 	spinlock_t lock; /* see above */
 	bool removed;
@@ -128,19 +140,42 @@ struct peer_vram_device {
 };
 
 /**
+ * struct peer_vram_part - a part of a BO
+ * @tbo:      TTM's part; its resv is that of the BO until TTM frees it
+ * @bo:       the BO
+ * @offset:   in the BO, in bytes, a multiple of PEER_VRAM_PART_SIZE
+ * @pins:     number of pinned RDMA regions that overlap it; under resv
+ * @reported: an importer may know where it is; under resv
+ */
+struct peer_vram_part {
+	struct ttm_buffer_object tbo;
+	struct peer_vram_bo *bo;
+	u64 offset;
+	u32 pins;
+	bool reported;
+};
+
+/**
  * struct peer_vram_bo - a buffer object
- * @tbo:      TTM's part; @tbo.base has the reference count and resv
- * @node:     in peer_vram_device.live_bos or .dead_bos; under its lock
- * @regions:  RDMA regions that are not revoked; under resv
- * @pins:     number of pinned regions in @regions; under resv
- * @dead:     has no memory, and never gets any again; under resv
- * @placed:   the first placement is done: from now on, moves are counted; under
- *            resv
- * @export:   RDMA devices may register it; under resv
- * @in_place: on-demand accesses do not move it to VRAM; under resv
+ * @gem:        reference count, length, mmap() offsets
+ * @vram:       the device; whoever holds a reference on the BO holds one on it
+ * @resv:       see above
+ * @node:       in peer_vram_device.live_bos or .dead_bos; under its lock
+ * @regions:    RDMA regions that are not revoked; under resv
+ * @pins:       number of pinned regions in @regions; under resv
+ * @dead:       has no memory, and never gets any again; under resv
+ * @placed:     the first placement is done: from now on, moves are counted; under
+ *              resv
+ * @export:     RDMA devices may register it; under resv
+ * @in_place:   on-demand accesses do not move it to VRAM; under resv
+ * @nr_unfreed: parts that TTM has not freed, and 1 for the GEM object
+ * @nr_parts:   constant
+ * @parts:      all of PEER_VRAM_PART_SIZE but the last
  */
 struct peer_vram_bo {
-	struct ttm_buffer_object tbo;
+	struct drm_gem_object gem;
+	struct peer_vram_device *vram;
+	struct dma_resv resv;
 	struct list_head node;
 	struct list_head regions;
 	u32 pins;
@@ -148,6 +183,9 @@ struct peer_vram_bo {
 	bool placed;
 	bool export;
 	bool in_place;
+	atomic_t nr_unfreed;
+	u32 nr_parts;
+	struct peer_vram_part parts[];
 };
 
 /**
@@ -167,19 +205,14 @@ static inline struct peer_vram_device *to_peer_vram(struct ttm_device *ttm)
 	return container_of(ttm, struct peer_vram_device, ttm);
 }
 
-static inline struct peer_vram_bo *to_peer_vram_bo(struct ttm_buffer_object *tbo)
+static inline struct peer_vram_part *to_peer_vram_part(struct ttm_buffer_object *tbo)
 {
-	return container_of(tbo, struct peer_vram_bo, tbo);
-}
-
-static inline struct peer_vram_device *peer_vram_bo_device(struct peer_vram_bo *bo)
-{
-	return to_peer_vram(bo->tbo.bdev);
+	return container_of(tbo, struct peer_vram_part, tbo);
 }
 
 static inline u64 peer_vram_bo_size(struct peer_vram_bo *bo)
 {
-	return bo->tbo.base.size;
+	return bo->gem.size;
 }
 
 /* Bytes of VRAM that the BO needs: whole blocks. */
@@ -188,20 +221,45 @@ static inline u64 peer_vram_bo_vram_size(struct peer_vram_bo *bo)
 	return round_up(peer_vram_bo_size(bo), PEER_VRAM_BLOCK_SIZE);
 }
 
+/* Return: the part at an offset of the BO. */
+static inline struct peer_vram_part *peer_vram_bo_part(struct peer_vram_bo *bo,
+							u64 offset)
+{
+	return &bo->parts[offset >> PEER_VRAM_PART_SHIFT];
+}
+
+/* For loops over parts: the last one that overlaps [@offset, @offset + @length). */
+static inline struct peer_vram_part *peer_vram_last_part(struct peer_vram_bo *bo,
+							 u64 offset, u64 length)
+{
+	return peer_vram_bo_part(bo, offset + length - 1);
+}
+
+/* Bytes of VRAM that the part needs: whole blocks. */
+static inline u64 peer_vram_part_vram_size(struct peer_vram_part *part)
+{
+	return round_up(part->tbo.base.size, PEER_VRAM_BLOCK_SIZE);
+}
+
+static inline bool peer_vram_part_in_vram(struct peer_vram_part *part)
+{
+	return part->tbo.resource->mem_type == TTM_PL_VRAM;
+}
+
 static inline void peer_vram_bo_get(struct peer_vram_bo *bo)
 {
-	drm_gem_object_get(&bo->tbo.base);
+	drm_gem_object_get(&bo->gem);
 }
 
 /* Return: false if the last reference has been dropped. */
 static inline bool peer_vram_bo_tryget(struct peer_vram_bo *bo)
 {
-	return kref_get_unless_zero(&bo->tbo.base.refcount);
+	return kref_get_unless_zero(&bo->gem.refcount);
 }
 
 static inline void peer_vram_bo_put(struct peer_vram_bo *bo)
 {
-	drm_gem_object_put(&bo->tbo.base);
+	drm_gem_object_put(&bo->gem);
 }
 
 /* Without a lock: the device may be removed at any time. */

@@ -35,15 +35,24 @@ static inline struct peer_vram_query query(struct vt_mem *mem)
 	return arg;
 }
 
-static inline int move(struct vt_mem *mem, uint32_t domain)
+/* Moves the parts of a range. @length 0: to the end. */
+static inline int move_range(struct vt_mem *mem, uint32_t domain, uint64_t offset,
+			     uint64_t length)
 {
 	struct peer_vram_move arg = {
 		.size = sizeof(arg),
 		.handle = mem->handle,
 		.domain = domain,
+		.offset = offset,
+		.length = length,
 	};
 
 	return ioctl(mem->fd, PEER_VRAM_IOC_MOVE, &arg) ? -errno : 0;
+}
+
+static inline int move(struct vt_mem *mem, uint32_t domain)
+{
+	return move_range(mem, domain, 0, 0);
 }
 
 static inline int set_flags(struct vt_mem *mem, uint32_t flags)

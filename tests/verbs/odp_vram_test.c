@@ -31,6 +31,7 @@
 #define LOCAL (64 * 1024)
 #define ACCESS (VT_ACCESS_ALL | IBV_ACCESS_ON_DEMAND)
 #define TTM_LIMIT "/sys/module/ttm/parameters/pages_limit"
+#define PIN_PERCENT "/sys/module/peer_vram/parameters/pin_percent"
 #define SCATTER "/sys/module/peer_vram/parameters/scatter"
 
 /* ---- fixture ---- */
@@ -112,10 +113,10 @@ static int exchange(vram_t *self, struct vt_buf *buf, uint64_t at)
 
 /* ---- eviction ---- */
 
-#define MANY 5
-#define MANY_SIZE (24 * MIB)
+#define MANY 40
+#define MANY_SIZE PIECE
 
-/* Two of the BOs fit. They are used in turn: each access evicts the one least recently used. */
+/* 32 of the BOs fit. They are used in turn: each access evicts the one least recently used. */
 TEST_F_TIMEOUT(vram, every_access_evicts_another, 200)
 {
 	struct peer_vram_info before, after;
@@ -233,8 +234,13 @@ TEST_F_TIMEOUT(vram, system_pages_if_no_room, 120)
 	ASSERT_EQ(0, exchange(self, &buf, 12345));
 	EXPECT_EQ(PEER_VRAM_DOMAIN_VRAM, query(&buf.mem).domain);
 	before = info(self->fd).evictions;
-	/* Pinning other memory evicts the BO, and leaves no room for it. */
-	ASSERT_EQ(0, squeeze(self));
+	/* Pinning other memory evicts the BO, and leaves no room for a part of it. */
+	ASSERT_EQ(0, vt_write_file(PIN_PERCENT, "100"));
+	EXPECT_EQ(0, vt_buf_open(&self->pinned, &self->dev, &vt_mem_vram_named,
+				 info(self->fd).vram_size - MIB, NULL));
+	ASSERT_EQ(0, vt_write_file(PIN_PERCENT, "75"));
+	ASSERT_NE(NULL, self->pinned.mr);
+	EXPECT_EQ(0, info(self->fd).vram_pinnable);
 	EXPECT_LT(before, info(self->fd).evictions);
 	before = info(self->fd).substituted;
 	for (i = 0; i < 20; i++)
@@ -258,20 +264,20 @@ TEST_F(vram, in_place_flag)
 	struct peer_vram_info before, after;
 	struct vt_buf buf;
 
-	ASSERT_EQ(0, open_odp(self, &buf, &vt_mem_vram_system, 4 * MIB));
+	ASSERT_EQ(0, open_odp(self, &buf, &vt_mem_vram_system, PIECE));
 	EXPECT_EQ(0, query(&buf.mem).flags & PEER_VRAM_QUERY_IN_PLACE);
 	ASSERT_EQ(0, set_flags(&buf.mem, PEER_VRAM_CREATE_IN_PLACE));
 	EXPECT_EQ(PEER_VRAM_QUERY_IN_PLACE | PEER_VRAM_QUERY_EXPORTABLE,
 		  query(&buf.mem).flags);
 	before = info(self->fd);
-	EXPECT_EQ(0, exchange(self, &buf, PIECE - 9999));
+	EXPECT_EQ(0, exchange(self, &buf, MIB - 9999));
 	after = info(self->fd);
 	EXPECT_LT(before.substituted, after.substituted);
 	EXPECT_EQ(before.moves, after.moves);
 	EXPECT_EQ(PEER_VRAM_DOMAIN_SYSTEM, query(&buf.mem).domain);
 	/* The flag holds in the domain to which the user has moved the BO. */
 	EXPECT_EQ(0, move(&buf.mem, PEER_VRAM_DOMAIN_VRAM));
-	EXPECT_EQ(0, exchange(self, &buf, 3 * MIB - 11));
+	EXPECT_EQ(0, exchange(self, &buf, MIB / 2 - 11));
 	EXPECT_EQ(after.substituted, info(self->fd).substituted);
 	EXPECT_EQ(PEER_VRAM_DOMAIN_VRAM, query(&buf.mem).domain);
 	/* Without the flag an access moves the BO. */
@@ -284,7 +290,7 @@ TEST_F(vram, in_place_flag)
 }
 
 #define SWAPPED 4
-#define SWAPPED_SIZE (8 * MIB)
+#define SWAPPED_SIZE PIECE
 
 /* Limits the system memory of TTM to @bytes. Return: 0 or -errno. */
 static int set_ttm_limit(size_t bytes)
@@ -307,7 +313,7 @@ TEST_F_TIMEOUT(vram, swapped_out_under_traffic, 120)
 
 	ASSERT_LT(0, read(fd, limit, sizeof(limit) - 1));
 	close(fd);
-	ASSERT_EQ(0, set_ttm_limit(10 * MIB));
+	ASSERT_EQ(0, set_ttm_limit(3 * MIB));
 	for (i = 0; i < SWAPPED; i++) {
 		ASSERT_EQ(0, open_odp(self, &buf[i], &vt_mem_vram_system,
 				      SWAPPED_SIZE));
@@ -318,7 +324,7 @@ TEST_F_TIMEOUT(vram, swapped_out_under_traffic, 120)
 	invalidations = exporter_counter("num_invalidations");
 	for (i = 0; i < 6 * SWAPPED; i++) {
 		before = info(self->fd);
-		EXPECT_EQ(0, exchange(self, &buf[i % SWAPPED], 100001 * i));
+		EXPECT_EQ(0, exchange(self, &buf[i % SWAPPED], 50001 * i));
 		after = info(self->fd);
 		EXPECT_LT(before.swapouts, after.swapouts);
 		EXPECT_EQ(PEER_VRAM_DOMAIN_SYSTEM,

@@ -91,9 +91,16 @@ static const struct call calls[] = {
 /* Return: the size of the first version of the struct. */
 static size_t min_size(const struct call *call)
 {
-	if (call->nr == PEER_VRAM_IOC_INFO)
+	switch (call->nr) {
+	case PEER_VRAM_IOC_INFO:
 		return offsetof(struct peer_vram_info, swapouts);
-	return call->size;
+	case PEER_VRAM_IOC_MOVE:
+		return offsetof(struct peer_vram_move, offset);
+	case PEER_VRAM_IOC_QUERY:
+		return offsetof(struct peer_vram_query, resident);
+	default:
+		return call->size;
+	}
 }
 
 /* Fills the struct with values with which the ioctl succeeds. */
@@ -539,7 +546,8 @@ TEST_F(table, sysfs)
 	EXPECT_EQ(-EINVAL, sysfs_write(PARAMETERS "limit_mb", "many"));
 	EXPECT_EQ(-ERANGE, sysfs_write(PARAMETERS "limit_mb", "4294967296"));
 	EXPECT_EQ(-EINVAL, sysfs_write(PARAMETERS "scatter", "2"));
-	EXPECT_EQ(-EACCES, sysfs_write(PARAMETERS "pin_percent", "1"));
+	EXPECT_EQ(-EINVAL, sysfs_write(PARAMETERS "pin_percent", "-1"));
+	EXPECT_EQ(-EACCES, sysfs_write(PARAMETERS "ram_mb", "1"));
 }
 
 TEST_HARNESS_MAIN

@@ -7,6 +7,9 @@
  * this open file and an offset for mmap(). mmap() at offset 0 creates a BO without
  * a handle, of the length of the mapping.
  *
+ * A BO consists of parts of 2 MiB; the last one may be shorter. Each part is in VRAM
+ * or in system memory, and moves by itself: what nobody accesses stays where it is.
+ *
  * A BO lives as long as a handle, a mapping, a dma-buf or a memory region (MR) of
  * an RDMA device refers to it. PEER_VRAM_IOC_DESTROY ends it at once, for all
  * users.
@@ -20,11 +23,11 @@
  * DESTROY, REVOKE, SHARE and SET_FLAGS fail with EACCES. The device cannot be
  * opened write-only (EACCES).
  *
- * RDMA devices access a BO as follows. A pinned MR keeps the BO in VRAM. An
- * on-demand MR pins nothing: an access to a BO in system memory moves it to VRAM,
- * and evicts other BOs that are not pinned. The access uses the system pages
- * instead if VRAM has no room (all other BOs are pinned or in use), or if the BO
- * was created with PEER_VRAM_CREATE_IN_PLACE. It does not fail because VRAM is
+ * RDMA devices access a BO as follows. A pinned MR keeps its parts of the BO in VRAM.
+ * An on-demand MR pins nothing: an access to a part in system memory moves it to VRAM,
+ * and evicts others that are not pinned. The access uses the system pages instead if
+ * VRAM has no room (all others are pinned or in use), or if the BO was created with
+ * PEER_VRAM_CREATE_IN_PLACE. It does not fail because VRAM is
  * full. Whatever invalidates pages (eviction, MOVE, swapping, DESTROY) does not
  * wait for a device or a network peer; the next access faults again.
  *
@@ -38,10 +41,10 @@
  *   EMFILE  this file has no free handle (maximum 65536), or the process has no
  *           free descriptor
  *   ENFILE  SHARE: the system has too many open files
- *   ERANGE  offset + length is beyond the end of the BO
+ *   ERANGE  the range is not in the BO
  *   ENOMEM  out of kernel memory; nothing can be evicted; or the limit of all BOs
  *           is reached (see peer_vram_info.creatable)
- *   EBUSY   the BO is pinned and cannot move
+ *   EBUSY   the part is pinned and cannot move
  *   EACCES  the file was opened read-only; or LOOKUP with a file opened for
  *           writing found a mapping that can never be written
  *   EPERM   BLOCKS and NEXT need CAP_SYS_ADMIN
@@ -68,10 +71,12 @@
  * enum peer_vram_domain - where the pages of a BO are
  * @PEER_VRAM_DOMAIN_SYSTEM: system memory
  * @PEER_VRAM_DOMAIN_VRAM: VRAM
+ * @PEER_VRAM_DOMAIN_MIXED: some parts in VRAM, others in system memory; QUERY only
  */
 enum peer_vram_domain {
 	PEER_VRAM_DOMAIN_SYSTEM = 0,
 	PEER_VRAM_DOMAIN_VRAM = 1,
+	PEER_VRAM_DOMAIN_MIXED = 2,
 };
 
 /**
@@ -147,17 +152,22 @@ struct peer_vram_lookup {
  * struct peer_vram_move - PEER_VRAM_IOC_MOVE
  * @size:     sizeof(struct peer_vram_move)
  * @handle:   of the BO
- * @domain:   enum peer_vram_domain
+ * @domain:   enum peer_vram_domain, not MIXED
  * @reserved: zero
+ * @offset:   first byte in the BO, any alignment
+ * @length:   bytes; 0: to the end of the BO
  *
- * Moves the BO. A move to VRAM evicts other BOs if necessary. Fails with EBUSY if
- * the BO is pinned in another domain.
+ * Moves the parts of the BO that the range overlaps. A move to VRAM evicts parts of
+ * other BOs if necessary. Fails with EBUSY if one of the parts is pinned in another
+ * domain, and with ENOMEM if there is no room; some parts may have moved then.
  */
 struct peer_vram_move {
 	__u32 size;
 	__u32 handle;
 	__u32 domain;
 	__u32 reserved;
+	__aligned_u64 offset;
+	__aligned_u64 length;
 };
 
 /**
@@ -179,7 +189,8 @@ enum peer_vram_query_flags {
  * @length:      out: bytes
  * @mmap_offset: out: offset for mmap() of this file
  * @regions:     out: number of RDMA regions of the BO
- * @pins:        out: number of these regions that pin the BO
+ * @pins:        out: number of these regions that pin their parts of the BO
+ * @resident:    out: bytes that are in VRAM now
  */
 struct peer_vram_query {
 	__u32 size;
@@ -190,6 +201,7 @@ struct peer_vram_query {
 	__aligned_u64 mmap_offset;
 	__u32 regions;
 	__u32 pins;
+	__aligned_u64 resident;
 };
 
 /**
@@ -305,15 +317,15 @@ struct peer_vram_next {
  * @vram_used:     out: bytes of VRAM that BOs occupy
  * @vram_pinned:   out: bytes of VRAM that cannot be evicted
  * @vram_pinnable: out: bytes of VRAM that MRs can still pin
- * @system_used:   out: bytes of BOs that are in system memory
+ * @system_used:   out: bytes of parts that are in system memory
  * @block_size:    out: allocation unit of VRAM, in bytes
  * @objects:       out: number of BOs; destroyed BOs count as long as anything
  *                 refers to them
- * @evictions:     out: number of BOs evicted from VRAM
- * @moves:         out: number of moves of BOs, in both directions, for any reason
+ * @evictions:     out: number of parts evicted from VRAM
+ * @moves:         out: number of moves of parts, in both directions, for any reason
  * @creatable:     out: bytes of BOs that can still be created; all devices share
  *                 this limit (module parameter limit_mb)
- * @swapouts:      out: number of BOs swapped out of system memory
+ * @swapouts:      out: number of parts swapped out of system memory
  * @substituted:   out: number of faults of on-demand MRs answered with system pages
  */
 struct peer_vram_info {
