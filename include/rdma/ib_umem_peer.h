@@ -28,6 +28,7 @@
 #include <rdma/peer_mem.h>
 
 struct dma_buf;
+struct ib_peer_attachment;
 struct ib_peer_export;
 struct ib_peer_queue;
 struct ib_umem_peer_dma_ops;
@@ -74,7 +75,7 @@ struct ib_umem_peer {
 	char *probe;
 	struct dma_buf *dmabuf;
 	struct ib_peer_export *export;
-	struct ib_peer_bridge *bridge;
+	struct ib_peer_attachment *attachment;
 	const struct ib_umem_peer_dma_ops *dma_ops;
 	struct device *dma_device;
 

@@ -30,6 +30,8 @@
 #ifndef RDMA_PEER_MEM_H
 #define RDMA_PEER_MEM_H
 
+#include <linux/dma-direction.h>
+#include <linux/dma-resv.h>
 #include <linux/interval_tree.h>
 #include <linux/iosys-map.h>
 #include <linux/kref.h>
@@ -38,10 +40,12 @@
 #include <linux/refcount.h>
 #include <linux/scatterlist.h>
 #include <linux/types.h>
+#include <linux/wait.h>
 #include <linux/workqueue.h>
 
 struct device;
 struct dma_buf;
+struct dma_buf_attachment;
 struct file;
 struct ib_device;
 struct ib_peer_exporter;
@@ -55,8 +59,9 @@ struct pci_dev;
 /**
  * struct ib_peer_region - a claimed range
  * @exporter: the exporter that is asked, or has claimed it
- * @importer: the RDMA device that wants access; NULL: none yet, the claim
- *            only asks whether the range may be exported as a dma-buf
+ * @importer: the RDMA device that wants access; NULL: another DMA device, or with
+ *            @dma_device NULL none yet: the claim only asks whether the range may
+ *            be exported as a dma-buf
  * @mm:       address space of @start. The struct is valid until release(). It
  *            is alive during claim(); elsewhere mmget_not_zero() comes first.
  * @dmabuf:   for claim_dmabuf(): @start is an offset in it, not in @mm, which
@@ -403,6 +408,104 @@ void *ib_peer_find_mapping(struct mm_struct *mm, unsigned long start,
 unsigned long ib_peer_unmapped_area(struct file *filp, unsigned long addr,
 				    unsigned long length, u64 offset,
 				    unsigned long flags);
+
+/* ---- dma-bufs of exporters -------------------------------------------- */
+
+/**
+ * struct ib_peer_dmabuf - lets DMA devices attach to a dma-buf of an exporter
+ * @resv: for dma_buf_export()
+ *
+ * An exporter that claims its dma-bufs (claim_dmabuf()) has one for each, and passes
+ * @resv to dma_buf_export(). It never holds this lock itself. Its dma_buf_ops call the
+ * functions below: attach() and detach(), pin(), unpin(), map_dma_buf(),
+ * unmap_dma_buf(). Each device that attaches gets a region of the whole dma-buf, with
+ * @importer NULL unless it is an RDMA device, and is stopped by ib_peer_invalidate() and
+ * ib_peer_revoke() as any DMA importer.
+ */
+struct ib_peer_dmabuf {
+	struct dma_resv resv;
+
+	/* private: */
+	wait_queue_head_t changed;
+	atomic_t pending_moves;
+};
+
+/**
+ * ib_peer_dmabuf_init() - initialize
+ * @share: zeroed memory of the exporter, which outlives the dma-buf
+ */
+void ib_peer_dmabuf_init(struct ib_peer_dmabuf *share);
+
+/**
+ * ib_peer_dmabuf_fini() - undo ib_peer_dmabuf_init()
+ * @share: its dma-buf was released, or never created
+ */
+void ib_peer_dmabuf_fini(struct ib_peer_dmabuf *share);
+
+/**
+ * ib_peer_dmabuf_attach() - implement the attach op
+ * @share:  of the dma-buf
+ * @dmabuf: the dma-buf
+ * @attach: the new attachment; its priv is used from now on
+ *
+ * The importer must follow moves (dma_buf_dynamic_attach()) and must not need struct
+ * pages (allow_peer2peer). A driver that pins can attach if it can be revoked, or if the
+ * exporter has IB_PEER_PIN_PERMANENT.
+ *
+ * Return: 0; -EOPNOTSUPP no such importer, or not in a process; -EACCES the dma-buf is
+ * read-only; -ENOMEM; or the error of claim_dmabuf(), pin() or fault().
+ */
+int ib_peer_dmabuf_attach(struct ib_peer_dmabuf *share, struct dma_buf *dmabuf,
+			  struct dma_buf_attachment *attach);
+
+/**
+ * ib_peer_dmabuf_detach() - implement the detach op
+ * @dmabuf: the dma-buf
+ * @attach: from ib_peer_dmabuf_attach()
+ *
+ * Waits for calls into the exporter, never for a user.
+ */
+void ib_peer_dmabuf_detach(struct dma_buf *dmabuf,
+			   struct dma_buf_attachment *attach);
+
+/**
+ * ib_peer_dmabuf_pin() - implement the pin op
+ * @attach: from ib_peer_dmabuf_attach()
+ *
+ * A driver that needs pinned memory got it when it attached.
+ *
+ * Return: 0; negative: the region is not pinned.
+ */
+int ib_peer_dmabuf_pin(struct dma_buf_attachment *attach);
+
+/**
+ * ib_peer_dmabuf_unpin() - implement the unpin op
+ * @attach: from ib_peer_dmabuf_attach()
+ */
+void ib_peer_dmabuf_unpin(struct dma_buf_attachment *attach);
+
+/**
+ * ib_peer_dmabuf_map() - implement the map_dma_buf op
+ * @attach: from ib_peer_dmabuf_attach()
+ * @dir:    ignored: mapped for both directions
+ *
+ * Calls fault() of the exporter, in a worker.
+ *
+ * Return: DMA addresses without pages; or ERR_PTR of -EAGAIN the memory is moving, map
+ * again after unlocking resv; -EFAULT revoked; or the error of fault(). A fatal signal
+ * ends the wait.
+ */
+struct sg_table *ib_peer_dmabuf_map(struct dma_buf_attachment *attach,
+				    enum dma_data_direction dir);
+
+/**
+ * ib_peer_dmabuf_unmap() - implement the unmap_dma_buf op
+ * @attach: from ib_peer_dmabuf_attach()
+ * @table:  from ib_peer_dmabuf_map()
+ * @dir:    ignored
+ */
+void ib_peer_dmabuf_unmap(struct dma_buf_attachment *attach,
+			  struct sg_table *table, enum dma_data_direction dir);
 
 /* ---- PeerDirect clients ---------------------------------------------- */
 

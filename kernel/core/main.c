@@ -45,7 +45,7 @@ static int __init ib_peer_mem_init(void)
 	ret = ib_peerdirect_device_init();
 	if (ret)
 		goto err_sysfs;
-	ret = ib_peer_dmabuf_init();
+	ret = ib_peer_dmabuf_adapter_init();
 	if (ret)
 		goto err_peerdirect;
 	ret = ib_peer_device_list_init();
@@ -65,7 +65,7 @@ err_chardev:
 err_devices:
 	ib_peer_device_list_exit();
 err_dmabuf:
-	ib_peer_dmabuf_exit();
+	ib_peer_dmabuf_adapter_exit();
 err_peerdirect:
 	ib_peerdirect_device_exit();
 err_sysfs:
@@ -83,7 +83,7 @@ static void __exit ib_peer_mem_exit(void)
 	ib_peer_hook_exit();
 	ib_peer_chardev_exit();
 	ib_peer_device_list_exit();
-	ib_peer_dmabuf_exit();
+	ib_peer_dmabuf_adapter_exit();
 	ib_peerdirect_device_exit();
 	ib_peer_sysfs_exit();
 	ib_peer_queue_exit();

@@ -108,7 +108,7 @@ static void peer_vram_gem_free(struct drm_gem_object *gem)
 	struct peer_vram_bo *bo = container_of(gem, struct peer_vram_bo, gem);
 	struct peer_vram_part *part;
 
-	peer_vram_for_each_part(part, bo)
+	for (part = bo->parts; part < peer_vram_end_part(bo); part++)
 		drm_gem_object_put(&part->tbo.base);
 	peer_vram_bo_drop(bo);
 }
@@ -290,7 +290,7 @@ int peer_vram_bo_kill(struct peer_vram_bo *bo)
 	bo->dead = true;
 	peer_vram_regions_revoke(bo);
 	drm_vma_node_unmap(&bo->gem.vma_node, vram->ttm.dev_mapping);
-	peer_vram_for_each_part(part, bo) {
+	for (part = bo->parts; part < peer_vram_end_part(bo); part++) {
 		peer_vram_part_free_memory(part);
 		cond_resched();
 	}

@@ -7,61 +7,73 @@
  * rights of the process that shared the BO.
  *
  * The RDMA core claims such a dma-buf from this driver, as it claims a mapping
- * (peer_vram_claim_dmabuf()). All others can only mmap() it: a BO is not
- * contiguous, so there is no vmap(), and DMA devices cannot attach.
+ * (peer_vram_claim_dmabuf()), for RDMA devices that copy and for all devices that
+ * attach. There is no vmap(): a BO is not contiguous.
  *
  * A dma-buf has a reservation object of its own. It must not be that of the BO: a
  * user of the descriptor can add fences to it (DMA_BUF_IOCTL_IMPORT_SYNC_FILE),
- * and TTM waits for the fences of a BO before it moves or frees it.
+ * and TTM waits for the fences of a BO before it moves or frees it. Importers hold it
+ * when they map, and this driver holds that of the BO when it moves.
  */
 #include <drm/drm_drv.h>
 #include <linux/dma-buf.h>
 #include <linux/err.h>
 #include <linux/module.h>
+#include <linux/slab.h>
+#include <rdma/peer_mem.h>
 
 #include "peer_vram_dmabuf.h"
 #include "peer_vram_mmap.h"
 #include "peer_vram_types.h"
 
+/**
+ * struct peer_vram_dmabuf - a dma-buf
+ * @bo:    holds a reference, and one on the device
+ * @share: for the devices that attach
+ */
+struct peer_vram_dmabuf {
+	struct peer_vram_bo *bo;
+	struct ib_peer_dmabuf share;
+};
+
 static int peer_vram_dmabuf_attach(struct dma_buf *dmabuf,
 				   struct dma_buf_attachment *attach)
 {
-	return -EOPNOTSUPP;
-}
+	struct peer_vram_dmabuf *priv = dmabuf->priv;
 
-/* dma_buf_export() requires it. Without attachments it is never called. */
-static struct sg_table *
-peer_vram_dmabuf_map(struct dma_buf_attachment *attach,
-		     enum dma_data_direction dir)
-{
-	return ERR_PTR(-EOPNOTSUPP);
-}
-
-static void peer_vram_dmabuf_unmap(struct dma_buf_attachment *attach,
-				   struct sg_table *table,
-				   enum dma_data_direction dir)
-{
+	return ib_peer_dmabuf_attach(&priv->share, dmabuf, attach);
 }
 
 static int peer_vram_dmabuf_mmap(struct dma_buf *dmabuf,
 				 struct vm_area_struct *vma)
 {
-	return peer_vram_mmap_dmabuf(dmabuf->priv, vma);
+	struct peer_vram_dmabuf *priv = dmabuf->priv;
+
+	return peer_vram_mmap_dmabuf(priv->bo, vma);
+}
+
+static void peer_vram_dmabuf_free(struct peer_vram_dmabuf *priv)
+{
+	struct peer_vram_device *vram = priv->bo->vram;
+
+	ib_peer_dmabuf_fini(&priv->share);
+	peer_vram_bo_put(priv->bo);
+	kfree(priv);
+	drm_dev_put(&vram->drm);
 }
 
 static void peer_vram_dmabuf_release(struct dma_buf *dmabuf)
 {
-	struct peer_vram_bo *bo = dmabuf->priv;
-	struct peer_vram_device *vram = bo->vram;
-
-	peer_vram_bo_put(bo);
-	drm_dev_put(&vram->drm);
+	peer_vram_dmabuf_free(dmabuf->priv);
 }
 
 static const struct dma_buf_ops peer_vram_dmabuf_ops = {
 	.attach = peer_vram_dmabuf_attach,
-	.map_dma_buf = peer_vram_dmabuf_map,
-	.unmap_dma_buf = peer_vram_dmabuf_unmap,
+	.detach = ib_peer_dmabuf_detach,
+	.pin = ib_peer_dmabuf_pin,
+	.unpin = ib_peer_dmabuf_unpin,
+	.map_dma_buf = ib_peer_dmabuf_map,
+	.unmap_dma_buf = ib_peer_dmabuf_unmap,
 	.mmap = peer_vram_dmabuf_mmap,
 	.release = peer_vram_dmabuf_release,
 };
@@ -74,24 +86,32 @@ static const struct dma_buf_ops peer_vram_dmabuf_ops = {
  */
 struct dma_buf *peer_vram_dmabuf_export(struct peer_vram_bo *bo)
 {
-	struct peer_vram_device *vram = bo->vram;
 	struct dma_buf_export_info info = {
 		.exp_name = "peer_vram",
 		.owner = THIS_MODULE,
 		.ops = &peer_vram_dmabuf_ops,
 		.size = peer_vram_bo_size(bo),
 		.flags = O_RDWR,
-		.priv = bo,
 	};
+	struct peer_vram_dmabuf *priv;
 	struct dma_buf *dmabuf;
 
-	dmabuf = dma_buf_export(&info);
-	if (IS_ERR(dmabuf))
-		return dmabuf;
-	drm_dev_get(&vram->drm);
+	priv = kzalloc(sizeof(*priv), GFP_KERNEL_ACCOUNT);
+	if (!priv)
+		return ERR_PTR(-ENOMEM);
+	drm_dev_get(&bo->vram->drm);
 	peer_vram_bo_get(bo);
-	/* TTM zaps the page table entries of a BO through this address_space. */
-	dmabuf->file->f_mapping = vram->drm.anon_inode->i_mapping;
+	priv->bo = bo;
+	ib_peer_dmabuf_init(&priv->share);
+	info.priv = priv;
+	info.resv = &priv->share.resv;
+	dmabuf = dma_buf_export(&info);
+	if (IS_ERR(dmabuf)) {
+		peer_vram_dmabuf_free(priv);
+		return dmabuf;
+	}
+	/* The page table entries of a BO are zapped through this address_space. */
+	dmabuf->file->f_mapping = bo->vram->drm.anon_inode->i_mapping;
 	return dmabuf;
 }
 
@@ -104,7 +124,9 @@ struct dma_buf *peer_vram_dmabuf_export(struct peer_vram_bo *bo)
  */
 struct peer_vram_bo *peer_vram_dmabuf_bo(struct dma_buf *dmabuf)
 {
-	return dmabuf->ops == &peer_vram_dmabuf_ops ? dmabuf->priv : NULL;
+	struct peer_vram_dmabuf *priv = dmabuf->priv;
+
+	return dmabuf->ops == &peer_vram_dmabuf_ops ? priv->bo : NULL;
 }
 
 /**

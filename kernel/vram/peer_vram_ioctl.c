@@ -100,7 +100,7 @@ static u64 peer_vram_resident(struct peer_vram_bo *bo)
 	struct peer_vram_part *part;
 	u64 bytes = 0;
 
-	peer_vram_for_each_part(part, bo)
+	for (part = bo->parts; part < peer_vram_end_part(bo); part++)
 		if (peer_vram_part_in_vram(part))
 			bytes += part->tbo.base.size;
 	return bytes;
@@ -362,7 +362,7 @@ static u32 peer_vram_list_blocks(struct peer_vram_bo *bo,
 	struct peer_vram_list list = { .blocks = blocks, .room = room };
 	struct peer_vram_part *part;
 
-	peer_vram_for_each_part(part, bo)
+	for (part = bo->parts; part < peer_vram_end_part(bo); part++)
 		if (peer_vram_part_in_vram(part))
 			peer_vram_list_part(&list, part);
 	return list.count;
@@ -479,7 +479,7 @@ static void peer_vram_invalidate_all(struct peer_vram_bo *bo)
 {
 	struct peer_vram_part *part;
 
-	peer_vram_for_each_part(part, bo)
+	for (part = bo->parts; part < peer_vram_end_part(bo); part++)
 		peer_vram_regions_invalidate(part);
 }
 

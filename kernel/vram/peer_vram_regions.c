@@ -31,11 +31,15 @@ bool peer_vram_region_revoked(struct peer_vram_region *reg)
 	return list_empty(&reg->node);
 }
 
-#define for_each_part_of_region(part, reg)                                   \
-	for ((part) = peer_vram_bo_part((reg)->bo, (reg)->offset);            \
-	     (part) <= peer_vram_last_part((reg)->bo, (reg)->offset,          \
-					   (reg)->region->length);            \
-	     (part)++)
+static struct peer_vram_part *peer_vram_region_first(struct peer_vram_region *reg)
+{
+	return peer_vram_bo_part(reg->bo, reg->offset);
+}
+
+static struct peer_vram_part *peer_vram_region_last(struct peer_vram_region *reg)
+{
+	return peer_vram_last_part(reg->bo, reg->offset, reg->region->length);
+}
 
 /* ---- pins ------------------------------------------------------------- */
 
@@ -49,10 +53,10 @@ u64 peer_vram_pin_limit(const struct peer_vram_device *vram)
 /* Bytes of VRAM that a pin of the region would count. */
 static u64 peer_vram_pin_bytes(struct peer_vram_region *reg)
 {
-	struct peer_vram_part *part;
+	struct peer_vram_part *part, *last = peer_vram_region_last(reg);
 	u64 bytes = 0;
 
-	for_each_part_of_region(part, reg)
+	for (part = peer_vram_region_first(reg); part <= last; part++)
 		if (!READ_ONCE(part->pins))
 			bytes += peer_vram_part_vram_size(part);
 	return bytes;
@@ -87,8 +91,8 @@ static void peer_vram_uncharge_pin(struct peer_vram_device *vram, u64 bytes)
  */
 int peer_vram_region_pin_locked(struct peer_vram_region *reg)
 {
+	struct peer_vram_part *part, *last = peer_vram_region_last(reg);
 	struct peer_vram_bo *bo = reg->bo;
-	struct peer_vram_part *part;
 	int ret;
 
 	if (!bo->export)
@@ -98,7 +102,7 @@ int peer_vram_region_pin_locked(struct peer_vram_region *reg)
 	ret = peer_vram_charge_pin(bo->vram, peer_vram_pin_bytes(reg));
 	if (ret)
 		return ret;
-	for_each_part_of_region(part, reg) {
+	for (part = peer_vram_region_first(reg); part <= last; part++) {
 		WRITE_ONCE(part->pins, part->pins + 1);
 		ttm_bo_pin(&part->tbo);
 		/* to the list of pinned ones */
@@ -112,8 +116,8 @@ int peer_vram_region_pin_locked(struct peer_vram_region *reg)
 /* Does nothing for a region that is not pinned. */
 void peer_vram_region_unpin_locked(struct peer_vram_region *reg)
 {
+	struct peer_vram_part *part, *last = peer_vram_region_last(reg);
 	struct peer_vram_bo *bo = reg->bo;
-	struct peer_vram_part *part;
 
 	dma_resv_assert_held(&bo->resv);
 
@@ -121,7 +125,7 @@ void peer_vram_region_unpin_locked(struct peer_vram_region *reg)
 		return;
 	reg->pinned = false;
 	bo->pins--;
-	for_each_part_of_region(part, reg) {
+	for (part = peer_vram_region_first(reg); part <= last; part++) {
 		ttm_bo_unpin(&part->tbo);
 		peer_vram_part_used(part);
 		WRITE_ONCE(part->pins, part->pins - 1);

@@ -67,9 +67,6 @@ struct pci_dev;
 #define PEER_VRAM_PART_SHIFT 21
 #define PEER_VRAM_PART_SIZE BIT(PEER_VRAM_PART_SHIFT)
 
-#define peer_vram_for_each_part(part, bo) \
-	for ((part) = (bo)->parts; (part) < (bo)->parts + (bo)->nr_parts; (part)++)
-
 /**
  * struct peer_vram_manager - allocates the blocks of VRAM
  * @base:   TTM's part
@@ -222,15 +219,20 @@ static inline u64 peer_vram_bo_vram_size(struct peer_vram_bo *bo)
 }
 
 /* Return: the part at an offset of the BO. */
-static inline struct peer_vram_part *peer_vram_bo_part(struct peer_vram_bo *bo,
-							u64 offset)
+static inline struct peer_vram_part *
+peer_vram_bo_part(struct peer_vram_bo *bo, u64 offset)
 {
 	return &bo->parts[offset >> PEER_VRAM_PART_SHIFT];
 }
 
+static inline struct peer_vram_part *peer_vram_end_part(struct peer_vram_bo *bo)
+{
+	return bo->parts + bo->nr_parts;
+}
+
 /* For loops over parts: the last one that overlaps [@offset, @offset + @length). */
-static inline struct peer_vram_part *peer_vram_last_part(struct peer_vram_bo *bo,
-							 u64 offset, u64 length)
+static inline struct peer_vram_part *
+peer_vram_last_part(struct peer_vram_bo *bo, u64 offset, u64 length)
 {
 	return peer_vram_bo_part(bo, offset + length - 1);
 }

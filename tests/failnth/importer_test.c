@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR Linux-OpenIB
 /*
- * DMA importers (kernel/core/importers/dma_bridge.c) while allocations fail:
+ * DMA importers (kernel/core/importers/dma_attachment.c) while allocations fail:
  * MRs of peer memory, and accesses after the memory has moved.
  */
 #include <kselftest_harness.h>
@@ -44,6 +44,9 @@ REGION_VARIANT(vram_dynamic, vram, DYNAMIC);
 REGION_VARIANT(vram_revocable, vram, REVOCABLE);
 REGION_VARIANT(cmb_dynamic, cmb, DYNAMIC);
 REGION_VARIANT(peerdirect_revocable, peerdirect, REVOCABLE);
+/* The device attaches to a dma-buf by itself. */
+REGION_VARIANT(vram_dmabuf, vram_dmabuf, DYNAMIC);
+REGION_VARIANT(vram_range, vram_range, DYNAMIC);
 
 FIXTURE_SETUP(region)
 {

@@ -155,14 +155,37 @@ static void done_lookup(struct fz_run *run, struct fz_try *try,
 
 static void fill_move(struct fz_run *run, struct fz_try *try)
 {
+	const struct fz_bo *obj = find_bo(run, try);
+	uint64_t size = obj ? obj->length : FZ_PAGE;
+
 	try->in.move.domain = fz_below(&run->rng, 2);
+	if (fz_chance(&run->rng, 50)) {
+		try->in.move.offset = fz_below(&run->rng, size);
+		try->in.move.length = fz_below(&run->rng,
+					       size - try->in.move.offset + 1);
+	}
+}
+
+/* What the kernel gets: the end of a shorter struct is zero. */
+static struct peer_vram_move passed_move(const struct fz_try *try)
+{
+	struct peer_vram_move arg = {};
+
+	memcpy(&arg, &try->in, try->in.size < sizeof(arg) ? try->in.size :
+							    sizeof(arg));
+	return arg;
 }
 
 static void want_move(struct fz_run *run, struct fz_try *try)
 {
-	(void)run;
+	const struct fz_bo *obj = find_bo(run, try);
+	struct peer_vram_move arg = passed_move(try);
+
 	if (try->in.move.reserved || try->in.move.domain > 1)
 		fz_must(&try->want, EINVAL);
+	if (obj && (arg.offset >= obj->length ||
+		    arg.length > obj->length - arg.offset))
+		fz_must(&try->want, ERANGE);
 	/* Pinned BOs do not move; memory may be full. */
 	fz_may(&try->want, EBUSY);
 	fz_may(&try->want, ENOMEM);
@@ -176,7 +199,7 @@ static void done_query(struct fz_run *run, struct fz_try *try,
 	if (run->world->racing || !obj)
 		return;
 	if (arg->query.length != obj->length ||
-	    arg->query.mmap_offset != obj->offset || arg->query.domain > 1 ||
+	    arg->query.mmap_offset != obj->offset || arg->query.domain > 2 ||
 	    !(arg->query.flags & PEER_VRAM_QUERY_EXPORTABLE) != obj->no_export)
 		fz_fail(run, "QUERY returns length %#llx, offset %#llx, flags %#x",
 			arg->query.length, arg->query.mmap_offset,
@@ -428,11 +451,15 @@ static void done_next(struct fz_run *run, struct fz_try *try,
 /* ---- table; entries may be repeated to increase their weight ---- */
 
 #define IOCTL(_name, _struct, ...)					\
+	IOCTL_SINCE(_name, _struct, sizeof(struct peer_vram_##_struct),	\
+		    __VA_ARGS__)
+/* @_min: size of the first version */
+#define IOCTL_SINCE(_name, _struct, _min, ...)				\
 	{								\
 		.name = #_name,						\
 		.nr = PEER_VRAM_IOC_##_name,				\
 		.size = sizeof(struct peer_vram_##_struct),		\
-		.min_size = sizeof(struct peer_vram_##_struct),		\
+		.min_size = _min,					\
 		__VA_ARGS__						\
 	}
 #define HAS_HANDLE .has_handle = true
@@ -449,9 +476,10 @@ const struct fz_ioctl fz_ioctls[FZ_IOCTLS] = {
 	IOCTL(REVOKE, handle, LIVE_BO, NEEDS_WRITE, .done = done_revoke),
 	IOCTL(LOOKUP, lookup, .fill = fill_lookup, .want = want_lookup,
 	      .done = done_lookup),
-	IOCTL(MOVE, move, LIVE_BO, NEEDS_WRITE, .fill = fill_move,
-	      .want = want_move),
-	IOCTL(QUERY, query, LIVE_BO, .done = done_query),
+	IOCTL_SINCE(MOVE, move, offsetof(struct peer_vram_move, offset), LIVE_BO,
+		    NEEDS_WRITE, .fill = fill_move, .want = want_move),
+	IOCTL_SINCE(QUERY, query, offsetof(struct peer_vram_query, resident),
+		    LIVE_BO, .done = done_query),
 	IOCTL(READ, rw, LIVE_BO, .fill = fill_rw, .want = want_rw,
 	      .done = done_read),
 	IOCTL(READ, rw, LIVE_BO, .fill = fill_rw, .want = want_rw,
@@ -469,12 +497,6 @@ const struct fz_ioctl fz_ioctls[FZ_IOCTLS] = {
 	      .want = want_set_flags, .done = done_set_flags),
 	IOCTL(NEXT, next, .fill = fill_next, .want = want_next,
 	      .done = done_next),
-	{
-		.name = "INFO",
-		.nr = PEER_VRAM_IOC_INFO,
-		.size = sizeof(struct peer_vram_info),
-		.min_size = offsetof(struct peer_vram_info, swapouts),
-		.want = want_info,
-		.done = done_info,
-	},
+	IOCTL_SINCE(INFO, info, offsetof(struct peer_vram_info, swapouts),
+		    .want = want_info, .done = done_info),
 };

@@ -661,28 +661,4 @@ TEST(exporter_without_dma_map)
 	EXPECT_EQ(0, vt_rmmod("peer_test_native"));
 }
 
-/* Devices cannot attach to these dma-bufs. */
-TEST(dmabufs_without_attachments)
-{
-	static const struct vt_mem_kind *const kinds[] = {
-		&vt_mem_vram_dmabuf, &vt_mem_vram_range,
-	};
-	struct vt_mem mem;
-	struct im_dev dev;
-	struct im_mr mr;
-	size_t i;
-
-	ASSERT_EQ(0, en_load());
-	ASSERT_EQ(0, en_set_bridges("all"));
-	ASSERT_EQ(0, im_open(&dev, "edu0", IM_IOCTL));
-	for (i = 0; i < 2; i++) {
-		ASSERT_EQ(0, vt_mem_prepare(kinds[i]));
-		ASSERT_EQ(0, vt_mem_alloc(&mem, kinds[i], SIZE, 0));
-		EXPECT_EQ(-EOPNOTSUPP, im_reg_mem(&dev, &mr, &mem, 0, SIZE, 0,
-						  IM_ACCESS_ALL));
-		vt_mem_free(&mem);
-	}
-	im_close(&dev);
-}
-
 TEST_HARNESS_MAIN

@@ -40,7 +40,8 @@ modprobe -r peer_vram
 before=$(available_mib)
 modprobe peer_vram
 taken=$((before - $(available_mib)))
-if [ $taken -ge 200 ] && [ $taken -lt 300 ]; then
+# Other memory, such as that of tests before, comes and goes meanwhile.
+if [ $taken -ge 128 ] && [ $taken -lt 384 ]; then
 	tap_ok "it takes the memory"
 else
 	tap_fail "it takes the memory" "$taken MiB"

@@ -246,7 +246,8 @@ enum peer_mem_export_flags {
  * there, or exits. Accesses through all MRs of the dma-buf fail then, and new
  * registrations fail with ENODEV. Closing the descriptor does not end registrations.
  *
- * Other importers cannot attach to the dma-buf (EOPNOTSUPP), and it cannot be mapped.
+ * DMA devices may attach to the dma-buf if the range is one buffer, the descriptor is
+ * writable, and their driver follows moves. It cannot be mapped.
  *
  * Errors in addition to those of all calls:
  *   EINVAL  @addr or @length not page aligned, or @fd not 0

@@ -263,8 +263,8 @@ struct peer_vram_blocks {
  * @reserved: zero
  *
  * SHARE creates a dma-buf of the BO. Its descriptor can be passed to another
- * process, mapped, and registered (ibv_reg_dmabuf_mr()). DMA devices cannot attach
- * to the dma-buf (EOPNOTSUPP). IMPORT returns a new handle for the BO of a dma-buf:
+ * process, mapped, registered (ibv_reg_dmabuf_mr()), and imported by other drivers that
+ * follow moves. IMPORT returns a new handle for the BO of a dma-buf:
  * EBADF if @fd is not a descriptor, EINVAL if it is not a dma-buf of this device.
  */
 struct peer_vram_share {

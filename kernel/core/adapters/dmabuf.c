@@ -296,14 +296,14 @@ static const struct ib_peer_ops dmabuf_ops = {
 	.release = dmabuf_release,
 };
 
-int ib_peer_dmabuf_init(void)
+int ib_peer_dmabuf_adapter_init(void)
 {
 	dmabuf_exporter = ib_peer_register_exporter("dma_buf", "1.0", &dmabuf_ops,
 						    NULL);
 	return PTR_ERR_OR_ZERO(dmabuf_exporter);
 }
 
-void ib_peer_dmabuf_exit(void)
+void ib_peer_dmabuf_adapter_exit(void)
 {
 	ib_peer_unregister_exporter(dmabuf_exporter);
 }

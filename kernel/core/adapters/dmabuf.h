@@ -2,7 +2,7 @@
 #ifndef IB_PEER_DMABUF_H
 #define IB_PEER_DMABUF_H
 
-int ib_peer_dmabuf_init(void);
-void ib_peer_dmabuf_exit(void);
+int ib_peer_dmabuf_adapter_init(void);
+void ib_peer_dmabuf_adapter_exit(void);
 
 #endif

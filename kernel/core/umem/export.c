@@ -6,7 +6,8 @@
  * The dma-buf holds no memory and claims none. It is the right to register
  * that range of that address space, on demand, as its owner could. Each
  * registration claims the range for its own RDMA device, and is invalidated
- * by the exporter and by the mmu notifier of the process.
+ * by the exporter and by the mmu notifier of the process. So does each DMA device
+ * that attaches (importers/dma_exported.c).
  *
  * The right ends when any part of the range is unmapped, or the process
  * exits: later mappings were never shared. Registrations have a notifier for
@@ -15,9 +16,7 @@
  */
 #include <linux/dma-buf.h>
 #include <linux/err.h>
-#include <linux/file.h>
 #include <linux/mm.h>
-#include <linux/module.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 
@@ -31,6 +30,7 @@ static void export_free(struct kref *kref)
 
 	mmu_interval_notifier_remove(&export->notifier);
 	mmdrop(export->mm);
+	ib_peer_dmabuf_fini(&export->share);
 	kfree(export);
 }
 
@@ -60,42 +60,18 @@ static const struct mmu_interval_notifier_ops export_mn_ops = {
 
 /* ---- the dma-buf ---- */
 
-static int export_attach(struct dma_buf *dmabuf,
-			 struct dma_buf_attachment *attach)
-{
-	return -EOPNOTSUPP;
-}
-
-/* Mandatory, but never called: there are no attachments. */
-static struct sg_table *export_map(struct dma_buf_attachment *attach,
-				   enum dma_data_direction dir)
-{
-	return ERR_PTR(-EOPNOTSUPP);
-}
-
-static void export_unmap(struct dma_buf_attachment *attach,
-			 struct sg_table *table, enum dma_data_direction dir)
-{
-}
-
-static void export_release(struct dma_buf *dmabuf)
+/* The release op; it also tells these dma-bufs from others. */
+void ib_peer_export_release(struct dma_buf *dmabuf)
 {
 	ib_peer_export_put(dmabuf->priv);
 }
-
-static const struct dma_buf_ops export_ops = {
-	.attach = export_attach,
-	.map_dma_buf = export_map,
-	.unmap_dma_buf = export_unmap,
-	.release = export_release,
-};
 
 /* Return: the export, with a reference; NULL: another driver's dma-buf. */
 struct ib_peer_export *ib_peer_export_get(struct dma_buf *dmabuf)
 {
 	struct ib_peer_export *export = dmabuf->priv;
 
-	if (dmabuf->ops != &export_ops)
+	if (dmabuf->ops->release != ib_peer_export_release)
 		return NULL;
 	kref_get(&export->kref);
 	return export;
@@ -111,34 +87,17 @@ struct ib_peer_export *ib_peer_export_create(unsigned long start,
 	if (!export)
 		return ERR_PTR(-ENOMEM);
 	kref_init(&export->kref);
+	ib_peer_dmabuf_init(&export->share);
 	export->mm = current->mm;
 	export->start = start;
 	export->length = length;
 	ret = ib_peer_insert_notifier(&export->notifier, export->mm, start,
 				      length, &export_mn_ops);
 	if (ret) {
+		ib_peer_dmabuf_fini(&export->share);
 		kfree(export);
 		return ERR_PTR(ret);
 	}
 	mmgrab(export->mm);
 	return export;
-}
-
-/* Takes over the caller's reference, also on failure. */
-struct dma_buf *ib_peer_export_to_dmabuf(struct ib_peer_export *export,
-					 bool writable)
-{
-	struct dma_buf_export_info info = {
-		.exp_name = KBUILD_MODNAME,
-		.owner = THIS_MODULE,
-		.ops = &export_ops,
-		.size = export->length,
-		.flags = writable ? O_RDWR : O_RDONLY,
-		.priv = export,
-	};
-	struct dma_buf *dmabuf = dma_buf_export(&info);
-
-	if (IS_ERR(dmabuf))
-		ib_peer_export_put(export);
-	return dmabuf;
 }

@@ -11,8 +11,8 @@
  *   export     a range that a process has exported as a dma-buf (export.c):
  *              on demand in that address space; revoked when any part of it
  *              is unmapped
- *   DMA        one region, claimed at registration, for a DMA importer; the
- *              DMA bridge has its pages
+ *   DMA        one region, claimed at registration, for a DMA importer; its
+ *              attachment has the pages. A range, a dma-buf or an export
  */
 #include <linux/dma-buf.h>
 #include <linux/err.h>
@@ -107,7 +107,7 @@ static int umem_claim_region(struct ib_umem_peer *peer,
 				      peer->may_write);
 	if (IS_ERR(region))
 		return PTR_ERR(region);
-	ret = peer->on_demand || peer->bridge ? umem_attach_region(peer, region, 0) :
+	ret = peer->on_demand || peer->attachment ? umem_attach_region(peer, region, 0) :
 						umem_pin_and_populate(peer, region);
 	if (ret) {
 		ib_peer_region_discard(region);
@@ -326,7 +326,7 @@ void ib_umem_peer_release(struct ib_umem_peer *peer)
 	ib_umem_peer_stop(peer);
 	ib_umem_peer_registry_remove(peer);
 	umem_remove_notifier(peer);
-	if (peer->bridge)
+	if (peer->attachment)
 		peer->dma_ops->cancel_work(peer);
 	ib_umem_peer_release_regions(peer);
 	ib_umem_peer_uncharge(peer);
@@ -334,13 +334,22 @@ void ib_umem_peer_release(struct ib_umem_peer *peer)
 }
 EXPORT_SYMBOL_GPL(ib_umem_peer_release);
 
+static void umem_set_dma(struct ib_umem_peer *peer,
+			 const struct ib_umem_peer_dma *dma)
+{
+	peer->on_demand = false;
+	peer->attachment = dma->attachment;
+	peer->dma_ops = dma->ops;
+	peer->dma_device = dma->device;
+}
+
 /*
  * ib_umem_peer_get_dma() - register a range for a DMA importer
- * @dma:    the DMA bridge
+ * @dma:    the attachment
  * @peer:   receives the umem, before anything can revoke it; NULL on failure
  * @region: receives its region, with a reference; NULL on failure
  *
- * The region is claimed, and pinned later by the bridge, if at all. Return:
+ * The region is claimed, and pinned later by the attachment, if at all. Return:
  * as ib_umem_peer_get(), but 0 or -errno.
  */
 int ib_umem_peer_get_dma(struct ib_device *ibdev, unsigned long addr,
@@ -359,9 +368,7 @@ int ib_umem_peer_get_dma(struct ib_device *ibdev, unsigned long addr,
 	*peer = ib_umem_peer_alloc(ibdev, current->mm, addr, size, access);
 	if (!*peer)
 		return -ENOMEM;
-	(*peer)->bridge = dma->bridge;
-	(*peer)->dma_ops = dma->ops;
-	(*peer)->dma_device = dma->device;
+	umem_set_dma(*peer, dma);
 	first = ib_umem_peer_first(*peer);
 	ret = umem_insert_notifier(*peer, first, ib_umem_peer_last(*peer) - first + 1,
 				   dma->mn_ops);
@@ -378,6 +385,77 @@ int ib_umem_peer_get_dma(struct ib_device *ibdev, unsigned long addr,
 		ib_umem_peer_release(*peer);
 		*peer = NULL;
 	}
+	return ret;
+}
+
+/* Claims a range whose notifier is in place. Its process is alive. */
+static int umem_claim_export(struct ib_umem_peer *peer,
+			     struct ib_peer_region **region)
+{
+	int ret = umem_claim_region(peer, region);
+
+	/* Checked last: the claim may be for a later mapping. */
+	return READ_ONCE(peer->export->over) ? -ENODEV : ret;
+}
+
+static struct ib_umem_peer *
+umem_alloc_dma_dmabuf(struct dma_buf *dmabuf, const struct ib_umem_peer_dma *dma)
+{
+	struct ib_umem_peer *peer;
+	int ret = 0;
+
+	peer = umem_alloc_dmabuf(NULL, dmabuf, 0, dmabuf->size,
+				 IB_ACCESS_LOCAL_WRITE);
+	if (!peer)
+		return ERR_PTR(-ENOMEM);
+	umem_set_dma(peer, dma);
+	if (peer->export)
+		ret = umem_insert_notifier(peer, peer->export->start,
+					   peer->export->length, dma->mn_ops);
+	if (ret) {
+		ib_umem_peer_free(peer);
+		return ERR_PTR(ret);
+	}
+	return peer;
+}
+
+/*
+ * ib_umem_peer_get_dma_dmabuf() - claim all of a dma-buf for a DMA device
+ * @dmabuf: of an exporter, or an exported range
+ * @dma:    the attachment
+ * @peer:   receives the umem, before anything can revoke it; NULL on failure
+ * @region: receives its region, with a reference; NULL on failure
+ *
+ * It is no MR: the registry does not have it, and it has no RDMA device.
+ * Return: 0; -EOPNOTSUPP not in a process; -ENODEV the range was unmapped;
+ * -ENOMEM; or the error of the exporter.
+ */
+int ib_umem_peer_get_dma_dmabuf(struct dma_buf *dmabuf,
+				const struct ib_umem_peer_dma *dma,
+				struct ib_umem_peer **peer,
+				struct ib_peer_region **region)
+{
+	struct ib_peer_export *export = ib_peer_export_get(dmabuf);
+	int ret;
+
+	if (!current->mm || (export && !mmget_not_zero(export->mm))) {
+		ib_peer_export_put(export);
+		return export ? -ENODEV : -EOPNOTSUPP;
+	}
+	*peer = umem_alloc_dma_dmabuf(dmabuf, dma);
+	ret = PTR_ERR_OR_ZERO(*peer);
+	if (!ret) {
+		ib_peer_hold(IB_PEER_HOLD_WATCHED);
+		ret = export ? umem_claim_export(*peer, region) :
+			       umem_claim_region(*peer, region);
+		if (ret)
+			ib_umem_peer_release(*peer);
+	}
+	if (ret)
+		*peer = NULL;
+	if (export)
+		mmput_async(export->mm);
+	ib_peer_export_put(export);
 	return ret;
 }
 

@@ -24,7 +24,7 @@
  *        when the call returns, unless it cannot. May sleep. Takes the resv of the
  *        dma-buf; a task that holds the resv never waits for the caller. The caller
  *        keeps the umem alive (region_refs).
- * @cancel_work: Waits until the bridge has no work in progress. The mmu notifier
+ * @cancel_work: Waits until the attachment has no work in progress. The mmu notifier
  *        has been removed.
  * @is_on_demand: The device does not pin.
  * @resident: Bytes that the device has mapped.

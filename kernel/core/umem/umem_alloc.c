@@ -85,7 +85,7 @@ int ib_umem_peer_charge(struct ib_umem_peer *peer)
 {
 	unsigned long limit = rlimit(RLIMIT_MEMLOCK) >> PAGE_SHIFT;
 	unsigned long pages = ib_umem_num_pages(&peer->umem);
-	atomic64_t *pinned = &peer->umem.owning_mm->pinned_vm;
+	atomic64_t *pinned = &peer->registrant->pinned_vm;
 
 	if (atomic64_add_return(pages, pinned) > limit &&
 	    !capable(CAP_IPC_LOCK)) {
@@ -101,5 +101,5 @@ void ib_umem_peer_uncharge(struct ib_umem_peer *peer)
 	if (!peer->charged)
 		return;
 	atomic64_sub(ib_umem_num_pages(&peer->umem),
-		     &peer->umem.owning_mm->pinned_vm);
+		     &peer->registrant->pinned_vm);
 }

@@ -8,6 +8,7 @@
 #include <linux/sched.h>
 #include <uapi/rdma/peer_mem.h>
 
+#include "importers/dma_exported.h"
 #include "umem/export.h"
 #include "umem/probe.h"
 #include "user/user.h"

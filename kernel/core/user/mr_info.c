@@ -46,7 +46,7 @@ static void mr_info_fill_regions(struct ib_umem_peer *peer,
 static void mr_info_fill(struct ib_umem_peer *peer, struct peer_mem_mr *user)
 {
 	bool revoked = READ_ONCE(peer->revoked);
-	bool on_demand = peer->bridge ? peer->dma_ops->is_on_demand(peer) :
+	bool on_demand = peer->attachment ? peer->dma_ops->is_on_demand(peer) :
 					peer->on_demand;
 
 	user->flags = (on_demand ? PEER_MEM_MR_ON_DEMAND : 0) |
@@ -60,7 +60,7 @@ static void mr_info_fill(struct ib_umem_peer *peer, struct peer_mem_mr *user)
 	user->page_size = PAGE_SIZE;
 	/* A revoked umem may have entries, but accesses do not use them. */
 	if (!revoked)
-		user->resident = peer->bridge ? peer->dma_ops->resident(peer) :
+		user->resident = peer->attachment ? peer->dma_ops->resident(peer) :
 				 (u64)ib_umem_peer_resident(peer) << PAGE_SHIFT;
 	user->faults = atomic64_read(&peer->stats.faults);
 	user->invalidations = atomic64_read(&peer->stats.invalidations);
