@@ -60,9 +60,9 @@ int peermem_close_vram(struct peermem_vram *vram);
  * @system_used: bytes of BOs that are in system memory
  * @block_size: allocation unit of VRAM, in bytes
  * @objects: number of BOs
- * @evictions: number of evictions of BOs
- * @moves: number of moves of BOs, for any reason
- * @swapouts: number of BOs swapped out of system memory
+ * @evictions: number of evictions of parts of BOs
+ * @moves: number of moves of parts of BOs, for any reason
+ * @swapouts: number of parts of BOs swapped out of system memory
  * @substituted: number of faults of on-demand MRs answered with system pages
  */
 struct peermem_vram_info {

@@ -36,7 +36,7 @@ static int bridge_attach(struct dma_buf *dmabuf,
 
 	if (current != READ_ONCE(bridge->task) ||
 	    link->importer_type != IB_PEER_UNKNOWN ||
-	    attach->dev != link->peer->dma_device)
+	    attach->dev != link->region->dma_device)
 		return -EPERM;
 	return ib_peer_attachment_connect(link, attach);
 }
