@@ -105,14 +105,13 @@ TEST_F_TIMEOUT(calls, create_in_system, 300)
 	EXPECT_EQ(0, sweep_run(&sweep, &self->w));
 }
 
-/* Makes the permanent BO the least recently used. */
+/* Makes the permanent BO the least recently used: uses all parts of the filler. */
 static int prepare_eviction(void *env)
 {
 	struct vram_env *n = env;
-	uint64_t word;
 	int ret = vram_move(n->fd, n->handle, PEER_VRAM_DOMAIN_VRAM);
 
-	return ret ? ret : vram_read(n->fd, n->filler, 0, &word, sizeof(word));
+	return ret ? ret : vram_move(n->fd, n->filler, PEER_VRAM_DOMAIN_VRAM);
 }
 
 /*
